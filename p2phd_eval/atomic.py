@@ -1,0 +1,76 @@
+"""Writing files so that a reader sees the old content or the new, never half of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
+    """Open a temporary file beside `path` that replaces it when the block ends.
+
+    The data reaches the disk (fsync of file and folder) before the rename. If the block or the disk fails,
+    the temporary file is removed and `path` is left as it was.
+
+    Parameters
+    ----------
+    path : path-like
+        The file to write. Missing parent folders are made.
+
+    Yields
+    ------
+    BinaryIO
+        A binary file open for reading and writing, seekable.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; the old content survives.
+    """
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "w+b") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        # mkstemp makes files only their owner can read; a finished artefact gets the usual permissions.
+        Path(name).chmod(0o666 & ~_umask())
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    _sync_folder(target.parent)
+
+
+def write_json(path: str | os.PathLike[str], document: Any) -> None:
+    """Write `document` atomically as indented JSON; NaN and infinity are refused (they are not JSON)."""
+    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    with atomic_write(path) as stream:
+        stream.write(text.encode())
+
+
+def _umask() -> int:
+    # The mask can only be read by setting it.
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename itself is durable only once the folder is synced. Not every platform can open a folder.
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

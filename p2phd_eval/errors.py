@@ -1,0 +1,29 @@
+"""The one exception for input that cannot be used."""
+
+from __future__ import annotations
+
+
+class InputError(Exception):
+    """Input that cannot be used: a file, a folder, an option or a value.
+
+    The command line prints it without a traceback and exits with code 2; library callers may catch it.
+
+    Parameters
+    ----------
+    where : str
+        The file, folder, option or key at fault.
+    expected : str
+        What would have been right.
+    found : str
+        What was there instead.
+    fix : str, optional
+        What to do about it, as an instruction.
+    """
+
+    def __init__(self, where: str, *, expected: str, found: str, fix: str = "") -> None:
+        self.where = where
+        self.expected = expected
+        self.found = found
+        self.fix = fix
+        message = f"{where}: expected {expected}, found {found}."
+        super().__init__(f"{message}\n{fix}" if fix else message)
