@@ -1,0 +1,211 @@
+"""Configurations: frozen, checked on construction, JSON both ways. Names are the field's, not the original's flags."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from p2phd_eval.errors import InputError
+
+RESIZE_MODES = ("scale_width", "scale_width_and_crop", "resize_and_crop", "crop", "none")
+GENERATORS = ("global", "local")
+NORMS = ("instance", "batch")
+GAN_LOSSES = ("lsgan", "vanilla")
+
+_Config = TypeVar("_Config", bound="_Checked")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Checked:
+    """Base: every integer and float field must be positive unless it is named in `_MAY_BE_ZERO`."""
+
+    def __post_init__(self) -> None:
+        may_be_zero = getattr(self, "_MAY_BE_ZERO", ())
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                continue
+            zero_allowed = field.name in may_be_zero
+            if not (value >= 0 if zero_allowed else value > 0):
+                raise InputError(
+                    field.name,
+                    expected="a number that is 0 or more" if zero_allowed else "a number above 0",
+                    found=repr(value),
+                )
+
+    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
+        value = getattr(self, name)
+        if value not in choices:
+            raise InputError(name, expected=" | ".join(choices), found=repr(value))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the configuration as nested dictionaries of JSON values."""
+        return dataclasses.asdict(self)
+
+    @classmethod
+    def from_dict(cls: type[_Config], document: Mapping[str, Any], where: str = "configuration") -> _Config:
+        """Build the configuration from what `to_dict` returned.
+
+        Raises
+        ------
+        InputError
+            If a key is unknown or missing or a value has the wrong type; the key is named.
+        """
+        hints = get_type_hints(cls)
+        names = [field.name for field in dataclasses.fields(cls)]
+        for key in document:
+            if key not in names:
+                raise InputError(f"{where}, key {key!r}", expected=f"one of {', '.join(names)}", found="an unknown key")
+        values: dict[str, Any] = {}
+        for name in names:
+            if name not in document:
+                raise InputError(f"{where}, key {name!r}", expected="a value", found="nothing")
+            value, hint = document[name], hints[name]
+            if isinstance(hint, type) and issubclass(hint, _Checked):
+                values[name] = hint.from_dict(value, f"{where}, {name}")
+                continue
+            allowed = get_args(hint) or (hint,)
+            if type(value) is int and float in allowed:
+                value = float(value)
+            if type(value) not in allowed:
+                kinds = " or ".join(kind.__name__ for kind in allowed)
+                raise InputError(f"{where}, key {name!r}", expected=kinds, found=repr(value))
+            values[name] = value
+        return cls(**values)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DataConfig(_Checked):
+    """What the networks see of a data set."""
+
+    _MAY_BE_ZERO = ("label_nc",)
+
+    label_nc: int = 35  # number of classes; 0: the input is a photo (folders <phase>_A and <phase>_B)
+    instances: bool = True  # the edges of the instance map are one more input channel
+    resize: str = "scale_width"  # one of RESIZE_MODES, as in the original
+    load_size: int = 1024  # pixels: width after scaling (scale_width*), or the side (resize_and_crop)
+    crop_size: int = 512  # pixels: side of the square crop (*crop)
+    flip: bool = True  # mirror half of the training samples
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_choice("resize", RESIZE_MODES)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GeneratorConfig(_Checked):
+    """The coarse-to-fine generator (pix2pixHD, section 3.1)."""
+
+    _MAY_BE_ZERO = ("n_blocks", "n_blocks_local")
+
+    kind: str = "global"  # G1 alone, or "local": G1 with enhancers around it
+    ngf: int = 64  # filters of the first convolution at full resolution
+    n_downsample: int = 4  # halvings in G1
+    n_blocks: int = 9  # residual blocks in G1
+    n_local_enhancers: int = 1  # enhancers; used by "local"
+    n_blocks_local: int = 3  # residual blocks in an enhancer; used by "local"
+    norm: str = "instance"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_choice("kind", GENERATORS)
+        self._check_choice("norm", NORMS)
+
+    @property
+    def size_multiple(self) -> int:
+        """Height and width of the input must be multiples of this number of pixels."""
+        enhancers = self.n_local_enhancers if self.kind == "local" else 0
+        return int(2 ** (self.n_downsample + enhancers))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class DiscriminatorConfig(_Checked):
+    """The multi-scale PatchGAN discriminators (pix2pixHD, section 3.2)."""
+
+    ndf: int = 64  # filters of the first convolution
+    n_layers: int = 3  # strided convolutions of each PatchGAN
+    n_scales: int = 2  # discriminators, each at half the resolution of the one before
+    norm: str = "instance"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_choice("norm", NORMS)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ObjectiveConfig(_Checked):
+    """The training objective (pix2pixHD, equation 5 and the VGG term)."""
+
+    gan: str = "lsgan"  # least squares, or "vanilla": cross-entropy
+    feature_matching: bool = True  # L1 between discriminator features of photo and sample
+    lambda_feat: float = 10.0  # weight of the feature matching and of the VGG loss
+    vgg: str = "none"  # "none", "torchvision" (downloads its ImageNet weights), or a file of VGG19 weights
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_choice("gan", GAN_LOSSES)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrainConfig(_Checked):
+    """One training run; written to the run folder before it starts and into every checkpoint."""
+
+    _MAY_BE_ZERO = ("seed", "epochs_decay")
+
+    data: DataConfig = DataConfig()
+    generator: GeneratorConfig = GeneratorConfig()
+    discriminator: DiscriminatorConfig = DiscriminatorConfig()
+    objective: ObjectiveConfig = ObjectiveConfig()
+    precision: str = "fp32"  # a name of generators.precision.PRECISIONS
+    lr: float = 2e-4  # Adam's learning rate
+    beta1: float = 0.5  # Adam's first moment decay; the second is 0.999
+    epochs: int = 100  # at the constant learning rate
+    epochs_decay: int = 100  # in which it decays linearly towards 0
+    batch_size: int = 1
+    seed: int = 0  # of initial weights, data order, crops and flips
+    log_every: int = 50  # steps between two lines of the log
+    grid_every: int = 500  # steps between two pictures of samples
+    checkpoint_every: int = 1000  # steps between two checkpoints
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        multiple = self.generator.size_multiple
+        data = self.data
+        for name, side, used in (
+            ("crop_size", data.crop_size, "crop" in data.resize),
+            ("load_size", data.load_size, data.resize == "scale_width"),
+        ):
+            if used and side % multiple:
+                below = side // multiple * multiple
+                fits = " or ".join(str(size) for size in (below, below + multiple) if size)
+                raise InputError(
+                    name,
+                    expected=f"a multiple of {multiple} pixels (the generator halves its input that often)",
+                    found=str(side),
+                    fix=f"Use {fits}.",
+                )
+        if data.resize in ("scale_width_and_crop", "resize_and_crop") and data.crop_size > data.load_size:
+            raise InputError("crop_size", expected=f"at most load_size ({data.load_size})", found=str(data.crop_size))
+
+    @property
+    def total_epochs(self) -> int:
+        """Number of epochs, those of the decay included."""
+        return self.epochs + self.epochs_decay
+
+
+#: Settings by name. "512p" is the original's default; "demo" trains in minutes on a CPU.
+PRESETS: dict[str, TrainConfig] = {
+    "512p": TrainConfig(),
+    "demo": TrainConfig(
+        data=DataConfig(load_size=128, crop_size=64),
+        generator=GeneratorConfig(ngf=16, n_downsample=3, n_blocks=3),
+        discriminator=DiscriminatorConfig(ndf=16),
+        epochs=6,
+        epochs_decay=6,
+        batch_size=4,
+        log_every=10,
+        grid_every=100,
+        checkpoint_every=100,
+    ),
+}

@@ -1,0 +1,59 @@
+"""Label and instance maps to the generator's input."""
+
+from __future__ import annotations
+
+import torch
+
+from p2phd_eval.config import DataConfig
+
+
+def conditioning_channels(config: DataConfig) -> int:
+    """Return the number of channels that `encode` produces: classes (or RGB) and the edge map."""
+    return (config.label_nc or 3) + int(config.instances)
+
+
+def instance_edges(instances: torch.Tensor) -> torch.Tensor:
+    """Mark the pixels that have a neighbour, left, right, above or below, of another instance (section 3.3).
+
+    Parameters
+    ----------
+    instances : Tensor, integer, shape (N, 1, H, W)
+
+    Returns
+    -------
+    Tensor of bool, shape (N, 1, H, W)
+    """
+    edges = torch.zeros_like(instances, dtype=torch.bool)
+    across = instances[..., :, 1:] != instances[..., :, :-1]
+    down = instances[..., 1:, :] != instances[..., :-1, :]
+    edges[..., :, 1:] |= across
+    edges[..., :, :-1] |= across
+    edges[..., 1:, :] |= down
+    edges[..., :-1, :] |= down
+    return edges
+
+
+def encode(label: torch.Tensor, instances: torch.Tensor | None, label_nc: int) -> torch.Tensor:
+    """One-hot labels, then the edge map where there are instances.
+
+    Parameters
+    ----------
+    label : Tensor
+        Integer classes in [0, label_nc), shape (N, 1, H, W); with `label_nc` 0 a photo in [-1, 1], (N, 3, H, W).
+    instances : Tensor of integers, shape (N, 1, H, W), or None
+    label_nc : int
+        Number of classes.
+
+    Returns
+    -------
+    Tensor of float32, shape (N, label_nc + 1, H, W), (N, label_nc, H, W) without instances; 3 for `label_nc` 0.
+    """
+    if label_nc:
+        n, _, height, width = label.shape
+        encoded = torch.zeros(n, label_nc, height, width, device=label.device)
+        encoded.scatter_(1, label.long(), 1.0)
+    else:
+        encoded = label.float()
+    if instances is not None:
+        encoded = torch.cat((encoded, instance_edges(instances).float()), dim=1)
+    return encoded

@@ -1,0 +1,95 @@
+"""The perceptual loss of pix2pixHD on VGG19 activations, and where its weights come from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.generators.networks import at_least_float32
+from p2phd_eval.torchvision_ops import declare_missing_operators
+
+
+class VGGLoss(nn.Module):
+    """L1 between VGG19 activations of sample and photo after relu1_1 to relu5_1, weights 1/32 to 1.
+
+    As the original, it feeds images in [-1, 1] without ImageNet's mean and standard deviation.
+
+    Parameters
+    ----------
+    source : str
+        "torchvision" for its ImageNet weights (downloaded to torch's hub cache), or the path of a state dict with
+        torchvision's names (`features.0.weight` ...), of the whole network or of its features alone.
+
+    Raises
+    ------
+    InputError
+        If the weights cannot be had or are not those of a VGG19; the first key at fault is named.
+    """
+
+    _WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
+    _SLICE_ENDS = (2, 7, 12, 21, 30)  # just after relu1_1, relu2_1, relu3_1, relu4_1, relu5_1
+
+    def __init__(self, source: str) -> None:
+        super().__init__()
+        declare_missing_operators()
+        from torchvision.models import VGG19_Weights, vgg19
+
+        if source == "torchvision":
+            try:
+                features = vgg19(weights=VGG19_Weights.IMAGENET1K_V1, progress=False).features
+            except OSError as error:
+                raise InputError(
+                    "--vgg torchvision",
+                    expected="torchvision's VGG19 weights in torch's hub cache or from the network",
+                    found=str(error),
+                    fix="Pass --vgg FILE with a state dict of them, or --vgg none.",
+                ) from error
+        else:
+            with torch.device("meta"):
+                features = vgg19(weights=None).features
+            features.load_state_dict(_read_vgg_features(Path(source), features), assign=True)
+        self.layers = features[: self._SLICE_ENDS[-1]].eval().requires_grad_(False)
+
+    def _activations(self, x: torch.Tensor) -> list[torch.Tensor]:
+        found = []
+        for i, layer in enumerate(self.layers, start=1):
+            x = layer(x)
+            if i in self._SLICE_ENDS:
+                # torchvision's ReLUs work in place, so what is kept here is what follows them.
+                found.append(x)
+        return found
+
+    def forward(self, fake: torch.Tensor, real: torch.Tensor) -> torch.Tensor:
+        """Return the scalar loss of two image batches (N, 3, H, W) in [-1, 1]; no gradient flows into `real`."""
+        with torch.no_grad():
+            targets = self._activations(real)
+        total = torch.zeros((), device=fake.device)
+        for weight, x, target in zip(self._WEIGHTS, self._activations(fake), targets, strict=True):
+            total = total + weight * functional.l1_loss(at_least_float32(x), at_least_float32(target))
+        return total
+
+
+def _read_vgg_features(path: Path, features: nn.Module) -> dict[str, torch.Tensor]:
+    where = f"--vgg {path}"
+    wanted = features.state_dict()
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises a different type for each way in which a file is wrong
+        raise InputError(
+            where, expected="a file of tensors (a VGG19 state dict)", found=f"{type(error).__name__}"
+        ) from error
+    if not isinstance(state, dict):
+        raise InputError(where, expected="a state dict", found=type(state).__name__)
+    state = {str(key).removeprefix("features."): value for key, value in state.items()}
+    for key, tensor in wanted.items():
+        found = state.get(key)
+        if not isinstance(found, torch.Tensor) or found.shape != tensor.shape:
+            shape = tuple(found.shape) if isinstance(found, torch.Tensor) else "nothing"
+            raise InputError(
+                f"{where}, key 'features.{key}'", expected=f"shape {tuple(tensor.shape)}", found=str(shape)
+            )
+    return {key: state[key].float() for key in wanted}
