@@ -1,0 +1,187 @@
+"""Whole, atomic, self-describing checkpoints that are read without executing anything."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import p2phd_eval
+from p2phd_eval.atomic import atomic_write
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.errors import InputError
+
+FORMAT = "p2phd-eval checkpoint"
+FORMAT_VERSION = 1
+_KEYS = ("config", "step", "networks", "optimizers", "rng", "versions")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """What a checkpoint holds."""
+
+    config: TrainConfig
+    step: int  # finished training steps
+    networks: dict[str, dict[str, torch.Tensor]]  # "G", "D": state dicts on the CPU
+    optimizers: dict[str, Any]  # "G", "D": of ScaledOptimizer, scaler included
+    rng: dict[str, torch.Tensor]  # "torch", and "cuda" where there is one: generator states, uint8
+    versions: dict[str, str]  # of the libraries that wrote it
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of everything that a result depends on."""
+    return {
+        "p2phd-eval": p2phd_eval.__version__,
+        "torch": str(torch.__version__),  # a str subclass that the safe unpickler refuses
+        "numpy": np.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def save_checkpoint(path: Path, *, config: TrainConfig, step: int, state: Mapping[str, Any]) -> None:
+    """Write a checkpoint atomically: a full disk or a kill leaves the one before as it was.
+
+    Parameters
+    ----------
+    path : Path
+    config : TrainConfig
+    step : int
+        Finished training steps.
+    state : mapping
+        Of `Pix2PixHD.state_dict`.
+
+    Raises
+    ------
+    InputError
+        If the disk refuses.
+    """
+    rng = {"torch": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        rng["cuda"] = torch.cuda.get_rng_state()
+    document = {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "config": config.to_dict(),
+        "step": step,
+        **state,
+        "rng": rng,
+        "versions": versions(),
+    }
+    try:
+        with atomic_write(path) as stream:
+            torch.save(document, stream)
+    # torch's zip writer reports a failed write as RuntimeError.
+    except (OSError, RuntimeError) as error:
+        kept = "the checkpoint before is intact" if path.exists() else "nothing was left behind"
+        raise InputError(
+            str(path),
+            expected=f"room to save the checkpoint of step {step}",
+            found=str(error).partition("\n")[0].rstrip("."),
+            fix=f"Free space and continue with --resume; {kept}.",
+        ) from error
+
+
+def load_checkpoint(path: Path) -> Checkpoint:
+    """Read a checkpoint onto the CPU with `weights_only=True`: pickled code is refused, never run.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, holds anything but data, or is of another format.
+    """
+    where = str(path)
+    wanted = f"a {FORMAT}"
+    if not path.is_file():
+        raise InputError(where, expected=wanted, found="no such file")
+    try:
+        document = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises a different type for each way in which a file is wrong
+        refused = "Unsupported" in str(error) or "weights_only" in str(error).lower()
+        raise InputError(
+            where,
+            expected=wanted,
+            found="pickled objects other than tensors, which could run code when loaded (nothing was run)"
+            if refused
+            else f"a damaged or foreign file ({type(error).__name__})",
+            fix="Use a checkpoint that p2phd-eval wrote.",
+        ) from error
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InputError(where, expected=wanted, found=f"something else ({type(document).__name__})")
+    if document["format_version"] != FORMAT_VERSION:
+        raise InputError(
+            where,
+            expected=f"format version {FORMAT_VERSION}",
+            found=str(document["format_version"]),
+            fix="Use the version of p2phd-eval that wrote it.",
+        )
+    missing = [key for key in _KEYS if key not in document]
+    if missing:
+        raise InputError(f"{where}, key {missing[0]!r}", expected="a value", found="nothing")
+    fields = {key: document[key] for key in _KEYS}
+    fields["config"] = TrainConfig.from_dict(document["config"], f"{where}, config")
+    return Checkpoint(**fields)
+
+
+def load_network(network: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
+    """Load a state dict into a network in place.
+
+    Raises
+    ------
+    InputError
+        If a key is missing, superfluous or of another shape; the first is named.
+    """
+    own = network.state_dict()
+    for key in [*own, *(key for key in state if key not in own)]:
+        expected = f"shape {tuple(own[key].shape)}" if key in own else "no such key"
+        found = f"shape {tuple(state[key].shape)}" if key in state else "nothing"
+        if expected != found:
+            raise InputError(
+                f"{where}, key {key!r}",
+                expected=expected,
+                found=found,
+                fix="The checkpoint belongs to another configuration; use the one that is stored in it.",
+            )
+    network.load_state_dict(state)
+
+
+def find_checkpoint(run: Path) -> Path:
+    """Return the newest checkpoint of a run folder, or `run` itself where it is a file.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
+    if run.is_file():
+        return run
+    path = latest_path(run)
+    if not path.is_file():
+        raise InputError(
+            str(run),
+            expected="a run folder or a checkpoint",
+            found=f"no {path.relative_to(run)} in it" if run.is_dir() else "nothing there",
+            fix=f"Train first: p2phd-eval train DATA --out {run}",
+        )
+    return path
+
+
+def latest_path(run: Path) -> Path:
+    """Return where a run folder keeps its newest checkpoint."""
+    return run / "checkpoints" / "latest.pt"
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Return the hexadecimal SHA-256 of a file."""
+    with Path(path).open("rb") as stream:
+        digest = hashlib.sha256()
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

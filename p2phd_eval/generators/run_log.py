@@ -1,0 +1,76 @@
+"""The log of a run: JSON lines, one a logged step, that a resumed run continues without a gap or a double."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from pathlib import Path
+
+from p2phd_eval.atomic import atomic_write
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LogRecord:
+    """One line of `log.jsonl`."""
+
+    step: int  # finished steps
+    epoch: int  # counted from 1
+    losses: dict[str, float | None]  # at this step, weights included; None where it overflowed
+    lr: float  # learning rate of this step
+    loss_scale: dict[str, float | None]  # of G and D; None without loss scaling
+    skipped_steps: dict[str, int]  # of G and D, because of overflow, since the run began
+    images_per_second: float  # since the line before
+    peak_memory_bytes: int | None  # allocated on a CUDA device since the process began; None elsewhere
+
+
+class RunLog:
+    """Appends records to `log.jsonl`.
+
+    Parameters
+    ----------
+    path : Path
+    step : int
+        Finished steps; later lines, which an interrupted run wrote after its last checkpoint, are removed.
+    """
+
+    def __init__(self, path: Path, step: int) -> None:
+        self._path = path
+        kept: list[str] = []
+        if path.exists():
+            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+        with atomic_write(path) as stream:
+            stream.write("".join(f"{line}\n" for line in kept).encode())
+        self.last = LogRecord(**json.loads(kept[-1])) if kept else None  # the newest record
+        self._images, self._since = 0, time.perf_counter()
+
+    def count(self, images: int) -> None:
+        """Count images that were trained on, for the rate."""
+        self._images += images
+
+    def images_per_second(self) -> float:
+        """Return the rate since it was last asked for."""
+        now = time.perf_counter()
+        rate = self._images / max(now - self._since, 1e-9)
+        self._images, self._since = 0, now
+        return rate
+
+    def write(self, record: LogRecord) -> None:
+        """Append one line; it is on its way to the disk when this returns."""
+        with self._path.open("a") as stream:
+            stream.write(json.dumps(dataclasses.asdict(record), allow_nan=False) + "\n")
+        self.last = record
+
+
+def finite_or_none(value: float) -> float | None:
+    """Return `value`, or None where JSON has no number for it."""
+    return value if math.isfinite(value) else None
+
+
+def _step_of(line: str) -> float:
+    # A line cut short by a kill is not JSON; it counts as later than any step, so it goes.
+    try:
+        return float(json.loads(line)["step"])
+    except (ValueError, KeyError, TypeError):
+        return math.inf

@@ -1,0 +1,111 @@
+"""The original's resizing, cropping and mirroring, decided once for all maps of a sample."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+
+from p2phd_eval.config import DataConfig
+from p2phd_eval.errors import InputError
+
+Size = tuple[int, int]  # width, height in pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """What happens to every map of one sample; nearest for labels, bicubic for photos."""
+
+    resized: Size
+    crop: tuple[int, int, int, int] | None = None  # left, upper, right, lower in pixels of the resized image
+    flip: bool = False  # mirrored left to right, after the crop
+
+    @property
+    def size(self) -> Size:
+        """Width and height of the result in pixels."""
+        if self.crop is None:
+            return self.resized
+        left, upper, right, lower = self.crop
+        return right - left, lower - upper
+
+    def apply(self, image: Image.Image, resample: Image.Resampling) -> Image.Image:
+        """Return the transformed image; `image` is not changed."""
+        if image.size != self.resized:
+            image = image.resize(self.resized, resample)
+        if self.crop is not None:
+            image = image.crop(self.crop)
+        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if self.flip else image
+
+
+def resized_size(size: Size, config: DataConfig, multiple: int, *, cropped: bool) -> Size:
+    """Return the size after the resize step.
+
+    The original's `scale_width` can give a height that the generator cannot take (it then fails inside the
+    network); here it is rounded to the nearest multiple, as the original itself does for "none".
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height of the file in pixels.
+    config : DataConfig
+    multiple : int
+        Both sides of the generator's input must be multiples of it, in pixels.
+    cropped : bool
+        Whether a crop follows, which then decides the network's size.
+    """
+    width, height = size
+    if config.resize == "resize_and_crop":
+        width = height = config.load_size
+    elif config.resize.startswith("scale_width"):
+        width, height = config.load_size, config.load_size * height // width
+    if cropped:
+        return width, height
+    return _fit(width, multiple), _fit(height, multiple)
+
+
+def choose_geometry(
+    size: Size, config: DataConfig, multiple: int, rng: np.random.Generator | None, where: str
+) -> Geometry:
+    """Decide the geometry of one sample.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height of the files in pixels.
+    config : DataConfig
+    multiple : int
+        See `resized_size`.
+    rng : numpy Generator or None
+        For crop and flip while training. None: the whole image, not mirrored, as for sampling.
+    where : str
+        The file, for the error.
+
+    Raises
+    ------
+    InputError
+        If the crop is larger than the image.
+    """
+    cropped = rng is not None and "crop" in config.resize
+    resized = resized_size(size, config, multiple, cropped=cropped)
+    if rng is None:
+        return Geometry(resized=resized)
+    crop = None
+    if cropped:
+        side = config.crop_size
+        if min(resized) < side:
+            fits = min(resized) // multiple * multiple
+            raise InputError(
+                where,
+                expected=f"at least {side} x {side} pixels to crop from",
+                found=f"{resized[0]} x {resized[1]}" + (f" (file: {size[0]} x {size[1]})" if size != resized else ""),
+                fix=f"Use --crop-size {fits}." if fits else "Use larger images or --resize scale_width.",
+            )
+        left = int(rng.integers(resized[0] - side + 1))
+        upper = int(rng.integers(resized[1] - side + 1))
+        crop = (left, upper, left + side, upper + side)
+    return Geometry(resized=resized, crop=crop, flip=config.flip and bool(rng.random() < 0.5))
+
+
+def _fit(length: int, multiple: int) -> int:
+    return max(multiple, round(length / multiple) * multiple)

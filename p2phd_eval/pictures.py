@@ -1,0 +1,71 @@
+"""Pictures for people: label maps in colour and captioned grids."""
+
+from __future__ import annotations
+
+import colorsys
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+Pixels = npt.NDArray[np.uint8]
+_GAP = 4  # pixels between tiles
+_CAPTION = 18  # pixels of height
+
+
+def label_colours(label: npt.NDArray[np.integer], label_nc: int) -> Pixels:
+    """Colour a label map: hues a golden angle apart, so that neighbouring class numbers differ.
+
+    Parameters
+    ----------
+    label : integer ndarray, shape (h, w), in [0, label_nc)
+    label_nc : int
+        Number of classes.
+
+    Returns
+    -------
+    ndarray of uint8, shape (h, w, 3)
+    """
+    palette = [
+        colorsys.hsv_to_rgb(i * 0.381966 % 1.0, (0.55, 0.8)[i % 2], (0.95, 0.7, 0.5)[i % 3]) for i in range(label_nc)
+    ]
+    colours: Pixels = (np.array(palette) * 255).astype(np.uint8)[label]
+    return colours
+
+
+def amplified_difference(a: Pixels, b: Pixels, factor: int) -> Pixels:
+    """Return |a - b| times `factor`, clipped to 255; all uint8 (h, w, 3)."""
+    difference = np.abs(a.astype(np.int16) - b.astype(np.int16)) * factor
+    return difference.clip(0, 255).astype(np.uint8)
+
+
+def picture_grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str]) -> Pixels:
+    """Lay tiles out in rows with a caption over each column.
+
+    Parameters
+    ----------
+    rows : sequence of rows of uint8 ndarrays (h, w, 3)
+        Each row has one tile a caption; tiles are scaled to the size of the first one (nearest).
+    captions : sequence of str
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+    """
+    height, width = rows[0][0].shape[:2]
+    columns = len(captions)
+    canvas = Image.new(
+        "RGB",
+        (columns * (width + _GAP) + _GAP, len(rows) * (height + _GAP) + _GAP + _CAPTION),
+        "white",
+    )
+    draw = ImageDraw.Draw(canvas)
+    font = ImageFont.load_default(size=12)
+    for column, caption in enumerate(captions):
+        draw.text((_GAP + column * (width + _GAP), 2), caption, fill="black", font=font)
+    for row, tiles in enumerate(rows):
+        for column, tile in enumerate(tiles):
+            image = Image.fromarray(tile).resize((width, height), Image.Resampling.NEAREST)
+            canvas.paste(image, (_GAP + column * (width + _GAP), _CAPTION + _GAP + row * (height + _GAP)))
+    return np.asarray(canvas)
