@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from p2phd_eval.atomic import atomic_write
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import atomic_write
 
 IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import platform
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,9 +13,9 @@ import torch
 from torch import nn
 
 import p2phd_eval
-from p2phd_eval.atomic import atomic_write
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import atomic_write
 
 FORMAT = "p2phd-eval checkpoint"
 FORMAT_VERSION = 1
@@ -176,12 +174,3 @@ def find_checkpoint(run: Path) -> Path:
 def latest_path(run: Path) -> Path:
     """Return where a run folder keeps its newest checkpoint."""
     return run / "checkpoints" / "latest.pt"
-
-
-def file_sha256(path: str | os.PathLike[str]) -> str:
-    """Return the hexadecimal SHA-256 of a file."""
-    with Path(path).open("rb") as stream:
-        digest = hashlib.sha256()
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()

@@ -8,7 +8,7 @@ import math
 import time
 from pathlib import Path
 
-from p2phd_eval.atomic import atomic_write
+from p2phd_eval.files import atomic_write
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from PIL import Image
 
-from p2phd_eval.atomic import write_json
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.checkpoint import file_sha256, find_checkpoint, load_checkpoint, load_network, versions
+from p2phd_eval.files import file_sha256, write_json
+from p2phd_eval.generators.checkpoint import find_checkpoint, load_checkpoint, load_network, versions
 from p2phd_eval.generators.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.dataset import Place, TripletDataset, load_batches, photo_array
 from p2phd_eval.generators.networks import build_generator

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from p2phd_eval.atomic import write_json
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import write_json
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, load_checkpoint, load_network, save_checkpoint
 from p2phd_eval.generators.dataset import Batch, TripletDataset, epoch_batches, load_batches, photo_array
 from p2phd_eval.generators.interrupts import StopRequest

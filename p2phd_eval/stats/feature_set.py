@@ -12,8 +12,8 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.atomic import atomic_write
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import atomic_write
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ import platformdirs
 import torch
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import file_sha256
 from p2phd_eval.stats.inception import SIDE, load_inception
 from p2phd_eval.stats.inception_network import LAYERS
 from p2phd_eval.stats.weights_download import (
@@ -33,7 +34,6 @@ from p2phd_eval.stats.weights_file import (
     WHEEL_SOURCE,
     WeightsFile,
     check_file,
-    file_sha256,
 )
 
 WEIGHTS_VARIABLE = "P2PHD_EVAL_INCEPTION_WEIGHTS"

@@ -15,13 +15,12 @@ from pathlib import Path
 
 import torch
 
-from p2phd_eval.atomic import atomic_write
+from p2phd_eval.files import atomic_write, file_sha256
 from p2phd_eval.stats.weights_file import (
     RELEASE_FILE,
     RELEASE_SHA256,
     WHEEL_REQUIREMENT,
     WHEEL_SHA256,
-    file_sha256,
     read_state,
 )
 

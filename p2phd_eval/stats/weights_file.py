@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import file_sha256
 from p2phd_eval.stats.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
 
 # Of the tensors of the 2015-12-05 network in the order of `tensor_shapes`, computed from the wheel below.
@@ -108,15 +109,6 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
     for name, shape in tensor_shapes().items():
         digest.update(f"{name} {shape}\n".encode())
         digest.update(np.ascontiguousarray(state[name].numpy(), dtype="<f4").data)
-    return digest.hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file's content, hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while block := stream.read(1 << 20):
-            digest.update(block)
     return digest.hexdigest()
 
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.checkpoint import file_sha256
+from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.generators.training import train
 from p2phd_eval.images import open_image, read_rgb

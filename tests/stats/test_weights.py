@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import file_sha256
 from p2phd_eval.stats import weights, weights_download, weights_file
 from p2phd_eval.stats.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
 from p2phd_eval.stats.weights import (
@@ -64,7 +65,7 @@ def test_fetched_weights_are_the_standard_ones(inception_weights: WeightsFile) -
     assert report.standard
     assert report.layers == LAYERS
     assert report.feature_error < report.feature_tolerance
-    assert report.file_sha256 == weights_file.file_sha256(inception_weights.path)
+    assert report.file_sha256 == file_sha256(inception_weights.path)
 
 
 def test_a_second_fetch_does_nothing(inception_weights: WeightsFile) -> None:
@@ -188,7 +189,7 @@ def test_the_release_file_counts_by_its_own_hash(state: State, tmp_path: Path, m
     torch.save(state | {"Mixed_7c.branch_pool.bn.bias": state["Mixed_7c.branch_pool.bn.bias"] + 1e-6}, path)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
     for module in (weights, weights_file):
-        monkeypatch.setattr(module, "RELEASE_SHA256", weights_file.file_sha256(path))
+        monkeypatch.setattr(module, "RELEASE_SHA256", file_sha256(path))
     for found in (fetch_weights(), find_weights(path)):
         assert found.standard
         assert found.name == "inception-2015-12-05 (pytorch-fid release file)"

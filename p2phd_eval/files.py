@@ -1,7 +1,8 @@
-"""Writing files so that a reader sees the old content or the new, never half of it."""
+"""Files: written whole or not at all, and known by their hash."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import tempfile
@@ -55,6 +56,15 @@ def write_json(path: str | os.PathLike[str], document: Any) -> None:
     text = json.dumps(document, indent=2, allow_nan=False) + "\n"
     with atomic_write(path) as stream:
         stream.write(text.encode())
+
+
+def file_sha256(path: str | os.PathLike[str]) -> str:
+    """Return the SHA-256 of a file's content, hexadecimal."""
+    digest = hashlib.sha256()
+    with Path(path).open("rb") as stream:
+        while block := stream.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def _umask() -> int:

@@ -1,0 +1,74 @@
+"""The command line: assembles the commands and turns bad input into a message and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from typer.core import TyperGroup
+
+import p2phd_eval
+from p2phd_eval.commands import data, weights
+from p2phd_eval.commands.compare import compare
+from p2phd_eval.commands.demo import demo
+from p2phd_eval.commands.fid import fid
+from p2phd_eval.commands.generate import generate
+from p2phd_eval.commands.train import train
+from p2phd_eval.errors import InputError
+
+
+class _Group(TyperGroup):
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InputError as error:
+            if ctx.params.get("debug"):
+                raise
+            Console(stderr=True, highlight=False).print(f"error: {error}", markup=False, soft_wrap=True)
+            raise typer.Exit(2) from error
+
+
+app = typer.Typer(
+    cls=_Group,
+    name="p2phd-eval",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command()(demo)
+app.command()(train)
+app.command()(generate)
+app.command()(fid)
+app.command()(compare)
+app.add_typer(data.app, name="data")
+app.add_typer(weights.app, name="weights")
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"p2phd-eval {p2phd_eval.__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Does automatic mixed precision cost a pix2pixHD image quality? Train, sample, and compare by FID with error bars.
+
+    Start with: p2phd-eval demo
+    """
+
+
+def main() -> None:
+    """Run the command line; `--debug` may stand anywhere."""
+    arguments = sys.argv[1:]
+    if "--debug" in arguments:
+        arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    app(args=arguments, prog_name="p2phd-eval")

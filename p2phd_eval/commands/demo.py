@@ -1,0 +1,107 @@
+"""`p2phd-eval demo`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from p2phd_eval.commands.options import Device, Json, Seed, Weights
+from p2phd_eval.config import PRESETS, DataConfig
+from p2phd_eval.report.console import Output, ResultTable
+
+_WIDTH, _HEIGHT = 128, 64
+_N_TRAIN, _N_TEST = 160, 120
+
+
+def demo(
+    out: Annotated[Path, typer.Option("--out", help="Folder to write; a second call goes on in it.")] = Path("demo"),
+    margin: Annotated[float, typer.Option("--margin", help="FID difference that still counts as none.")] = 2.0,
+    weights: Weights = None,
+    seed: Seed = 0,
+    device: Device = None,
+    json_target: Json = None,
+) -> None:
+    """The whole story in minutes: draw scenes, train in fp32 and under AMP, generate, compare; tables and a picture.
+
+    Needs no data. The FID Inception weights are fetched once.
+
+    Example:
+
+        p2phd-eval demo --out demo
+    """
+    from p2phd_eval.stats.equivalence import require_margin
+
+    require_margin(margin)
+
+    from p2phd_eval.devices import describe_device, find_device
+    from p2phd_eval.generators.precision import amp_name
+    from p2phd_eval.generators.scenes import CLASSES, write_dataset
+    from p2phd_eval.report.comparison import comparison_document, comparison_table
+    from p2phd_eval.study import Arm, StudyInterrupted, StudyResult, run_study
+
+    def training_table(result: StudyResult) -> ResultTable:
+        rows = []
+        for arm in result.arms:
+            record = arm.training.last_record
+            losses = record.losses if record else {}
+            rows.append(
+                (
+                    arm.arm.name,
+                    arm.arm.precision,
+                    str(arm.training.step),
+                    *(f"{losses[name]:.3f}" if losses.get(name) is not None else "-" for name in names),
+                    str(sum(arm.training.skipped_steps.values())),
+                )
+            )
+        return ResultTable(
+            title="Training",
+            columns=("arm", "precision", "steps", *names, "skipped steps"),
+            rows=tuple(rows),
+        )
+
+    names = ("G_GAN", "G_GAN_Feat", "D_real", "D_fake")
+    output = Output(json_target)
+    torch_device = find_device(device)
+    output.note(f"device: {describe_device(torch_device)}")
+    if torch_device.type == "cpu":
+        output.note("A CPU emulates reduced precision: this demo shows quality, not speed.")
+    scenes = out / "scenes"
+    if not (scenes / "classes.json").exists():
+        with output.progress("draw scenes", "scenes") as on_progress:
+            write_dataset(
+                scenes,
+                n_train=_N_TRAIN,
+                n_test=_N_TEST,
+                width=_WIDTH,
+                height=_HEIGHT,
+                seed=seed,
+                on_progress=on_progress,
+            )
+    base = replace(PRESETS["demo"], seed=seed, data=DataConfig(label_nc=len(CLASSES), load_size=_WIDTH))
+    arms = (Arm(name="fp32", precision="fp32"), Arm(name="amp", precision=amp_name(torch_device)))
+    try:
+        result = run_study(
+            scenes,
+            out,
+            base,
+            arms,
+            device=torch_device,
+            margin=margin,
+            weights=weights,
+            progress=output.progress,
+        )
+    except StudyInterrupted as stop:
+        output.note("Stopped; what is finished is kept. Go on with the same command.")
+        raise typer.Exit(128 + stop.signum) from stop
+    output.table(training_table(result))
+    output.table(comparison_table(result.comparison, str(scenes / "test_img")))
+    folders = [arm.samples.folder for arm in result.arms]
+    document = comparison_document(result.comparison, str(scenes / "test_img"), folders)
+    records = {arm.arm.name: arm.training.last_record for arm in result.arms}
+    document["training"] = {name: asdict(record) if record else None for name, record in records.items()}
+    document["picture"] = str(result.picture)
+    output.document(document)
+    output.note(f"Picture: {result.picture} (label, photo, fp32, AMP and their difference).")

@@ -1,0 +1,34 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Json = Annotated[
+    str | None,
+    typer.Option(
+        "--json", metavar="FILE|-", help="Write everything the table shows as JSON to FILE, or to stdout (-)."
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="Any torch device, such as cpu, cuda:1 or mps. Default: cuda, mps or cpu."),
+]
+Weights = Annotated[
+    Path | None,
+    typer.Option("--weights", help="File of FID Inception weights. Default: the cache, else they are fetched."),
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time; no result depends on it.")]
+Replicates = Annotated[
+    int | None,
+    typer.Option(
+        "--replicates",
+        min=2,
+        help="Bootstrap replicates. Default: 200 for fid, 1000 for compare, 20 above 4096 images.",
+        show_default=False,
+    ),
+]

@@ -1,0 +1,114 @@
+"""`p2phd-eval weights list | fetch | verify`."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from p2phd_eval.commands.options import Json
+from p2phd_eval.report.console import Output, ResultTable
+from p2phd_eval.report.documents import document
+
+app = typer.Typer(no_args_is_help=True, help="The FID Inception weights: where they are, fetching and checking them.")
+
+
+@app.command("list")
+def list_(json_target: Json = None) -> None:
+    """Show where the weights are looked for, in order; nothing is downloaded.
+
+    Example:
+
+        p2phd-eval weights list
+    """
+    from p2phd_eval.stats.weights import list_sources
+
+    output = Output(json_target)
+    sources = list_sources()
+    output.table(
+        ResultTable(
+            title="FID Inception weights, in the order in which they are looked for",
+            columns=("source", "there", "where", "note"),
+            rows=tuple(
+                (source.name, "yes" if source.available else "no", source.location, source.note) for source in sources
+            ),
+        )
+    )
+    output.document(document("weights-list", sources=[asdict(source) for source in sources]))
+
+
+@app.command()
+def fetch(json_target: Json = None) -> None:
+    """Download the weights to the cache and verify them; done already, it does nothing.
+
+    Example:
+
+        p2phd-eval weights fetch
+    """
+    from p2phd_eval.stats.weights import fetch_weights
+
+    output = Output(json_target)
+    with output.progress("fetch Inception weights", "bytes") as on_progress:
+        weights = fetch_weights(on_progress=on_progress)
+    output.note(f"{weights.name} from {weights.source}: {weights.path}")
+    output.document(
+        document("weights-fetch", path=str(weights.path), source=weights.source, weights_sha256=weights.sha256)
+    )
+
+
+@app.command()
+def verify(
+    weights: Annotated[
+        Path | None, typer.Option("--weights", help="File to check. Default: the one that fid would use.")
+    ] = None,
+    json_target: Json = None,
+) -> None:
+    """Check the weights' hashes, layers and the features they give. Exit code 2 if they are not FID's.
+
+    Example:
+
+        p2phd-eval weights verify
+    """
+    from p2phd_eval.stats.weights import find_weights, verify_weights
+
+    output = Output(json_target)
+    with output.progress("fetch Inception weights", "bytes") as on_progress:
+        found = find_weights(weights, on_progress=on_progress)
+    report = verify_weights(found)
+    output.table(
+        ResultTable(
+            title=str(report.weights.path),
+            columns=("check", "result"),
+            rows=(
+                ("weights", report.weights.name),
+                ("source", report.weights.source),
+                ("SHA-256 of the file", report.file_sha256),
+                ("SHA-256 of the tensors", report.weights.sha256),
+                ("layers", str(report.layers)),
+                ("FID's weights", "yes" if report.standard else "no"),
+                (
+                    "relative error of the features",
+                    f"{report.feature_error:.1e} (at most {report.feature_tolerance:g})",
+                ),
+                ("verdict", "good" if report.ok else "not FID's: results do not compare with published ones"),
+            ),
+        )
+    )
+    output.document(
+        document(
+            "weights-verify",
+            path=str(report.weights.path),
+            source=report.weights.source,
+            file_sha256=report.file_sha256,
+            weights_sha256=report.weights.sha256,
+            layers=report.layers,
+            standard=report.standard,
+            feature_error=report.feature_error,
+            feature_tolerance=report.feature_tolerance,
+            ok=report.ok,
+        )
+    )
+    if not report.ok:
+        raise typer.Exit(2)

@@ -1,0 +1,134 @@
+"""Where a command prints: results to stdout, progress and notes to stderr; rich on a terminal, plain in a pipe."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+from p2phd_eval.files import write_json
+
+OnProgress = Callable[[int, int], None]
+_PLAIN_SECONDS = 10.0  # between two progress lines in a pipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResultTable:
+    """A table of strings, with sentences below it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+    styles: tuple[str, ...] = ()  # rich style of each row; none: plain
+
+
+class Output:
+    """The two streams of a command.
+
+    Parameters
+    ----------
+    json_target : str or None
+        `--json`: a file, or "-" for stdout, which then carries the JSON alone and tables go to stderr.
+    """
+
+    def __init__(self, json_target: str | None = None) -> None:
+        self._json_target = json_target
+        self._results = Console(stderr=json_target == "-", highlight=False)
+        self._notes = Console(stderr=True, highlight=False)
+
+    def note(self, text: str) -> None:
+        """Print a line about what is going on."""
+        self._notes.print(text, markup=False, soft_wrap=True)
+
+    def table(self, table: ResultTable) -> None:
+        """Print a result: a rich table on a terminal, tab-separated lines elsewhere."""
+        if not self._results.is_terminal:
+            lines = [
+                f"# {table.title}",
+                "\t".join(table.columns),
+                *("\t".join(row) for row in table.rows),
+                *table.notes,
+            ]
+            # Past rich, which would turn the tabs into spaces.
+            self._results.file.write("".join(f"{line}\n" for line in lines))
+            return
+        drawn = Table(title=table.title, title_justify="left", title_style="bold")
+        for i, column in enumerate(table.columns):
+            drawn.add_column(column, justify="left" if i == 0 else "right")
+        styles: Sequence[str] = table.styles or [""] * len(table.rows)
+        for row, style in zip(table.rows, styles, strict=True):
+            drawn.add_row(*(Text(cell) for cell in row), style=style)
+        self._results.print(drawn)
+        for line in table.notes:
+            self._results.print(line, markup=False)
+
+    def document(self, document: dict[str, Any]) -> None:
+        """Write the machine-readable result where `--json` says."""
+        if self._json_target == "-":
+            sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+        elif self._json_target is not None:
+            write_json(Path(self._json_target), document)
+
+    @contextmanager
+    def progress(self, description: str, unit: str) -> Iterator[OnProgress]:
+        """Show the progress of one piece of work: a bar with rate and time left, or a line every ten seconds.
+
+        Yields
+        ------
+        callable
+            To be called with (done, total), in units.
+        """
+        if not self._notes.is_terminal:
+            yield _PlainProgress(description, unit, self.note)
+            return
+        bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            _RateColumn(unit),
+            TimeRemainingColumn(),
+            console=self._notes,
+        )
+        with bar:
+            task = bar.add_task(description, total=None)
+            yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+class _RateColumn(ProgressColumn):
+    def __init__(self, unit: str) -> None:
+        super().__init__()
+        self._unit = unit
+
+    def render(self, task: Task) -> Text:
+        speed = task.finished_speed or task.speed
+        return Text(f"{speed:.3g} {self._unit}/s" if speed else "")
+
+
+class _PlainProgress:
+    def __init__(self, description: str, unit: str, say: Callable[[str], None]) -> None:
+        self._description, self._unit, self._say = description, unit, say
+        self._start = self._last = time.monotonic()
+        self._first: int | None = None
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if self._first is None:
+            self._first = done  # finished by an earlier call; not part of this one's rate
+        if done < total and now - self._last < _PLAIN_SECONDS:
+            return
+        self._last = now
+        rate = (done - self._first) / max(now - self._start, 1e-9)
+        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        speed = f", {rate:.3g} {self._unit}/s" if rate > 0 else ""
+        self._say(f"{self._description}: {done}/{total} {self._unit}{speed}{left}")

@@ -1,0 +1,121 @@
+"""The FID of one set of generated images, with its standard errors."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+
+from p2phd_eval.stats.bootstrap import bootstrap_fid_se, usual_replicates
+from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.stats.frechet import FrechetDistance
+from p2phd_eval.stats.influence import fid_influence, independent_standard_error, paired_standard_error
+from p2phd_eval.stats.pairing import aligned, few_images_warnings, require_same_stamp, size_warnings
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FidResult:
+    """FID@n: at this number of images, with finite n biased upward."""
+
+    fid: float  # squared feature units
+    fid_se: float  # analytic standard error (influence function), in units of the FID
+    fid_se_bootstrap: float | None  # the same from the bootstrap; None where no replicates were asked for
+    n_real: int  # number of images
+    n_fake: int
+    pairing: Literal["paired", "independent"]  # what both standard errors assume
+    distance: FrechetDistance
+    real_stamp: FeatureStamp
+    fake_stamp: FeatureStamp
+    warnings: tuple[str, ...]
+
+
+def evaluate_fid(
+    real: FeatureSet,
+    fake: FeatureSet,
+    *,
+    replicates: int | None = None,
+    seed: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> FidResult:
+    """FID between real and generated images, with two standard errors.
+
+    Where both sets hold the same ids, once each, image i of both comes from the same label map: the sets are
+    aligned and the errors are those of pairs. Otherwise they are those of two independent samples. The order of
+    the images does not matter.
+
+    Parameters
+    ----------
+    real, fake : FeatureSet
+        Made with the same network, resize and dtype; at least 2 images each.
+    replicates : int
+        Bootstrap replicates, 0 for none. Above 2 d images each costs seconds at d = 2048.
+    seed : int
+        Of the bootstrap.
+    on_progress : callable, optional
+        Called with (done, total) after each replicate.
+
+    Returns
+    -------
+    FidResult
+
+    Raises
+    ------
+    InputError
+        If the sets were made differently, hold too few images, or have width and height swapped.
+    """
+    require_same_stamp([("the real images", real), ("the generated images", fake)])
+    warnings = size_warnings(real, ("the generated images", fake))
+    warnings += few_images_warnings(min(len(real), len(fake)), real.stamp.dims)
+    paired = len(set(real.ids)) == len(real) and sorted(real.ids) == sorted(fake.ids)
+    if paired:
+        ids = sorted(real.ids)
+        real, fake = aligned(real, ids), aligned(fake, ids)
+    else:
+        real, fake = _sorted_by_id(real), _sorted_by_id(fake)
+        shared = set(real.ids) & set(fake.ids)
+        if shared:
+            warnings += (
+                f"{len(shared)} ids occur in both sets, but the sets are not pairs throughout: the standard errors "
+                "take all images as independent",
+            )
+
+    influence = fid_influence(real.values, fake.values)
+    if replicates is None:
+        replicates = usual_replicates(min(len(real), len(fake)), real.stamp.dims, 200)
+    bootstrap = None
+    if replicates:
+        bootstrap = bootstrap_fid_se(
+            real.values,
+            fake.values,
+            paired=paired,
+            replicates=replicates,
+            rng=np.random.default_rng(seed),
+            on_progress=on_progress,
+        )
+    if influence.distance.note:
+        warnings += (influence.distance.note,)
+    return FidResult(
+        fid=influence.distance.value,
+        fid_se=paired_standard_error(influence) if paired else independent_standard_error(influence),
+        fid_se_bootstrap=None if bootstrap is None else bootstrap.se,
+        n_real=len(real),
+        n_fake=len(fake),
+        pairing="paired" if paired else "independent",
+        distance=influence.distance,
+        real_stamp=real.stamp,
+        fake_stamp=fake.stamp,
+        warnings=warnings,
+    )
+
+
+def _sorted_by_id(features: FeatureSet) -> FeatureSet:
+    # Ids may repeat here, so rows are moved by position.
+    rows = sorted(range(len(features)), key=features.ids.__getitem__)
+    return FeatureSet(
+        values=features.values[rows],
+        ids=tuple(features.ids[row] for row in rows),
+        sizes=features.sizes[rows],
+        stamp=features.stamp,
+    )

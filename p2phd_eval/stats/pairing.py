@@ -1,0 +1,126 @@
+"""Which feature sets may be compared, and how their images pair up."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.stats.feature_set import FeatureSet
+
+# What of a stamp must agree for two sets of features to be comparable, and what it is called.
+_STAMP_FIELDS = {
+    "weights_sha256": "network weights (SHA-256)",
+    "resize": "resize mode",
+    "dims": "number of features",
+    "dtype": "computing dtype",
+}
+
+NamedSet = tuple[str, FeatureSet]
+NamedIds = tuple[str, Sequence[str]]
+
+
+def require_same_stamp(sets: Sequence[NamedSet]) -> None:
+    """Raise InputError unless the features of all sets were made the same way; the difference is named."""
+    first_name, first = sets[0]
+    for name, other in sets[1:]:
+        for field, meaning in _STAMP_FIELDS.items():
+            expected, found = getattr(first.stamp, field), getattr(other.stamp, field)
+            if expected != found:
+                raise InputError(
+                    f"features of {name}",
+                    expected=f"the {meaning} of {first_name}, {expected}",
+                    found=str(found),
+                    fix="Extract both sets with the same settings.",
+                )
+
+
+def require_unique_ids(sets: Iterable[NamedIds]) -> None:
+    """Raise InputError if an image id occurs twice in a set, so that it cannot be paired; one is named."""
+    for name, ids in sets:
+        if len(set(ids)) < len(ids):
+            image, count = Counter(ids).most_common(1)[0]
+            raise InputError(
+                f"images of {name}",
+                expected="one image for each id",
+                found=f"{count} images with the id {image!r}",
+                fix="Rename or remove the duplicates.",
+            )
+
+
+def common_ids(sets: Sequence[NamedIds]) -> tuple[str, ...]:
+    """The ids that all sets hold, sorted.
+
+    Raises
+    ------
+    InputError
+        If there are fewer than two; examples of the ids on each side are shown.
+    """
+    shared = set.intersection(*(set(ids) for _, ids in sets))
+    if len(shared) < 2:
+        raise InputError(
+            "image ids",
+            expected="at least 2 ids that all sets share",
+            found=f"{len(shared)} (" + "; ".join(f"{name} has {examples(ids)}" for name, ids in sets) + ")",
+            fix="Name each generated image by the stem of its label map.",
+        )
+    return tuple(sorted(shared))
+
+
+def aligned(features: FeatureSet, ids: Sequence[str]) -> FeatureSet:
+    """The rows of a set with unique ids that belong to `ids`, in that order; the stamp stays."""
+    row_of = {image: row for row, image in enumerate(features.ids)}
+    rows = np.array([row_of[image] for image in ids])
+    return FeatureSet(values=features.values[rows], ids=tuple(ids), sizes=features.sizes[rows], stamp=features.stamp)
+
+
+def size_warnings(real: FeatureSet, fake: NamedSet) -> tuple[str, ...]:
+    """Say where the generated images are of another size than the real ones.
+
+    Raises
+    ------
+    InputError
+        If every real image has one size (w, h) and every generated one (h, w): width and height are swapped.
+    """
+    name, generated = fake
+    real_sizes, sizes = _unique_sizes(real), _unique_sizes(generated)
+    if real_sizes == sizes:
+        return ()
+    if len(real_sizes) == len(sizes) == 1 and real_sizes == {(height, width) for width, height in sizes}:
+        raise InputError(
+            f"images of {name}",
+            expected=f"{_text(real_sizes)} pixels (width x height), as the real ones",
+            found=f"{_text(sizes)}: width and height are swapped",
+            fix="Generate the images again in the real images' orientation.",
+        )
+    return (
+        f"the images of {name} are {_text(sizes)} pixels and the real ones {_text(real_sizes)}: "
+        "the resize to the network's input is then part of the FID",
+    )
+
+
+def few_images_warnings(n: int, dims: int) -> tuple[str, ...]:
+    """Say where n is below the number of features, so that the covariances are singular."""
+    if n >= dims:
+        return ()
+    return (
+        f"FID@{n} is at n = {n} images, fewer than its {dims} features: it is biased upward, by an amount that "
+        "depends on n and on the diversity of the images",
+    )
+
+
+def examples(ids: Iterable[str]) -> str:
+    """Up to three ids, for a message."""
+    names = sorted(ids)
+    return ", ".join(repr(name) for name in names[:3]) + (", ..." if len(names) > 3 else "")
+
+
+def _unique_sizes(features: FeatureSet) -> set[tuple[int, int]]:
+    return {(int(width), int(height)) for width, height in np.unique(features.sizes, axis=0)}
+
+
+def _text(sizes: set[tuple[int, int]]) -> str:
+    width, height = min(sizes)
+    return f"{width} x {height}" if len(sizes) == 1 else f"of {len(sizes)} sizes from {width} x {height}"

@@ -1,0 +1,153 @@
+"""Arms to a verdict: train, generate, compute features and compare; every artefact is reused when run again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.generators.sampling import SampleResult, generate
+from p2phd_eval.generators.training import TrainResult, train
+from p2phd_eval.generators.triplets import find_triplets, read_map, read_photo
+from p2phd_eval.images import list_images, read_rgb, write_png
+from p2phd_eval.pictures import amplified_difference, label_colours, picture_grid
+from p2phd_eval.stats.comparison import ComparisonResult, compare_fid
+from p2phd_eval.stats.features import extract_features
+from p2phd_eval.stats.inception import load_inception
+from p2phd_eval.stats.weights import find_weights
+
+#: Opens the progress of one piece of work: (description, unit) to a context that gives `on_progress`.
+ProgressFactory = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
+
+_PICTURE_ROWS = 6
+_AMPLIFICATION = 4
+
+
+class StudyInterrupted(Exception):
+    """A signal stopped the study; everything finished is on disk and the same call goes on from there."""
+
+    def __init__(self, signum: int) -> None:
+        super().__init__(f"stopped by signal {signum}")
+        self.signum = signum
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arm:
+    """One arm of a study: a name and the precision that it trains in."""
+
+    name: str
+    precision: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmResult:
+    """What an arm made."""
+
+    arm: Arm
+    training: TrainResult
+    samples: SampleResult
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyResult:
+    """A finished study; the first arm is the baseline."""
+
+    arms: tuple[ArmResult, ...]
+    comparison: ComparisonResult
+    picture: Path  # PNG: label, photo, each arm, and the last arm's difference from the first
+
+
+def run_study(
+    data: Path,
+    out: Path,
+    base: TrainConfig,
+    arms: Sequence[Arm],
+    *,
+    device: torch.device,
+    margin: float | None,
+    weights: Path | None,
+    progress: ProgressFactory,
+) -> StudyResult:
+    """Train every arm from the same seed, generate the test set with each, and compare them with the first.
+
+    Parameters
+    ----------
+    data : Path
+        A data set in pix2pixHD's layout with phases "train" and "test", photos in both.
+    out : Path
+        Folder of the study: `<arm>/` is a run folder with `samples/` in it; `comparison.png`.
+    base : TrainConfig
+        Of all arms, but for the precision.
+    arms : sequence of Arm
+        Two or more; the first is the baseline.
+    device : torch.device
+    margin : float or None
+        See `compare_fid`.
+    weights : Path or None
+        Inception weights; by default those of the cache, fetched if need be.
+    progress : ProgressFactory
+
+    Raises
+    ------
+    InputError
+        As `train`, `generate`, `extract_features` and `compare_fid` do.
+    StudyInterrupted
+        If a signal stopped the training.
+    """
+    # The cheap failure first: without weights, an hour of training would end in an error.
+    with progress("fetch Inception weights", "bytes") as on_progress:
+        found = find_weights(weights, on_progress=on_progress)
+
+    results = []
+    for arm in arms:
+        run = out / arm.name
+        with progress(f"train {arm.name}", "steps") as on_progress:
+            config = replace(base, precision=arm.precision)
+            training = train(config, data, run, device=device, resume=True, on_progress=on_progress)
+        if training.stopped_by is not None:
+            raise StudyInterrupted(training.stopped_by)
+        with progress(f"generate {arm.name}", "images") as on_progress:
+            samples = generate(run, data, run / "samples", device=device, on_progress=on_progress)
+        results.append(ArmResult(arm=arm, training=training, samples=samples))
+
+    network = load_inception(found, device)
+    features = []
+    for folder in (data / "test_img", *(result.samples.folder for result in results)):
+        with progress(f"features of {folder}", "images") as on_progress:
+            features.append(extract_features(list_images(folder), network, on_progress=on_progress))
+    with progress("bootstrap", "replicates") as on_progress:
+        comparison = compare_fid(
+            features[0],
+            features[1],
+            [(arm.name, values) for arm, values in zip(arms[1:], features[2:], strict=True)],
+            arms[0].name,
+            margin=margin,
+            seed=base.seed,
+            on_progress=on_progress,
+        )
+    picture = out / "comparison.png"
+    write_png(picture, _side_by_side(data, base, results))
+    return StudyResult(arms=tuple(results), comparison=comparison, picture=picture)
+
+
+def _side_by_side(data: Path, config: TrainConfig, results: Sequence[ArmResult]) -> npt.NDArray[np.uint8]:
+    triplets = find_triplets(data, "test", config.data, photos=True)
+    chosen = [triplets[i] for i in np.linspace(0, len(triplets) - 1, min(_PICTURE_ROWS, len(triplets))).astype(int)]
+    rows = []
+    for triplet in chosen:
+        assert triplet.photo is not None
+        if config.data.label_nc:
+            label = label_colours(np.asarray(read_map(triplet.label)), config.data.label_nc)
+        else:
+            label = np.asarray(read_photo(triplet.label))
+        samples = [read_rgb(result.samples.folder / f"{triplet.label.stem}.png") for result in results]
+        difference = amplified_difference(samples[-1], samples[0], _AMPLIFICATION)
+        rows.append([label, read_rgb(triplet.photo), *samples, difference])
+    names = [result.arm.name for result in results]
+    return picture_grid(rows, ("label", "photo", *names, f"|{names[-1]} - {names[0]}| x {_AMPLIFICATION}"))

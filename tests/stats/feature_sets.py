@@ -1,0 +1,48 @@
+"""Feature sets of invented images for the tests of whole evaluations."""
+
+import dataclasses
+
+import numpy as np
+
+from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
+
+STAMP = FeatureStamp(
+    weights="test",
+    weights_sha256="0" * 64,
+    resize="legacy-pytorch",
+    dims=6,
+    dtype="float32",
+    device="cpu",
+    images_sha256="1" * 64,
+    n=0,
+    tool="test",
+    torch="test",
+)
+
+
+def feature_set(values, ids=None, size=(64, 32), **stamp):
+    """A set whose images are called scene_000 and so on, all of one size (width, height)."""
+    n, dims = values.shape
+    return FeatureSet(
+        values=np.asarray(values, dtype=np.float32),
+        ids=tuple(f"scene_{k:03}" for k in range(n)) if ids is None else tuple(ids),
+        sizes=np.tile(np.array(size, dtype=np.int32), (n, 1)),
+        stamp=dataclasses.replace(STAMP, dims=dims, n=n, **stamp),
+    )
+
+
+def reordered(features, order):
+    """The same images in another order."""
+    return FeatureSet(
+        values=features.values[order],
+        ids=tuple(features.ids[k] for k in order),
+        sizes=features.sizes[order],
+        stamp=features.stamp,
+    )
+
+
+def triplets(n=80, d=6, seed=0):
+    """Real, baseline and candidate, whose images share a scene; the candidate is worse."""
+    rng = np.random.default_rng(seed)
+    scene = rng.normal(size=(n, d))
+    return tuple(feature_set(scene + shift + 0.5 * rng.normal(size=(n, d))) for shift in (0.0, 0.3, 1.0))

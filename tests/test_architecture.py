@@ -1,0 +1,92 @@
+"""The house's rules, read from the real imports of every module."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import p2phd_eval
+
+PACKAGE = Path(p2phd_eval.__file__).parent
+
+# A room may import rooms below it and itself. Modules at the top of the package are rooms of their own.
+FLOORS = (
+    {"errors"},
+    {"__init__", "files"},
+    {"config", "devices", "images", "pictures", "torchvision_ops"},
+    {"generators", "stats"},
+    {"study", "report"},
+    {"commands"},
+    {"cli"},
+    {"__main__"},
+)
+FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
+TORCH_IN_STATS = {"features", "inception", "inception_network", "weights", "weights_download", "weights_file"}
+
+
+def room_of(path: Path) -> str:
+    relative = path.relative_to(PACKAGE)
+    return relative.parts[0] if len(relative.parts) > 1 else relative.stem
+
+
+def imports(path: Path, *, lazy: bool = True) -> set[str]:
+    """All modules a file imports; without `lazy` only those at its top level, `if TYPE_CHECKING` left out."""
+    tree = ast.parse(path.read_text())
+    nodes = ast.walk(tree) if lazy else iter(tree.body)
+    found = set()
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def test_imports_point_down_only() -> None:
+    for path in modules():
+        room = room_of(path)
+        assert room in FLOOR_OF, f"{path} stands in no known room"
+        for name in imports(path):
+            parts = name.split(".")
+            if parts[0] != "p2phd_eval":
+                continue
+            target = parts[1] if len(parts) > 1 and parts[1] in FLOOR_OF else "__init__"
+            same = target == room
+            assert same or FLOOR_OF[target] < FLOOR_OF[room], f"{path.relative_to(PACKAGE)} imports {name}"
+
+
+def test_the_wings_do_not_know_each_other() -> None:
+    for path in modules():
+        for wing, other in (("stats", "generators"), ("generators", "stats")):
+            if room_of(path) == wing:
+                assert not any(name.startswith(f"p2phd_eval.{other}") for name in imports(path)), path
+
+
+def test_statistics_are_numpy_only() -> None:
+    for path in (PACKAGE / "stats").glob("*.py"):
+        if path.stem not in TORCH_IN_STATS:
+            assert not any(name.split(".")[0] in ("torch", "torchvision", "pytorch_fid") for name in imports(path)), (
+                path
+            )
+
+
+def test_the_command_line_starts_without_torch() -> None:
+    """`--help` and bad options answer at once."""
+    code = "import sys, p2phd_eval.cli; print([m for m in ('torch', 'scipy') if m in sys.modules])"
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert process.stdout.strip() == "[]"
+
+
+def test_files_stay_small() -> None:
+    """One concept a file."""
+    sizes = {path.relative_to(PACKAGE).as_posix(): len(path.read_text().splitlines()) for path in modules()}
+    assert {name: lines for name, lines in sizes.items() if lines > 310} == {}
+    assert not (PACKAGE / "utils.py").exists()

@@ -1,0 +1,257 @@
+"""The commands as a user types them: exit codes, messages, tables and JSON."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from typer.testing import CliRunner, Result
+
+from p2phd_eval.cli import app
+from p2phd_eval.images import write_png
+
+TRAIN_OPTIONS = (
+    *("--load-size", "64", "--ngf", "4", "--n-downsample", "2", "--n-blocks", "1", "--ndf", "4"),
+    *("--batch-size", "2", "--epochs", "1", "--epochs-decay", "1"),
+)
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def error_of(result: Result) -> str:
+    """The message of a command that failed with bad input: short, no traceback."""
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    return " ".join(result.stderr.split())
+
+
+def document_of(result: Result) -> dict[str, Any]:
+    """The JSON of `--json -`: the only thing on stdout."""
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)  # type: ignore[no-any-return]
+
+
+@pytest.fixture(scope="session")
+def scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("cli") / "scenes"
+    result = invoke("data", "synthesize", root, "--train", 4, "--test", 4, "--width", 64, "--height", 32)
+    assert result.exit_code == 0, result.output
+    return root
+
+
+@pytest.fixture(scope="session")
+def runs(scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An fp32 and an AMP run with samples, made by the commands of the README."""
+    root = tmp_path_factory.mktemp("cli-runs")
+    for name, options in (("fp32", ()), ("amp", ("--amp",))):
+        result = invoke("train", scenes, "--out", root / name, "--device", "cpu", *TRAIN_OPTIONS, *options)
+        assert result.exit_code == 0, result.output
+        result = invoke("generate", root / name, scenes, "--out", root / name / "samples", "--device", "cpu")
+        assert result.exit_code == 0, result.output
+    return root
+
+
+def noise_folder(folder: Path, n: int, *, seed: int = 0, size: tuple[int, int] = (32, 24), prefix: str = "i") -> Path:
+    rng = np.random.default_rng(seed)
+    for i in range(n):
+        write_png(folder / f"{prefix}{i}.png", rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    return folder
+
+
+COMMANDS = [
+    *(("train",), ("generate",), ("fid",), ("compare",), ("demo",)),
+    *(("weights", name) for name in ("list", "fetch", "verify")),
+    *(("data", name) for name in ("synthesize", "validate")),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> None:
+    result = invoke(*command, "--help")
+    assert result.exit_code == 0
+    assert "Example" in result.output
+    assert f"p2phd-eval {' '.join(command)}" in result.output
+    assert "--json" in result.output
+
+
+def test_training_says_device_and_precision_and_writes_its_result(scenes: Path, tmp_path: Path) -> None:
+    target = tmp_path / "train.json"
+    result = invoke(
+        "train", scenes, "--out", tmp_path / "run", "--amp", "--device", "cpu", "--json", target, *TRAIN_OPTIONS
+    )
+    assert result.exit_code == 0, result.output
+    assert "device: cpu, precision: amp-bf16" in result.stderr
+    assert "A CPU emulates reduced precision" in result.stderr
+    document = json.loads(target.read_text())
+    assert (document["schema"], document["schema_version"]) == ("p2phd-eval/train", 1)
+    assert document["step"] == document["total_steps"] == 4
+    assert document["config"]["data"]["label_nc"] == 12  # of classes.json
+    assert document["config"]["data"]["instances"] is True
+
+
+def test_generate_reports_what_it_kept(scenes: Path, runs: Path) -> None:
+    arguments = ("generate", runs / "amp", scenes, "--out", runs / "amp" / "samples", "--json", "-", "--device", "cpu")
+    document = document_of(invoke(*arguments))
+    assert (document["written"], document["kept"]) == (0, 4)
+    assert document["manifest"]["training_precision"] == "amp-bf16"
+    assert document["manifest"]["sampling_precision"] == "fp32"
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_fid_of_two_folders(scenes: Path, runs: Path) -> None:
+    arguments = ("fid", scenes / "test_img", runs / "fp32" / "samples", "--device", "cpu", "--replicates", 20)
+    result = invoke(*arguments, "--json", "-")
+    document = document_of(result)
+    assert document["fid"] > 0
+    assert document["fid_se"] > 0
+    assert document["fid_se_bootstrap"] > 0
+    assert (document["n_real"], document["n_fake"], document["pairing"]) == (4, 4, "paired")
+    assert document["stamp"]["real"]["resize"] == "legacy-pytorch"
+    assert "FID@4" in result.stderr  # the table makes room for the JSON
+    plain = invoke(*arguments)
+    assert f"FID@4\t{document['fid']:.4f}" in plain.stdout
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_compare_gives_a_verdict_with_its_scope(scenes: Path, runs: Path) -> None:
+    folders = (scenes / "test_img", runs / "fp32" / "samples", runs / "amp" / "samples")
+    common = ("--device", "cpu", "--replicates", 20, "--json", "-")
+    document = document_of(invoke("compare", *folders, "--margin", 1000, *common))
+    (candidate,) = document["candidates"]
+    assert document["scope"].startswith("A")
+    assert document["margin"] == 1000
+    assert (candidate["name"], candidate["n_pairs"], candidate["verdict"]) == ("amp", 4, "within")
+    assert document["baseline"]["manifest"]["training_precision"] == "fp32"
+    assert candidate["manifest"]["training_precision"] == "amp-bf16"
+    low, high = candidate["ci95"]
+    assert low < candidate["dfid"] < high
+    assert candidate["dfid"] == pytest.approx(candidate["fid"] - document["baseline"]["fid"])
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_fail_on_turns_a_verdict_into_exit_code_1(tmp_path: Path) -> None:
+    """Photos against themselves and against noise: the baseline is perfect, so noise is worse."""
+    rng = np.random.default_rng(0)
+    for i in range(8):
+        smooth = rng.integers(0, 256, (2, 2, 3)).repeat(16, axis=0).repeat(16, axis=1).astype(np.uint8)
+        write_png(tmp_path / "real" / f"i{i}.png", smooth)
+        nearly = np.clip(smooth.astype(int) + rng.integers(-2, 3, smooth.shape), 0, 255).astype(np.uint8)
+        write_png(tmp_path / "good" / f"i{i}.png", nearly)
+    noise_folder(tmp_path / "noise", 8)
+    arguments = ("compare", tmp_path / "real", tmp_path / "good", tmp_path / "noise", "--margin", 1, "--device", "cpu")
+    assert invoke(*arguments, "--replicates", 10).exit_code == 0
+    result = invoke(*arguments, "--replicates", 10, "--fail-on", "worse")
+    assert result.exit_code == 1
+    assert "materially worse" in result.stdout
+    assert invoke(*arguments, "--replicates", 10, "--fail-on", "inconclusive").exit_code == 0
+
+
+@pytest.mark.parametrize("margin", ["0", "-1", "nan"])
+def test_a_margin_must_be_above_0(tmp_path: Path, margin: str) -> None:
+    message = error_of(invoke("compare", tmp_path, tmp_path, tmp_path, "--margin", margin))
+    assert "--margin: expected a number above 0" in message
+
+
+def test_folders_that_hold_no_set(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    folder = noise_folder(tmp_path / "some", 2)
+    assert "expected at least one image" in error_of(invoke("fid", tmp_path / "empty", folder))
+    assert "expected a folder of images, found nothing there" in error_of(invoke("fid", folder, tmp_path / "none"))
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_one_image_has_no_covariance(tmp_path: Path) -> None:
+    one, two = noise_folder(tmp_path / "one", 1), noise_folder(tmp_path / "two", 2)
+    message = error_of(invoke("fid", one, two, "--device", "cpu"))
+    assert "at least 2" in message
+    assert "covariance" in message
+
+
+def test_fewer_than_two_matching_names(tmp_path: Path) -> None:
+    real, base = noise_folder(tmp_path / "real", 3), noise_folder(tmp_path / "base", 3)
+    other = noise_folder(tmp_path / "other", 3, prefix="x")
+    message = error_of(invoke("compare", real, base, other, "--margin", "1"))
+    assert "expected at least 2 ids that all sets share, found 0" in message
+    assert "'x0'" in message
+
+
+@pytest.mark.usefixtures("inception_weights")
+@pytest.mark.parametrize("damage", ["truncated", "text"])
+def test_unreadable_images_are_named(tmp_path: Path, damage: str) -> None:
+    folder = noise_folder(tmp_path / "some", 3)
+    path = folder / "i1.png"
+    path.write_bytes(path.read_bytes()[:200] if damage == "truncated" else b"hello, I am not a picture\n")
+    message = error_of(invoke("fid", folder, folder, "--device", "cpu"))
+    assert f"{path}: expected a readable image, found" in message
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_swapped_width_and_height(tmp_path: Path) -> None:
+    wide, tall = noise_folder(tmp_path / "wide", 2), noise_folder(tmp_path / "tall", 2, size=(24, 32))
+    assert "width and height are swapped" in error_of(invoke("fid", wide, tall, "--device", "cpu"))
+
+
+def test_label_40_with_35_classes(scenes: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(scenes, tmp_path / "data"))
+    for path in (data / "train_label").iterdir():
+        write_png(path, np.full((32, 64), 40, dtype=np.uint8))
+    arguments = ("train", data, "--label-nc", 35, "--out", tmp_path / "run", "--device", "cpu", *TRAIN_OPTIONS)
+    message = error_of(invoke(*arguments))
+    assert "expected labels 0 to 34 (35 classes), found label 40" in message
+    result = invoke("data", "validate", data, "--label-nc", 35)
+    assert result.exit_code == 2
+    assert result.stderr.count("found label 40") == 4
+
+
+def test_unknown_device_and_precision(scenes: Path, tmp_path: Path) -> None:
+    message = error_of(invoke("train", scenes, "--out", tmp_path / "run", "--device", "gpu0"))
+    assert "--device gpu0: expected a torch device of this machine" in message
+    message = error_of(invoke("train", scenes, "--out", tmp_path / "run", "--precision", "fp8", *TRAIN_OPTIONS))
+    assert "expected fp32 | tf32 | amp-fp16 | amp-bf16, found 'fp8'" in message
+    message = error_of(invoke("train", scenes, "--out", tmp_path / "run", "--precision", "fp32", "--amp"))
+    assert "--amp: expected --amp or --precision, found both" in message
+
+
+def test_a_malicious_checkpoint_is_refused(scenes: Path, tmp_path: Path) -> None:
+    class Malicious:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (tmp_path / "witness",))
+
+    torch.save({"networks": Malicious()}, tmp_path / "evil.pt")
+    message = error_of(invoke("generate", tmp_path / "evil.pt", scenes, "--out", tmp_path / "out", "--device", "cpu"))
+    assert "evil.pt: expected a p2phd-eval checkpoint, found pickled objects" in message
+    assert not (tmp_path / "witness").exists()
+
+
+def test_resuming_another_configuration(scenes: Path, runs: Path) -> None:
+    arguments = ("train", scenes, "--out", runs / "fp32", "--resume", "--device", "cpu", *TRAIN_OPTIONS)
+    assert "config key 'lr': expected 0.0002 as the run began, found 0.1" in error_of(invoke(*arguments, "--lr", 0.1))
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    from p2phd_eval.errors import InputError
+
+    result = invoke("--debug", "fid", tmp_path, tmp_path)
+    assert isinstance(result.exception, InputError)
+
+
+def test_weights_commands() -> None:
+    sources = document_of(invoke("weights", "list", "--json", "-"))["sources"]
+    assert len(sources) >= 4
+    fetched = document_of(invoke("weights", "fetch", "--json", "-"))
+    verified = document_of(invoke("weights", "verify", "--json", "-"))
+    assert verified["ok"] is True
+    assert verified["weights_sha256"] == fetched["weights_sha256"]
+
+
+def test_data_validate_of_good_data(scenes: Path) -> None:
+    document = document_of(invoke("data", "validate", scenes, "--json", "-"))
+    assert document["n_problems"] == 0
+    assert {phase["phase"]: phase["n"] for phase in document["phases"]} == {"train": 4, "test": 4}
