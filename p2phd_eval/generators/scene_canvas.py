@@ -60,9 +60,10 @@ class Camera:
         """World points (..., 3) in metres to frame points (..., 2)."""
         world = np.asarray(points, dtype=np.float32)
         scale = self.focal / np.maximum(world[..., 2], NEAR)
-        x = self.vanishing + (world[..., 0] - self.x) * scale
-        y = self.horizon + (self.height - world[..., 1]) * scale
-        return np.stack([x, y], axis=-1)
+        frame = np.empty((*world.shape[:-1], 2), dtype=np.float32)
+        frame[..., 0] = self.vanishing + (world[..., 0] - self.x) * scale
+        frame[..., 1] = self.horizon + (self.height - world[..., 1]) * scale
+        return frame
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -158,19 +159,29 @@ class Canvas:
         box = self.camera.project([[x - radius_x, y + radius_y, z], [x + radius_x, y - radius_y, z]])
         self._draw.ellipse(self._corners(box), fill=part)
 
+    def discs(self, part: int, centres: npt.ArrayLike, radii: npt.ArrayLike) -> None:
+        """Paint many discs of one part: centres (n, 3), radii (n, 2); one projection, for crowns of many blobs."""
+        middle, reach = np.asarray(centres), np.asarray(radii)
+        boxes = np.stack([middle, middle], axis=1)
+        boxes[:, 0, :2] += reach * (-1, 1)
+        boxes[:, 1, :2] += reach * (1, -1)
+        for corners in self._pixels(self.camera.project(boxes)).reshape(len(boxes), 4).tolist():
+            self._draw.ellipse(corners, fill=part)
+
     def shadow(self, points: npt.ArrayLike) -> None:
         """Darken the ground inside a polygon with world corners (n, 3); only ground classes take it."""
         self._shadow_draw.polygon(self._corners(self.camera.project(points)), fill=255)
 
     def cast(self, points: npt.ArrayLike) -> None:
         """Let an upright flat shape (n, 3) throw its shadow on the ground, if the sun shines."""
+        if max(self.light.sun) <= 0.2:
+            return
         world = np.array(points, dtype=np.float32)
         sun_x, sun_y, sun_z = self.light.direction
         world[..., 0] -= world[..., 1] * sun_x / sun_y
         world[..., 2] -= world[..., 1] * sun_z / sun_y
         world[..., 1] = 0.0
-        if max(self.light.sun) > 0.2:
-            self.shadow(world)
+        self.shadow(world)
 
     def develop(
         self, textures: np.random.Generator, sensor: np.random.Generator

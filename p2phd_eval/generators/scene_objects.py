@@ -145,14 +145,11 @@ def draw_foliage(
         colour = np.clip(leaf * tone, 0, 1)
         part = canvas.part(Label.VEGETATION, colour, normal=normal, depth=centre[2], texture=0.22)
         angle, reach = rng.uniform(0, 2 * np.pi, count), np.sqrt(rng.uniform(0, 1, count)) * (0.8 - shift)
-        for dx, dy in np.stack([np.cos(angle) * reach, np.sin(angle) * reach], axis=-1):
-            blob = float(rng.uniform(0.22, 0.42)) * (1 - shift)
-            at = (
-                centre[0] + radii[0] * (dx + shift * sun[0]),
-                centre[1] + radii[1] * (dy + shift),
-                centre[2],
-            )
-            canvas.disc(part, at, radii[0] * blob, radii[1] * blob)
+        blob = rng.uniform(0.22, 0.42, count) * (1 - shift)
+        x = centre[0] + radii[0] * (np.cos(angle) * reach + shift * sun[0])
+        y = centre[1] + radii[1] * (np.sin(angle) * reach + shift)
+        at = np.stack([x, y, np.full(count, centre[2])], axis=-1)
+        canvas.discs(part, at, np.outer(blob, radii))
 
 
 def draw_lamp(canvas: Canvas, *, x: float, z: float, height: float) -> None:
