@@ -1,0 +1,95 @@
+from __future__ import annotations
+
+import json
+import os
+import pty
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import pytest
+
+from p2phd_eval.report.comparison import short_names
+from p2phd_eval.report.console import Output, ResultTable
+
+TABLE = ResultTable(
+    title="A title", columns=("what", "value"), rows=(("x", "1"), ("y [z]", "2")), notes=("a note",), styles=("", "red")
+)
+
+
+def test_in_a_pipe_a_table_is_tab_separated_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    Output().table(TABLE)
+    assert capsys.readouterr().out.splitlines() == ["# A title", "what\tvalue", "x\t1", "y [z]\t2", "a note"]
+
+
+def test_json_on_stdout_is_alone_there(capsys: pytest.CaptureFixture[str]) -> None:
+    output = Output("-")
+    output.table(TABLE)
+    output.note("a word")
+    output.document({"a": 1})
+    captured = capsys.readouterr()
+    assert json.loads(captured.out) == {"a": 1}
+    assert "x\t1" in captured.err
+    assert "a word" in captured.err
+
+
+def test_json_in_a_file_is_strict(tmp_path: Path) -> None:
+    target = tmp_path / "deep" / "result.json"
+    Output(str(target)).document({"a": None})
+    assert json.loads(target.read_text()) == {"a": None}
+    with pytest.raises(ValueError, match="JSON"):
+        Output(str(target)).document({"a": float("nan")})
+    assert json.loads(target.read_text()) == {"a": None}
+
+
+def test_progress_in_a_pipe_ends_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with Output().progress("count", "sheep") as on_progress:
+        for done in range(1, 4):
+            on_progress(done, 3)
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("count: 3/3 sheep")
+
+
+def test_on_a_terminal_there_are_boxes_and_bars() -> None:
+    """A real pseudo-terminal: what a person sees."""
+    code = textwrap.dedent("""
+        from p2phd_eval.report.console import Output, ResultTable
+        output = Output()
+        with output.progress("count", "sheep") as on_progress:
+            for done in range(1, 4):
+                on_progress(done, 3)
+        output.table(ResultTable(title="A title", columns=("what", "value"), rows=(("y [z]", "2"),)))
+    """)
+    parent, child = pty.openpty()
+    environment = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "100"}
+    with subprocess.Popen([sys.executable, "-c", code], stdout=child, stderr=child, env=environment) as process:
+        os.close(child)
+        seen = b""
+        while True:
+            try:
+                chunk = os.read(parent, 65536)
+            except OSError:  # the other end is closed
+                break
+            if not chunk:
+                break
+            seen += chunk
+        assert process.wait() == 0
+    os.close(parent)
+    text = seen.decode()
+    assert "3/3" in text
+    assert "━" in text
+    assert "y [z]" in text  # brackets are text, not markup
+
+
+@pytest.mark.parametrize(
+    ("folders", "names"),
+    [
+        (["runs/fp32/samples", "runs/amp/samples"], ["fp32", "amp"]),
+        (["a/fp32", "b/amp"], ["a/fp32", "b/amp"]),
+        (["fp32", "amp/samples"], ["fp32", "amp/samples"]),
+        (["runs/x", "runs/x/y"], ["runs/x", "runs/x/y"]),
+    ],
+)
+def test_folders_are_named_by_what_differs(folders: list[str], names: list[str]) -> None:
+    assert short_names([Path(folder) for folder in folders]) == names
