@@ -22,12 +22,13 @@ class VGGLoss(nn.Module):
     ----------
     source : str
         "torchvision" for its ImageNet weights (downloaded to torch's hub cache), or the path of a state dict with
-        torchvision's names (`features.0.weight` ...), of the whole network or of its features alone.
+        torchvision's names (`features.0.weight` ...), of the whole network or of its features alone, or of another
+        VGG19 with the same 16 convolutions, whose values then give another loss.
 
     Raises
     ------
     InputError
-        If the weights cannot be had or are not those of a VGG19; the first key at fault is named.
+        If the weights cannot be had or are not those of a VGG19; the first convolution at fault is named.
     """
 
     _WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
@@ -84,12 +85,25 @@ def _read_vgg_features(path: Path, features: nn.Module) -> dict[str, torch.Tenso
         ) from error
     if not isinstance(state, dict):
         raise InputError(where, expected="a state dict", found=type(state).__name__)
-    state = {str(key).removeprefix("features."): value for key, value in state.items()}
-    for key, tensor in wanted.items():
-        found = state.get(key)
-        if not isinstance(found, torch.Tensor) or found.shape != tensor.shape:
-            shape = tuple(found.shape) if isinstance(found, torch.Tensor) else "nothing"
-            raise InputError(
-                f"{where}, key 'features.{key}'", expected=f"shape {tuple(tensor.shape)}", found=str(shape)
-            )
-    return {key: state[key].float() for key in wanted}
+    tensors = {str(k).removeprefix("features."): v for k, v in state.items() if isinstance(v, torch.Tensor)}
+    convolutions = _convolutions(tensors)
+    for i, name in enumerate(name for name in wanted if name.endswith(".weight")):
+        shape = tuple(wanted[name].shape)
+        found = tuple(convolutions[i][0].shape) if i < len(convolutions) else "nothing"
+        if found != shape:
+            raise InputError(f"{where}, convolution {i + 1} of VGG19", expected=f"shape {shape}", found=f"{found}")
+    values = [tensor.float() for pair in convolutions for tensor in pair]
+    return dict(zip(wanted, values, strict=False))
+
+
+def _convolutions(state: dict[str, torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    """Weights and biases by the number of their layer, which differs where padding layers are counted too."""
+    numbers = sorted(int(key.removesuffix(".weight")) for key in state if key.removesuffix(".weight").isdecimal())
+    found = [(state[f"{n}.weight"], state[f"{n}.bias"]) for n in numbers if f"{n}.bias" in state]
+    if len(found) > 1 and found[0][0].shape == (3, 3, 1, 1):
+        # The style transfer port (AdaIN's "normalised" VGG19) begins with a layer that maps RGB to the colours of
+        # its training. It is linear, so it goes into the convolution after it.
+        (colour, offset), (weight, bias), *rest = found
+        mixed = torch.einsum("ochw,ci->oihw", weight, colour[:, :, 0, 0])
+        found = [(mixed, bias + torch.einsum("ochw,c->o", weight, offset)), *rest]
+    return found

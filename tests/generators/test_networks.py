@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch.nn import functional
@@ -134,12 +136,29 @@ def test_vgg_loss_from_a_file(vgg_file: str) -> None:
     assert value.item() == pytest.approx(expected, rel=1e-5)
 
 
-def test_vgg_files_that_are_none(vgg_file: str, tmp_path: object) -> None:
+def test_vgg_files_that_are_none(vgg_file: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"expected a file of tensors \(a VGG19 state dict\), found FileNotFoundError"):
         VGGLoss("/nowhere/vgg.pth")
     state = torch.load(vgg_file, weights_only=True)
     state.pop("28.bias")
     path = f"{tmp_path}/short.pt"
     torch.save(state, path)
-    with pytest.raises(InputError, match=r"key 'features\.28\.bias': expected shape \(512,\), found nothing"):
+    with pytest.raises(InputError, match=r"convolution 16 of VGG19: expected shape \(512, 512, 3, 3\), found nothing"):
         VGGLoss(path)
+
+
+def test_vgg_of_the_style_transfer_port(vgg_file: str, tmp_path: Path) -> None:
+    """Other layer numbers, and a colour layer in front: away from the border the same activations."""
+    state = torch.load(vgg_file, weights_only=True)
+    torch.manual_seed(1)
+    colour = torch.nn.Conv2d(3, 3, 1)
+    numbers = sorted({int(key.split(".")[0]) for key in state})
+    ported = {"0.weight": colour.weight.detach(), "0.bias": colour.bias.detach()}  # type: ignore[union-attr]
+    for n in numbers:
+        ported |= {f"{3 * n + 2}.{kind}": state[f"{n}.{kind}"] for kind in ("weight", "bias")}
+    torch.save(ported, tmp_path / "ported.pt")
+    plain, folded = VGGLoss(vgg_file), VGGLoss(str(tmp_path / "ported.pt"))
+    photo = torch.rand(1, 3, 32, 32)
+    with torch.no_grad():
+        expected, found = plain.layers[:2](colour(photo)), folded.layers[:2](photo)
+    torch.testing.assert_close(found[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], rtol=1e-4, atol=1e-5)

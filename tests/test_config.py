@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2phd_eval.config import PRESETS, DataConfig, GeneratorConfig, TrainConfig
+from p2phd_eval.errors import InputError
+
+
+@given(
+    ngf=st.integers(1, 512),
+    lr=st.floats(1e-9, 1, allow_nan=False),
+    flip=st.booleans(),
+    kind=st.sampled_from(["global", "local"]),
+)
+def test_json_there_and_back(ngf: int, lr: float, flip: bool, kind: str) -> None:
+    config = TrainConfig(lr=lr, data=DataConfig(flip=flip), generator=GeneratorConfig(ngf=ngf, kind=kind))
+    assert TrainConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_valid_and_travel_through_json(name: str) -> None:
+    assert TrainConfig.from_dict(json.loads(json.dumps(PRESETS[name].to_dict()))) == PRESETS[name]
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TrainConfig(lr=0.0), "lr: expected a number above 0, found 0.0"),
+        (lambda: TrainConfig(lr=float("nan")), "lr: expected a number above 0, found nan"),
+        (lambda: TrainConfig(batch_size=0), "batch_size: expected a number above 0"),
+        (lambda: TrainConfig(seed=-1), "seed: expected a number that is 0 or more"),
+        (lambda: GeneratorConfig(kind="unet"), r"kind: expected global \| local, found 'unet'"),
+        (lambda: DataConfig(resize="stretch"), "resize: expected scale_width"),
+        (
+            lambda: TrainConfig(data=DataConfig(load_size=500)),
+            "load_size: expected a multiple of 16 pixels .*found 500.\nUse 496 or 512.",
+        ),
+        (
+            lambda: TrainConfig(data=DataConfig(resize="crop", crop_size=8)),
+            "crop_size: expected a multiple of 16 pixels .*found 8.\nUse 16.",
+        ),
+        (
+            lambda: TrainConfig(data=DataConfig(resize="resize_and_crop", load_size=256, crop_size=512)),
+            r"crop_size: expected at most load_size \(256\), found 512",
+        ),
+    ],
+)
+def test_bad_values_are_refused_with_what_would_do(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"colour": 1}, "key 'colour': expected one of data, generator"),
+        ({"lr": "fast"}, "key 'lr': expected float, found 'fast'"),
+        ({"batch_size": True}, "key 'batch_size': expected int, found True"),
+    ],
+)
+def test_bad_documents_name_the_key(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        TrainConfig.from_dict({**TrainConfig().to_dict(), **change})
+
+
+def test_a_missing_key_is_named() -> None:
+    document = TrainConfig().to_dict()
+    del document["generator"]["ngf"]
+    with pytest.raises(InputError, match="generator, key 'ngf': expected a value, found nothing"):
+        TrainConfig.from_dict(document)
