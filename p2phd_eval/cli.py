@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated, Any
 
@@ -17,6 +18,10 @@ from p2phd_eval.commands.fid import fid
 from p2phd_eval.commands.generate import generate
 from p2phd_eval.commands.train import train
 from p2phd_eval.errors import InputError
+
+# Read when torch is loaded, by the commands. OpenMP's threads spin while they wait; as soon as another process wants a
+# core, all of them wait for the one that lost it, and training slows down more than tenfold.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 
 class _Group(TyperGroup):

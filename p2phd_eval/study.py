@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,12 +17,8 @@ from p2phd_eval.generators.triplets import find_triplets, read_map, read_photo
 from p2phd_eval.images import list_images, read_rgb, write_png
 from p2phd_eval.pictures import amplified_difference, label_colours, picture_grid
 from p2phd_eval.stats.comparison import ComparisonResult, compare_fid
-from p2phd_eval.stats.features import extract_features
-from p2phd_eval.stats.inception import load_inception
+from p2phd_eval.stats.extraction import ProgressFactory, extract_all
 from p2phd_eval.stats.weights import find_weights
-
-#: Opens the progress of one piece of work: (description, unit) to a context that gives `on_progress`.
-ProgressFactory = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
 
 _PICTURE_ROWS = 6
 _AMPLIFICATION = 4
@@ -96,13 +91,13 @@ def run_study(
     Raises
     ------
     InputError
-        As `train`, `generate`, `extract_features` and `compare_fid` do.
+        As `train`, `generate`, `extract_all` and `compare_fid` do.
     StudyInterrupted
         If a signal stopped the training.
     """
     # The cheap failure first: without weights, an hour of training would end in an error.
     with progress("fetch Inception weights", "bytes") as on_progress:
-        found = find_weights(weights, on_progress=on_progress)
+        find_weights(weights, on_progress=on_progress)
 
     results = []
     for arm in arms:
@@ -116,11 +111,9 @@ def run_study(
             samples = generate(run, data, run / "samples", device=device, on_progress=on_progress)
         results.append(ArmResult(arm=arm, training=training, samples=samples))
 
-    network = load_inception(found, device)
-    features = []
-    for folder in (data / "test_img", *(result.samples.folder for result in results)):
-        with progress(f"features of {folder}", "images") as on_progress:
-            features.append(extract_features(list_images(folder), network, on_progress=on_progress))
+    folders = (data / "test_img", *(result.samples.folder for result in results))
+    image_sets = [list_images(folder) for folder in folders]
+    features = extract_all(image_sets, weights=weights, device=device, progress=progress)
     with progress("bootstrap", "replicates") as on_progress:
         comparison = compare_fid(
             features[0],

@@ -23,7 +23,15 @@ FLOORS = (
     {"__main__"},
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
-TORCH_IN_STATS = {"features", "inception", "inception_network", "weights", "weights_download", "weights_file"}
+TORCH_IN_STATS = {
+    "extraction",
+    "features",
+    "inception",
+    "inception_network",
+    "weights",
+    "weights_download",
+    "weights_file",
+}
 
 
 def room_of(path: Path) -> str:
@@ -31,12 +39,10 @@ def room_of(path: Path) -> str:
     return relative.parts[0] if len(relative.parts) > 1 else relative.stem
 
 
-def imports(path: Path, *, lazy: bool = True) -> set[str]:
-    """All modules a file imports; without `lazy` only those at its top level, `if TYPE_CHECKING` left out."""
-    tree = ast.parse(path.read_text())
-    nodes = ast.walk(tree) if lazy else iter(tree.body)
+def imports(path: Path) -> set[str]:
+    """All modules a file imports, inside functions too."""
     found = set()
-    for node in nodes:
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):

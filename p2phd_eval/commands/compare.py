@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.extraction import extract
 from p2phd_eval.commands.options import BatchSize, Device, Json, Replicates, Seed, Weights
 from p2phd_eval.images import list_images
 from p2phd_eval.report.console import Output
@@ -63,14 +62,18 @@ def compare(
     require_unique_ids(named_ids)
     common_ids(named_ids)
 
-    from p2phd_eval.devices import find_device
+    from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.report.comparison import comparison_document, comparison_table, short_names
     from p2phd_eval.stats.comparison import compare_fid
+    from p2phd_eval.stats.extraction import extract_all
 
     output = Output(json_target)
     torch_device = find_device(device)
     names = short_names([baseline, *candidates])
-    features = extract(output, image_sets, weights=weights, device=torch_device, batch_size=batch_size)
+    output.note(f"device: {describe_device(torch_device)}")
+    features = extract_all(
+        image_sets, weights=weights, device=torch_device, progress=output.progress, batch_size=batch_size
+    )
     with output.progress("bootstrap", "replicates") as on_progress:
         result = compare_fid(
             features[0],

@@ -7,7 +7,6 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.extraction import extract
 from p2phd_eval.commands.options import BatchSize, Device, Json, Replicates, Seed, Weights
 from p2phd_eval.images import list_images
 from p2phd_eval.report.console import Output
@@ -32,13 +31,17 @@ def fid(
     # Cheap failures first: both folders are listed before torch is loaded.
     image_sets = [list_images(real), list_images(fake)]
 
-    from p2phd_eval.devices import find_device
+    from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.report.fid import fid_document, fid_table
     from p2phd_eval.stats.evaluation import evaluate_fid
+    from p2phd_eval.stats.extraction import extract_all
 
     output = Output(json_target)
     torch_device = find_device(device)
-    features = extract(output, image_sets, weights=weights, device=torch_device, batch_size=batch_size)
+    output.note(f"device: {describe_device(torch_device)}")
+    features = extract_all(
+        image_sets, weights=weights, device=torch_device, progress=output.progress, batch_size=batch_size
+    )
     with output.progress("bootstrap", "replicates") as on_progress:
         result = evaluate_fid(*features, replicates=replicates, seed=seed, on_progress=on_progress)
     output.table(fid_table(result, str(real), str(fake)))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 
 from p2phd_eval import __version__
+from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.images import ImageSet, read_rgb
 from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
@@ -86,7 +87,7 @@ def extract_features(
         resize=RESIZE,
         dims=DIMS,
         dtype="float32",
-        device=network.device_name,
+        device=describe_device(network.device),
         images_sha256=digest.hexdigest(),
         n=n,
         tool=__version__,

@@ -48,14 +48,6 @@ class FidInception:
             assign=True,
         )
 
-    @property
-    def device_name(self) -> str:
-        """The device for people: ``cpu`` or such as ``cuda:0 (NVIDIA H200)``."""
-        if self.device.type != "cuda":
-            return str(self.device)
-        index = torch.cuda.current_device() if self.device.index is None else self.device.index
-        return f"cuda:{index} ({torch.cuda.get_device_name(index)})"
-
     def features(self, images: Tensor) -> Tensor:
         """Compute the features of images of one size.
 
