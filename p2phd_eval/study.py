@@ -76,7 +76,8 @@ def run_study(
     data : Path
         A data set in pix2pixHD's layout with phases "train" and "test", photos in both.
     out : Path
-        Folder of the study: `<arm>/` is a run folder with `samples/` in it; `comparison.png`.
+        Folder of the study: `<arm>/` is a run folder with `samples/` in it; `features/*.npz` are those of the photos
+        ("real") and of each arm; `comparison.png`.
     base : TrainConfig
         Of all arms, but for the precision.
     arms : sequence of Arm
@@ -114,6 +115,8 @@ def run_study(
     folders = (data / "test_img", *(result.samples.folder for result in results))
     image_sets = [list_images(folder) for folder in folders]
     features = extract_all(image_sets, weights=weights, device=device, progress=progress)
+    for name, values in zip(("real", *(arm.name for arm in arms)), features, strict=True):
+        values.save(out / "features" / f"{name}.npz")
     with progress("bootstrap", "replicates") as on_progress:
         comparison = compare_fid(
             features[0],

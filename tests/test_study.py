@@ -17,6 +17,7 @@ import torch
 from p2phd_eval.config import DataConfig, DiscriminatorConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.generators.scenes import CLASSES, write_dataset
 from p2phd_eval.images import open_image
+from p2phd_eval.stats.feature_set import FeatureSet
 from p2phd_eval.study import Arm, StudyResult, run_study
 
 BASE = TrainConfig(
@@ -59,6 +60,8 @@ def test_arms_to_a_verdict_and_again_without_work(data: Path, tmp_path: Path) ->
     # label, photo, two arms and their difference, 64 pixels wide each with 4 between
     assert open_image(first.picture).width == 5 * 68 + 4
     assert "train fp32" in done
+    saved = [FeatureSet.load(tmp_path / "out/features" / f"{name}.npz") for name in ("real", "fp32", "amp")]
+    assert [len(features) for features in saved] == [4, 4, 4]
 
     done.clear()
     second = run()

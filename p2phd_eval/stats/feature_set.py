@@ -100,7 +100,8 @@ class FeatureSet:
             If the file is missing, not such a set, or holds pickled objects.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            # Opened here: numpy leaves a file open that turns out to be damaged.
+            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 fields: dict[str, Any] = {name: archive[name] for name in ("features", "ids", "sizes", "stamp")}
             stamp = FeatureStamp(**json.loads(str(fields["stamp"])))
         except (OSError, ValueError, KeyError, TypeError, BadZipFile, EOFError) as error:
