@@ -22,7 +22,7 @@ import numpy.typing as npt
 import scipy
 import scipy.linalg
 
-from p2phd_eval.atomic import write_json
+from p2phd_eval.files import write_json
 from p2phd_eval.stats.bootstrap import bootstrap_dfid_se
 from p2phd_eval.stats.frechet import (
     centred_rows,
