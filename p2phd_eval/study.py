@@ -34,10 +34,11 @@ class StudyInterrupted(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Arm:
-    """One arm of a study: a name and the precision that it trains in."""
+    """One arm of a study: what distinguishes its training from the others'."""
 
     name: str
     precision: str
+    seed: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +56,7 @@ class StudyResult:
 
     arms: tuple[ArmResult, ...]
     comparison: ComparisonResult
-    picture: Path  # PNG: label, photo, each arm, and the last arm's difference from the first
+    picture: Path  # PNG: label, photo, the first two arms and their difference
 
 
 def run_study(
@@ -69,7 +70,7 @@ def run_study(
     weights: Path | None,
     progress: ProgressFactory,
 ) -> StudyResult:
-    """Train every arm from the same seed, generate the test set with each, and compare them with the first.
+    """Train every arm, generate the test set with each, and compare them with the first.
 
     Parameters
     ----------
@@ -79,9 +80,9 @@ def run_study(
         Folder of the study: `<arm>/` is a run folder with `samples/` in it; `features/*.npz` are those of the photos
         ("real") and of each arm; `comparison.png`.
     base : TrainConfig
-        Of all arms, but for the precision.
+        Of all arms, but for precision and seed.
     arms : sequence of Arm
-        Two or more; the first is the baseline.
+        Two or more; the first is the baseline. Its seed is that of the bootstrap too.
     device : torch.device
     margin : float or None
         See `compare_fid`.
@@ -104,7 +105,7 @@ def run_study(
     for arm in arms:
         run = out / arm.name
         with progress(f"train {arm.name}", "steps") as on_progress:
-            config = replace(base, precision=arm.precision)
+            config = replace(base, precision=arm.precision, seed=arm.seed)
             training = train(config, data, run, device=device, resume=True, on_progress=on_progress)
         if training.stopped_by is not None:
             raise StudyInterrupted(training.stopped_by)
@@ -124,11 +125,11 @@ def run_study(
             [(arm.name, values) for arm, values in zip(arms[1:], features[2:], strict=True)],
             arms[0].name,
             margin=margin,
-            seed=base.seed,
+            seed=arms[0].seed,
             on_progress=on_progress,
         )
     picture = out / "comparison.png"
-    write_png(picture, _side_by_side(data, base, results))
+    write_png(picture, _side_by_side(data, base, results[:2]))
     return StudyResult(arms=tuple(results), comparison=comparison, picture=picture)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 # As the command line does, and before torch is imported.
-os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 import pytest
 

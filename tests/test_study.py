@@ -44,7 +44,11 @@ def test_arms_to_a_verdict_and_again_without_work(data: Path, tmp_path: Path) ->
     def progress(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
         yield lambda _done, _total: done.append(description)
 
-    arms = (Arm(name="fp32", precision="fp32"), Arm(name="amp", precision="amp-bf16"))
+    arms = (
+        Arm(name="fp32", precision="fp32", seed=0),
+        Arm(name="amp", precision="amp-bf16", seed=0),
+        Arm(name="again", precision="fp32", seed=0),
+    )
 
     def run() -> StudyResult:
         device = torch.device("cpu")
@@ -53,9 +57,14 @@ def test_arms_to_a_verdict_and_again_without_work(data: Path, tmp_path: Path) ->
         )
 
     first = run()
-    assert [arm.training.step for arm in first.arms] == [6, 6]
-    assert [arm.samples.written for arm in first.arms] == [4, 4]
-    (candidate,) = first.comparison.candidates
+    assert [arm.training.step for arm in first.arms] == [6, 6, 6]
+    assert [arm.samples.written for arm in first.arms] == [4, 4, 4]
+    candidate, again = first.comparison.candidates
+    assert (again.dfid, again.dfid_se, again.verdict.value) == (
+        0.0,
+        0.0,
+        "within",
+    )  # the same seed on a CPU: the same bits
     assert (candidate.name, candidate.n_pairs, candidate.verdict.value) == ("amp", 4, "within")
     # label, photo, two arms and their difference, 64 pixels wide each with 4 between
     assert open_image(first.picture).width == 5 * 68 + 4
@@ -65,7 +74,7 @@ def test_arms_to_a_verdict_and_again_without_work(data: Path, tmp_path: Path) ->
 
     done.clear()
     second = run()
-    assert [arm.samples.kept for arm in second.arms] == [4, 4]
+    assert [arm.samples.kept for arm in second.arms] == [4, 4, 4]
     assert not any(description.startswith(("train", "generate")) for description in done)
     assert second.comparison.candidates[0].dfid == pytest.approx(candidate.dfid, rel=1e-9)
 

@@ -51,7 +51,10 @@ def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
     ]
     rows += [_row(candidate) for candidate in result.candidates]
     margin = "none given" if result.margin is None else f"±{result.margin:g}"
-    notes = [f"Scope {result.scope}. Margin: {margin}. Positive dFID: the candidate is worse."]
+    notes = [
+        f"Scope {result.scope}. Margin: {margin}. Positive dFID: the candidate is worse.",
+        "Another training seed moves the FID too, often by more: this is no verdict on how the checkpoints were made.",
+    ]
     notes += [_sentence(candidate) for candidate in result.candidates]
     notes += [f"warning: {warning}" for warning in result.warnings]
     return ResultTable(
