@@ -12,6 +12,8 @@ from PIL import Image, ImageDraw, ImageFont
 Pixels = npt.NDArray[np.uint8]
 _GAP = 4  # pixels between tiles
 _CAPTION = 18  # pixels of height
+_AMPLIFICATION = 4  # of differences
+_ROWS = 6
 
 
 def label_colours(label: npt.NDArray[np.integer], label_nc: int) -> Pixels:
@@ -34,10 +36,17 @@ def label_colours(label: npt.NDArray[np.integer], label_nc: int) -> Pixels:
     return colours
 
 
-def amplified_difference(a: Pixels, b: Pixels, factor: int) -> Pixels:
-    """Return |a - b| times `factor`, clipped to 255; all uint8 (h, w, 3)."""
-    difference = np.abs(a.astype(np.int16) - b.astype(np.int16)) * factor
-    return difference.clip(0, 255).astype(np.uint8)
+def difference_column(rows: Sequence[list[Pixels]], names: Sequence[str], a: int, b: int) -> list[str]:
+    """Append to each row the amplified difference of its tiles `a` and `b`; return the captions with its own."""
+    for tiles in rows:
+        difference = np.abs(tiles[a].astype(np.int16) - tiles[b].astype(np.int16)) * _AMPLIFICATION
+        tiles.append(difference.clip(0, 255).astype(np.uint8))
+    return [*names, f"|{names[a]} - {names[b]}| x {_AMPLIFICATION}"]
+
+
+def evenly_spaced(n: int) -> list[int]:
+    """Return up to six indices below `n`, spread from the first to the last: the rows of a picture."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(_ROWS, n))})
 
 
 def picture_grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str]) -> Pixels:

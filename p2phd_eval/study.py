@@ -15,13 +15,10 @@ from p2phd_eval.generators.sampling import SampleResult, generate
 from p2phd_eval.generators.training import TrainResult, train
 from p2phd_eval.generators.triplets import find_triplets, read_map, read_photo
 from p2phd_eval.images import list_images, read_rgb, write_png
-from p2phd_eval.pictures import amplified_difference, label_colours, picture_grid
+from p2phd_eval.pictures import difference_column, evenly_spaced, label_colours, picture_grid
 from p2phd_eval.stats.comparison import ComparisonResult, compare_fid
 from p2phd_eval.stats.extraction import ProgressFactory, extract_all
 from p2phd_eval.stats.weights import find_weights
-
-_PICTURE_ROWS = 6
-_AMPLIFICATION = 4
 
 
 class StudyInterrupted(Exception):
@@ -135,16 +132,14 @@ def run_study(
 
 def _side_by_side(data: Path, config: TrainConfig, results: Sequence[ArmResult]) -> npt.NDArray[np.uint8]:
     triplets = find_triplets(data, "test", config.data, photos=True)
-    chosen = [triplets[i] for i in np.linspace(0, len(triplets) - 1, min(_PICTURE_ROWS, len(triplets))).astype(int)]
     rows = []
-    for triplet in chosen:
+    for triplet in (triplets[i] for i in evenly_spaced(len(triplets))):
         assert triplet.photo is not None
         if config.data.label_nc:
             label = label_colours(np.asarray(read_map(triplet.label)), config.data.label_nc)
         else:
             label = np.asarray(read_photo(triplet.label))
         samples = [read_rgb(result.samples.folder / f"{triplet.label.stem}.png") for result in results]
-        difference = amplified_difference(samples[-1], samples[0], _AMPLIFICATION)
-        rows.append([label, read_rgb(triplet.photo), *samples, difference])
-    names = [result.arm.name for result in results]
-    return picture_grid(rows, ("label", "photo", *names, f"|{names[-1]} - {names[0]}| x {_AMPLIFICATION}"))
+        rows.append([label, read_rgb(triplet.photo), *samples])
+    captions = ["label", "photo", *(result.arm.name for result in results)]
+    return picture_grid(rows, difference_column(rows, captions, 3, 2))

@@ -13,7 +13,7 @@ import torch
 from typer.testing import CliRunner, Result
 
 from p2phd_eval.cli import app
-from p2phd_eval.images import write_png
+from p2phd_eval.images import open_image, write_png
 
 TRAIN_OPTIONS = (
     *("--load-size", "64", "--ngf", "4", "--n-downsample", "2", "--n-blocks", "1", "--ndf", "4"),
@@ -120,10 +120,12 @@ def test_fid_of_two_folders(scenes: Path, runs: Path) -> None:
 
 
 @pytest.mark.usefixtures("inception_weights")
-def test_compare_gives_a_verdict_with_its_scope(scenes: Path, runs: Path) -> None:
+def test_compare_gives_a_verdict_with_its_scope(scenes: Path, runs: Path, tmp_path: Path) -> None:
     folders = (scenes / "test_img", runs / "fp32" / "samples", runs / "amp" / "samples")
-    common = ("--device", "cpu", "--replicates", 20, "--json", "-")
-    document = document_of(invoke("compare", *folders, "--margin", 1000, *common))
+    picture = tmp_path / "side-by-side.png"
+    options = ("--margin", 1000, "--device", "cpu", "--replicates", 20, "--picture", picture)
+    document = document_of(invoke("compare", *folders, *options, "--json", "-"))
+    assert open_image(picture).width == 4 * 68 + 4  # real, fp32, amp and the difference: 64 pixels each and a gap
     (candidate,) = document["candidates"]
     assert document["scope"].startswith("A")
     assert document["margin"] == 1000

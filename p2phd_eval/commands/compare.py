@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options import BatchSize, Device, Json, Replicates, Seed, Weights
-from p2phd_eval.images import list_images
+from p2phd_eval.images import list_images, write_png
 from p2phd_eval.report.console import Output
 
 
@@ -33,6 +33,9 @@ def compare(
     ] = None,
     fail_on: Annotated[
         list[FailOn] | None, typer.Option("--fail-on", help="Exit with 1 on this verdict; may be repeated.")
+    ] = None,
+    picture: Annotated[
+        Path | None, typer.Option("--picture", help="PNG to write: some images of all folders side by side.")
     ] = None,
     weights: Weights = None,
     batch_size: BatchSize = 32,
@@ -63,7 +66,7 @@ def compare(
     common_ids(named_ids)
 
     from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.report.comparison import comparison_document, comparison_table, short_names
+    from p2phd_eval.report.comparison import comparison_document, comparison_picture, comparison_table, short_names
     from p2phd_eval.stats.comparison import compare_fid
     from p2phd_eval.stats.extraction import extract_all
 
@@ -87,6 +90,9 @@ def compare(
         )
     output.table(comparison_table(result, str(real)))
     output.document(comparison_document(result, str(real), [baseline, *candidates]))
+    if picture is not None:
+        write_png(picture, comparison_picture(image_sets, ["real", *names]))
+        output.note(f"Picture: {picture}")
     found = {candidate.verdict.value for candidate in result.candidates}
     if found & {verdict.value for verdict in fail_on or ()}:
         raise typer.Exit(1)

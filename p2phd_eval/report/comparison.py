@@ -9,10 +9,16 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.images import ImageSet, read_rgb
+from p2phd_eval.pictures import difference_column, evenly_spaced, picture_grid
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
 from p2phd_eval.stats.comparison import CandidateResult, ComparisonResult
 from p2phd_eval.stats.equivalence import Verdict
+from p2phd_eval.stats.pairing import common_ids
 
 _WORDS = {
     Verdict.WITHIN: "within the error range",
@@ -107,6 +113,26 @@ def comparison_document(result: ComparisonResult, real: str, folders: Sequence[P
         stamp=asdict(result.real_stamp),
         warnings=list(result.warnings),
     )
+
+
+def comparison_picture(image_sets: Sequence[ImageSet], names: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Return some images of all sets side by side, and the first candidate's difference from the baseline.
+
+    Parameters
+    ----------
+    image_sets : sequence of ImageSet
+        Real, baseline and candidates, with ids in common.
+    names : sequence of str
+        A caption for each.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+    """
+    files = [dict(zip(images.ids, images.paths, strict=True)) for images in image_sets]
+    shared = common_ids([(name, tuple(by_id)) for name, by_id in zip(names, files, strict=True)])
+    rows = [[read_rgb(by_id[shared[i]]) for by_id in files] for i in evenly_spaced(len(shared))]
+    return picture_grid(rows, difference_column(rows, names, 2, 1))
 
 
 def _row(candidate: CandidateResult) -> tuple[str, ...]:
