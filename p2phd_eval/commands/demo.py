@@ -105,8 +105,8 @@ def demo(
     output.table(training_table(result))
     output.table(comparison_table(result.comparison, str(scenes / "test_img")))
     output.note(
-        "fp32-other-seed is the yardstick: fp32 again, from another seed. After minutes of training a seed moves the "
-        "FID more than a precision does; a verdict on a precision takes several seeds of each."
+        "fp32-other-seed is the yardstick: fp32 again, from another seed. After minutes of training a seed alone moves "
+        "the FID by tens, so one pair of runs tells nothing about a precision; that takes several seeds of each."
     )
     folders = [arm.samples.folder for arm in result.arms]
     document = comparison_document(result.comparison, str(scenes / "test_img"), folders)

@@ -153,7 +153,7 @@ def _sentence(candidate: CandidateResult) -> str:
     test = candidate.equivalence
     material = "materially " if test.material else ""
     sentence = f"{candidate.name}: {material}{_WORDS[candidate.verdict]}, since {test.reason}."
-    if test.non_inferior and candidate.verdict is not Verdict.WITHIN:
+    if test.non_inferior and candidate.verdict is Verdict.INCONCLUSIVE:
         sentence += " It is not inferior by more than the margin (one-sided 95 %)."
     if test.n_needed is not None:
         sentence += f" About {test.n_needed} paired images would decide it, if estimate and spread stay as they are."

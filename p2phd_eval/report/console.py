@@ -12,7 +12,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -92,17 +102,19 @@ class Output:
         if not self._notes.is_terminal:
             yield _PlainProgress(description, unit, self.note)
             return
+        in_bytes = unit == "bytes"
         bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            MofNCompleteColumn(),
-            _RateColumn(unit),
+            DownloadColumn() if in_bytes else MofNCompleteColumn(),
+            TransferSpeedColumn() if in_bytes else _RateColumn(unit),
             TimeRemainingColumn(),
             console=self._notes,
         )
         with bar:
-            task = bar.add_task(description, total=None)
-            yield lambda done, total: bar.update(task, completed=done, total=total)
+            # Work that turns out to be done already never calls back and shows no bar.
+            task = bar.add_task(description, total=None, visible=False)
+            yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
 
 
 class _RateColumn(ProgressColumn):
@@ -117,7 +129,8 @@ class _RateColumn(ProgressColumn):
 
 class _PlainProgress:
     def __init__(self, description: str, unit: str, say: Callable[[str], None]) -> None:
-        self._description, self._unit, self._say = description, unit, say
+        self._description, self._say = description, say
+        self._unit, self._size = ("MB", 1e6) if unit == "bytes" else (unit, 1.0)
         self._start = self._last = time.monotonic()
         self._first: int | None = None
 
@@ -130,5 +143,5 @@ class _PlainProgress:
         self._last = now
         rate = (done - self._first) / max(now - self._start, 1e-9)
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-        speed = f", {rate:.3g} {self._unit}/s" if rate > 0 else ""
-        self._say(f"{self._description}: {done}/{total} {self._unit}{speed}{left}")
+        speed = f", {rate / self._size:.3g} {self._unit}/s" if rate > 0 else ""
+        self._say(f"{self._description}: {done / self._size:.0f}/{total / self._size:.0f} {self._unit}{speed}{left}")

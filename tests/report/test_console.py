@@ -51,11 +51,20 @@ def test_progress_in_a_pipe_ends_with_a_line(capsys: pytest.CaptureFixture[str])
     assert line.startswith("count: 3/3 sheep")
 
 
+def test_bytes_are_shown_in_megabytes(capsys: pytest.CaptureFixture[str]) -> None:
+    with Output().progress("fetch", "bytes") as on_progress:
+        on_progress(0, 81_040_647)
+        on_progress(81_040_647, 81_040_647)
+    assert "fetch: 81/81 MB" in capsys.readouterr().err
+
+
 def test_on_a_terminal_there_are_boxes_and_bars() -> None:
     """A real pseudo-terminal: what a person sees."""
     code = textwrap.dedent("""
         from p2phd_eval.report.console import Output, ResultTable
         output = Output()
+        with output.progress("nothing to do", "bytes"):
+            pass
         with output.progress("count", "sheep") as on_progress:
             for done in range(1, 4):
                 on_progress(done, 3)
@@ -78,6 +87,7 @@ def test_on_a_terminal_there_are_boxes_and_bars() -> None:
     os.close(parent)
     text = seen.decode()
     assert "3/3" in text
+    assert "nothing to do" not in text
     assert "━" in text
     assert "y [z]" in text  # brackets are text, not markup
 
