@@ -29,11 +29,21 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except InputError as error:
+        except BrokenPipeError:
+            raise  # the reader of the output left; typer ends quietly
+        except (InputError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            Console(stderr=True, highlight=False).print(f"error: {error}", markup=False, soft_wrap=True)
+            Console(stderr=True, highlight=False).print(f"error: {_message(error)}", markup=False, soft_wrap=True)
             raise typer.Exit(2) from error
+
+
+def _message(error: InputError | OSError) -> str:
+    if isinstance(error, InputError):
+        return str(error)
+    # What no check foresaw: a full disk, a folder without permission.
+    place = error.filename or "a file"
+    return f"{place}: expected to read or write it, found: {error.strerror or error}.\nFinished work is kept."
 
 
 app = typer.Typer(

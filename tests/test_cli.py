@@ -237,6 +237,11 @@ def test_resuming_another_configuration(scenes: Path, runs: Path) -> None:
     assert "config key 'lr': expected 0.0002 as the run began, found 0.1" in error_of(invoke(*arguments, "--lr", 0.1))
 
 
+def test_a_file_that_cannot_be_written(scenes: Path) -> None:
+    message = error_of(invoke("data", "validate", scenes, "--json", "/dev/null/result.json"))
+    assert "/dev/null: expected to read or write it, found: " in message
+
+
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     from p2phd_eval.errors import InputError
 
