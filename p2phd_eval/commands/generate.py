@@ -55,6 +55,14 @@ def generate(
             on_progress=on_progress,
         )
     output.document(
-        document("generate", folder=str(out), written=result.written, kept=result.kept, manifest=result.manifest)
+        document(
+            "generate",
+            folder=str(out),
+            written=result.written,
+            kept=result.kept,
+            size=list(result.size),
+            manifest=result.manifest,
+        )
     )
-    output.note(f"{result.written} images written to {out}, {result.kept} kept from before.")
+    size = f" of {result.size[0]} x {result.size[1]}" if result.written else ""
+    output.note(f"{result.written} images{size} written to {out}, {result.kept} kept from before.")

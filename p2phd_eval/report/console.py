@@ -133,13 +133,15 @@ class _PlainProgress:
         self._unit, self._size = ("MB", 1e6) if unit == "bytes" else (unit, 1.0)
         self._start = self._last = time.monotonic()
         self._first: int | None = None
+        self._finished = False
 
     def __call__(self, done: int, total: int) -> None:
         now = time.monotonic()
         if self._first is None:
             self._first = done  # finished by an earlier call; not part of this one's rate
-        if done < total and now - self._last < _PLAIN_SECONDS:
+        if self._finished or (done < total and now - self._last < _PLAIN_SECONDS):
             return
+        self._finished = done >= total
         self._last = now
         rate = (done - self._first) / max(now - self._start, 1e-9)
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
