@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -84,10 +84,11 @@ def validate(
     output = Output(json_target)
     if label_nc is None:
         label_nc = stored_label_nc(data)
-    config = DataConfig() if label_nc is None else DataConfig(label_nc=label_nc)
     if instances is None:
         instances = any(data.glob("*_inst"))
-    config = DataConfig(label_nc=config.label_nc, instances=instances)
+    config = DataConfig(instances=instances)
+    if label_nc is not None:
+        config = replace(config, label_nc=label_nc)
     reports = []
     for phase in phases(data, config):
         with output.progress(f"read {phase}", "samples") as on_progress:
