@@ -30,7 +30,7 @@ from p2phd_eval.stats.frechet import (
     nuclear_norm,
     trace_sqrt_of_covariances,
 )
-from p2phd_eval.stats.influence import mean_standard_error, paired_difference_influence
+from p2phd_eval.stats.influence import mean_standard_error, paired_differences
 from p2phd_eval.stats.moments import moments
 
 D = 2048  # Inception's pool3 features
@@ -67,7 +67,7 @@ def bench_bootstrap(n: int) -> dict[str, Any]:
     (result,) = bootstrap_dfid_se(real, baseline, [candidate], replicates=REPLICATES, rng=np.random.default_rng(0))
     elapsed = time.perf_counter() - start
     memory = peak_bytes() - before
-    pair = paired_difference_influence(real, baseline, candidate)
+    pair = paired_differences(real, baseline, [candidate])[0]
     analytic = mean_standard_error(pair.delta)
     print(
         f"n = {n}: {REPLICATES} paired bootstrap replicates of a dFID in {elapsed:.1f} s, "

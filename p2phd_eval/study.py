@@ -13,7 +13,7 @@ import torch
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.sampling import SampleResult, generate
 from p2phd_eval.generators.training import TrainResult, train
-from p2phd_eval.generators.triplets import find_triplets, read_map, read_photo
+from p2phd_eval.generators.triplets import find_triplets, folder_names, read_map, read_photo
 from p2phd_eval.images import list_images, read_rgb, write_png
 from p2phd_eval.pictures import difference_column, evenly_spaced, label_colours, picture_grid
 from p2phd_eval.stats.comparison import ComparisonResult, compare_fid
@@ -53,6 +53,7 @@ class StudyResult:
 
     arms: tuple[ArmResult, ...]
     comparison: ComparisonResult
+    photos: Path  # the folder of real photos that the arms were compared with
     picture: Path  # PNG: label, photo, the first two arms and their difference
 
 
@@ -110,7 +111,8 @@ def run_study(
             samples = generate(run, data, run / "samples", device=device, on_progress=on_progress)
         results.append(ArmResult(arm=arm, training=training, samples=samples))
 
-    folders = (data / "test_img", *(result.samples.folder for result in results))
+    photos = data / folder_names("test", base.data)[2]
+    folders = (photos, *(result.samples.folder for result in results))
     image_sets = [list_images(folder) for folder in folders]
     features = extract_all(image_sets, weights=weights, device=device, progress=progress)
     for name, values in zip(("real", *(arm.name for arm in arms)), features, strict=True):
@@ -127,7 +129,7 @@ def run_study(
         )
     picture = out / "comparison.png"
     write_png(picture, _side_by_side(data, base, results[:2]))
-    return StudyResult(arms=tuple(results), comparison=comparison, picture=picture)
+    return StudyResult(arms=tuple(results), comparison=comparison, photos=photos, picture=picture)
 
 
 def _side_by_side(data: Path, config: TrainConfig, results: Sequence[ArmResult]) -> npt.NDArray[np.uint8]:

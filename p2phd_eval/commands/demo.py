@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,8 +12,12 @@ from p2phd_eval.commands.options import Device, Json, Seed, Weights
 from p2phd_eval.config import PRESETS, DataConfig
 from p2phd_eval.report.console import Output, ResultTable
 
+if TYPE_CHECKING:
+    from p2phd_eval.study import StudyResult
+
 _WIDTH, _HEIGHT = 128, 64
 _N_TRAIN, _N_TEST = 160, 120
+_LOSSES = ("G_GAN", "G_GAN_Feat", "D_real", "D_fake")
 
 
 def demo(
@@ -41,30 +45,8 @@ def demo(
     from p2phd_eval.generators.precision import amp_name
     from p2phd_eval.generators.scenes import CLASSES, write_dataset
     from p2phd_eval.report.comparison import comparison_document, comparison_table
-    from p2phd_eval.study import Arm, StudyInterrupted, StudyResult, run_study
+    from p2phd_eval.study import Arm, StudyInterrupted, run_study
 
-    def training_table(result: StudyResult) -> ResultTable:
-        rows = []
-        for arm in result.arms:
-            record = arm.training.last_record
-            losses = record.losses if record else {}
-            rows.append(
-                (
-                    arm.arm.name,
-                    arm.arm.precision,
-                    str(arm.arm.seed),
-                    str(arm.training.step),
-                    *(f"{losses[name]:.3f}" if losses.get(name) is not None else "-" for name in names),
-                    str(sum(arm.training.skipped_steps.values())),
-                )
-            )
-        return ResultTable(
-            title="Training",
-            columns=("arm", "precision", "seed", "steps", *names, "skipped steps"),
-            rows=tuple(rows),
-        )
-
-    names = ("G_GAN", "G_GAN_Feat", "D_real", "D_fake")
     output = Output(json_target)
     torch_device = find_device(device)
     output.note(f"device: {describe_device(torch_device)}")
@@ -102,16 +84,39 @@ def demo(
     except StudyInterrupted as stop:
         output.note("Stopped; what is finished is kept. Go on with the same command.")
         raise typer.Exit(128 + stop.signum) from stop
-    output.table(training_table(result))
-    output.table(comparison_table(result.comparison, str(scenes / "test_img")))
+    output.table(_training_table(result))
+    output.table(comparison_table(result.comparison, str(result.photos)))
     output.note(
         "fp32-other-seed is the yardstick: fp32 again, from another seed. After minutes of training a seed alone moves "
         "the FID by tens, so one pair of runs tells nothing about a precision; that takes several seeds of each."
     )
     folders = [arm.samples.folder for arm in result.arms]
-    document = comparison_document(result.comparison, str(scenes / "test_img"), folders)
+    document = comparison_document(result.comparison, str(result.photos), folders)
     records = {arm.arm.name: arm.training.last_record for arm in result.arms}
     document["training"] = {name: asdict(record) if record else None for name, record in records.items()}
     document["picture"] = str(result.picture)
     output.document(document)
     output.note(f"Picture: {result.picture} (label, photo, fp32, AMP and their difference).")
+
+
+def _training_table(result: StudyResult) -> ResultTable:
+    rows = []
+    for arm in result.arms:
+        record = arm.training.last_record
+        losses = record.losses if record else {}
+        values = [losses.get(name) for name in _LOSSES]
+        rows.append(
+            (
+                arm.arm.name,
+                arm.arm.precision,
+                str(arm.arm.seed),
+                str(arm.training.step),
+                *("-" if value is None else f"{value:.3f}" for value in values),
+                str(sum(arm.training.skipped_steps.values())),
+            )
+        )
+    return ResultTable(
+        title="Training",
+        columns=("arm", "precision", "seed", "steps", *_LOSSES, "skipped steps"),
+        rows=tuple(rows),
+    )

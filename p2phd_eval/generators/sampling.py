@@ -45,7 +45,7 @@ def generate(
     *,
     device: torch.device,
     phase: str = "test",
-    precision_name: str | None = None,
+    precision_name: str = "fp32",
     batch_size: int = 4,
     seed: int = 0,
     on_progress: Callable[[int, int], None] | None = None,
@@ -63,7 +63,7 @@ def generate(
     device : torch.device
     phase : str
         Which part of the data set.
-    precision_name : str, optional
+    precision_name : str
         Precision of sampling, a name of `PRECISIONS`; by default fp32, whatever the training used, so that two
         checkpoints are compared and not two ways to run them.
     batch_size : int
@@ -81,7 +81,7 @@ def generate(
     checkpoint_path = find_checkpoint(source)
     checkpoint = load_checkpoint(checkpoint_path)
     config = checkpoint.config
-    precision = find_precision(precision_name or "fp32", device)
+    precision = find_precision(precision_name, device)
     dataset = TripletDataset(
         data, phase, config.data, size_multiple=config.generator.size_multiple, photos=False, augment_seed=None
     )

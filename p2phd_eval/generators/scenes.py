@@ -7,6 +7,7 @@ a texture for each class, shading inside objects, perspective), while season, li
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from p2phd_eval.images import write_png
 CLASSES: tuple[str, ...] = tuple(label.name.lower().replace("_", " ") for label in Label)
 """Names of the classes by label id."""
 
+_PART = ".part"
 _MIN_SIDE = 32  # pixels; below this most objects vanish
 
 
@@ -108,22 +110,28 @@ def write_dataset(
         if count < least:
             raise InputError(name, expected=f"at least {least}", found=str(count))
     _check_seed_and_size(seed, width, height)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    part = out / _PART
+    if out.exists() and (not out.is_dir() or any(path != part for path in out.iterdir())):
         raise InputError(
             str(out),
             expected="a new or empty folder",
             found="a folder that holds files" if out.is_dir() else "a file",
             fix="Name another folder, or delete this one first.",
         )
+    # Drawn in a hidden folder and moved up when whole; what an interrupted call left is drawn anew.
+    shutil.rmtree(part, ignore_errors=True)
     jobs = [("train", i) for i in range(n_train)] + [("test", i) for i in range(n_test)]
     for done, (split, index) in enumerate(jobs, start=1):
         scene = render_scene(_scene_seed(seed, split, index), width=width, height=height)
         for kind, pixels in (("label", scene.label), ("inst", scene.instance), ("img", scene.photo)):
-            write_png(out / f"{split}_{kind}" / f"scene_{index:06d}.png", pixels)
+            write_png(part / f"{split}_{kind}" / f"scene_{index:06d}.png", pixels)
         if on_progress is not None:
             on_progress(done, len(jobs))
-    # Last, so that its presence says that the dataset is whole.
-    write_json(out / "classes.json", {"label_nc": len(CLASSES), "classes": list(CLASSES)})
+    write_json(part / "classes.json", {"label_nc": len(CLASSES), "classes": list(CLASSES)})
+    # classes.json last, so that its presence says that the dataset is whole.
+    for path in sorted(part.iterdir(), key=lambda path: path.is_file()):
+        path.replace(out / path.name)
+    part.rmdir()
 
 
 def _check_seed_and_size(seed: int, width: int, height: int) -> None:

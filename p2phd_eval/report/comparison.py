@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from p2phd_eval.generators.sampling import MANIFEST
 from p2phd_eval.images import ImageSet, read_rgb
 from p2phd_eval.pictures import difference_column, evenly_spaced, picture_grid
 from p2phd_eval.report.console import ResultTable
@@ -163,7 +164,7 @@ def _sentence(candidate: CandidateResult) -> str:
 def _manifest(folder: Path) -> dict[str, Any] | None:
     """What `generate` wrote beside the images: checkpoint, precisions, versions; None for a folder without it."""
     try:
-        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest = json.loads((folder / MANIFEST).read_text())
     except (OSError, ValueError):
         return None
     return manifest if isinstance(manifest, dict) else None

@@ -17,6 +17,7 @@ import torch
 from p2phd_eval import __version__
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import file_sha256
 from p2phd_eval.images import ImageSet, read_rgb
 from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.stats.inception import DIMS, RESIZE, FidInception
@@ -114,4 +115,4 @@ def _decode(paths: tuple[Path, ...], *, ahead: int) -> Iterator[_Decoded]:
 
 def _decode_file(path: Path) -> _Decoded:
     pixels = read_rgb(path)
-    return _Decoded(pixels=pixels, sha256=hashlib.sha256(path.read_bytes()).digest())
+    return _Decoded(pixels=pixels, sha256=bytes.fromhex(file_sha256(path)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -154,10 +155,10 @@ def paired_difference(baseline: FidInfluence, candidate: FidInfluence) -> Paired
     )
 
 
-def paired_difference_influence(
-    real: npt.ArrayLike, baseline: npt.ArrayLike, candidate: npt.ArrayLike
-) -> PairedDifference:
-    """`paired_difference` from features: three arrays of shape (n, d) whose rows i share one label map.
+def paired_differences(
+    real: npt.ArrayLike, baseline: npt.ArrayLike, candidates: Sequence[npt.ArrayLike]
+) -> list[PairedDifference]:
+    """`paired_difference` of each candidate, from arrays of shape (n, d) whose rows i share one label map.
 
     A candidate equal to the baseline gives a difference and deltas of exactly 0.
 
@@ -168,8 +169,10 @@ def paired_difference_influence(
     """
     reference = fid_influence(real, baseline)
     # Computed twice, equal sets may differ in the last bit, and a difference of rounding looks "significant".
-    same = np.array_equal(baseline, candidate)
-    return paired_difference(reference, reference if same else fid_influence(real, candidate))
+    influences = [
+        reference if np.array_equal(baseline, candidate) else fid_influence(real, candidate) for candidate in candidates
+    ]
+    return [paired_difference(reference, influence) for influence in influences]
 
 
 def _basis_and_factor(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -114,7 +115,7 @@ def test_an_overflow_of_the_discriminator_leaves_the_generators_step_and_scale_a
 
 
 def replace_precision(config: TrainConfig, name: str) -> TrainConfig:
-    return TrainConfig.from_dict({**config.to_dict(), "precision": name})
+    return replace(config, precision=name)
 
 
 @pytest.mark.parametrize("name", ["amp-fp16", "amp-bf16"])

@@ -99,6 +99,19 @@ def test_train_and_test_share_no_scene_and_larger_sets_begin_with_smaller_ones(s
     assert not set(photos(tmp_path / "other").values()) & set(more.values())
 
 
+def test_an_interrupted_call_leaves_nothing_in_the_way(scenes: Path, tmp_path: Path) -> None:
+    def interrupt(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    out, size = tmp_path / "data", {"width": 64, "height": 32, "seed": 0}
+    with pytest.raises(KeyboardInterrupt):
+        write_dataset(out, n_train=6, n_test=4, **size, on_progress=interrupt)
+    assert not (out / "classes.json").exists()
+    write_dataset(out, n_train=6, n_test=4, **size)
+    assert photos(out) == photos(scenes)
+    assert sorted(path.name for path in out.iterdir()) == sorted(path.name for path in scenes.iterdir())
+
+
 def test_bad_requests(scenes: Path, tmp_path: Path) -> None:
     size = {"width": 64, "height": 32, "seed": 0}
     with pytest.raises(InputError, match="expected a new or empty folder, found a folder that holds files"):

@@ -8,7 +8,7 @@ from p2phd_eval.stats.influence import (
     fid_influence,
     independent_standard_error,
     mean_standard_error,
-    paired_difference_influence,
+    paired_differences,
 )
 
 # (n, d) on each side of the switch from the cross-Gram to covariances, which is at n = 2 d.
@@ -89,7 +89,7 @@ def test_bootstrap_and_influence_give_the_same_standard_errors():
     influence = fid_influence(real, baseline)
     assert single.se == pytest.approx(independent_standard_error(influence), rel=tolerance)
     (difference,) = bootstrap_dfid_se(real, baseline, [candidate], replicates=400, rng=rng)
-    delta = paired_difference_influence(real, baseline, candidate).delta
+    delta = paired_differences(real, baseline, [candidate])[0].delta
     assert difference.se == pytest.approx(mean_standard_error(delta), rel=tolerance)
 
 

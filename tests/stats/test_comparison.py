@@ -6,7 +6,7 @@ from p2phd_eval.stats.bootstrap import bootstrap_dfid_se
 from p2phd_eval.stats.comparison import compare_fid
 from p2phd_eval.stats.equivalence import Verdict
 from p2phd_eval.stats.frechet import frechet_distance
-from p2phd_eval.stats.influence import mean_standard_error, paired_difference_influence
+from p2phd_eval.stats.influence import mean_standard_error, paired_differences
 from tests.stats.feature_sets import feature_set, reordered, triplets
 
 
@@ -18,7 +18,7 @@ def test_a_comparison_holds_the_paired_difference_and_both_errors():
     real, baseline, candidate = triplets()
     result = compare_fid(real, baseline, [("amp", candidate)], "fp32", margin=0.5, replicates=20, seed=2)
     (amp,) = result.candidates
-    pair = paired_difference_influence(real.values, baseline.values, candidate.values)
+    pair = paired_differences(real.values, baseline.values, [candidate.values])[0]
     assert amp.dfid == pytest.approx(pair.dfid)
     assert amp.dfid_se == pytest.approx(mean_standard_error(pair.delta))
     (bootstrap,) = bootstrap_dfid_se(

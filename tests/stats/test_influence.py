@@ -7,7 +7,7 @@ from p2phd_eval.stats.influence import (
     fid_influence,
     independent_standard_error,
     mean_standard_error,
-    paired_difference_influence,
+    paired_differences,
     paired_standard_error,
 )
 
@@ -150,7 +150,7 @@ def test_standard_errors_are_the_spread_over_fresh_images(n, d):
         influence = fid_influence(real, baseline)
         fids.append(influence.distance.value)
         fid_errors.append(paired_standard_error(influence))
-        pair = paired_difference_influence(real, baseline, candidate)
+        pair = paired_differences(real, baseline, [candidate])[0]
         dfids.append(pair.dfid)
         dfid_errors.append(mean_standard_error(pair.delta))
     assert np.mean(fid_errors) == pytest.approx(np.std(fids, ddof=1), rel=tolerance)
@@ -169,8 +169,8 @@ def test_independent_standard_error_is_the_spread_over_fresh_images():
 
 def test_paired_difference_changes_sign_with_its_arms():
     real, baseline, candidate = correlated_triplets(np.random.default_rng(9), 20, 30)
-    there = paired_difference_influence(real, baseline, candidate)
-    back = paired_difference_influence(real, candidate, baseline)
+    there = paired_differences(real, baseline, [candidate])[0]
+    back = paired_differences(real, candidate, [baseline])[0]
     assert there.dfid == -back.dfid
     np.testing.assert_allclose(there.delta, -back.delta, rtol=1e-9, atol=1e-11)
     assert there.dfid == there.candidate.value - there.baseline.value
@@ -179,7 +179,7 @@ def test_paired_difference_changes_sign_with_its_arms():
 
 def test_a_candidate_equal_to_the_baseline_differs_by_exactly_nothing():
     real, baseline, _ = correlated_triplets(np.random.default_rng(10), 20, 30)
-    result = paired_difference_influence(real, baseline, baseline.copy())
+    result = paired_differences(real, baseline, [baseline.copy()])[0]
     assert result.dfid == 0
     assert not result.delta.any()
 
@@ -189,4 +189,4 @@ def test_pairs_need_equal_numbers():
     with pytest.raises(InputError, match="found 12 and 13"):
         paired_standard_error(fid_influence(real, fake))
     with pytest.raises(InputError, match="found 12 and 13"):
-        paired_difference_influence(real, real + 1, fake)
+        paired_differences(real, real + 1, [fake])[0]
