@@ -11,8 +11,9 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import p2phd_eval
-from p2phd_eval.commands import data, weights
+from p2phd_eval.commands import data, features, weights
 from p2phd_eval.commands.compare import compare
+from p2phd_eval.commands.convert import convert
 from p2phd_eval.commands.demo import demo
 from p2phd_eval.commands.fid import fid
 from p2phd_eval.commands.generate import generate
@@ -34,8 +35,14 @@ class _Group(TyperGroup):
         except (InputError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            Console(stderr=True, highlight=False).print(f"error: {_message(error)}", markup=False, soft_wrap=True)
+            Console(stderr=True, highlight=False).print(
+                f"{_rank()}error: {_message(error)}", markup=False, soft_wrap=True
+            )
             raise typer.Exit(2) from error
+
+
+def _rank() -> str:
+    return f"[rank {os.environ['RANK']}] " if "RANK" in os.environ else ""
 
 
 def _message(error: InputError | OSError) -> str:
@@ -57,9 +64,11 @@ app = typer.Typer(
 app.command()(demo)
 app.command()(train)
 app.command()(generate)
+app.command()(convert)
 app.command()(fid)
 app.command()(compare)
 app.add_typer(data.app, name="data")
+app.add_typer(features.app, name="features")
 app.add_typer(weights.app, name="weights")
 
 

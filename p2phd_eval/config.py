@@ -12,6 +12,7 @@ RESIZE_MODES = ("scale_width", "scale_width_and_crop", "resize_and_crop", "crop"
 GENERATORS = ("global", "local")
 NORMS = ("instance", "batch")
 GAN_LOSSES = ("lsgan", "vanilla")
+FEATURES = ("none", "instance", "label")
 
 _Config = TypeVar("_Config", bound="_Checked")
 
@@ -87,6 +88,7 @@ class DataConfig(_Checked):
     load_size: int = 1024  # pixels: width after scaling (scale_width*), or the side (resize_and_crop)
     crop_size: int = 512  # pixels: side of the square crop (*crop)
     flip: bool = True  # mirror half of the training samples
+    phase: str = "train"  # training reads <phase>_label and so on
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -106,6 +108,7 @@ class GeneratorConfig(_Checked):
     n_local_enhancers: int = 1  # enhancers; used by "local"
     n_blocks_local: int = 3  # residual blocks in an enhancer; used by "local"
     norm: str = "instance"
+    dropout: bool = False  # with probability 0.5 between the convolutions of a residual block
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -117,6 +120,33 @@ class GeneratorConfig(_Checked):
         """Height and width of the input must be multiples of this number of pixels."""
         enhancers = self.n_local_enhancers if self.kind == "local" else 0
         return int(2 ** (self.n_downsample + enhancers))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FeatureConfig(_Checked):
+    """The feature encoder, whose output is averaged over regions and joins the input (pix2pixHD, section 3.4)."""
+
+    kind: str = "none"  # "instance": averaged over instances; "label": over classes
+    n_features: int = 3  # channels of the feature map
+    nef: int = 16  # filters of the encoder's first convolution
+    n_downsample: int = 4  # halvings in the encoder
+    precomputed: bool = False  # read from <phase>_feat instead of encoding the photo
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self._check_choice("kind", FEATURES)
+        if self.precomputed and self.n_features != 3:
+            raise InputError("n_features", expected="3, the channels of a PNG", found=str(self.n_features))
+
+    @property
+    def channels(self) -> int:
+        """Number of channels that features add to the generator's input."""
+        return 0 if self.kind == "none" else self.n_features
+
+    @property
+    def encodes(self) -> bool:
+        """Whether an encoder is trained along."""
+        return self.kind != "none" and not self.precomputed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,10 +167,13 @@ class DiscriminatorConfig(_Checked):
 class ObjectiveConfig(_Checked):
     """The training objective (pix2pixHD, equation 5 and the VGG term)."""
 
+    _MAY_BE_ZERO = ("pool_size",)
+
     gan: str = "lsgan"  # least squares, or "vanilla": cross-entropy
     feature_matching: bool = True  # L1 between discriminator features of photo and sample
     lambda_feat: float = 10.0  # weight of the feature matching and of the VGG loss
     vgg: str = "none"  # "none", "torchvision" (downloads its ImageNet weights), or a file of VGG19 weights
+    pool_size: int = 0  # earlier samples kept to train the discriminators on; 0: always the newest
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -148,29 +181,49 @@ class ObjectiveConfig(_Checked):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class ExecutionConfig(_Checked):
+    """How steps are computed; the result is the same but for rounding, so a resumed run may change it."""
+
+    _MAY_BE_ZERO = ("workers",)
+
+    grad_accum: int = 1  # parts that the batch of a rank is computed in, one after the other
+    deterministic: bool = False  # bitwise equal runs on a GPU too, slower
+    channels_last: bool = False  # NHWC memory layout
+    compile: bool = False  # torch.compile
+    workers: int | None = None  # processes that load data; None: 4 beside a GPU, else 0
+    cache: str | None = None  # folder for decoded and resized images; None: decoded every time
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(_Checked):
     """One training run; written to the run folder before it starts and into every checkpoint."""
 
-    _MAY_BE_ZERO = ("seed", "epochs_decay")
+    _MAY_BE_ZERO = ("seed", "epochs_decay", "epochs_fix_global", "keep_every", "validate_every")
 
     data: DataConfig = DataConfig()
     generator: GeneratorConfig = GeneratorConfig()
+    features: FeatureConfig = FeatureConfig()
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
+    execution: ExecutionConfig = ExecutionConfig()
     precision: str = "fp32"  # a name of generators.precision.PRECISIONS
     lr: float = 2e-4  # Adam's learning rate
     beta1: float = 0.5  # Adam's first moment decay; the second is 0.999
     epochs: int = 100  # at the constant learning rate
     epochs_decay: int = 100  # in which it decays linearly towards 0
-    batch_size: int = 1
+    epochs_fix_global: int = 0  # first epochs in which only the outermost local enhancer is trained
+    load_pretrain: str | None = None  # run, checkpoint or folder of the original that the weights start from
+    batch_size: int = 1  # samples of one step, over all ranks
     seed: int = 0  # of initial weights, data order, crops and flips
     log_every: int = 50  # steps between two lines of the log
     grid_every: int = 500  # steps between two pictures of samples
     checkpoint_every: int = 1000  # steps between two checkpoints
+    keep_every: int = 0  # epochs between two checkpoints that stay; 0: only the newest stays
+    validate_every: int = 0  # epochs between two validations; 0: none
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        multiple = self.generator.size_multiple
+        multiple = self.size_multiple
         data = self.data
         for name, side, used in (
             ("crop_size", data.crop_size, "crop" in data.resize),
@@ -181,31 +234,30 @@ class TrainConfig(_Checked):
                 fits = " or ".join(str(size) for size in (below, below + multiple) if size)
                 raise InputError(
                     name,
-                    expected=f"a multiple of {multiple} pixels (the generator halves its input that often)",
+                    expected=f"a multiple of {multiple} pixels (the networks halve their input that often)",
                     found=str(side),
                     fix=f"Use {fits}.",
                 )
         if data.resize in ("scale_width_and_crop", "resize_and_crop") and data.crop_size > data.load_size:
             raise InputError("crop_size", expected=f"at most load_size ({data.load_size})", found=str(data.crop_size))
+        if self.epochs_fix_global and self.generator.kind != "local":
+            raise InputError(
+                "epochs_fix_global",
+                expected="0, or a generator with local enhancers",
+                found=str(self.epochs_fix_global),
+            )
+        if self.features.kind == "instance" and not data.instances:
+            raise InputError("features", expected="instance maps for features by instance", found="none")
+        if self.features.kind == "label" and not data.label_nc:
+            raise InputError("features", expected="label maps for features by label", found="label_nc 0")
+
+    @property
+    def size_multiple(self) -> int:
+        """Height and width of the input must be multiples of this number of pixels."""
+        encoder = 2**self.features.n_downsample if self.features.encodes else 1
+        return max(self.generator.size_multiple, int(encoder))
 
     @property
     def total_epochs(self) -> int:
         """Number of epochs, those of the decay included."""
         return self.epochs + self.epochs_decay
-
-
-#: Settings by name. "512p" is the original's default; "demo" trains in minutes on a CPU.
-PRESETS: dict[str, TrainConfig] = {
-    "512p": TrainConfig(),
-    "demo": TrainConfig(
-        data=DataConfig(load_size=128, crop_size=64),
-        generator=GeneratorConfig(ngf=16, n_downsample=2, n_blocks=3),
-        discriminator=DiscriminatorConfig(ndf=16),
-        # More than the original's 2e-4: there are only minutes to learn in.
-        lr=5e-4,
-        epochs=4,
-        epochs_decay=4,
-        grid_every=400,
-        checkpoint_every=400,
-    ),
-}

@@ -175,6 +175,15 @@ def open_image(path: str | os.PathLike[str]) -> Image.Image:
         ) from error
 
 
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Return width and height in pixels from the file's header; raises as `open_image` does."""
+    try:
+        with Image.open(path) as image:
+            return image.width, image.height
+    except Exception:  # whatever it is, decoding describes it
+        return open_image(path).size
+
+
 def read_rgb(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     """Read an image as RGB, as pytorch-fid does: ``Image.open(path).convert("RGB")``.
 

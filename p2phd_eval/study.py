@@ -12,7 +12,7 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.sampling import SampleResult, generate
-from p2phd_eval.generators.training import TrainResult, train
+from p2phd_eval.generators.training import TrainResult, Watchers, train
 from p2phd_eval.generators.triplets import find_triplets, folder_names, read_map, read_photo
 from p2phd_eval.images import list_images, read_rgb, write_png
 from p2phd_eval.pictures import difference_column, evenly_spaced, label_colours, picture_grid
@@ -104,7 +104,7 @@ def run_study(
         run = out / arm.name
         with progress(f"train {arm.name}", "steps") as on_progress:
             config = replace(base, precision=arm.precision, seed=arm.seed)
-            training = train(config, data, run, device=device, resume=True, on_progress=on_progress)
+            training = train(config, data, run, device=device, resume=True, watchers=Watchers(on_progress=on_progress))
         if training.stopped_by is not None:
             raise StudyInterrupted(training.stopped_by)
         with progress(f"generate {arm.name}", "images") as on_progress:

@@ -17,7 +17,7 @@ from p2phd_eval.images import open_image, write_png
 
 TRAIN_OPTIONS = (
     *("--load-size", "64", "--ngf", "4", "--n-downsample", "2", "--n-blocks", "1", "--ndf", "4"),
-    *("--batch-size", "2", "--epochs", "1", "--epochs-decay", "1"),
+    *("--batch-size", "2", "--epochs", "1", "--epochs-decay", "1", "--vgg", "none"),
 )
 
 
@@ -66,7 +66,7 @@ def noise_folder(folder: Path, n: int, *, seed: int = 0, size: tuple[int, int] =
 
 
 COMMANDS = [
-    *(("train",), ("generate",), ("fid",), ("compare",), ("demo",)),
+    *(("train",), ("generate",), ("convert",), ("fid",), ("compare",), ("demo",)),
     *(("weights", name) for name in ("list", "fetch", "verify")),
     *(("data", name) for name in ("synthesize", "validate")),
 ]
@@ -216,7 +216,8 @@ def test_unknown_device_and_precision(scenes: Path, tmp_path: Path) -> None:
     message = error_of(invoke("train", scenes, "--out", tmp_path / "run", "--device", "gpu0"))
     assert "--device gpu0: expected a torch device of this machine" in message
     message = error_of(invoke("train", scenes, "--out", tmp_path / "run", "--precision", "fp8", *TRAIN_OPTIONS))
-    assert "expected fp32 | tf32 | amp-fp16 | amp-bf16, found 'fp8'" in message
+    assert "expected fp64 | fp32 | tf32 | amp-fp16" in message
+    assert "found 'fp8'" in message
     message = error_of(invoke("train", scenes, "--out", tmp_path / "run", "--precision", "fp32", "--amp"))
     assert "--amp: expected --amp or --precision, found both" in message
 
@@ -262,3 +263,45 @@ def test_data_validate_of_good_data(scenes: Path) -> None:
     document = document_of(invoke("data", "validate", scenes, "--json", "-"))
     assert document["n_problems"] == 0
     assert {phase["phase"]: phase["n"] for phase in document["phases"]} == {"train": 4, "test": 4}
+
+
+def test_converting_to_the_original_and_back(scenes: Path, runs: Path, tmp_path: Path) -> None:
+    document = document_of(invoke("convert", runs / "fp32", tmp_path / "theirs", "--json", "-"))
+    assert document["schema"] == "p2phd-eval/convert"
+    names = {Path(file).name for file in document["files"]}
+    assert names == {"opt.txt", "latest_net_G.pth", "latest_net_D.pth"}
+    result = invoke("convert", tmp_path / "theirs", tmp_path / "ours")
+    assert result.exit_code == 0, result.output
+    assert "generator.ngf\t4\tkeys" in result.stdout
+    assert "data.load_size\t64\topt.txt" in result.stdout
+    arguments = (scenes, "--device", "cpu", "--json", "-")
+    for source in ("theirs", "ours"):
+        document = document_of(
+            invoke("generate", tmp_path / source, *arguments, "--out", tmp_path / f"{source}-samples")
+        )
+        assert document["written"] == 4
+    for path in (runs / "fp32" / "samples").glob("*.png"):
+        for source in ("theirs", "ours"):
+            assert (tmp_path / f"{source}-samples" / path.name).read_bytes() == path.read_bytes()
+    message = error_of(invoke("convert", tmp_path / "theirs", tmp_path / "ours"))
+    assert "expected nothing there, found a file. Choose another folder" in message
+
+
+def test_converting_says_what_it_assumes_and_takes_options(runs: Path, tmp_path: Path) -> None:
+    assert invoke("convert", runs / "fp32", tmp_path / "theirs").exit_code == 0
+    (tmp_path / "theirs" / "opt.txt").unlink()
+    result = invoke("convert", tmp_path / "theirs", tmp_path / "a")
+    assert "data.label_nc\t12\tassumed" in result.stdout
+    assert "label_nc 12 with instances or label_nc 13 without instances; the first is assumed" in result.stdout
+    result = invoke("convert", tmp_path / "theirs", tmp_path / "b", "--label-nc", 13)
+    assert "data.label_nc\t13\toption" in result.stdout
+    assert "data.instances\tFalse\tkeys" in result.stdout
+
+
+def test_converting_what_is_no_checkpoint(runs: Path, tmp_path: Path) -> None:
+    assert "found no checkpoints/latest.pt in it" in error_of(invoke("convert", tmp_path, tmp_path / "out"))
+    torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "latest_net_G.pth")
+    assert "found another network" in error_of(invoke("convert", tmp_path, tmp_path / "out"))
+    assert "give the folder" in error_of(invoke("convert", tmp_path / "latest_net_G.pth", tmp_path / "out"))
+    assert "found no network" not in error_of(invoke("convert", runs / "fp32", tmp_path / "out", "--label-nc", 3))
+    assert not (tmp_path / "out").exists()

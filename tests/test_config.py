@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2phd_eval.config import PRESETS, DataConfig, GeneratorConfig, TrainConfig
+from p2phd_eval.config import DataConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.presets import PRESETS
 
 
 @given(

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p2phd_eval.commands.options import Device, Json, Seed, Weights
-from p2phd_eval.config import PRESETS, DataConfig
+from p2phd_eval.config import DataConfig
+from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.console import Output, ResultTable
 
 if TYPE_CHECKING:

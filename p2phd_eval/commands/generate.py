@@ -7,24 +7,52 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import BatchSize, Device, Json, Seed
+from p2phd_eval.commands.options import BatchSize, Device, Instances, Json, LabelNc, Seed, WhichEpoch
 from p2phd_eval.report.console import Output
 from p2phd_eval.report.documents import document
 
+_FEATURES = "A model with features"
+
 
 def generate(
-    source: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder, or a checkpoint file.")],
-    data: Annotated[Path, typer.Argument(help="Data set with label maps; photos are not needed.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN", help="Run folder, checkpoint file, or a folder of the original.")
+    ],
+    data: Annotated[Path, typer.Argument(help="Data set with label maps; photos only for --style photo.")],
     out: Annotated[Path, typer.Option("--out", help="Image folder to write.")],
     phase: Annotated[
         str, typer.Option("--phase", help="Part of the data set: folders <phase>_label and so on.")
     ] = "test",
     precision: Annotated[
         str,
-        typer.Option("--precision", help="Of sampling, whatever the training used: fp32, tf32, amp-fp16, amp-bf16."),
+        typer.Option(
+            "--precision",
+            help="Of sampling, whatever the training used: fp64, fp32, tf32, amp-fp16, amp-bf16, fp16, bf16.",
+        ),
     ] = "fp32",
     batch_size: BatchSize = 4,
     seed: Seed = 0,
+    style: Annotated[
+        str | None,
+        typer.Option(
+            "--style",
+            metavar="clusters|photo",
+            rich_help_panel=_FEATURES,
+            help="Features drawn from the clusters of their class, or of the data set's photo. Default: clusters.",
+        ),
+    ] = None,
+    clusters: Annotated[
+        Path | None,
+        typer.Option(
+            "--clusters",
+            metavar="FILE",
+            rich_help_panel=_FEATURES,
+            help="File of `features cluster`. Default: RUN/clusters.npz.",
+        ),
+    ] = None,
+    which_epoch: WhichEpoch = None,
+    label_nc: LabelNc = None,
+    instances: Instances = None,
     device: Device = None,
     json_target: Json = None,
 ) -> None:
@@ -32,28 +60,43 @@ def generate(
 
     Images that are there already are kept, so an interrupted call goes on where it stopped.
 
-    Example:
+    Examples:
 
         p2phd-eval generate runs/amp DATA --out runs/amp/samples
+
+        p2phd-eval generate runs/512p-feat DATA --out runs/512p-feat/encoded --style photo
+
+        torchrun --nproc-per-node 8 -m p2phd_eval generate runs/amp DATA --out runs/amp/samples
+
+        p2phd-eval generate checkpoints/label2city DATA --out samples   (the original's latest_net_G.pth)
     """
     from p2phd_eval.devices import describe_device, find_device
+    from p2phd_eval.generators.distributed import local_device, ranks_from_environment
     from p2phd_eval.generators.sampling import generate as run_sampling
 
-    output = Output(json_target)
-    torch_device = find_device(device)
-    output.note(f"device: {describe_device(torch_device)}, sampling precision: {precision}")
-    with output.progress("generate", "images") as on_progress:
-        result = run_sampling(
-            source,
-            data,
-            out,
-            device=torch_device,
-            phase=phase,
-            precision_name=precision,
-            batch_size=batch_size,
-            seed=seed,
-            on_progress=on_progress,
-        )
+    torch_device = local_device(find_device(device))
+    with ranks_from_environment(torch_device) as ranks:
+        output = Output(json_target, silent=not ranks.is_first)
+        spread = f", {ranks.size} ranks" if ranks.size > 1 else ""
+        output.note(f"device: {describe_device(torch_device)}{spread}, sampling precision: {precision}")
+        with output.progress(f"generate, rank 1 of {ranks.size}" if spread else "generate", "images") as on_progress:
+            result = run_sampling(
+                source,
+                data,
+                out,
+                device=torch_device,
+                ranks=ranks,
+                phase=phase,
+                precision_name=precision,
+                batch_size=batch_size,
+                seed=seed,
+                style=style,
+                clusters=clusters,
+                which_epoch=which_epoch,
+                label_nc=label_nc,
+                instances=instances,
+                on_progress=on_progress,
+            )
     output.document(
         document(
             "generate",

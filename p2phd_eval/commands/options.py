@@ -32,3 +32,25 @@ Replicates = Annotated[
         show_default=False,
     ),
 ]
+
+_ORIGINAL = "A folder of the original"
+WhichEpoch = Annotated[
+    str | None,
+    typer.Option(
+        "--which-epoch", metavar="EPOCH", rich_help_panel=_ORIGINAL, help="Its EPOCH_net_G.pth. Default: latest."
+    ),
+]
+LabelNc = Annotated[
+    int | None,
+    typer.Option(
+        "--label-nc", min=0, rich_help_panel=_ORIGINAL, help="Classes it was trained with. Default: inferred."
+    ),
+]
+Instances = Annotated[
+    bool | None,
+    typer.Option(
+        "--instances/--no-instances",
+        rich_help_panel=_ORIGINAL,
+        help="Whether it was trained with instance edges. Default: inferred.",
+    ),
+]

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from p2phd_eval.commands.configuration import configuration
 from p2phd_eval.commands.options import Device, Json, Seed
-from p2phd_eval.config import PRESETS, TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.console import Output
 from p2phd_eval.report.documents import document
 
-if TYPE_CHECKING:
-    from p2phd_eval.generators.run_log import LogRecord
-
-_DATA, _G, _D, _OBJECTIVE, _TRAINING = "Data", "Generator", "Discriminator", "Objective", "Training"
+_DATA, _G, _E, _D = "Data", "Generator", "Features", "Discriminator"
+_OBJECTIVE, _TRAINING, _EXECUTION, _WATCHING = "Objective", "Training", "Execution", "Watching"
 
 
 def _option(panel: str, name: str, text: str) -> Any:
@@ -33,7 +32,11 @@ def train(
         bool, typer.Option("--amp", help="Automatic mixed precision: amp-fp16 on CUDA, amp-bf16 elsewhere.")
     ] = False,
     precision: Annotated[
-        str | None, typer.Option("--precision", help="fp32 (default), tf32, amp-fp16 or amp-bf16.")
+        str | None,
+        typer.Option(
+            "--precision",
+            help="fp32 (default), tf32, amp-fp16, amp-bf16, fp16 (with float32 copies), bf16, apex-O1, apex-O2, fp64.",
+        ),
     ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out; with none there, start it.")
@@ -58,6 +61,7 @@ def train(
     load_size: Annotated[int | None, _option(_DATA, "--load-size", "Width in pixels after scaling.")] = None,
     crop_size: Annotated[int | None, _option(_DATA, "--crop-size", "Side of the crop in pixels.")] = None,
     flip: Annotated[bool | None, _option(_DATA, "--flip/--no-flip", "Mirror half of the samples.")] = None,
+    phase: Annotated[str | None, _option(_DATA, "--phase", "Part to train on: <phase>_label ... (train).")] = None,
     kind: Annotated[str | None, _option(_G, "--generator", "global, or local (with enhancers).")] = None,
     ngf: Annotated[int | None, _option(_G, "--ngf", "Filters of the first convolution.")] = None,
     n_downsample: Annotated[int | None, _option(_G, "--n-downsample", "Halvings in the global generator.")] = None,
@@ -65,6 +69,19 @@ def train(
     n_local_enhancers: Annotated[int | None, _option(_G, "--n-local-enhancers", "Local enhancers.")] = None,
     n_blocks_local: Annotated[int | None, _option(_G, "--n-blocks-local", "Residual blocks in each enhancer.")] = None,
     norm: Annotated[str | None, _option(_G, "--norm", "instance or batch, in both networks.")] = None,
+    dropout: Annotated[bool | None, _option(_G, "--dropout/--no-dropout", "Dropout in the residual blocks.")] = None,
+    features: Annotated[
+        str | None, _option(_E, "--features", "none, instance or label: encoded features, averaged over these.")
+    ] = None,
+    n_features: Annotated[int | None, _option(_E, "--n-features", "Channels of the feature map.")] = None,
+    nef: Annotated[int | None, _option(_E, "--nef", "Filters of the encoder's first convolution.")] = None,
+    n_downsample_e: Annotated[int | None, _option(_E, "--n-downsample-e", "Halvings in the encoder.")] = None,
+    load_features: Annotated[
+        bool | None,
+        _option(
+            _E, "--load-features/--no-load-features", "Read train_feat (see `features precompute`) instead of encoding."
+        ),
+    ] = None,
     ndf: Annotated[int | None, _option(_D, "--ndf", "Filters of the first convolution.")] = None,
     n_layers: Annotated[int | None, _option(_D, "--n-layers-d", "Strided convolutions in each.")] = None,
     n_scales: Annotated[int | None, _option(_D, "--num-d", "Discriminators, each at half the resolution.")] = None,
@@ -78,15 +95,50 @@ def train(
     vgg: Annotated[
         str | None, _option(_OBJECTIVE, "--vgg", "VGG loss: none (default), torchvision, or a file of VGG19 weights.")
     ] = None,
+    pool_size: Annotated[
+        int | None, _option(_OBJECTIVE, "--pool-size", "Earlier samples kept for the discriminators; 0: none.")
+    ] = None,
     lr: Annotated[float | None, _option(_TRAINING, "--lr", "Adam's learning rate.")] = None,
     beta1: Annotated[float | None, _option(_TRAINING, "--beta1", "Adam's beta1.")] = None,
     epochs: Annotated[int | None, _option(_TRAINING, "--epochs", "Epochs at the constant rate.")] = None,
     epochs_decay: Annotated[int | None, _option(_TRAINING, "--epochs-decay", "Epochs of linear decay.")] = None,
-    batch_size: Annotated[int | None, _option(_TRAINING, "--batch-size", "Samples a step.")] = None,
-    log_every: Annotated[int | None, _option(_TRAINING, "--log-every", "Steps between log lines.")] = None,
-    grid_every: Annotated[int | None, _option(_TRAINING, "--grid-every", "Steps between sample pictures.")] = None,
+    load_pretrain: Annotated[
+        Path | None,
+        _option(_TRAINING, "--load-pretrain", "Start from the weights of a run, checkpoint or original's folder."),
+    ] = None,
+    epochs_fix_global: Annotated[
+        int | None,
+        _option(_TRAINING, "--niter-fix-global", "First epochs that train only the outermost local enhancer."),
+    ] = None,
+    batch_size: Annotated[
+        int | None, _option(_TRAINING, "--batch-size", "Samples a step, over all ranks and accumulated parts.")
+    ] = None,
+    grad_accum: Annotated[
+        int | None, _option(_EXECUTION, "--grad-accum", "Parts in which each rank computes its share of a batch.")
+    ] = None,
+    deterministic: Annotated[
+        bool | None,
+        _option(_EXECUTION, "--deterministic/--no-deterministic", "Equal bits from one seed on a GPU too; slower."),
+    ] = None,
+    channels_last: Annotated[
+        bool | None, _option(_EXECUTION, "--channels-last/--no-channels-last", "NHWC memory layout.")
+    ] = None,
+    compile_networks: Annotated[
+        bool | None, _option(_EXECUTION, "--compile/--no-compile", "torch.compile; the first steps take minutes.")
+    ] = None,
+    workers: Annotated[
+        int | None, _option(_EXECUTION, "--workers", "Processes that load data. Default: 4 beside a GPU, else 0.")
+    ] = None,
+    cache: Annotated[
+        Path | None, _option(_EXECUTION, "--cache", "Folder that keeps images decoded and resized between epochs.")
+    ] = None,
+    log_every: Annotated[int | None, _option(_WATCHING, "--log-every", "Steps between log lines.")] = None,
+    grid_every: Annotated[int | None, _option(_WATCHING, "--grid-every", "Steps between sample pictures.")] = None,
     checkpoint_every: Annotated[
-        int | None, _option(_TRAINING, "--checkpoint-every", "Steps between checkpoints.")
+        int | None, _option(_WATCHING, "--checkpoint-every", "Steps between checkpoints.")
+    ] = None,
+    keep_every: Annotated[
+        int | None, _option(_WATCHING, "--keep-every", "Epochs between checkpoints that stay; 0: the newest only.")
     ] = None,
 ) -> None:
     """Train a pix2pixHD and write a run folder: config.json, log.jsonl, checkpoints/, grids/.
@@ -98,33 +150,46 @@ def train(
         p2phd-eval train DATA --out runs/fp32 --seed 0
 
         p2phd-eval train DATA --out runs/amp --seed 0 --amp
+
+        torchrun --nproc-per-node 8 -m p2phd_eval train DATA --out runs/8 --batch-size 8 --amp
+
+        p2phd-eval train DATA --out runs/1024p --preset 1024p --load-pretrain runs/512p
     """
     from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.generators.checkpoint import versions
+    from p2phd_eval.generators.distributed import local_device, ranks_from_environment
     from p2phd_eval.generators.precision import amp_name
+    from p2phd_eval.generators.training import Watchers
     from p2phd_eval.generators.training import train as run_training
+    from p2phd_eval.report.log_line import log_line
 
-    output = Output(json_target)
-    torch_device = find_device(device)
+    torch_device = local_device(find_device(device))
     if amp and precision is not None:
         raise InputError("--amp", expected="--amp or --precision", found="both", fix="Leave one out.")
     chosen = precision or (amp_name(torch_device) if amp else "fp32")
-    config = _configuration(preset, data, ctx.params, precision=chosen)
-    output.note(f"device: {describe_device(torch_device)}, precision: {chosen}, run folder: {out}")
-    if torch_device.type == "cpu" and chosen.startswith("amp"):
-        output.note("A CPU emulates reduced precision: this run shows quality, not speed.")
-
-    def show(record: LogRecord) -> None:
-        losses = "  ".join(
-            f"{name} {value:.3f}" if value is not None else f"{name} overflow" for name, value in record.losses.items()
-        )
-        scales = "".join(f"  scale {name} {scale:g}" for name, scale in record.loss_scale.items() if scale is not None)
-        output.note(f"epoch {record.epoch}  step {record.step}  {losses}  lr {record.lr:.2e}{scales}")
-
-    with output.progress("train", "steps") as on_progress:
-        result = run_training(
-            config, data, out, device=torch_device, resume=resume, on_log=show, on_progress=on_progress
-        )
+    given = {name: str(value) if isinstance(value, Path) else value for name, value in ctx.params.items()}
+    given["compile"] = compile_networks
+    config = configuration(preset, data, given, precision=chosen)
+    with ranks_from_environment(torch_device) as ranks:
+        output = Output(json_target, silent=not ranks.is_first)
+        spread = f", {ranks.size} ranks" if ranks.size > 1 else ""
+        output.note(f"device: {describe_device(torch_device)}{spread}, precision: {chosen}, run folder: {out}")
+        if torch_device.type == "cpu" and chosen not in ("fp32", "fp64"):
+            output.note("A CPU emulates reduced precision: this run shows quality, not speed.")
+        with output.progress("train", "steps") as on_progress:
+            result = run_training(
+                config,
+                data,
+                out,
+                device=torch_device,
+                ranks=ranks,
+                resume=resume,
+                watchers=Watchers(
+                    on_log=lambda record: output.note(log_line(record)),
+                    on_progress=on_progress,
+                    on_start=lambda fresh: output.note(_start_line(load_pretrain, fresh)),
+                ),
+            )
     output.document(
         document(
             "train",
@@ -149,33 +214,6 @@ def train(
     output.note(f"Done: {result.step} steps, checkpoint {result.checkpoint}; steps skipped for overflow: {skipped}.")
 
 
-def _configuration(preset: str, data: Path, given: dict[str, Any], *, precision: str) -> TrainConfig:
-    """Apply the options that were given to the preset; what was left out keeps the preset's value."""
-    from p2phd_eval.generators.triplets import stored_label_nc
-
-    if preset not in PRESETS:
-        raise InputError("--preset", expected=" | ".join(PRESETS), found=repr(preset))
-    base = PRESETS[preset]
-
-    def changed(part: Any, *names: str) -> Any:
-        return replace(part, **{name: given[name] for name in names if given[name] is not None})
-
-    given = dict(given)
-    if given["label_nc"] is None:
-        given["label_nc"] = stored_label_nc(data)
-    if given["instances"] is None:
-        given["instances"] = (data / "train_inst").is_dir()
-    config: TrainConfig = replace(
-        changed(
-            base, "seed", "lr", "beta1", "epochs", "epochs_decay", "batch_size", "log_every", "grid_every",
-            "checkpoint_every",
-        ),
-        precision=precision,
-        data=changed(base.data, "label_nc", "instances", "resize", "load_size", "crop_size", "flip"),
-        generator=changed(
-            base.generator, "kind", "ngf", "n_downsample", "n_blocks", "n_local_enhancers", "n_blocks_local", "norm"
-        ),
-        discriminator=changed(base.discriminator, "ndf", "n_layers", "n_scales", "norm"),
-        objective=changed(base.objective, "gan", "feature_matching", "lambda_feat", "vgg"),
-    )  # fmt: skip
-    return config
+def _start_line(source: Path | None, fresh: dict[str, tuple[str, ...]]) -> str:
+    parts = "; ".join(f"{name}: {', '.join(names)}" for name, names in fresh.items() if names)
+    return f"Weights from {source}; initial ones in {parts}." if parts else f"All weights from {source}."

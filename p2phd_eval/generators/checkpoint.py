@@ -18,7 +18,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
 
 FORMAT = "p2phd-eval checkpoint"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _KEYS = ("config", "step", "networks", "optimizers", "rng", "versions")
 
 
@@ -28,10 +28,12 @@ class Checkpoint:
 
     config: TrainConfig
     step: int  # finished training steps
-    networks: dict[str, dict[str, torch.Tensor]]  # "G", "D": state dicts on the CPU
-    optimizers: dict[str, Any]  # "G", "D": of ScaledOptimizer, scaler included
+    networks: dict[str, dict[str, torch.Tensor]]  # "G", "D", "E" where there is an encoder: state dicts on the CPU
+    optimizers: dict[str, Any]  # "G", "D": of ScaledOptimizer, scaler included; empty in a converted checkpoint
     rng: dict[str, torch.Tensor]  # "torch", and "cuda" where there is one: generator states, uint8
     versions: dict[str, str]  # of the libraries that wrote it
+    n_samples: int | None = None  # of the training set
+    pool: dict[str, Any] | None = None  # of ImagePool
 
 
 def versions() -> dict[str, str]:
@@ -44,7 +46,9 @@ def versions() -> dict[str, str]:
     }
 
 
-def save_checkpoint(path: Path, *, config: TrainConfig, step: int, state: Mapping[str, Any]) -> None:
+def save_checkpoint(
+    path: Path, *, config: TrainConfig, step: int, state: Mapping[str, Any], n_samples: int | None = None
+) -> None:
     """Write a checkpoint atomically: a full disk or a kill leaves the one before as it was.
 
     Parameters
@@ -55,6 +59,8 @@ def save_checkpoint(path: Path, *, config: TrainConfig, step: int, state: Mappin
         Finished training steps.
     state : mapping
         Of `Pix2PixHD.state_dict`.
+    n_samples : int, optional
+        Of the training set, which a resumed run must find again.
 
     Raises
     ------
@@ -69,6 +75,7 @@ def save_checkpoint(path: Path, *, config: TrainConfig, step: int, state: Mappin
         "format_version": FORMAT_VERSION,
         "config": config.to_dict(),
         "step": step,
+        "n_samples": n_samples,
         **state,
         "rng": rng,
         "versions": versions(),
@@ -97,22 +104,14 @@ def load_checkpoint(path: Path) -> Checkpoint:
     """
     where = str(path)
     wanted = f"a {FORMAT}"
-    if not path.is_file():
-        raise InputError(where, expected=wanted, found="no such file")
-    try:
-        document = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises a different type for each way in which a file is wrong
-        refused = "Unsupported" in str(error) or "weights_only" in str(error).lower()
+    document = load_safely(path, wanted, fix="Use a checkpoint that p2phd-eval wrote.")
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError(
             where,
             expected=wanted,
-            found="pickled objects other than tensors, which could run code when loaded (nothing was run)"
-            if refused
-            else f"a damaged or foreign file ({type(error).__name__})",
-            fix="Use a checkpoint that p2phd-eval wrote.",
-        ) from error
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise InputError(where, expected=wanted, found=f"something else ({type(document).__name__})")
+            found=f"something else ({type(document).__name__})",
+            fix="If it is a network of the original, give the folder that it lies in.",
+        )
     if document["format_version"] != FORMAT_VERSION:
         raise InputError(
             where,
@@ -124,8 +123,39 @@ def load_checkpoint(path: Path) -> Checkpoint:
     if missing:
         raise InputError(f"{where}, key {missing[0]!r}", expected="a value", found="nothing")
     fields = {key: document[key] for key in _KEYS}
+    fields.update((key, document[key]) for key in ("n_samples", "pool") if key in document)
     fields["config"] = TrainConfig.from_dict(document["config"], f"{where}, config")
     return Checkpoint(**fields)
+
+
+def load_safely(path: Path, wanted: str, *, fix: str) -> Any:
+    """Read what `torch.save` wrote onto the CPU, of any version of its format; pickled code is refused, never run.
+
+    Parameters
+    ----------
+    path : Path
+    wanted, fix : str
+        For errors: what the file should be, and what to do if it is not.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or holds anything but data.
+    """
+    if not path.is_file():
+        raise InputError(str(path), expected=wanted, found="no such file")
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises a different type for each way in which a file is wrong
+        refused = "unsupported global" in str(error).lower()
+        raise InputError(
+            str(path),
+            expected=wanted,
+            found="pickled objects other than tensors, which could run code when loaded (nothing was run)"
+            if refused
+            else f"a damaged or foreign file ({type(error).__name__})",
+            fix=fix,
+        ) from error
 
 
 def load_network(network: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-from p2phd_eval.generators.networks import at_least_float32
+from p2phd_eval.generators.layers import at_least_float32
 
 Activations = list[list[torch.Tensor]]
 

@@ -21,7 +21,8 @@ class LogRecord:
     lr: float  # learning rate of this step
     loss_scale: dict[str, float | None]  # of G and D; None without loss scaling
     skipped_steps: dict[str, int]  # of G and D, because of overflow, since the run began
-    images_per_second: float  # since the line before
+    images_per_second: float  # of all ranks, since the line before
+    data_wait: float  # share of that time in which the step waited for the data of its batch, in [0, 1]
     peak_memory_bytes: int | None  # allocated on a CUDA device since the process began; None elsewhere
 
 
@@ -43,18 +44,23 @@ class RunLog:
         with atomic_write(path) as stream:
             stream.write("".join(f"{line}\n" for line in kept).encode())
         self.last = LogRecord(**json.loads(kept[-1])) if kept else None  # the newest record
-        self._images, self._since = 0, time.perf_counter()
+        self._images, self._waited, self._since = 0, 0.0, time.perf_counter()
 
-    def count(self, images: int) -> None:
-        """Count images that were trained on, for the rate."""
+    def count(self, images: int, waited: float) -> None:
+        """Count images that were trained on and the seconds in which the step waited for them."""
         self._images += images
+        self._waited += waited
 
-    def images_per_second(self) -> float:
-        """Return the rate since it was last asked for."""
+    def rates(self) -> tuple[float, float]:
+        """Return images a second and the share of waiting since they were last asked for.
+
+        Beside a GPU, which works through what is queued while the program waits, the share is an upper bound.
+        """
         now = time.perf_counter()
-        rate = self._images / max(now - self._since, 1e-9)
-        self._images, self._since = 0, now
-        return rate
+        seconds = max(now - self._since, 1e-9)
+        rates = self._images / seconds, min(self._waited / seconds, 1.0)
+        self._images, self._waited, self._since = 0, 0.0, now
+        return rates
 
     def write(self, record: LogRecord) -> None:
         """Append one line; it is on its way to the disk when this returns."""

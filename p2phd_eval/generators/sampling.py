@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
+from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import file_sha256, write_json
-from p2phd_eval.generators.checkpoint import find_checkpoint, load_checkpoint, load_network, versions
+from p2phd_eval.files import file_sha256
+from p2phd_eval.generators.checkpoint import Checkpoint, versions
 from p2phd_eval.generators.conditioning import conditioning_channels, encode
-from p2phd_eval.generators.dataset import Place, TripletDataset, load_batches, photo_array
+from p2phd_eval.generators.dataset import Batch, Place, TripletDataset, load_batches, photo_array
+from p2phd_eval.generators.distributed import SINGLE, Ranks
+from p2phd_eval.generators.feature_maps import load_encoder, regions_of, whole_images
+from p2phd_eval.generators.image_folder import MANIFEST as MANIFEST
+from p2phd_eval.generators.image_folder import open_image_folder
+from p2phd_eval.generators.inference import for_inference, most_at_once
 from p2phd_eval.generators.networks import build_generator
-from p2phd_eval.generators.precision import find_precision, tensor_core_flags
+from p2phd_eval.generators.original import open_source
+from p2phd_eval.generators.precision import Precision, backend_flags, find_precision
+from p2phd_eval.generators.styles import STYLES, Clusters, clusters_path, draw_style, load_clusters
+from p2phd_eval.generators.synthesis import Synthesis
 from p2phd_eval.generators.triplets import Triplet
-from p2phd_eval.images import write_png
+from p2phd_eval.images import image_size, write_png
 
-MANIFEST = "manifest.json"
 # What two calls must agree in to write into one folder.
-_IDENTITY = ("checkpoint_sha256", "config", "sampling_precision", "phase", "seed")
+_IDENTITY = ("checkpoint_sha256", "config", "sampling_precision", "phase", "seed", "style", "clusters_sha256")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,9 +38,9 @@ class SampleResult:
     """How a call of `generate` ended."""
 
     folder: Path
-    written: int  # images made by this call
+    written: int  # images made by this call, on all ranks
     kept: int  # images that were there already
-    size: tuple[int, int]  # width and height in pixels of the last image made; (0, 0) if none was
+    size: tuple[int, int]  # width and height in pixels of the last image of this rank; (0, 0) if it made none
     manifest: dict[str, Any]
 
 
@@ -44,10 +50,16 @@ def generate(
     out: Path,
     *,
     device: torch.device,
+    ranks: Ranks = SINGLE,
     phase: str = "test",
     precision_name: str = "fp32",
     batch_size: int = 4,
     seed: int = 0,
+    style: str | None = None,
+    clusters: Path | None = None,
+    which_epoch: str | None = None,
+    label_nc: int | None = None,
+    instances: bool | None = None,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> SampleResult:
     """Generate a photo for every label map of `<data>/<phase>_*`.
@@ -55,36 +67,43 @@ def generate(
     Parameters
     ----------
     source : Path
-        A run folder (its newest checkpoint) or a checkpoint file.
+        A run folder (its newest checkpoint), a checkpoint file, or a folder of the original with its `.pth` files.
     data : Path
-        A data set in pix2pixHD's layout; photos are not needed.
+        A data set in pix2pixHD's layout; photos are needed for the style "photo" alone.
     out : Path
         The image folder. Images that an earlier call with the same checkpoint and settings finished are kept.
     device : torch.device
+    ranks : Ranks
+        The processes that share the work, by batches; the files are those of one process.
     phase : str
         Which part of the data set.
     precision_name : str
         Precision of sampling, a name of `PRECISIONS`; by default fp32, whatever the training used, so that two
         checkpoints are compared and not two ways to run them.
     batch_size : int
-        Images of one size that go through the network together.
+        Images of one size that go through the network together; with batch norm always 1.
     seed : int
-        Of torch's generator; only networks with randomness at test time depend on it.
+        Of the styles that are drawn; other sampling has nothing random.
+    style : str, optional
+        Where the features of a model with an encoder come from. "clusters", the default: for each region a random
+        centre of its class; "photo": the photo of the data set is encoded.
+    clusters : Path, optional
+        File of `Clusters`; by default that of the run folder.
+    which_epoch, label_nc, instances
+        For a folder of the original, see `read_original`.
     on_progress : callable, optional
-        Called with (finished images, all images).
+        Called with (finished images, all images) of this rank.
 
     Raises
     ------
     InputError
-        For an unusable checkpoint or data set, or a folder with samples made in another way.
+        For an unusable checkpoint or data set, clusters that are missing or another checkpoint's, a style for a model
+        without features, or a folder with samples made in another way.
     """
-    checkpoint_path = find_checkpoint(source)
-    checkpoint = load_checkpoint(checkpoint_path)
+    checkpoint_path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
     config = checkpoint.config
-    precision = find_precision(precision_name, device)
-    dataset = TripletDataset(
-        data, phase, config.data, size_multiple=config.generator.size_multiple, photos=False, augment_seed=None
-    )
+    precision = find_precision(precision_name, device, for_training=False)
+    style = _choose_style(style, clusters, config)
     manifest = {
         "checkpoint_sha256": file_sha256(checkpoint_path),
         "config": config.to_dict(),
@@ -93,26 +112,30 @@ def generate(
         "sampling_precision": precision.name,
         "phase": phase,
         "seed": seed,
-        "n_images": len(dataset),
-        "device": describe_device(device),
-        "versions": versions(),
+        "style": style,
+        "clusters_sha256": None,
     }
-    _open_folder(out, manifest)
-
-    generator = build_generator(config.generator, conditioning_channels(config.data))
-    load_network(generator, checkpoint.networks["G"], f"{checkpoint_path}, G")
-    generator.to(device).eval()
-    torch.manual_seed(seed)
+    loaded = None
+    if style == "clusters":
+        path = clusters_path(source, clusters, "--clusters")
+        loaded = load_clusters(path, checkpoint, str(manifest["checkpoint_sha256"]), f"{source} {data}")
+        manifest["clusters_sha256"] = file_sha256(path)
+    dataset = whole_images(config, data, phase, photos=style == "photo")
+    manifest |= {"n_images": len(dataset), "device": describe_device(device), "versions": versions()}
+    sampler = _Sampler(checkpoint_path, checkpoint, device, precision, encodes=style == "photo", clusters=loaded)
 
     todo = [i for i, triplet in enumerate(dataset.triplets) if not _path(out, triplet).exists()]
     kept = len(dataset) - len(todo)
+    # Whole batches are shared, so that each holds the images that it would hold without other ranks.
+    batches = _equal_sized(dataset, todo, most_at_once(config, batch_size))[ranks.rank :: ranks.size]
+    total = kept + sum(map(len, batches))
+    if ranks.is_first:
+        open_image_folder(out, manifest, identity=_IDENTITY, fix="Choose another --out, or delete the folder.")
+    ranks.wait()  # no rank writes before all have seen what is there
     written, size = 0, (0, 0)
-    with tensor_core_flags(precision), torch.inference_mode():
-        for batch in load_batches(dataset, _equal_sized(dataset, todo, batch_size), device):
-            conditioning = encode(batch.label, batch.instance, config.data.label_nc)
-            with precision.autocast(device):
-                photos = generator(conditioning).float()
-            for triplet, photo in zip(batch.triplets, photos, strict=True):
+    with backend_flags(precision), torch.inference_mode():
+        for batch in load_batches(dataset, batches, device):
+            for triplet, photo in zip(batch.triplets, sampler.sample(batch, seed), strict=True):
                 if not bool(photo.isfinite().all()):
                     raise InputError(
                         f"sample {triplet.key!r}",
@@ -124,42 +147,87 @@ def generate(
                 written += 1
                 size = (photo.shape[-1], photo.shape[-2])
                 if on_progress:
-                    on_progress(kept + written, len(dataset))
+                    on_progress(kept + written, total)
+    written = round(ranks.mean({"written": float(written)})["written"] * ranks.size)
     return SampleResult(folder=out, written=written, kept=kept, size=size, manifest=manifest)
+
+
+class _Sampler:
+    """The networks of a checkpoint, and where the features come from if the generator takes some."""
+
+    def __init__(
+        self,
+        checkpoint_path: Path,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        precision: Precision,
+        *,
+        encodes: bool,
+        clusters: Clusters | None,
+    ) -> None:
+        self._config, self._clusters = checkpoint.config, clusters
+        self._device, self._precision = device, precision
+        channels = conditioning_channels(self._config.data) + self._config.features.channels
+        generator = for_inference(
+            build_generator(self._config.generator, channels),
+            checkpoint.networks["G"],
+            f"{checkpoint_path}, G",
+            device=device,
+            precision=precision,
+        )
+        encoder = None
+        if encodes:
+            encoder = load_encoder(checkpoint, str(checkpoint_path), device=device, precision=precision)
+        self._synthesis = Synthesis(generator, encoder)
+
+    def sample(self, batch: Batch, seed: int) -> torch.Tensor:
+        """Return photos, float32 (N, 3, H, W) in [-1, 1]."""
+        dtype = self._precision.weights_dtype
+        conditioning = encode(batch.label, batch.instance, self._config.data.label_nc).to(dtype)
+        style: dict[str, Any] = {}
+        if batch.photo is not None:
+            regions, n_regions = regions_of(batch, self._config)
+            style = {"photo": batch.photo.to(dtype), "regions": regions, "n_regions": n_regions}
+        elif self._clusters is not None:
+            style = {"features": self._drawn(batch, self._clusters, seed)}
+        with self._precision.autocast(self._device):
+            photos: torch.Tensor = self._synthesis(conditioning, **style)
+        return photos.float()
+
+    def _drawn(self, batch: Batch, clusters: Clusters, seed: int) -> torch.Tensor:
+        regions, n_regions = regions_of(batch, self._config)
+        styles = [
+            draw_style(
+                clusters,
+                regions[i],
+                n_regions,
+                batch.label[i],
+                label_nc=self._config.data.label_nc,
+                n_features=self._config.features.n_features,
+                seed=seed,
+                key=triplet.key,
+            )
+            for i, triplet in enumerate(batch.triplets)
+        ]
+        return torch.stack(styles)
+
+
+def _choose_style(style: str | None, clusters: Path | None, config: TrainConfig) -> str | None:
+    if config.features.kind == "none":
+        for option, value in (("--style", style), ("--clusters", clusters)):
+            if value is not None:
+                raise InputError(option, expected="a model with features", found="one without", fix="Leave it out.")
+        return None
+    style = style or "clusters"
+    if style not in STYLES:
+        raise InputError("--style", expected=" | ".join(STYLES), found=repr(style))
+    if clusters is not None and style != "clusters":
+        raise InputError("--clusters", expected="--style clusters", found=f"--style {style}", fix="Leave one out.")
+    return style
 
 
 def _path(out: Path, triplet: Triplet) -> Path:
     return out / f"{triplet.label.stem}.png"
-
-
-def _open_folder(out: Path, manifest: dict[str, Any]) -> None:
-    path = out / MANIFEST
-    if path.exists():
-        try:
-            before = json.loads(path.read_text())
-            changed = [key for key in _IDENTITY if before[key] != manifest[key]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                str(path),
-                expected="the manifest of an image folder",
-                found=f"{type(error).__name__}: {error}",
-                fix="Choose another --out.",
-            ) from error
-        if changed:
-            raise InputError(
-                str(out),
-                expected="samples of this checkpoint and these settings",
-                found=f"samples with another {changed[0].replace('_', ' ')}",
-                fix="Choose another --out, or delete the folder.",
-            )
-    elif out.is_dir() and any(out.iterdir()):
-        raise InputError(
-            str(out),
-            expected=f"an empty folder or one with a {MANIFEST}",
-            found="other files",
-            fix="Choose another --out.",
-        )
-    write_json(path, manifest)
 
 
 def _equal_sized(dataset: TripletDataset, indices: list[int], batch_size: int) -> list[list[Place]]:
@@ -167,9 +235,7 @@ def _equal_sized(dataset: TripletDataset, indices: list[int], batch_size: int) -
     groups: list[list[Place]] = []
     last = None
     for i in indices:
-        # Only the header is read.
-        with Image.open(dataset.triplets[i].label) as image:
-            size = image.size
+        size = image_size(dataset.triplets[i].label)
         if size != last or len(groups[-1]) == batch_size:
             groups.append([])
         groups[-1].append((0, i))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from p2phd_eval.config import DataConfig
@@ -29,13 +30,16 @@ class Geometry:
         left, upper, right, lower = self.crop
         return right - left, lower - upper
 
-    def apply(self, image: Image.Image, resample: Image.Resampling) -> Image.Image:
-        """Return the transformed image; `image` is not changed."""
-        if image.size != self.resized:
-            image = image.resize(self.resized, resample)
+    def resize(self, image: Image.Image, resample: Image.Resampling) -> Image.Image:
+        """Return the image at the resized size; `image` is not changed."""
+        return image if image.size == self.resized else image.resize(self.resized, resample)
+
+    def cut(self, pixels: npt.NDArray[np.generic]) -> npt.NDArray[np.generic]:
+        """Crop and mirror resized pixels of shape (H, W) or (H, W, channels); returns a view."""
         if self.crop is not None:
-            image = image.crop(self.crop)
-        return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT) if self.flip else image
+            left, upper, right, lower = self.crop
+            pixels = pixels[upper:lower, left:right]
+        return pixels[:, ::-1] if self.flip else pixels
 
 
 def resized_size(size: Size, config: DataConfig, multiple: int, *, cropped: bool) -> Size:

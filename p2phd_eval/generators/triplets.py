@@ -27,12 +27,18 @@ class Triplet:
     label: Path
     instance: Path | None = None
     photo: Path | None = None
+    features: Path | None = None  # a precomputed feature map
 
 
 def folder_names(phase: str, config: DataConfig) -> tuple[str, str | None, str]:
     """Return the names of the label, instance (or None) and photo folder."""
     instance = f"{phase}_inst" if config.instances else None
     return (f"{phase}_label", instance, f"{phase}_img") if config.label_nc else (f"{phase}_A", instance, f"{phase}_B")
+
+
+def feature_folder(phase: str) -> str:
+    """Return the name of the folder of precomputed feature maps."""
+    return f"{phase}_feat"
 
 
 def files_by_key(folder: Path) -> dict[str, Path]:
@@ -57,7 +63,9 @@ def files_by_key(folder: Path) -> dict[str, Path]:
     return found
 
 
-def find_triplets(root: Path, phase: str, config: DataConfig, *, photos: bool) -> tuple[Triplet, ...]:
+def find_triplets(
+    root: Path, phase: str, config: DataConfig, *, photos: bool, features: bool = False
+) -> tuple[Triplet, ...]:
     """Match the files of one phase by name, in the order of their names.
 
     Parameters
@@ -69,6 +77,8 @@ def find_triplets(root: Path, phase: str, config: DataConfig, *, photos: bool) -
     config : DataConfig
     photos : bool
         Whether photos are needed; for sampling they are not.
+    features : bool
+        Whether precomputed feature maps are needed, in `<phase>_feat`.
 
     Raises
     ------
@@ -79,12 +89,21 @@ def find_triplets(root: Path, phase: str, config: DataConfig, *, photos: bool) -
     labels = files_by_key(root / label_folder)
     instances = files_by_key(root / instance_folder) if instance_folder else {}
     partners = files_by_key(root / photo_folder) if photos else {}
+    feature_maps = files_by_key(root / feature_folder(phase)) if features else {}
     if instance_folder:
         _refuse_orphans(root, label_folder, labels, instance_folder, instances)
     if photos:
         _refuse_orphans(root, label_folder, labels, photo_folder, partners)
+    if features:
+        _refuse_orphans(root, label_folder, labels, feature_folder(phase), feature_maps)
     return tuple(
-        Triplet(key=key, label=path, instance=instances.get(key), photo=partners.get(key))
+        Triplet(
+            key=key,
+            label=path,
+            instance=instances.get(key),
+            photo=partners.get(key),
+            features=feature_maps.get(key),
+        )
         for key, path in sorted(labels.items())
     )
 

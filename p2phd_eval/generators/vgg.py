@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn import functional
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.networks import at_least_float32
+from p2phd_eval.generators.layers import at_least_float32
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 

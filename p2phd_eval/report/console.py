@@ -50,12 +50,15 @@ class Output:
     ----------
     json_target : str or None
         `--json`: a file, or "-" for stdout, which then carries the JSON alone and tables go to stderr.
+    silent : bool
+        Print and write nothing: for all processes but the first of those that share a command.
     """
 
-    def __init__(self, json_target: str | None = None) -> None:
-        self._json_target = json_target
-        self._results = Console(stderr=json_target == "-", highlight=False)
-        self._notes = Console(stderr=True, highlight=False)
+    def __init__(self, json_target: str | None = None, *, silent: bool = False) -> None:
+        self._json_target = None if silent else json_target
+        self._silent = silent
+        self._results = Console(stderr=json_target == "-", highlight=False, quiet=silent)
+        self._notes = Console(stderr=True, highlight=False, quiet=silent)
 
     def note(self, text: str) -> None:
         """Print a line about what is going on."""
@@ -63,6 +66,8 @@ class Output:
 
     def table(self, table: ResultTable) -> None:
         """Print a result: a rich table on a terminal, tab-separated lines elsewhere."""
+        if self._silent:
+            return
         if not self._results.is_terminal:
             lines = [
                 f"# {table.title}",

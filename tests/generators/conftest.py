@@ -8,6 +8,7 @@ import torch
 
 from p2phd_eval.config import DataConfig, DiscriminatorConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.generators.scenes import CLASSES, write_dataset
+from tests.generators.golden import random_vgg19
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -41,3 +42,12 @@ def tiny() -> TrainConfig:
         grid_every=4,
         checkpoint_every=100,
     )
+
+
+@pytest.fixture(scope="session")
+def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A file of random VGG19 weights."""
+    path = tmp_path_factory.mktemp("vgg") / "vgg19.pth"
+    torch.save(random_vgg19(), path)
+    yield path
+    path.unlink()

@@ -31,10 +31,31 @@ def load_golden(name: str) -> Golden:
 
 
 def fill(network: nn.Module, scale: float) -> None:
-    """`fill` of the json: value(key) = RandomState(crc32(key)).standard_normal(shape) * scale, float32."""
-    state = {}
-    for key, tensor in network.state_dict().items():
+    """`fill` of the json: value(key) = RandomState(crc32(key)).standard_normal(shape) * scale, float32.
+
+    Scales of batch norm (the only weights with one axis) are 1 plus that; its running statistics stay as they are.
+    """
+    state = network.state_dict()
+    for key, tensor in state.items():
+        if key.endswith(("running_mean", "running_var", "num_batches_tracked")):
+            continue
         generator = np.random.RandomState(zlib.crc32(key.encode()))
         values = generator.standard_normal(tuple(tensor.shape)) * scale
+        if key.endswith(".weight") and tensor.ndim == 1:
+            values += 1.0
         state[key] = torch.from_numpy(values.astype(np.float32))
     network.load_state_dict(state)
+
+
+def random_vgg19() -> dict[str, torch.Tensor]:
+    """Return a state dict of VGG19's convolutions, filled as above but with He's scales, biases 0."""
+    widths = (64, 64, 128, 128, *[256] * 4, *[512] * 8)
+    numbers = (0, 2, 5, 7, 10, 12, 14, 16, 19, 21, 23, 25, 28, 30, 32, 34)
+    state, before = {}, 3
+    for number, width in zip(numbers, widths, strict=True):
+        generator = np.random.RandomState(zlib.crc32(f"features.{number}.weight".encode()))
+        weight = generator.standard_normal((width, before, 3, 3)) * np.sqrt(2.0 / (9 * before))
+        state[f"features.{number}.weight"] = torch.from_numpy(weight.astype(np.float32))
+        state[f"features.{number}.bias"] = torch.zeros(width)
+        before = width
+    return state

@@ -10,9 +10,12 @@ import pytest
 import torch
 from PIL import Image
 
-from p2phd_eval.config import DataConfig
+from p2phd_eval.config import DataConfig, FeatureConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.dataset import TripletDataset, collate, epoch_batches, load_batches
+from p2phd_eval.generators.conditioning import instance_edges
+from p2phd_eval.generators.dataset import Batch, TripletDataset, collate, epoch_batches, load_batches
+from p2phd_eval.generators.decoded_cache import DecodedCache
+from p2phd_eval.generators.encoder import instance_average_pool
 from p2phd_eval.generators.scenes import CLASSES
 from p2phd_eval.generators.triplets import find_triplets, stored_label_nc
 from p2phd_eval.generators.validation import phases, validate_phase
@@ -45,13 +48,18 @@ def test_a_sample_is_the_files_content(scenes: Path) -> None:
     sample = dataset(scenes)[(1, 0)]
     label = np.asarray(read(first(scenes, "label")))
     instance = np.asarray(read(first(scenes, "inst")))
-    photo = np.asarray(read(first(scenes, "img"))).astype(np.float64)
+    photo = np.asarray(read(first(scenes, "img")))
     assert instance.max() > 255  # really 16 bits
     assert np.array_equal(sample.label[0, 0].numpy(), label)
     assert sample.instance is not None
     assert np.array_equal(sample.instance[0, 0].numpy(), instance)
     assert sample.photo is not None
-    np.testing.assert_allclose(sample.photo[0].permute(1, 2, 0).numpy(), photo / 255 * 2 - 1, atol=1e-6)
+    assert np.array_equal(sample.photo[0].permute(1, 2, 0).numpy(), photo)
+    on_device = sample.to(CPU)
+    assert on_device.photo is not None
+    values = on_device.photo[0].permute(1, 2, 0).numpy()
+    np.testing.assert_allclose(values, photo.astype(np.float64) / 255 * 2 - 1, atol=1e-6)
+    assert torch.equal(on_device.label, sample.label)
 
 
 def test_files_are_matched_by_name_with_cityscapes_endings(scenes: Path, tmp_path: Path) -> None:
@@ -133,6 +141,74 @@ def test_batches_are_the_stacked_samples(scenes: Path) -> None:
     (batch,) = load_batches(samples, [[(1, 4), (1, 2)]], CPU)
     assert torch.equal(batch.label, torch.cat([samples[(1, 4)].label, samples[(1, 2)].label]))
     assert [t.key for t in batch.triplets] == [samples.triplets[4].key, samples.triplets[2].key]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_no_sample_depends_on_the_workers_or_the_cache(scenes: Path, tmp_path: Path, workers: int) -> None:
+    config = replace(CONFIG, resize="scale_width_and_crop", load_size=48, crop_size=16)
+
+    def batches(cache: Path | None, workers: int) -> list[Batch]:
+        samples = TripletDataset(scenes, "train", config, size_multiple=8, photos=True, augment_seed=5, cache=cache)
+        return list(load_batches(samples, epoch_batches(6, 2, seed=0, epoch=1) * 2, CPU, workers))
+
+    expected = batches(None, 0)
+    for _ in range(2):  # the first fills the cache, the second reads it
+        for a, b in zip(expected, batches(tmp_path / "cache", workers), strict=True):
+            assert a.photo is not None
+            assert b.photo is not None
+            assert torch.equal(a.label, b.label)
+            assert torch.equal(a.photo, b.photo)
+    assert len(list((tmp_path / "cache").rglob("*.npy"))) == 3 * 6
+
+
+def test_the_cache_notices_a_changed_image(data: Path, tmp_path: Path) -> None:
+    def photo() -> torch.Tensor:
+        samples = TripletDataset(
+            data, "train", CONFIG, size_multiple=8, photos=True, augment_seed=None, cache=tmp_path / "cache"
+        )
+        found = samples[(1, 0)].photo
+        assert found is not None
+        return found
+
+    before = photo()
+    path = first(data, "img")
+    Image.fromarray(255 - np.asarray(read(path))).save(path)
+    assert torch.equal(photo(), 255 - before)
+
+
+def test_a_damaged_cache_entry_is_made_anew(scenes: Path, tmp_path: Path) -> None:
+    cache = DecodedCache(tmp_path)
+    path = first(scenes, "img")
+    pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    assert np.array_equal(cache.load(path, "a", lambda: pixels), pixels)
+    (entry,) = tmp_path.rglob("*.npy")
+    entry.write_bytes(entry.read_bytes()[:100])
+    assert np.array_equal(cache.load(path, "a", lambda: pixels), pixels)
+    assert np.array_equal(cache.load(path, "b", lambda: pixels + 1), pixels + 1)  # another treatment, another entry
+
+
+def test_instances_are_numbered_for_the_encoder(scenes: Path) -> None:
+    features = FeatureConfig(kind="instance", n_downsample=2)
+    plain = dataset(scenes)[(1, 0)]
+    numbered = TripletDataset(
+        scenes, "train", CONFIG, size_multiple=8, photos=True, augment_seed=None, features=features
+    )[(1, 0)]
+    assert plain.instance is not None
+    assert numbered.instance is not None
+    assert numbered.n_instances == int(numbered.instance.max()) + 1 == len(plain.instance.unique())
+    assert torch.equal(instance_edges(plain.instance), instance_edges(numbered.instance))
+    x = torch.rand(1, 2, 32, 64, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(
+        instance_average_pool(x, plain.instance), instance_average_pool(x, numbered.instance, numbered.n_instances)
+    )
+
+
+def test_parts_of_a_batch_are_its_samples_in_order(scenes: Path) -> None:
+    samples = dataset(scenes)
+    batch = collate([samples[(1, i)] for i in range(4)])
+    parts = batch.split(2)
+    assert [t for part in parts for t in part.triplets] == list(batch.triplets)
+    assert torch.equal(torch.cat([part.label for part in parts]), batch.label)
 
 
 def damage_label_40(root: Path) -> None:

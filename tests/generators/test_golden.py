@@ -7,8 +7,10 @@ import torch
 from torch import nn
 
 from p2phd_eval.generators.conditioning import encode, instance_edges
+from p2phd_eval.generators.discriminator import MultiscaleDiscriminator
+from p2phd_eval.generators.encoder import Encoder
 from p2phd_eval.generators.losses import feature_matching_loss, gan_loss
-from p2phd_eval.generators.networks import Encoder, GlobalGenerator, LocalEnhancer, MultiscaleDiscriminator
+from p2phd_eval.generators.networks import GlobalGenerator, LocalEnhancer
 from tests.generators.golden import Golden, fill, load_golden
 
 ABSOLUTE = 1e-4  # of outputs in [-1, 1]

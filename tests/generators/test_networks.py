@@ -11,8 +11,11 @@ from torch.nn import functional
 from p2phd_eval.config import DiscriminatorConfig, GeneratorConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.conditioning import encode, instance_edges
+from p2phd_eval.generators.discriminator import build_discriminator
+from p2phd_eval.generators.encoder import instance_average_pool
+from p2phd_eval.generators.layers import ReflectionPad2d
 from p2phd_eval.generators.losses import feature_matching_loss, gan_loss
-from p2phd_eval.generators.networks import build_discriminator, build_generator, instance_average_pool
+from p2phd_eval.generators.networks import build_generator
 from p2phd_eval.generators.vgg import VGGLoss
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
@@ -162,3 +165,30 @@ def test_vgg_of_the_style_transfer_port(vgg_file: str, tmp_path: Path) -> None:
     with torch.no_grad():
         expected, found = plain.layers[:2](colour(photo)), folded.layers[:2](photo)
     torch.testing.assert_close(found[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("padding", [1, 3])
+def test_the_deterministic_reflection_pad_is_the_usual_one(padding: int) -> None:
+    pad = ReflectionPad2d(padding)
+    x = torch.randn(2, 3, 6, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(0), requires_grad=True)
+    usual = pad(x)
+    (usual_gradient,) = torch.autograd.grad((usual * usual).sum(), x)
+    torch.use_deterministic_algorithms(True)
+    try:
+        ours = pad(x)
+        (gradient,) = torch.autograd.grad((ours * ours).sum(), x)
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert torch.equal(ours, usual)
+    torch.testing.assert_close(gradient, usual_gradient)
+
+
+def test_dropout_stands_between_the_convolutions_of_a_block_with_the_originals_keys() -> None:
+    config = GeneratorConfig(ngf=4, n_downsample=1, n_blocks=2, dropout=True)
+    network = build_generator(config, 3)
+    keys = [key for key in network.state_dict() if "conv_block" in key]
+    assert {key.split("conv_block.")[1] for key in keys} == {"1.weight", "1.bias", "6.weight", "6.bias"}
+    x = torch.rand(1, 3, 8, 8)
+    assert not torch.equal(network(x), network(x))
+    network.eval()
+    assert torch.equal(network(x), network(x))

@@ -8,16 +8,18 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.generators.conditioning import encode
 from p2phd_eval.generators.dataset import Batch
-from p2phd_eval.generators.networks import BatchNorm2d, InstanceNorm2d
+from p2phd_eval.generators.layers import BatchNorm2d, InstanceNorm2d
 from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 from p2phd_eval.generators.precision import (
     PRECISIONS,
     ScaledOptimizer,
     amp_name,
+    backend_flags,
     find_precision,
-    tensor_core_flags,
 )
+from p2phd_eval.generators.weights import NetworkWeights
 
 CPU = torch.device("cpu")
 
@@ -30,7 +32,7 @@ def test_amp_is_fp16_with_a_scaler_on_cuda_and_bf16_on_the_cpu() -> None:
 
 
 def test_unknown_and_impossible_precisions_are_refused() -> None:
-    with pytest.raises(InputError, match=r"expected fp32 \| tf32 \| amp-fp16 \| amp-bf16, found 'fp8'"):
+    with pytest.raises(InputError, match=r"expected fp64 \| fp32 \| tf32 \| amp-fp16 .*, found 'fp8'"):
         find_precision("fp8", CPU)
     with pytest.raises(InputError, match="a CUDA device"):
         find_precision("tf32", CPU)
@@ -40,7 +42,7 @@ def test_unknown_and_impossible_precisions_are_refused() -> None:
 def test_tf32_is_set_explicitly_and_restored(name: str, allowed: bool) -> None:
     flags = (torch.backends.cuda.matmul, torch.backends.cudnn)
     before = [flag.allow_tf32 for flag in flags]
-    with tensor_core_flags(PRECISIONS[name]):
+    with backend_flags(PRECISIONS[name]):
         assert [flag.allow_tf32 for flag in flags] == [allowed, allowed]
     assert [flag.allow_tf32 for flag in flags] == before
 
@@ -57,36 +59,70 @@ def test_norms_compute_in_float32_and_return_the_callers_dtype(norm: torch.nn.Mo
 
 
 def scaled_parameter(name: str) -> tuple[torch.nn.Parameter, ScaledOptimizer]:
+    """A parameter of ones under Adam, whose first step moves it by the learning rate against the gradient's sign."""
     parameter = torch.nn.Parameter(torch.ones(3))
-    return parameter, ScaledOptimizer(torch.optim.SGD([parameter], lr=0.1), PRECISIONS[name], CPU)
+    return parameter, ScaledOptimizer([(parameter, parameter)], PRECISIONS[name], CPU, lr=0.1, beta1=0.5)
+
+
+def step(scaled: ScaledOptimizer, loss: torch.Tensor) -> None:
+    scaled.zero_grad()
+    with scaled.scaled(loss) as scaled_loss:
+        scaled_loss.backward()
+    scaled.step()
 
 
 def test_an_overflow_skips_the_step_halves_the_scale_and_is_counted() -> None:
     parameter, scaled = scaled_parameter("amp-fp16")
     start = scaled.scale
     assert start is not None
-    scaled.step((parameter * torch.inf).sum())
+    step(scaled, (parameter * torch.inf).sum())
     assert torch.equal(parameter.detach(), torch.ones(3))
     assert scaled.skipped == 1
     assert scaled.scale == start / 2
-    scaled.step(parameter.sum())
-    torch.testing.assert_close(parameter.detach(), torch.full((3,), 0.9))  # 1 - 0.1 * 1: the scale is taken out again
+    step(scaled, parameter.sum())
+    torch.testing.assert_close(parameter.detach(), torch.full((3,), 0.9))
+    assert parameter.grad is not None
+    torch.testing.assert_close(parameter.grad, torch.ones(3))  # the scale is taken out again
     assert scaled.skipped == 1
 
 
-def test_scaler_and_counter_survive_saving() -> None:
+def test_scaler_and_counter_survive_saving_and_a_new_optimizer() -> None:
     parameter, scaled = scaled_parameter("amp-fp16")
-    scaled.step((parameter * torch.nan).sum())
+    step(scaled, (parameter * torch.nan).sum())
     _, restored = scaled_parameter("amp-fp16")
     restored.load_state_dict(copy.deepcopy(scaled.state_dict()))
     assert (restored.scale, restored.skipped) == (scaled.scale, 1)
+    _, successor = scaled_parameter("amp-fp16")
+    successor.take_over(restored)
+    assert (successor.scale, successor.skipped) == (scaled.scale, 1)
 
 
 def test_without_scaling_the_step_is_the_plain_one() -> None:
     parameter, scaled = scaled_parameter("fp32")
-    scaled.step((2.0 * parameter).sum())
-    torch.testing.assert_close(parameter.detach(), torch.full((3,), 0.8))
-    assert scaled.scale is None
+    step(scaled, (2.0 * parameter).sum())
+    torch.testing.assert_close(parameter.detach(), torch.full((3,), 0.9))
+    assert parameter.grad is not None
+    torch.testing.assert_close(parameter.grad, torch.full((3,), 2.0))
+    assert (scaled.scale, scaled.skipped) == (None, 0)
+
+
+@pytest.mark.parametrize("name", ["fp16", "bf16"])
+def test_master_copies_collect_what_is_too_small_for_reduced_weights(tiny: TrainConfig, name: str) -> None:
+    """A step of 1e-5 on a weight of 1 is below half a last digit of both float16 (2**-11) and bfloat16 (2**-8)."""
+    network = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.ones_(network.weight)
+    weights = NetworkWeights(network, PRECISIONS[name])
+    scaled = ScaledOptimizer(weights.pairs(), PRECISIONS[name], CPU, lr=1e-5, beta1=0.5)
+    x = torch.ones(1, 1, dtype=network.weight.dtype)
+    for _ in range(200):
+        step(scaled, network(x).float().sum())
+    saved = weights.state_dict()["weight"].float().item()
+    if name == "fp16":
+        assert saved == pytest.approx(1 - 200e-5, abs=1e-5)
+        assert network.weight.dtype == torch.float16
+        assert network.weight.item() == pytest.approx(saved, abs=2**-11)
+    else:
+        assert saved == 1.0
 
 
 def random_batch(config: TrainConfig) -> Batch:
@@ -118,12 +154,14 @@ def replace_precision(config: TrainConfig, name: str) -> TrainConfig:
     return replace(config, precision=name)
 
 
-@pytest.mark.parametrize("name", ["amp-fp16", "amp-bf16"])
-def test_amp_starts_from_the_weights_of_fp32_and_stays_near_it(tiny: TrainConfig, name: str) -> None:
+@pytest.mark.parametrize("name", ["amp-fp16", "amp-bf16", "fp16", "bf16"])
+def test_reduced_precision_starts_from_the_weights_of_fp32_and_stays_near_it(tiny: TrainConfig, name: str) -> None:
     batch = random_batch(tiny)
     reference, reduced = Pix2PixHD(tiny, CPU), Pix2PixHD(replace_precision(tiny, name), CPU)
-    for a, b in zip(reference.generator.parameters(), reduced.generator.parameters(), strict=True):
-        assert torch.equal(a, b)
+    for key, value in reference.state_dict()["networks"]["G"].items():
+        assert torch.equal(
+            value.to(reduced.state_dict()["networks"]["G"][key].dtype), reduced.state_dict()["networks"]["G"][key]
+        )
     expected, _ = reference.train_step(batch)
     found, fake = reduced.train_step(batch)
     # bfloat16 has 8 bits of significand: 2**-8 a rounding; a few of them add up along the layers.
@@ -135,15 +173,21 @@ def test_amp_starts_from_the_weights_of_fp32_and_stays_near_it(tiny: TrainConfig
 
 
 @pytest.mark.parametrize("name", ["fp32", "amp-bf16"])
-def test_the_generators_loss_leaves_no_gradient_in_the_discriminators(tiny: TrainConfig, name: str) -> None:
-    """Autocast's cached half-precision weights could carry one; D's gradients must be those of its own loss."""
+def test_the_discriminators_gradients_are_those_of_their_own_loss(tiny: TrainConfig, name: str) -> None:
+    """One forward serves both losses: what the generator's sends back through it must not stay in the weights."""
     model = Pix2PixHD(replace_precision(tiny, name), CPU)
-    gradients: list[torch.Tensor] = []
-
-    def record(*_: object) -> None:
-        gradients.extend(p.grad for p in model.discriminator.parameters() if p.grad is not None)
-
-    model.generator_optimizer.optimizer.register_step_pre_hook(record)
-    model.train_step(random_batch(tiny))
-    assert gradients == []
-    assert all(p.grad is not None for p in model.discriminator.parameters())
+    batch = random_batch(tiny)
+    twin = Pix2PixHD(replace_precision(tiny, name), CPU)
+    fake = twin.synthesize(batch)
+    with twin.precision.autocast(CPU):
+        x = encode(batch.label, batch.instance, tiny.data.label_nc)
+        assert batch.photo is not None
+        on_both = twin.discriminator(torch.cat((torch.cat((x, fake), 1), torch.cat((x, batch.photo), 1))))
+    logits = [scale[-1].float().chunk(2) for scale in on_both]
+    loss = sum(0.5 * ((f**2).mean() + ((r - 1) ** 2).mean()) for f, r in logits)
+    assert isinstance(loss, torch.Tensor)
+    loss.backward()
+    model.train_step(batch)
+    for found, expected in zip(model.discriminator.parameters(), twin.discriminator.parameters(), strict=True):
+        assert found.grad is not None
+        torch.testing.assert_close(found.grad, expected.grad)

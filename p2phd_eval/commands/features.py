@@ -1,0 +1,115 @@
+"""`p2phd-eval features cluster` and `p2phd-eval features precompute`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from p2phd_eval.commands.options import Device, Instances, Json, LabelNc, WhichEpoch
+from p2phd_eval.report.console import Output, ResultTable
+from p2phd_eval.report.documents import document
+
+app = typer.Typer(no_args_is_help=True, help="The features of a model with an encoder: clusters to sample from, maps.")
+
+Source = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Run folder, checkpoint file, or a folder of the original.")
+]
+Photos = Annotated[Path, typer.Argument(metavar="DATA", help="Data set with photos.")]
+Phase = Annotated[str, typer.Option("--phase", help="Part of the data set: folders <phase>_label and so on.")]
+
+
+@app.command()
+def cluster(
+    source: Source,
+    data: Photos,
+    n_clusters: Annotated[int, typer.Option("--clusters", min=1, help="Clusters of each class, at most.")] = 10,
+    phase: Phase = "train",
+    out: Annotated[Path | None, typer.Option("--out", help="File to write. Default: RUN/clusters.npz.")] = None,
+    which_epoch: WhichEpoch = None,
+    label_nc: LabelNc = None,
+    instances: Instances = None,
+    device: Device = None,
+    json_target: Json = None,
+) -> None:
+    """Encode all photos and cluster the features of their regions by class: styles for `generate`.
+
+    Example:
+
+        p2phd-eval features cluster runs/512p-feat DATA
+    """
+    from p2phd_eval.devices import describe_device, find_device
+    from p2phd_eval.generators.original import open_source
+    from p2phd_eval.generators.styles import cluster_styles, clusters_path
+
+    output = Output(json_target)
+    torch_device = find_device(device)
+    path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
+    target = clusters_path(source, out, "--out")
+    output.note(f"device: {describe_device(torch_device)}, clusters: {target}")
+    with output.progress("encode", "photos") as on_progress:
+        clusters = cluster_styles(
+            path, checkpoint, data, device=torch_device, phase=phase, n_clusters=n_clusters, on_progress=on_progress
+        )
+    clusters.save(target)
+    found = {label: len(centres) for label, centres in clusters.centres.items()}
+    output.table(
+        ResultTable(
+            title=f"{target}: up to {n_clusters} clusters of each class",
+            columns=("class", "regions", "clusters"),
+            rows=tuple((str(label), str(clusters.regions[label]), str(k)) for label, k in found.items()),
+            notes=("Regions of more than 1/64 of an image count; other classes are sampled with features of 0.",),
+        )
+    )
+    output.document(
+        document(
+            "features-cluster",
+            file=str(target),
+            checkpoint_sha256=clusters.checkpoint_sha256,
+            phase=phase,
+            n_clusters=n_clusters,
+            classes=[{"class": label, "regions": clusters.regions[label], "clusters": k} for label, k in found.items()],
+        )
+    )
+
+
+@app.command()
+def precompute(
+    source: Source,
+    data: Photos,
+    phase: Phase = "train",
+    which_epoch: WhichEpoch = None,
+    label_nc: LabelNc = None,
+    instances: Instances = None,
+    device: Device = None,
+    json_target: Json = None,
+) -> None:
+    """Encode all photos and write their feature maps to DATA/<phase>_feat, for `train --load-features`.
+
+    Maps that are there already are kept, so an interrupted call goes on where it stopped.
+
+    Example:
+
+        p2phd-eval features precompute runs/512p-feat DATA
+    """
+    from p2phd_eval.devices import describe_device, find_device
+    from p2phd_eval.generators.feature_maps import precompute as run_precompute
+    from p2phd_eval.generators.original import open_source
+
+    output = Output(json_target)
+    torch_device = find_device(device)
+    path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
+    output.note(f"device: {describe_device(torch_device)}")
+    with output.progress("encode", "photos") as on_progress:
+        result = run_precompute(path, checkpoint, data, device=torch_device, phase=phase, on_progress=on_progress)
+    output.document(
+        document(
+            "features-precompute",
+            folder=str(result.folder),
+            written=result.written,
+            kept=result.kept,
+            manifest=result.manifest,
+        )
+    )
+    output.note(f"{result.written} feature maps written to {result.folder}, {result.kept} kept from before.")

@@ -1,0 +1,58 @@
+"""A folder of images that one checkpoint made, with a manifest that says how."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import write_json
+
+MANIFEST = "manifest.json"
+
+
+def open_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Sequence[str], fix: str) -> None:
+    """Write the manifest of a folder that is new, empty, or has images made in the same way.
+
+    Parameters
+    ----------
+    folder : Path
+        Made if missing.
+    manifest : dict
+        JSON values.
+    identity : sequence of str
+        Keys of the manifest in which two calls must agree to write into one folder.
+    fix : str
+        What to do about a folder of other images, for errors.
+
+    Raises
+    ------
+    InputError
+        If the folder holds other files, or images that were made in another way.
+    """
+    path = folder / MANIFEST
+    if path.exists():
+        try:
+            before = json.loads(path.read_text())
+            changed = [key for key in identity if before[key] != manifest[key]]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                str(path),
+                expected="the manifest of an image folder",
+                found=f"{type(error).__name__}: {error}",
+                fix=fix,
+            ) from error
+        if changed:
+            raise InputError(
+                str(folder),
+                expected="images of this checkpoint and these settings",
+                found=f"images with another {changed[0].replace('_', ' ')}",
+                fix=fix,
+            )
+    elif folder.is_dir() and any(folder.iterdir()):
+        raise InputError(
+            str(folder), expected=f"an empty folder or one with a {MANIFEST}", found="other files", fix=fix
+        )
+    write_json(path, manifest)

@@ -1,0 +1,113 @@
+"""Layers that the networks of pix2pixHD are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+NormLayer = Callable[[int], nn.Module]
+
+
+def at_least_float32(x: torch.Tensor) -> torch.Tensor:
+    """Return `x` in float32, or as it is where it is wider (float64)."""
+    return x.to(torch.promote_types(x.dtype, torch.float32))
+
+
+class InstanceNorm2d(nn.InstanceNorm2d):
+    """Instance norm without parameters that computes in at least float32 and returns the caller's dtype."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise `x` of shape (N, C, H, W), each map by its own mean and variance."""
+        normalised: torch.Tensor = super().forward(at_least_float32(x))
+        return normalised.to(x.dtype)
+
+
+class BatchNorm2d(nn.BatchNorm2d):
+    """Batch norm that computes in at least float32 and returns the caller's dtype."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Normalise `x` of shape (N, C, H, W), each channel over the batch."""
+        normalised: torch.Tensor = super().forward(at_least_float32(x))
+        return normalised.to(x.dtype)
+
+
+class ReflectionPad2d(nn.ReflectionPad2d):
+    """Reflection padding whose backward is deterministic where torch is asked to be.
+
+    CUDA's own backward adds with atomics, in any order; slices and concatenations give the same values in forward and
+    an ordered sum in backward.
+    """
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Pad `x` of shape (N, C, H, W) on all four sides."""
+        if not torch.are_deterministic_algorithms_enabled():
+            padded: torch.Tensor = super().forward(x)
+            return padded
+        left, right, top, bottom = self.padding
+        x = torch.cat((x[..., 1 : left + 1].flip(-1), x, x[..., -right - 1 : -1].flip(-1)), dim=-1)
+        return torch.cat((x[..., 1 : top + 1, :].flip(-2), x, x[..., -bottom - 1 : -1, :].flip(-2)), dim=-2)
+
+
+def norm_layer(norm: str) -> NormLayer:
+    """Return the class of norm called "instance" or "batch"."""
+    return InstanceNorm2d if norm == "instance" else BatchNorm2d
+
+
+def stem(in_channels: int, out_channels: int, norm: NormLayer) -> list[nn.Module]:
+    """Return a 7x7 convolution with norm and ReLU."""
+    return [ReflectionPad2d(3), nn.Conv2d(in_channels, out_channels, 7), norm(out_channels), nn.ReLU(True)]
+
+
+def halve(channels: int, norm: NormLayer) -> list[nn.Module]:
+    """Return a strided convolution to half the size and twice the channels, with norm and ReLU."""
+    return [nn.Conv2d(channels, channels * 2, 3, stride=2, padding=1), norm(channels * 2), nn.ReLU(True)]
+
+
+def double(channels: int, norm: NormLayer) -> list[nn.Module]:
+    """Return a transposed convolution to twice the size and half the channels, with norm and ReLU."""
+    up = nn.ConvTranspose2d(channels, channels // 2, 3, stride=2, padding=1, output_padding=1)
+    return [up, norm(channels // 2), nn.ReLU(True)]
+
+
+def head(in_channels: int, out_channels: int) -> list[nn.Module]:
+    """Return the 7x7 convolution to an image in [-1, 1]."""
+    return [ReflectionPad2d(3), nn.Conv2d(in_channels, out_channels, 7), nn.Tanh()]
+
+
+def pyramid_downsample() -> nn.AvgPool2d:
+    """Return the pooling between two resolutions of an image pyramid."""
+    return nn.AvgPool2d(3, stride=2, padding=1, count_include_pad=False)
+
+
+class ResnetBlock(nn.Module):
+    """Two 3x3 convolutions with reflection padding around an identity connection."""
+
+    def __init__(self, channels: int, norm: NormLayer, *, dropout: bool) -> None:
+        super().__init__()
+        self.conv_block = nn.Sequential(
+            ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            norm(channels),
+            nn.ReLU(True),
+            *([nn.Dropout(0.5)] if dropout else []),
+            ReflectionPad2d(1),
+            nn.Conv2d(channels, channels, 3),
+            norm(channels),
+        )
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Map (N, C, H, W) to the same shape."""
+        residual: torch.Tensor = self.conv_block(x)
+        return x + residual
+
+
+def initialise(module: nn.Module) -> None:
+    """Draw the original's initial weights from torch's global generator."""
+    # Convolutions N(0, 0.02), batch norm N(1, 0.02), biases of convolutions left at PyTorch's default: as the original.
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
+        nn.init.normal_(module.weight, 0.0, 0.02)
+    elif isinstance(module, nn.BatchNorm2d):
+        nn.init.normal_(module.weight, 1.0, 0.02)
+        nn.init.zeros_(module.bias)

@@ -1,0 +1,74 @@
+"""What the documents say about commands and options is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from p2phd_eval.cli import app
+
+DOCS = Path(__file__).parent.parent / "docs"
+
+# Every option of the original: options/base_options.py, train_options.py and test_options.py.
+ORIGINAL = """
+name gpu_ids checkpoints_dir model norm use_dropout data_type verbose fp16 local_rank batchSize loadSize fineSize
+label_nc input_nc output_nc dataroot resize_or_crop serial_batches no_flip nThreads max_dataset_size display_winsize
+tf_log netG ngf n_downsample_global n_blocks_global n_blocks_local n_local_enhancers niter_fix_global no_instance
+instance_feat label_feat feat_num load_features n_downsample_E nef n_clusters
+display_freq print_freq save_latest_freq save_epoch_freq no_html debug continue_train load_pretrain which_epoch phase
+niter niter_decay beta1 lr num_D n_layers_D ndf lambda_feat no_ganFeat_loss no_vgg_loss no_lsgan pool_size
+ntest results_dir aspect_ratio how_many cluster_path use_encoded_image export_onnx engine onnx
+""".split()  # noqa: SIM905
+
+
+def rows() -> dict[str, str]:
+    """The table of options: each of the original's names to the cell of its counterpart."""
+    found = {}
+    for line in (DOCS / "from-pix2pixHD.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| `") and len(cells) == 3:
+            for name in re.findall(r"`([A-Za-z0-9_]+)`", cells[0]):
+                assert name not in found, name
+                found[name] = cells[1]
+    return found
+
+
+def options() -> set[str]:
+    """Every long option of every command."""
+
+    def of(command: object) -> set[str]:
+        names = {
+            name
+            for parameter in getattr(command, "params", [])
+            for name in (*parameter.opts, *parameter.secondary_opts)
+            if name.startswith("--")
+        }
+        return names.union(*(of(child) for child in getattr(command, "commands", {}).values()))
+
+    return of(get_command(app)) - {"--install-completion", "--show-completion"}
+
+
+def test_every_option_of_the_original_has_its_row() -> None:
+    assert set(rows()) == set(ORIGINAL)
+
+
+@pytest.mark.parametrize("name", ORIGINAL)
+def test_its_counterpart_is_an_option_here(name: str) -> None:
+    counterpart = rows()[name]
+    if counterpart in ("gone", "`DATA`"):
+        return
+    named = re.findall(r"--[a-z0-9-]+", counterpart)
+    assert named
+    assert set(named) - {"--nproc-per-node"} <= options(), counterpart
+
+
+@pytest.mark.parametrize("document", ["docs/from-pix2pixHD.md", "docs/first-run.md", "README.md"])
+def test_commands_in_documents_have_options_that_exist(document: str) -> None:
+    text = (DOCS.parent / document).read_text()
+    named = set(
+        re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", " ".join(re.findall(r"(?:p2phd-eval|p2phd_eval) [^`\n]*", text)))
+    )
+    assert named <= options()

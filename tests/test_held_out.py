@@ -1,0 +1,131 @@
+"""Validation along a training: real generator, real Inception network, real files."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from p2phd_eval.config import DataConfig, DiscriminatorConfig, GeneratorConfig, TrainConfig
+from p2phd_eval.errors import InputError
+from p2phd_eval.generators.scenes import CLASSES, write_dataset
+from p2phd_eval.generators.training import Watchers, train
+from p2phd_eval.held_out import HeldOut, HeldOutResult
+from p2phd_eval.images import list_images
+from p2phd_eval.stats.evaluation import evaluate_fid
+from p2phd_eval.stats.extraction import extract_all
+
+CPU = torch.device("cpu")
+CONFIG = TrainConfig(
+    data=DataConfig(label_nc=len(CLASSES), load_size=64),
+    generator=GeneratorConfig(ngf=4, n_downsample=2, n_blocks=1),
+    discriminator=DiscriminatorConfig(ndf=4, n_layers=2),
+    epochs=2,
+    epochs_decay=1,
+    validate_every=1,
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("held_out") / "data"
+    write_dataset(root, n_train=2, n_test=3, width=64, height=32, seed=0)
+    return root
+
+
+class Progress:
+    """Remembers what work there was."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    @contextmanager
+    def __call__(self, description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+        yield lambda done, total: self.done.append(description) if done == total else None
+
+
+def lines(run: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (run / "validation.jsonl").read_text().splitlines()]
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_epochs_are_validated_along_the_training_and_again_after_a_resume(data: Path, tmp_path: Path) -> None:
+    run, progress = tmp_path / "run", Progress()
+
+    def validated(config: TrainConfig, *, resume: bool) -> list[HeldOutResult]:
+        held_out = HeldOut(config, data, "test", run, device=CPU, weights=None, progress=progress)
+        results: list[HeldOutResult] = []
+        watchers = Watchers(on_validation=lambda *place: results.append(held_out(*place)))
+        train(config, data, run, device=CPU, resume=resume, watchers=watchers)
+        return results
+
+    real = f"features of {data / 'test_img'}"
+    first = validated(replace(CONFIG, epochs=1, epochs_decay=1), resume=False)
+    assert [(result.epoch, result.step, result.n) for result in first] == [(1, 2, 3), (2, 4, 3)]
+    assert progress.done.count(real) == 1
+    early = (run / "checkpoints/latest.pt").read_bytes()
+
+    # The number is that of `p2phd-eval fid` on the folders.
+    features = extract_all(
+        [list_images(data / "test_img"), list_images(first[-1].samples)], weights=None, device=CPU, progress=Progress()
+    )
+    expected = evaluate_fid(*features, replicates=0)
+    assert expected.pairing == "paired"
+    assert (first[-1].fid, first[-1].fid_se) == pytest.approx((expected.fid, expected.fid_se), rel=1e-6)
+
+    (third,) = validated(CONFIG, resume=True)
+    assert progress.done.count(real) == 1  # read from the run folder
+    assert [line["epoch"] for line in lines(run)] == [1, 2, 3]
+    best = min((*first, third), key=lambda result: result.fid).epoch
+    assert third.best_epoch == best
+    assert {folder.name for folder in (run / "validation").glob("epoch_*")} == {f"epoch_{best:04d}", "epoch_0003"}
+
+    # Resumed from an earlier checkpoint, epoch 3 is validated once more: its line is replaced, to the same on a CPU.
+    before = lines(run)
+    (run / "checkpoints/latest.pt").write_bytes(early)
+    assert validated(CONFIG, resume=True) == [third]
+    assert lines(run) == before
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_photos_that_changed_are_read_anew(data: Path, tmp_path: Path) -> None:
+    own = tmp_path / "data"
+    shutil.copytree(data, own)
+    run, progress = tmp_path / "run", Progress()
+    train(replace(CONFIG, epochs=1), own, run, device=CPU)
+    checkpoint = run / "checkpoints/latest.pt"
+
+    def validate() -> HeldOutResult:
+        return HeldOut(CONFIG, own, "test", run, device=CPU, weights=None, progress=progress)(1, 2, checkpoint)
+
+    before = validate()
+    photos = sorted((own / "test_img").iterdir())
+    photos[0].write_bytes(photos[1].read_bytes())
+    after = validate()
+    assert progress.done.count(f"features of {own / 'test_img'}") == 2
+    assert after.fid != before.fid
+    assert [line["fid"] for line in lines(run)] == [after.fid]
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_what_is_missing_is_found_before_the_training(data: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+
+    def open_held_out(phase: str, weights: Path | None = None) -> HeldOut:
+        return HeldOut(CONFIG, data, phase, run, device=CPU, weights=weights, progress=Progress())
+
+    with pytest.raises(InputError, match="val_label"):
+        open_held_out("val")
+    with pytest.raises(InputError, match=r"none\.pth"):
+        open_held_out("test", tmp_path / "none.pth")
+    assert not run.exists()
+    run.mkdir()
+    (run / "validation.jsonl").write_text('{"epoch": 1, "fid"')
+    with pytest.raises(InputError, match=r"validation\.jsonl"):
+        open_held_out("test")
