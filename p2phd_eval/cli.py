@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 import p2phd_eval
 from p2phd_eval.commands import data, features, weights
+from p2phd_eval.commands.bench import bench
 from p2phd_eval.commands.compare import compare
 from p2phd_eval.commands.convert import convert
 from p2phd_eval.commands.demo import demo
@@ -67,6 +68,7 @@ app.command()(generate)
 app.command()(convert)
 app.command()(fid)
 app.command()(compare)
+app.command()(bench)
 app.add_typer(data.app, name="data")
 app.add_typer(features.app, name="features")
 app.add_typer(weights.app, name="weights")

@@ -17,7 +17,7 @@ FLOORS = (
     {"__init__", "files"},
     {"config", "devices", "images", "pictures", "torchvision_ops"},
     {"generators", "presets", "stats"},
-    {"bench", "study", "report"},
+    {"bench", "held_out", "study", "report"},
     {"commands"},
     {"cli"},
     {"__main__"},

@@ -66,9 +66,10 @@ def noise_folder(folder: Path, n: int, *, seed: int = 0, size: tuple[int, int] =
 
 
 COMMANDS = [
-    *(("train",), ("generate",), ("convert",), ("fid",), ("compare",), ("demo",)),
+    *(("train",), ("generate",), ("convert",), ("fid",), ("compare",), ("bench",), ("demo",)),
     *(("weights", name) for name in ("list", "fetch", "verify")),
     *(("data", name) for name in ("synthesize", "validate")),
+    *(("features", name) for name in ("cluster", "precompute")),
 ]
 
 
@@ -267,24 +268,19 @@ def test_data_validate_of_good_data(scenes: Path) -> None:
 
 def test_converting_to_the_original_and_back(scenes: Path, runs: Path, tmp_path: Path) -> None:
     document = document_of(invoke("convert", runs / "fp32", tmp_path / "theirs", "--json", "-"))
-    assert document["schema"] == "p2phd-eval/convert"
-    names = {Path(file).name for file in document["files"]}
-    assert names == {"opt.txt", "latest_net_G.pth", "latest_net_D.pth"}
+    assert {Path(file).name for file in document["files"]} == {"opt.txt", "latest_net_G.pth", "latest_net_D.pth"}
     result = invoke("convert", tmp_path / "theirs", tmp_path / "ours")
     assert result.exit_code == 0, result.output
     assert "generator.ngf\t4\tkeys" in result.stdout
     assert "data.load_size\t64\topt.txt" in result.stdout
-    arguments = (scenes, "--device", "cpu", "--json", "-")
+    options = ("--device", "cpu", "--json", "-")
     for source in ("theirs", "ours"):
-        document = document_of(
-            invoke("generate", tmp_path / source, *arguments, "--out", tmp_path / f"{source}-samples")
-        )
+        out = tmp_path / f"{source}-samples"
+        document = document_of(invoke("generate", tmp_path / source, scenes, "--out", out, *options))
         assert document["written"] == 4
-    for path in (runs / "fp32" / "samples").glob("*.png"):
-        for source in ("theirs", "ours"):
-            assert (tmp_path / f"{source}-samples" / path.name).read_bytes() == path.read_bytes()
-    message = error_of(invoke("convert", tmp_path / "theirs", tmp_path / "ours"))
-    assert "expected nothing there, found a file. Choose another folder" in message
+        for path in (runs / "fp32" / "samples").glob("*.png"):
+            assert (out / path.name).read_bytes() == path.read_bytes()
+    assert "found a file. Choose another folder" in error_of(invoke("convert", tmp_path / "theirs", tmp_path / "ours"))
 
 
 def test_converting_says_what_it_assumes_and_takes_options(runs: Path, tmp_path: Path) -> None:
@@ -294,14 +290,49 @@ def test_converting_says_what_it_assumes_and_takes_options(runs: Path, tmp_path:
     assert "data.label_nc\t12\tassumed" in result.stdout
     assert "label_nc 12 with instances or label_nc 13 without instances; the first is assumed" in result.stdout
     result = invoke("convert", tmp_path / "theirs", tmp_path / "b", "--label-nc", 13)
-    assert "data.label_nc\t13\toption" in result.stdout
-    assert "data.instances\tFalse\tkeys" in result.stdout
+    assert "data.label_nc\t13\toption\ndata.instances\tFalse\tkeys" in result.stdout
 
 
-def test_converting_what_is_no_checkpoint(runs: Path, tmp_path: Path) -> None:
+def test_converting_what_is_no_checkpoint(tmp_path: Path) -> None:
     assert "found no checkpoints/latest.pt in it" in error_of(invoke("convert", tmp_path, tmp_path / "out"))
     torch.save({"conv1.weight": torch.zeros(64, 3, 7, 7)}, tmp_path / "latest_net_G.pth")
     assert "found another network" in error_of(invoke("convert", tmp_path, tmp_path / "out"))
     assert "give the folder" in error_of(invoke("convert", tmp_path / "latest_net_G.pth", tmp_path / "out"))
-    assert "found no network" not in error_of(invoke("convert", runs / "fp32", tmp_path / "out", "--label-nc", 3))
     assert not (tmp_path / "out").exists()
+
+
+def test_features_are_clustered_drawn_from_and_precomputed(scenes: Path, tmp_path: Path) -> None:
+    data = Path(shutil.copytree(scenes, tmp_path / "data"))
+    run = tmp_path / "run"
+    features = ("--features", "instance", "--nef", "4", "--n-downsample-e", "2")
+    result = invoke("train", data, "--out", run, "--device", "cpu", *TRAIN_OPTIONS, *features)
+    assert result.exit_code == 0, result.output
+    arguments = ("generate", run, data, "--out", tmp_path / "samples", "--device", "cpu")
+    assert f"Make them: p2phd-eval features cluster {run} {data}" in error_of(invoke(*arguments))
+
+    command = ("features", "cluster", run, data, "--clusters", 2, "--device", "cpu")
+    document = document_of(invoke(*command, "--json", "-"))
+    assert document["file"] == str(run / "clusters.npz")
+    assert {row["clusters"] for row in document["classes"]} <= {1, 2}
+    plain = invoke(*command)
+    for row in document["classes"]:
+        assert f"\n{row['class']}\t{row['regions']}\t{row['clusters']}\n" in plain.stdout
+
+    samples = document_of(invoke(*arguments, "--json", "-"))
+    assert (samples["written"], samples["manifest"]["style"]) == (4, "clusters")
+    assert "found images with another style" in error_of(invoke(*arguments, "--style", "photo"))
+    checkpoint = run / "checkpoints" / "latest.pt"
+    message = error_of(invoke("features", "cluster", checkpoint, data, "--device", "cpu"))
+    assert f"--out: expected a file, since {checkpoint} is no run folder" in message
+
+    command = ("features", "precompute", run, data, "--device", "cpu", "--json", "-")
+    assert (document_of(invoke(*command))["written"], document_of(invoke(*command))["kept"]) == (4, 4)
+    second = ("--out", tmp_path / "second", "--load-pretrain", run, "--load-features")
+    result = invoke("train", data, "--device", "cpu", *TRAIN_OPTIONS, *features, *second)
+    assert result.exit_code == 0, result.output
+
+
+def test_a_style_for_a_model_without_features(scenes: Path, runs: Path, tmp_path: Path) -> None:
+    arguments = ("generate", runs / "fp32", scenes, "--out", tmp_path / "out", "--device", "cpu")
+    assert "--style: expected a model with features" in error_of(invoke(*arguments, "--style", "photo"))
+    assert "found a model without features" in error_of(invoke("features", "cluster", runs / "fp32", scenes))

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from p2phd_eval.config import DataConfig, DiscriminatorConfig, GeneratorConfig, TrainConfig
+from p2phd_eval.config import DataConfig, DiscriminatorConfig, FeatureConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.scenes import CLASSES, write_dataset
 from p2phd_eval.generators.training import Watchers, train
@@ -95,14 +95,16 @@ def test_epochs_are_validated_along_the_training_and_again_after_a_resume(data: 
 
 @pytest.mark.usefixtures("inception_weights")
 def test_photos_that_changed_are_read_anew(data: Path, tmp_path: Path) -> None:
+    # A model with an encoder, whose features then come from the photos.
+    config = replace(CONFIG, epochs=1, features=FeatureConfig(kind="instance", nef=4, n_downsample=2))
     own = tmp_path / "data"
     shutil.copytree(data, own)
     run, progress = tmp_path / "run", Progress()
-    train(replace(CONFIG, epochs=1), own, run, device=CPU)
+    train(config, own, run, device=CPU)
     checkpoint = run / "checkpoints/latest.pt"
 
     def validate() -> HeldOutResult:
-        return HeldOut(CONFIG, own, "test", run, device=CPU, weights=None, progress=progress)(1, 2, checkpoint)
+        return HeldOut(config, own, "test", run, device=CPU, weights=None, progress=progress)(1, 2, checkpoint)
 
     before = validate()
     photos = sorted((own / "test_img").iterdir())

@@ -79,7 +79,9 @@ def generate(
         output = Output(json_target, silent=not ranks.is_first)
         spread = f", {ranks.size} ranks" if ranks.size > 1 else ""
         output.note(f"device: {describe_device(torch_device)}{spread}, sampling precision: {precision}")
-        with output.progress(f"generate, rank 1 of {ranks.size}" if spread else "generate", "images") as on_progress:
+        with output.progress(
+            f"generate, first of {ranks.size} ranks" if spread else "generate", "images"
+        ) as on_progress:
             result = run_sampling(
                 source,
                 data,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,9 +146,13 @@ def load_safely(path: Path, wanted: str, *, fix: str) -> Any:
     if not path.is_file():
         raise InputError(str(path), expected=wanted, found="no such file")
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about what the error says better
+            return torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch.load raises a different type for each way in which a file is wrong
-        refused = "unsupported global" in str(error).lower()
+        with path.open("rb") as stream:
+            holds_pickle = stream.read(1) in (b"P", b"\x80")  # in a zip archive, or plain
+        refused = holds_pickle and "unsupported" in str(error).lower()
         raise InputError(
             str(path),
             expected=wanted,

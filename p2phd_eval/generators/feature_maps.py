@@ -124,10 +124,11 @@ class PhotoEncoder:
         features : Tensor, float32, shape (1, n_features, H, W)
             In [-1, 1], equal over each region.
         """
-        with backend_flags(self._precision), torch.inference_mode():
-            for batch in load_batches(self._dataset, [[(0, i)] for i in indices], self._device):
-                regions, n_regions = regions_of(batch, self.config)
-                yield batch, self._encoder(batch.photo, regions, n_regions)
+        for batch in load_batches(self._dataset, [[(0, i)] for i in indices], self._device):
+            regions, n_regions = regions_of(batch, self.config)
+            with backend_flags(self._precision), torch.no_grad():
+                features = self._encoder(batch.photo, regions, n_regions)
+            yield batch, features
 
 
 def precompute(

@@ -15,12 +15,20 @@ def at_least_float32(x: torch.Tensor) -> torch.Tensor:
     return x.to(torch.promote_types(x.dtype, torch.float32))
 
 
+def norm_input(x: torch.Tensor) -> torch.Tensor:
+    """Return `x` as a norm must be given it to compute in at least float32.
+
+    CUDA's kernels do so whatever they are given, and keep the narrow input for backward; the CPU's round on the way.
+    """
+    return x if x.is_cuda else at_least_float32(x)
+
+
 class InstanceNorm2d(nn.InstanceNorm2d):
     """Instance norm without parameters that computes in at least float32 and returns the caller's dtype."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise `x` of shape (N, C, H, W), each map by its own mean and variance."""
-        normalised: torch.Tensor = super().forward(at_least_float32(x))
+        normalised: torch.Tensor = super().forward(norm_input(x))
         return normalised.to(x.dtype)
 
 
@@ -29,7 +37,7 @@ class BatchNorm2d(nn.BatchNorm2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise `x` of shape (N, C, H, W), each channel over the batch."""
-        normalised: torch.Tensor = super().forward(at_least_float32(x))
+        normalised: torch.Tensor = super().forward(norm_input(x))
         return normalised.to(x.dtype)
 
 

@@ -134,10 +134,10 @@ def write_run(original: OriginalCheckpoint, out: Path) -> Path:
     Raises
     ------
     InputError
-        If there is a run already, or the disk refuses.
+        If there is a run or a folder of the original already, or the disk refuses.
     """
     path = latest_path(out)
-    _require_new(path, out / "config.json")
+    _require_new(path, out / "config.json", *out.glob("*_net_*.pth"))
     save_checkpoint(path, config=original.config, step=0, state={"networks": original.networks, "optimizers": {}})
     write_json(out / "config.json", original.config.to_dict())
     return path
@@ -154,13 +154,14 @@ def write_original(checkpoint: Checkpoint, folder: Path, which_epoch: str = "lat
     Raises
     ------
     InputError
-        If one of the files is there already.
+        If one of the files, or a run of ours, is there already.
     OSError
         If the disk refuses; no file is left half-written.
     """
     options = folder / OPTIONS_FILE
     files = {name: folder / f"{which_epoch}_net_{name}.pth" for name in _NETWORKS[::-1] if name in checkpoint.networks}
-    _require_new(options, *files.values())
+    # With both in one folder it would not be plain which of them a command takes.
+    _require_new(options, *files.values(), latest_path(folder))
     write_options(options, checkpoint.config)
     for name, path in files.items():
         with atomic_write(path) as stream:

@@ -12,6 +12,7 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.apex_amp import ApexOptimizer, initialise_apex
 from p2phd_eval.generators.checkpoint import load_network
+from p2phd_eval.generators.compilation import compile_networks
 from p2phd_eval.generators.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.dataset import Batch
 from p2phd_eval.generators.discriminator import build_discriminator
@@ -83,10 +84,7 @@ class Pix2PixHD:
         if self.vgg is not None:
             cast_weights(self.vgg, self.precision.weights_dtype)
         if execution.compile:
-            # G's loss runs backward through D, and D's own after it: the graph's buffers are needed twice.
-            torch._functorch.config.donated_buffer = False
-            for network in filter(None, (self._synthesis, self.discriminator, self.vgg)):
-                network.compile()
+            compile_networks(filter(None, (self._synthesis, self.discriminator, self.vgg)), device)
 
         self.generator_optimizer: ScaledOptimizer | ApexOptimizer
         self.discriminator_optimizer: ScaledOptimizer | ApexOptimizer
@@ -246,7 +244,9 @@ class Pix2PixHD:
 
     def _conditioning(self, batch: Batch) -> torch.Tensor:
         encoded = encode(batch.label, batch.instance, self.config.data.label_nc)
-        return self._laid_out(encoded.to(self.precision.weights_dtype))
+        # One-hot labels and edges are exact in any dtype: what autocast would cast in front of the first convolution
+        # of every network is made narrow once.
+        return self._laid_out(encoded.to(self.precision.autocast_dtype or self.precision.weights_dtype))
 
     def _laid_out(self, x: torch.Tensor) -> torch.Tensor:
         return x.contiguous(memory_format=torch.channels_last) if self.config.execution.channels_last else x

@@ -187,6 +187,7 @@ class ScaledOptimizer:
         self.scaler.update()
         for run, updated in self._copied:
             run.copy_(updated)
+            updated.grad = None
         self._attempts += 1
 
     def take_over(self, before: ScaledOptimizer) -> None:

@@ -56,7 +56,7 @@ class Clusters:
             If the file is missing, or is another.
         """
         try:
-            with np.load(path, allow_pickle=False) as arrays:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
                 stamp = json.loads(str(arrays["stamp"]))
                 centres = {int(name.removeprefix(_PREFIX)): arrays[name] for name in arrays.files if name != "stamp"}
             return cls(

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.layers import at_least_float32
+from p2phd_eval.generators.losses import mean_absolute_difference
 from p2phd_eval.torchvision_ops import declare_missing_operators
+
+UNTRAINED = "untrained"  # source of weights for timing only
 
 
 class VGGLoss(nn.Module):
@@ -21,9 +22,10 @@ class VGGLoss(nn.Module):
     Parameters
     ----------
     source : str
-        "torchvision" for its ImageNet weights (downloaded to torch's hub cache), or the path of a state dict with
-        torchvision's names (`features.0.weight` ...), of the whole network or of its features alone, or of another
-        VGG19 with the same 16 convolutions, whose values then give another loss.
+        "torchvision" for its ImageNet weights (downloaded to torch's hub cache), "untrained" for random ones, which
+        take the same time and memory and are of no other use, or the path of a state dict with torchvision's names
+        (`features.0.weight` ...), of the whole network or of its features alone, or of another VGG19 with the same 16
+        convolutions, whose values then give another loss.
 
     Raises
     ------
@@ -49,6 +51,8 @@ class VGGLoss(nn.Module):
                     found=str(error),
                     fix="Pass --vgg FILE with a state dict of them, or --vgg none.",
                 ) from error
+        elif source == UNTRAINED:
+            features = untrained_vgg19_features()
         else:
             with torch.device("meta"):
                 features = vgg19(weights=None).features
@@ -70,8 +74,25 @@ class VGGLoss(nn.Module):
             targets = self._activations(real)
         total = torch.zeros((), device=fake.device)
         for weight, x, target in zip(self._WEIGHTS, self._activations(fake), targets, strict=True):
-            total = total + weight * functional.l1_loss(at_least_float32(x), at_least_float32(target))
+            total = total + weight * mean_absolute_difference(x, target)
         return total
+
+
+def untrained_vgg19_features() -> nn.Sequential:
+    """Return the convolutions of VGG19 with He's random weights, drawn from torch's global generator; for timing only.
+
+    They keep activations and gradients at the size at which trained ones have them, so that loss scaling is not misled.
+    """
+    declare_missing_operators()
+    from torchvision.models.vgg import cfgs, make_layers
+
+    # Not the whole network: its classifier, which is not needed, has 120 million weights to draw.
+    features: nn.Sequential = make_layers(cfgs["E"])
+    for layer in features:
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)  # type: ignore[arg-type]  # typed for convolutions without one
+    return features
 
 
 def _read_vgg_features(path: Path, features: nn.Module) -> dict[str, torch.Tensor]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 
 from p2phd_eval.config import DiscriminatorConfig, ExecutionConfig, FeatureConfig, TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.estimate import Estimate, estimate, trace_steps
+from p2phd_eval.generators.estimate import Estimate, _LivingStorages, _PaddingAsOnCuda, estimate, trace_steps
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.dry_run import dry_run_document, dry_run_tables
 
@@ -45,24 +46,30 @@ def test_tensors_without_data_need_what_real_ones_need(tiny: TrainConfig, name: 
 
 def test_tracing_counts_what_is_alive_at_the_peak() -> None:
     """Against a graph whose memory can be counted by hand."""
-    from p2phd_eval.generators.estimate import _LivingStorages
-
     n = 1000
     with _LivingStorages() as storages:
         weight = torch.ones(n, requires_grad=True)
+        other = torch.ones(n)
         storages.forget_peak()
-        # exp keeps its result for the backward, and so does the next; the sums are 4 bytes each.
+        del other
+        # Each exp keeps its result for the backward, though nothing here refers to it; the sum is 4 bytes.
         loss = weight.exp().exp().sum()
         assert storages.peak_bytes == 3 * 4 * n + 4
-        loss.backward()
-    assert weight.grad is not None
-    # At the peak: the weight, two results of exp, the incoming gradient (a view of one number) and two products.
-    assert storages.bytes_at_peak([weight]) == 4 * n
-    assert storages.peak_bytes >= 4 * 4 * n
+        assert storages.bytes_at_peak([weight, weight.view(10, 100), loss]) == 4 * n + 4
+        late = weight.detach() + 1
+        assert storages.bytes_at_peak([late]) == 4 * n
+        del late
+        storages.forget_peak()
+        early = weight.detach()[: n // 2] * 2
+        assert storages.peak_bytes == 3 * 4 * n + 4 + 2 * n
+        del early
+        after = torch.ones(n // 4)
+        assert storages.bytes_at_peak([after]) == 0  # born after the peak
 
 
 def test_parts_follow_from_the_number_of_parameters(tiny: TrainConfig) -> None:
-    found = {name: estimate(config, SIZE) for name, config in variants(tiny).items()}
+    names = ("fp32", "fp64", "amp-bf16", "bf16", "fp16", "in parts", "features by instance")
+    found = {name: estimate(variants(tiny)[name], SIZE) for name in names}
     n = sum(found["fp32"].parameters.values())
     n_tensors = 2 * 4  # bytes of Adam's step counter, beside its two moments: one for each weight tensor
 
@@ -91,6 +98,17 @@ def test_ranks_share_the_batch_and_stand_ins_take_the_same(tiny: TrainConfig) ->
         estimate(tiny, SIZE, ranks=3)
 
 
+def test_autocast_pads_in_the_reduced_dtype(tiny: TrainConfig) -> None:
+    """As CUDA's does; and outside the estimate the CPU's own rule is back."""
+    image = torch.ones(1, 1, 4, 4, dtype=torch.bfloat16)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        with _PaddingAsOnCuda():
+            padded = torch.nn.functional.pad(image, (1, 1, 1, 1), mode="reflect")
+            assert torch.nn.functional.conv2d(image.float(), torch.ones(1, 1, 1, 1)).dtype == torch.bfloat16
+        assert padded.dtype == torch.bfloat16
+        assert torch.is_autocast_enabled("cpu")
+
+
 def test_the_random_generator_is_left_alone(tiny: TrainConfig) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
@@ -106,7 +124,7 @@ def test_the_presets_without_their_memory() -> None:
     small, large = found["512p"], found["1024p"]
     # VGG19's 16 convolutions to relu5_1 (Simonyan and Zisserman 2015, configuration E), counted from its table.
     widths = (3, 64, 64, 128, 128, 256, 256, 256, 256, 512, 512, 512, 512, 512)
-    assert small.parameters["VGG"] == sum(9 * a * b + b for a, b in zip(widths, widths[1:], strict=False))
+    assert small.parameters["VGG"] == sum(9 * a * b + b for a, b in itertools.pairwise(widths))
     assert large.parameters["G"] > small.parameters["G"]  # it holds the same G1
     assert large.activations > 2.5 * small.activations  # four times the pixels, half of them at the lower resolution
     trained = small.parameters["G"] + small.parameters["D"]

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from p2phd_eval.config import DiscriminatorConfig, GeneratorConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.generators import losses
 from p2phd_eval.generators.conditioning import encode, instance_edges
 from p2phd_eval.generators.discriminator import build_discriminator
 from p2phd_eval.generators.encoder import instance_average_pool
@@ -192,3 +193,18 @@ def test_dropout_stands_between_the_convolutions_of_a_block_with_the_originals_k
     assert not torch.equal(network(x), network(x))
     network.eval()
     assert torch.equal(network(x), network(x))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+def test_the_lean_l1_is_the_usual_one(dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(losses, "_SLICE", 100)  # several slices
+    generator = torch.Generator().manual_seed(0)
+    x, target = (torch.randn(2, 6, 5, 7, generator=generator).to(dtype) for _ in range(2))
+    x[0, 0] = target[0, 0]  # where they are equal the gradient is 0
+    x.requires_grad_()
+    ours = losses.mean_absolute_difference(x, target)
+    usual = functional.l1_loss(x.float(), target.float())
+    assert ours.dtype == torch.float32
+    torch.testing.assert_close(ours, usual)
+    (gradient,), (expected,) = (torch.autograd.grad(1000 * loss, x) for loss in (ours, usual))
+    torch.testing.assert_close(gradient, expected)

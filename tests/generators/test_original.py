@@ -11,17 +11,12 @@ from p2phd_eval.config import (
     DataConfig,
     DiscriminatorConfig,
     FeatureConfig,
-    GeneratorConfig,
     ObjectiveConfig,
     TrainConfig,
 )
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import find_checkpoint, load_checkpoint
-from p2phd_eval.generators.conditioning import conditioning_channels
-from p2phd_eval.generators.discriminator import build_discriminator
-from p2phd_eval.generators.encoder import build_encoder
-from p2phd_eval.generators.networks import build_generator
 from p2phd_eval.generators.original import (
     is_original_folder,
     open_source,
@@ -31,59 +26,9 @@ from p2phd_eval.generators.original import (
 )
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.images import read_rgb
+from tests.generators.original_folder import ARCHITECTURES, BATCH, ENCODED, LOCAL, TINY, build, save_original
 
 CPU = torch.device("cpu")
-TINY = TrainConfig(
-    data=DataConfig(label_nc=12),
-    generator=GeneratorConfig(ngf=4, n_downsample=2, n_blocks=1),
-    discriminator=DiscriminatorConfig(ndf=4, n_layers=2),
-)
-LOCAL = GeneratorConfig(kind="local", ngf=2, n_downsample=2, n_blocks=2, n_local_enhancers=2, n_blocks_local=1)
-BATCH = replace(
-    TINY,
-    generator=replace(TINY.generator, norm="batch"),
-    discriminator=replace(TINY.discriminator, norm="batch"),
-)
-ENCODED = replace(TINY, features=FeatureConfig(kind="instance", n_features=5, nef=4, n_downsample=3))
-ARCHITECTURES = {
-    "global": TINY,
-    "no-blocks": replace(TINY, generator=replace(TINY.generator, n_blocks=0)),
-    "dropout": replace(TINY, generator=replace(TINY.generator, dropout=True)),
-    "local-1": replace(TINY, generator=replace(LOCAL, n_local_enhancers=1, n_blocks_local=2)),
-    "local-2": replace(TINY, generator=LOCAL),
-    "batch-norm": BATCH,
-    "scales-3-layers-4": replace(TINY, discriminator=replace(TINY.discriminator, n_scales=3, n_layers=4)),
-    "scale-1-no-matching": replace(
-        TINY,
-        discriminator=replace(TINY.discriminator, n_scales=1),
-        objective=ObjectiveConfig(feature_matching=False),
-    ),
-    "batch-norm-no-matching": replace(BATCH, objective=ObjectiveConfig(feature_matching=False)),
-    "encoder": ENCODED,
-}
-
-
-def build(config: TrainConfig) -> dict[str, nn.Module]:
-    channels = conditioning_channels(config.data)
-    torch.manual_seed(0)
-    networks: dict[str, nn.Module] = {
-        "G": build_generator(config.generator, channels + config.features.channels),
-        "D": build_discriminator(config.discriminator, channels, expose_features=config.objective.feature_matching),
-    }
-    if config.features.encodes:
-        networks["E"] = build_encoder(config.features, config.generator.norm)
-    return networks
-
-
-def save_original(folder: Path, config: TrainConfig, *, only: str = "GDE", options: str = "") -> Path:
-    """A folder as the original saves it: state dicts, whose keys are ours."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, network in build(config).items():
-        if name in only:
-            torch.save(network.state_dict(), folder / f"latest_net_{name}.pth")
-    if options:
-        (folder / "opt.txt").write_text(f"------------ Options -------------\n{options}\n-------------- End ----\n")
-    return folder
 
 
 def change(path: Path, **tensors: torch.Tensor | None) -> None:
@@ -102,22 +47,6 @@ def assert_bitwise_equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor])
     for key, tensor in a.items():
         assert tensor.dtype == b[key].dtype
         assert tensor.numpy().tobytes() == b[key].numpy().tobytes(), key
-
-
-@pytest.mark.parametrize("name", ARCHITECTURES)
-def test_keys_and_shapes_give_the_architecture(tmp_path: Path, name: str) -> None:
-    config = ARCHITECTURES[name]
-    original = read_original(save_original(tmp_path, config))
-    found = original.config
-    assert found.data.label_nc == 12
-    assert found.data.instances
-    assert found.generator == config.generator
-    assert found.discriminator == config.discriminator
-    assert found.features == config.features
-    assert found.objective.feature_matching == config.objective.feature_matching
-    assert set(original.networks) == set(original.files) == set(build(config))
-    assert original.sources["generator.ngf"] == original.sources["discriminator.n_layers"] == "keys"
-    assert original.sources["data.label_nc"] == original.sources["lr"] == "assumed"
 
 
 @pytest.mark.parametrize("name", ["batch-norm", "encoder", "local-2"])
@@ -159,129 +88,21 @@ def test_ours_there_and_back_again_keeps_the_configuration(tmp_path: Path) -> No
     theirs = save_original(tmp_path / "theirs", config)
     _, checkpoint = open_source(theirs, label_nc=7, instances=False)
     write_original(replace(checkpoint, config=config), tmp_path / "back")
+    lines = (tmp_path / "back" / "opt.txt").read_text().splitlines()
+    # Names and values of the original's options/base_options.py and train_options.py.
+    assert set(lines[1:]) == {
+        *("label_nc: 7", "no_instance: True", "resize_or_crop: resize_and_crop", "loadSize: 64", "fineSize: 32"),
+        *("no_flip: True", "netG: local", "ngf: 2", "n_downsample_global: 2", "n_blocks_global: 2"),
+        *("n_local_enhancers: 2", "n_blocks_local: 1", "norm: batch", "label_feat: True", "instance_feat: False"),
+        *("feat_num: 2", "nef: 4", "n_downsample_E: 1", "load_features: False", "ndf: 4", "n_layers_D: 2", "num_D: 3"),
+        *("no_lsgan: True", "no_ganFeat_loss: True", "lambda_feat: 3.5", "no_vgg_loss: True", "pool_size: 2"),
+        *("fp16: True", "lr: 0.001", "beta1: 0.9", "niter: 3", "niter_decay: 0", "niter_fix_global: 2"),
+        "batchSize: 4",
+    }
     back = read_original(tmp_path / "back")
     assert back.config == config
     assert set(back.sources.values()) == {"keys", "opt.txt"}
     assert back.notes == ()
-
-
-# Channels of G's input, and how they are read where nothing else is known. 36 and 35: the original's default.
-@pytest.mark.parametrize(
-    ("label_nc", "instances", "reading"),
-    [
-        (35, True, (35, True)),
-        (36, False, (35, True)),
-        (0, False, (0, False)),
-        (0, True, (0, True)),
-        (3, True, (0, True)),
-    ],
-)
-def test_an_input_that_can_be_read_in_several_ways(
-    tmp_path: Path, label_nc: int, instances: bool, reading: tuple[int, bool]
-) -> None:
-    folder = save_original(tmp_path, replace(TINY, data=DataConfig(label_nc=label_nc, instances=instances)))
-    original = read_original(folder)
-    assert (original.config.data.label_nc, original.config.data.instances) == reading
-    assert any("the first is assumed" in note for note in original.notes)
-    for options in ({"label_nc": label_nc}, {"instances": instances}, {"label_nc": label_nc, "instances": instances}):
-        told = read_original(folder, **options)
-        if options != {"instances": True}:  # which leaves label_nc 0 and 3 open
-            assert (told.config.data.label_nc, told.config.data.instances) == (label_nc, instances)
-        assert all(told.sources[f"data.{name}"] == "option" for name in options)
-    with pytest.raises(InputError, match=r"expected label_nc .* instances, found label_nc 99"):
-        read_original(folder, label_nc=99)
-
-
-def test_the_generator_alone(tmp_path: Path) -> None:
-    original = read_original(save_original(tmp_path, TINY, only="G"))
-    assert list(original.networks) == ["G"]
-    assert original.config.generator == TINY.generator
-    assert original.config.discriminator == DiscriminatorConfig()
-    assert original.sources["discriminator.ndf"] == "assumed"
-
-
-def test_features_without_an_encoder_are_precomputed(tmp_path: Path) -> None:
-    """What D does not see, or what the classes leave over, is read from files."""
-    config = replace(TINY, features=FeatureConfig(kind="instance", precomputed=True))
-    folder = save_original(tmp_path, config)
-    by_d = read_original(folder)
-    (folder / "latest_net_D.pth").unlink()
-    by_option = read_original(folder, label_nc=12)
-    (folder / "opt.txt").write_text("instance_feat: True\nload_features: True\n")
-    by_options_file = read_original(folder)
-    for original in (by_d, by_option, by_options_file):
-        assert original.config.features == config.features
-        assert (original.config.data.label_nc, original.config.data.instances) == (12, True)
-    (folder / "opt.txt").write_text("instance_feat: True\nload_features: False\n")
-    with pytest.raises(InputError, match=r"expected latest_net_E\.pth, since opt\.txt says .* found none"):
-        read_original(folder)
-
-
-def test_an_encoder_beside_networks_trained_on_its_features(tmp_path: Path) -> None:
-    config = replace(TINY, features=FeatureConfig(kind="instance", nef=4))
-    folder = save_original(tmp_path, config, options="instance_feat: True\nload_features: True")
-    original = read_original(folder)
-    assert original.config.features == replace(config.features, precomputed=True)
-    assert "E" in original.networks
-
-
-def test_options_of_the_training_are_read(tmp_path: Path) -> None:
-    options = (
-        "batchSize: 2\nfineSize: 30\nlabel_feat: False\nlabel_nc: 13\nloadSize: 101\nlr: 0.001\nno_flip: True\n"
-        "no_instance: True\nno_lsgan: True\nno_vgg_loss: True\nniter: 7\nresize_or_crop: scale_width_and_crop\n"
-        "which_epoch: latest\ndataroot: ./datasets/cityscapes/: odd\nfp16: True"
-    )
-    original = read_original(save_original(tmp_path, TINY, options=options))
-    config = original.config
-    # Sizes are made multiples of 4, since the generator halves twice.
-    size = {"load_size": 100, "crop_size": 28}
-    assert config.data == DataConfig(label_nc=13, instances=False, resize="scale_width_and_crop", flip=False, **size)
-    assert [note.partition(" is rounded")[0] for note in original.notes] == ["load_size 101", "crop_size 30"]
-    assert (config.batch_size, config.lr, config.epochs, config.precision) == (2, 0.001, 7, "apex-O1")
-    assert (config.objective.gan, config.objective.vgg) == ("vanilla", "none")
-    assert original.sources["data.label_nc"] == original.sources["batch_size"] == "opt.txt"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ("ngf: 64", r"opt\.txt, ngf: expected generator\.ngf 4, by .*latest_net_G\.pth, found 64"),
-        ("netG: local", r"opt\.txt, netG: expected generator\.kind 'global', by .*_G\.pth, found 'local'"),
-        ("norm: batch", r"opt\.txt, norm: expected generator\.norm 'instance', by .*_G\.pth, found 'batch'"),
-        ("num_D: 3", r"opt\.txt, num_D: expected discriminator\.n_scales 2, by .*_D\.pth, found 3"),
-        ("label_nc: 35", r"13 input channels: expected label_nc 12 with instances or .*, found label_nc 35"),
-        ("label_feat: True", r"opt\.txt, instance_feat: expected features\.kind 'none', by .*, found 'label'"),
-        ("ngf: many", r"opt\.txt, ngf: expected a value of type int, found 'many'"),
-        ("no_flip: maybe", r"opt\.txt, no_flip: expected True or False, found 'maybe'"),
-        ("lr: 0", r"lr: expected a number above 0, found 0\.0"),
-    ],
-)
-def test_options_that_contradict_the_networks(tmp_path: Path, options: str, message: str) -> None:
-    folder = save_original(tmp_path, TINY, options=options)
-    with pytest.raises(InputError, match=message) as caught:
-        read_original(folder)
-    assert "opt.txt" in str(caught.value)
-    assert caught.value.fix
-
-
-def test_an_option_that_contradicts_opt_txt(tmp_path: Path) -> None:
-    folder = save_original(tmp_path, TINY, options="label_nc: 12")
-    assert read_original(folder, label_nc=12).sources["data.label_nc"] == "opt.txt"
-    with pytest.raises(
-        InputError, match=r"opt\.txt, label_nc: expected data\.label_nc 13, as the option says, found 12"
-    ):
-        read_original(folder, label_nc=13)
-
-
-def test_files_of_two_trainings(tmp_path: Path) -> None:
-    folder = save_original(tmp_path, ENCODED)
-    save_original(tmp_path, TINY, only="G")
-    with pytest.raises(InputError, match=r"latest_net_E\.pth, output channels: expected 0, .*, found 5"):
-        read_original(folder)
-    (folder / "latest_net_E.pth").unlink()
-    save_original(tmp_path, replace(TINY, data=DataConfig(label_nc=3)), only="G")
-    with pytest.raises(InputError, match=r"latest_net_G\.pth: .* found -9 channels left for features"):
-        read_original(folder)
 
 
 def test_the_prefix_of_data_parallel_is_taken_off(tmp_path: Path) -> None:
@@ -387,6 +208,12 @@ def test_shapes_that_contradict_one_another(tmp_path: Path, key: str, tensor: to
     assert found in caught.value.found
 
 
+def test_a_page_that_was_downloaded_in_its_place(tmp_path: Path) -> None:
+    (tmp_path / "latest_net_G.pth").write_text("<!DOCTYPE html><html><head><title>Sign in</title></head></html>")
+    with pytest.raises(InputError, match="found a damaged or foreign file"):
+        read_original(tmp_path)
+
+
 def test_a_malicious_file_is_refused(tmp_path: Path) -> None:
     class Malicious:
         def __reduce__(self) -> tuple[object, ...]:
@@ -415,7 +242,11 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     before = {path.name: path.read_bytes() for path in (tmp_path / "theirs").iterdir()}
     with pytest.raises(InputError, match=r"latest_net_D\.pth: expected nothing there, found a file"):
         write_original(load_checkpoint(path), tmp_path / "theirs")
+    with pytest.raises(InputError, match=r"latest_net_.\.pth: expected nothing there"):
+        write_run(original, tmp_path / "theirs")
     assert {path.name: path.read_bytes() for path in (tmp_path / "theirs").iterdir()} == before
+    with pytest.raises(InputError, match=r"latest\.pt: expected nothing there"):
+        write_original(load_checkpoint(path), tmp_path / "run")
 
 
 def test_samples_of_the_folder_are_those_of_the_converted_run(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:

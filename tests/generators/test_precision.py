@@ -182,7 +182,9 @@ def test_the_discriminators_gradients_are_those_of_their_own_loss(tiny: TrainCon
     with twin.precision.autocast(CPU):
         x = encode(batch.label, batch.instance, tiny.data.label_nc)
         assert batch.photo is not None
-        on_both = twin.discriminator(torch.cat((torch.cat((x, fake), 1), torch.cat((x, batch.photo), 1))))
+        pairs = torch.cat((torch.cat((x, fake), 1), torch.cat((x, batch.photo), 1)))
+        # As the first convolution would cast them.
+        on_both = twin.discriminator(pairs.to(twin.precision.autocast_dtype or torch.float32))
     logits = [scale[-1].float().chunk(2) for scale in on_both]
     loss = sum(0.5 * ((f**2).mean() + ((r - 1) ** 2).mean()) for f, r in logits)
     assert isinstance(loss, torch.Tensor)

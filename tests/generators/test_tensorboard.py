@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import torch
 from PIL import Image
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.tensorboard import TensorBoard
 from p2phd_eval.generators.training import Watchers, train
@@ -99,3 +101,10 @@ def test_scores_of_a_validation(tmp_path: Path) -> None:
     board.close()
     scalars, _ = read_events(tmp_path)
     assert scalars == {"validation/fid": {7: 41.5}, "validation/fid_se": {7: 0.25}}
+
+
+def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
+    monkeypatch.setitem(sys.modules, "tensorboard", None)
+    with pytest.raises(InputError, match=r"pip install 'p2phd-eval\[tensorboard\]'"):
+        TensorBoard(tmp_path)

@@ -1,0 +1,192 @@
+"""The bench: every setting in turn, its steps timed one by one."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+
+import torch
+
+from p2phd_eval.bench.largest import largest_batch
+from p2phd_eval.bench.stage import Stage
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.generators.dataset import Place, TripletDataset, load_batches
+from p2phd_eval.generators.peer import require_checkout
+from p2phd_eval.generators.precision import find_precision
+from p2phd_eval.generators.speed import BenchResult, Measurement, Setting
+from p2phd_eval.generators.vgg import UNTRAINED
+
+_SAMPLES = 8  # that the search for the largest batch repeats
+_PREFETCHED = 2  # batches that each worker makes ahead
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timing:
+    """How often each setting is timed; the settings take turns, so that a machine's moods meet all of them."""
+
+    warm_up: int = 5  # steps before those that count, after each start
+    steps: int = 10  # that count, after each start
+    repeats: int = 3  # starts
+
+
+def bench(
+    config: TrainConfig,
+    data: Path,
+    rows: Sequence[Setting],
+    *,
+    device: torch.device,
+    timing: Timing,
+    largest_of: Sequence[str] = (),
+    against: Path | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> BenchResult:
+    """Time training steps: a batch from files, both updates, and the wait until the device has done them.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Of all rows but for precision, batch size and switches. All weights are trained from the first step, and those
+        of a VGG loss are random: they take the same time and memory.
+    data : Path
+        A data set in pix2pixHD's layout.
+    rows : sequence of Setting
+        See `speed.settings`.
+    device : torch.device
+    timing : Timing
+    largest_of : sequence of str
+        Precisions of which the largest batch that fits is searched, and timed too; only on CUDA.
+    against : Path, optional
+        Checkout of NVIDIA/pix2pixHD, for rows of its own code.
+    on_progress : callable, optional
+        Called with (steps done, steps in all).
+
+    Raises
+    ------
+    InputError
+        For unusable data, a precision that the device cannot run, or a folder that is no checkout.
+    """
+    for name in [*(row.precision for row in rows), *largest_of]:
+        find_precision(name, device)
+    if against is not None:
+        require_checkout(against, device)
+    if config.objective.vgg != "none":
+        config = replace(config, objective=replace(config.objective, vgg=UNTRAINED))
+    config = replace(config, epochs_fix_global=0, load_pretrain=None)
+    dataset = _open(data, config)
+    samples = [dataset[1, i] for i in range(min(_SAMPLES, len(dataset)))]
+    stage = Stage(config, device, against)
+
+    largest = tuple(largest_batch(stage, name, samples) for name in largest_of)
+    found = [Setting(precision=row.precision, batch_size=row.batch_size) for row in largest if row.batch_size]
+    clock = _Clock(stage, dataset, timing, config.execution.workers)
+    parts: dict[Setting, list[Measurement]] = {row: [] for row in (*rows, *found)}
+    if config.execution.cache is not None:
+        clock.fill_cache(max(row.batch_size for row in parts))
+    for repeat in range(timing.repeats):
+        for i, (row, measured) in enumerate(parts.items()):
+            if not measured or measured[-1].seconds:
+                measured.append(clock.measure(row))
+            if on_progress is not None:
+                on_progress(repeat * len(parts) + i + 1, timing.repeats * len(parts))
+    height, width = samples[0].label.shape[-2:]
+    return BenchResult(
+        measurements=tuple(_joined(measured) for measured in parts.values()),
+        largest=largest,
+        width=width,
+        height=height,
+    )
+
+
+def _open(data: Path, config: TrainConfig) -> TripletDataset:
+    cache = config.execution.cache
+    return TripletDataset(
+        data,
+        config.data.phase,
+        config.data,
+        size_multiple=config.size_multiple,
+        photos=True,
+        augment_seed=config.seed,
+        features=config.features,
+        cache=None if cache is None else Path(cache),
+    )
+
+
+def _joined(parts: list[Measurement]) -> Measurement:
+    """Join the repeats of one setting; one that did not fit stands for all."""
+    last = parts[-1]
+    if not last.seconds:
+        return last
+    peaks = [part.peak_memory_bytes for part in parts if part.peak_memory_bytes is not None]
+    return replace(
+        last,
+        seconds=tuple(seconds for part in parts for seconds in part.seconds),
+        waited=tuple(seconds for part in parts for seconds in part.waited),
+        peak_memory_bytes=max(peaks, default=None),
+        skipped_steps={name: sum(part.skipped_steps[name] for part in parts) for name in last.skipped_steps},
+    )
+
+
+class _Clock:
+    """Times settings, each from a fresh start."""
+
+    def __init__(self, stage: Stage, dataset: TripletDataset, timing: Timing, workers: int | None) -> None:
+        self._stage, self._dataset, self._timing = stage, dataset, timing
+        # The default of `load_batches`, to know how much is prefetched.
+        self._workers = (4 if stage.device.type == "cuda" else 0) if workers is None else workers
+
+    def _places(self, batch_size: int) -> Iterator[list[Place]]:
+        # Round and round: a batch may be larger than the data set.
+        indices = (i % len(self._dataset) for i in count())
+        while True:
+            yield [(1, next(indices)) for _ in range(batch_size)]
+
+    def fill_cache(self, batch_size: int) -> None:
+        """Read what batches up to this size will read: steps then see the cache as every epoch but the first does."""
+        batches = self._timing.warm_up + self._timing.steps + 2 * _PREFETCHED * self._workers
+        for index in range(min(len(self._dataset), batch_size * batches)):
+            self._dataset[1, index]
+
+    def measure(self, setting: Setting) -> Measurement:
+        """Time the steps of a setting; none where the memory is too small."""
+        try:
+            return self._measure(setting)
+        except torch.OutOfMemoryError:
+            return Measurement(setting=setting)
+        finally:
+            self._stage.clear()
+
+    def _measure(self, setting: Setting) -> Measurement:
+        stage, now = self._stage, time.perf_counter
+        seconds, waited = [], []
+        places = self._places(setting.batch_size)
+        with (
+            stage.trainee(setting) as trainee,
+            closing(load_batches(self._dataset, places, stage.device, self._workers)) as batches,  # type: ignore[type-var]
+        ):
+            for _ in range(self._timing.warm_up):
+                trainee.step(next(batches))
+            # Batches that lie ready would feed the first steps, however slow the workers are.
+            for _ in range(_PREFETCHED * self._workers):
+                next(batches)
+            stage.wait()
+            stage.forget_peak()  # autotuning tries algorithms that need more
+            skipped_before = {name: optimizer.skipped for name, optimizer in trainee.optimizers.items()}
+            for _ in range(self._timing.steps):
+                start = now()
+                batch = next(batches)
+                waited.append(now() - start)
+                trainee.step(batch)
+                stage.wait()
+                seconds.append(now() - start)
+            return Measurement(
+                setting=setting,
+                seconds=tuple(seconds),
+                waited=tuple(waited),
+                peak_memory_bytes=stage.peak_bytes(),
+                loss_scale={name: optimizer.scale for name, optimizer in trainee.optimizers.items()},
+                skipped_steps={name: trainee.optimizers[name].skipped - n for name, n in skipped_before.items()},
+            )

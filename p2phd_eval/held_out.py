@@ -1,0 +1,183 @@
+"""The validation of a training: FID on a held-out part of the data, with its standard error."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import atomic_write, file_sha256
+from p2phd_eval.generators.sampling import generate
+from p2phd_eval.generators.triplets import find_triplets, folder_names
+from p2phd_eval.images import ImageSet, list_images
+from p2phd_eval.stats.evaluation import evaluate_fid
+from p2phd_eval.stats.extraction import ProgressFactory, extract_all
+from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.stats.weights import find_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeldOutResult:
+    """One validation."""
+
+    epoch: int  # counted from 1
+    step: int  # finished steps
+    fid: float  # FID@n, biased upward: to be compared with others of the same n alone
+    fid_se: float  # its standard error (influence function, pairs)
+    n: int  # held-out images
+    best_epoch: int  # the one with the lowest FID so far
+    samples: Path  # folder of this epoch's samples
+
+
+class HeldOut:
+    """Validates checkpoints of a run: samples of a held-out phase, and their FID against its photos.
+
+    Each validation is a line of `<run>/validation.jsonl`. Of the samples, `<run>/validation/epoch_0004` and so on,
+    those of the newest epoch and of the best one stay. `<run>/validation/real.npz` holds the photos' features.
+
+    Parameters
+    ----------
+    config : TrainConfig
+        Of the run.
+    data : Path
+        The data set.
+    phase : str
+        The held-out part, such as "val", with photos.
+    run : Path
+        The run folder; nothing is written before the first validation.
+    device : torch.device
+        Of the generator and of the Inception network.
+    weights : Path or None
+        Inception weights; by default those of the cache, fetched if need be.
+    progress : ProgressFactory
+
+    Raises
+    ------
+    InputError
+        If the phase is incomplete or has fewer than two images, the weights cannot be had, or what earlier validations
+        wrote cannot be read: all before a training of hours.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        data: Path,
+        phase: str,
+        run: Path,
+        *,
+        device: torch.device,
+        weights: Path | None,
+        progress: ProgressFactory,
+    ) -> None:
+        self._data, self._phase, self._run = data, phase, run
+        self._device, self._weights, self._progress = device, weights, progress
+        # Features come from the held-out photos: clusters exist only once a training has ended.
+        self._style = None if config.features.kind == "none" else "photo"
+        photos = data / folder_names(phase, config.data)[2]
+        n = len(find_triplets(data, phase, config.data, photos=True))
+        if n < 2:
+            raise InputError(str(photos), expected="at least 2 photos for a FID", found=str(n))
+        self._photos = list_images(photos)
+        self._lines = _read_lines(run / "validation.jsonl")
+        with progress("fetch Inception weights", "bytes") as on_progress:
+            find_weights(weights, on_progress=on_progress)
+
+    def __call__(self, epoch: int, step: int, checkpoint: Path) -> HeldOutResult:
+        """Validate the checkpoint of an epoch's end; lines of this and later epochs, of a run resumed since, go.
+
+        Raises
+        ------
+        InputError
+            As `generate` and `extract_all` do.
+        """
+        folder = self._folder(epoch)
+        shutil.rmtree(folder, ignore_errors=True)
+        with self._progress(f"validate epoch {epoch}", "images") as on_progress:
+            generate(
+                checkpoint,
+                self._data,
+                folder,
+                device=self._device,
+                phase=self._phase,
+                style=self._style,
+                on_progress=on_progress,
+            )
+        fake = self._extract(list_images(folder))
+        real = self._real(fake.stamp)
+        result = evaluate_fid(real, fake, replicates=0)
+        line = {
+            "epoch": epoch,
+            "step": step,
+            "fid": result.fid,
+            "fid_se": result.fid_se,
+            "n": len(fake),
+            "stamp": {"real": asdict(real.stamp), "fake": asdict(fake.stamp)},
+        }
+        self._lines = [*(earlier for earlier in self._lines if earlier["epoch"] < epoch), line]
+        with atomic_write(self._run / "validation.jsonl") as stream:
+            stream.write("".join(f"{json.dumps(each, allow_nan=False)}\n" for each in self._lines).encode())
+        best_epoch = min(self._lines, key=lambda each: float(each["fid"]))["epoch"]
+        self._keep_samples(epoch, best_epoch)
+        return HeldOutResult(
+            epoch=epoch,
+            step=step,
+            fid=result.fid,
+            fid_se=result.fid_se,
+            n=len(fake),
+            best_epoch=best_epoch,
+            samples=folder,
+        )
+
+    def _folder(self, epoch: int) -> Path:
+        return self._run / "validation" / f"epoch_{epoch:04d}"
+
+    def _extract(self, images: ImageSet) -> FeatureSet:
+        return extract_all([images], weights=self._weights, device=self._device, progress=self._progress)[0]
+
+    def _real(self, fake: FeatureStamp) -> FeatureSet:
+        """Return the photos' features, read where they were made from the same files by the same network."""
+        path = self._run / "validation" / "real.npz"
+        if path.exists():
+            real = FeatureSet.load(path)
+            made = (real.stamp.weights_sha256, real.stamp.resize, real.stamp.images_sha256)
+            if made == (fake.weights_sha256, fake.resize, _content_sha256(self._photos)):
+                return real
+        real = self._extract(self._photos)
+        real.save(path)
+        return real
+
+    def _keep_samples(self, *epochs: int) -> None:
+        kept = {self._folder(epoch) for epoch in epochs}
+        for folder in (self._run / "validation").glob("epoch_*"):
+            if folder not in kept:
+                shutil.rmtree(folder)
+
+
+def _read_lines(path: Path) -> list[dict[str, Any]]:
+    if not path.exists():
+        return []
+    try:
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        return [{**line, "epoch": int(line["epoch"]), "fid": float(line["fid"])} for line in lines]
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            str(path),
+            expected="a line of JSON for each validation",
+            found=f"{type(error).__name__}: {error}",
+            fix="Mend the file, or move it away.",
+        ) from error
+
+
+def _content_sha256(images: ImageSet) -> str:
+    """Return what `FeatureStamp.images_sha256` is made of: names and contents, in order."""
+    digest = hashlib.sha256()
+    for path in images.paths:
+        digest.update(path.relative_to(images.root).as_posix().encode() + b"\0" + bytes.fromhex(file_sha256(path)))
+    return digest.hexdigest()

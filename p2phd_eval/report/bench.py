@@ -1,0 +1,127 @@
+"""The result of `bench` as tables and as a document."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from p2phd_eval.generators.speed import MOST_WAITING, BenchResult, Measurement
+from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.documents import document
+
+
+def bench_tables(result: BenchResult, title: str) -> list[ResultTable]:
+    """Return the tables of all settings, of the ratios and of the largest batches, as far as there are any."""
+    tables = [
+        ResultTable(
+            title=title,
+            columns=(
+                *("precision", "variant", "batch", "s/step", "quartiles", "images/s", "against plain"),
+                *("peak memory", "loss scale", "skipped", "waiting for data"),
+            ),
+            rows=tuple(_row(result, row) for row in result.measurements),
+            notes=(
+                "s/step: median of all steps timed, from asking for the batch until both updates are done.",
+                "Loss scale, after the last step, and skipped steps: of generator and discriminators.",
+            ),
+        )
+    ]
+    if ratios := result.ratios():
+        tables.append(
+            ResultTable(
+                title="Times faster (of memory: share)",
+                columns=("ratio", "here", "range", "talk, V100"),
+                rows=tuple(
+                    (
+                        ratio.name,
+                        f"{ratio.value:.2f}",
+                        "-" if ratio.interval is None else "{:.2f} .. {:.2f}".format(*ratio.interval),
+                        "-" if ratio.talk is None else f"{ratio.talk:g}",
+                    )
+                    for ratio in ratios
+                ),
+                notes=("Range: with the medians moved to their quartiles, towards each other and apart.",),
+            )
+        )
+    if result.largest:
+        tables.append(
+            ResultTable(
+                title="Largest batch that fits",
+                columns=("precision", "samples", "one more"),
+                rows=tuple((row.precision, str(row.batch_size), row.reason) for row in result.largest),
+            )
+        )
+    return tables
+
+
+def bench_document(result: BenchResult, machine: dict[str, Any], **asked: Any) -> dict[str, Any]:
+    """Return the JSON document of a bench.
+
+    Parameters
+    ----------
+    result : BenchResult
+    machine : dict
+        Of `describe_machine`.
+    **asked
+        What was to be measured, as JSON values.
+    """
+    return document(
+        "bench",
+        **machine,
+        **asked,
+        input={"width": result.width, "height": result.height},
+        rows=[_row_document(result, row) for row in result.measurements],
+        ratios=[asdict(ratio) for ratio in result.ratios()],
+        largest=[asdict(row) for row in result.largest],
+        most_waiting=MOST_WAITING,
+    )
+
+
+def waiting_message(rows: list[Measurement], workers: int) -> str:
+    """Return what to tell where steps waited for data."""
+    shares = "; ".join(f"{row.setting} {row.data_wait:.1%}" for row in rows)
+    return (
+        f"error: expected steps that wait for data at most {MOST_WAITING:.0%} of their time, found more: {shares}.\n"
+        f"These figures are those of the data loading. Raise --workers (now {workers}), "
+        "or keep decoded images with --cache FOLDER."
+    )
+
+
+def _row(result: BenchResult, row: Measurement) -> tuple[str, ...]:
+    setting = row.setting
+    names = (setting.precision, setting.variant, str(setting.batch_size))
+    if not row.seconds:
+        return (*names, "does not fit", *["-"] * 7)
+    against = result.against_plain(row)
+    peak = row.peak_memory_bytes
+    scales = [f"{scale:g}" for scale in row.loss_scale.values() if scale is not None]
+    return (
+        *names,
+        f"{row.median:.4g}",
+        "{:.4g} .. {:.4g}".format(*row.quartiles),
+        f"{row.images_per_second:.4g}",
+        "-" if against is None else f"{against.value:.2f}x",
+        "-" if peak is None else f"{peak / 2**30:.2f} GiB",
+        " ".join(scales) or "-",
+        " ".join(str(n) for n in row.skipped_steps.values()) or "-",
+        f"{row.data_wait:.1%}",
+    )
+
+
+def _row_document(result: BenchResult, row: Measurement) -> dict[str, Any]:
+    fits = bool(row.seconds)
+    against = result.against_plain(row)
+    return {
+        **asdict(row.setting),
+        "fits": fits,
+        "seconds_median": row.median if fits else None,
+        "seconds_quartiles": row.quartiles if fits else None,
+        "images_per_second": row.images_per_second if fits else None,
+        "against_plain": None if against is None else against.value,
+        "peak_memory_bytes": row.peak_memory_bytes,
+        "loss_scale": row.loss_scale,
+        "skipped_steps": row.skipped_steps,
+        "data_wait": row.data_wait if fits else None,
+        "seconds": row.seconds,
+        "seconds_waited": row.waited,
+    }

@@ -1,0 +1,81 @@
+"""What only a GPU can show; skipped by name where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from p2phd_eval.config import ExecutionConfig, FeatureConfig, TrainConfig
+from p2phd_eval.errors import InputError
+from p2phd_eval.generators.apex_amp import import_apex_amp
+from p2phd_eval.generators.checkpoint import load_checkpoint
+from p2phd_eval.generators.pix2pixhd import Pix2PixHD
+from p2phd_eval.generators.precision import PRECISIONS, backend_flags
+from p2phd_eval.generators.training import train
+from tests.generators.test_step import random_batch
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+
+CUDA = torch.device("cuda", 0)
+NATIVE = [name for name, precision in PRECISIONS.items() if precision.apex_level is None]
+
+
+@pytest.mark.parametrize("name", NATIVE)
+def test_every_native_precision_trains_near_fp64(tiny: TrainConfig, name: str) -> None:
+    batch = random_batch(CUDA)
+    with backend_flags(PRECISIONS[name]):
+        model = Pix2PixHD(replace(tiny, precision=name), CUDA)
+        found, fake = model.train_step(batch)
+    expected, _ = Pix2PixHD(replace(tiny, precision="fp64"), CUDA).train_step(batch)
+    for key, loss in expected.items():
+        assert found[key].item() == pytest.approx(loss.item(), rel=0.05)
+    assert fake.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["fp32", "amp-fp16", "amp-bf16", "fp16", "bf16"])
+def test_a_step_never_waits_for_the_gpu(tiny: TrainConfig, name: str) -> None:
+    config = replace(tiny, precision=name, features=FeatureConfig(kind="instance", nef=2, n_downsample=2))
+    batch = random_batch(CUDA)
+    model = Pix2PixHD(config, CUDA)
+    model.train_step(batch)  # the first makes the optimizers' states
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        model.train_step(batch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+@pytest.mark.parametrize("name", ["fp32", "amp-fp16"])
+def test_deterministic_runs_are_bitwise_equal(scenes: Path, tiny: TrainConfig, tmp_path: Path, name: str) -> None:
+    config = replace(tiny, precision=name, execution=ExecutionConfig(deterministic=True))
+    runs = [train(config, scenes, tmp_path / str(i), device=CUDA).checkpoint for i in (0, 1)]
+    a, b = (load_checkpoint(path).networks for path in runs)
+    assert all(torch.equal(a[network][key], b[network][key]) for network in a for key in a[network])
+
+
+def test_the_loss_scale_falls_on_overflow_and_the_step_is_skipped(tiny: TrainConfig) -> None:
+    model = Pix2PixHD(replace(tiny, precision="amp-fp16"), CUDA)
+    state = model.discriminator_optimizer.state_dict()
+    state["scaler"]["scale"] = 1e38
+    model.discriminator_optimizer.load_state_dict(state)
+    model.train_step(random_batch(CUDA))
+    assert (model.discriminator_optimizer.skipped, model.generator_optimizer.skipped) == (1, 0)
+    assert model.discriminator_optimizer.scale == pytest.approx(0.5e38)
+
+
+@pytest.mark.parametrize("name", ["apex-O1", "apex-O2"])
+def test_apex_trains_and_goes_on(scenes: Path, tiny: TrainConfig, tmp_path: Path, name: str) -> None:
+    try:
+        import_apex_amp(name)
+    except InputError as error:
+        pytest.skip(str(error))
+    config = replace(tiny, precision=name, epochs_decay=0)
+    train(replace(config, epochs=1), scenes, tmp_path / "run", device=CUDA)
+    result = train(config, scenes, tmp_path / "run", device=CUDA, resume=True)
+    optimizers = load_checkpoint(result.checkpoint).optimizers
+    assert "loss_scaler0" in optimizers["G"]["amp"]
+    assert result.last_record is not None
+    assert all(value is not None for value in result.last_record.losses.values())
