@@ -254,8 +254,26 @@ class TrainConfig(_Checked):
     @property
     def size_multiple(self) -> int:
         """Height and width of the input must be multiples of this number of pixels."""
-        encoder = 2**self.features.n_downsample if self.features.encodes else 1
+        encoder = 1 if self.features.kind == "none" else 2**self.features.n_downsample
         return max(self.generator.size_multiple, int(encoder))
+
+    def samples_at_once(self, ranks: int) -> int:
+        """Return how many samples go through the networks at once where `ranks` processes share a batch.
+
+        Raises
+        ------
+        InputError
+            If the batch cannot be shared equally.
+        """
+        parts = ranks * self.execution.grad_accum
+        if self.batch_size % parts:
+            raise InputError(
+                "--batch-size",
+                expected=f"a multiple of {ranks} ranks x {self.execution.grad_accum} parts (--grad-accum)",
+                found=str(self.batch_size),
+                fix="It counts the samples of a step over all ranks: raise it, or start fewer processes.",
+            )
+        return self.batch_size // parts
 
     @property
     def total_epochs(self) -> int:

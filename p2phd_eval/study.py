@@ -108,7 +108,8 @@ def run_study(
         if training.stopped_by is not None:
             raise StudyInterrupted(training.stopped_by)
         with progress(f"generate {arm.name}", "images") as on_progress:
-            samples = generate(run, data, run / "samples", device=device, on_progress=on_progress)
+            style = None if base.features.kind == "none" else "photo"
+            samples = generate(run, data, run / "samples", device=device, style=style, on_progress=on_progress)
         results.append(ArmResult(arm=arm, training=training, samples=samples))
 
     photos = data / folder_names("test", base.data)[2]

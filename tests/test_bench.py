@@ -24,11 +24,13 @@ from p2phd_eval.bench.stage import Stage, Trainee
 from p2phd_eval.cli import app
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.dataset import Batch, TripletDataset
+from p2phd_eval.generators.batch import Batch
+from p2phd_eval.generators.dataset import TripletDataset
 from p2phd_eval.generators.original_options import write_options
 from p2phd_eval.generators.peer import original_step
 from p2phd_eval.generators.scenes import write_dataset
 from p2phd_eval.generators.speed import BenchResult, Measurement, Setting, largest_that_fits, settings
+from p2phd_eval.generators.vgg import VGGLoss
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
@@ -230,6 +232,24 @@ def test_ratios_need_what_they_compare() -> None:
     assert result_of(amp).ratios() == []
     names = [ratio.name for ratio in result_of(fp32, amp, row("amp-fp16", 2, 2.0)).ratios()]
     assert names[1] == "amp-fp16 with twice the batch (2) against fp32, per image"
+
+
+def test_an_unknown_variant_is_refused() -> None:
+    with pytest.raises(InputError, match="channels-last"):
+        Setting(precision="fp32", batch_size=1, variant="channels_last")
+
+
+def test_untrained_vgg19_keeps_the_size_of_activations() -> None:
+    """As trained weights do, so that float16's range means the same; PyTorch's own initial weights lose 3 digits."""
+    torch.manual_seed(0)
+    loss = VGGLoss("untrained")
+    widths = [layer.out_channels for layer in loss.layers if isinstance(layer, torch.nn.Conv2d)]
+    # Table 1, column E of the VGG paper; relu5_1 is the last that the loss looks at.
+    assert widths == [64, 64, 128, 128, *[256] * 4, *[512] * 5]
+    with torch.no_grad():
+        activations = torch.nn.Sequential(*loss.layers)(torch.randn(1, 3, 32, 32))
+    assert 0.1 < activations.std() < 10
+    assert not any(parameter.requires_grad for parameter in loss.parameters())
 
 
 def test_rows_of_the_table() -> None:

@@ -12,7 +12,7 @@ import torch
 
 from p2phd_eval.config import ExecutionConfig, TrainConfig
 from p2phd_eval.generators.apex_amp import ApexOptimizer
-from p2phd_eval.generators.dataset import Batch
+from p2phd_eval.generators.batch import Batch
 from p2phd_eval.generators.peer import original_step
 from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 from p2phd_eval.generators.precision import ScaledOptimizer, backend_flags, find_precision
@@ -62,11 +62,13 @@ class Stage:
         autotune = config.data.resize != "none"
         with backend_flags(precision, deterministic=execution.deterministic, autotune=autotune):
             model = Pix2PixHD(config, self.device)
-            yield Trainee(
-                step=model.train_step, optimizers={"G": model.generator_optimizer, "D": model.discriminator_optimizer}
-            )
-        if execution.compile:
-            torch.compiler.reset()
+            optimizers = {"G": model.generator_optimizer, "D": model.discriminator_optimizer}
+            try:
+                yield Trainee(step=model.train_step, optimizers=optimizers)
+            finally:
+                if execution.compile:
+                    # Otherwise the next networks count as recompilations, of which there is a limit.
+                    torch.compiler.reset()
 
     def wait(self) -> None:
         """Wait until the device has done all that was asked of it."""

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from p2phd_eval.commands.configuration import configuration
-from p2phd_eval.commands.options import Device, Json, Seed
+from p2phd_eval.commands.options import Device, Json, Seed, Weights
 from p2phd_eval.errors import InputError
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.console import Output
@@ -42,6 +42,9 @@ def train(
         bool, typer.Option("--resume", help="Continue the run in --out; with none there, start it.")
     ] = False,
     preset: Annotated[str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")] = "512p",
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Print configuration, parameters and expected memory, and stop.")
+    ] = False,
     device: Device = None,
     json_target: Json = None,
     label_nc: Annotated[
@@ -140,6 +143,16 @@ def train(
     keep_every: Annotated[
         int | None, _option(_WATCHING, "--keep-every", "Epochs between checkpoints that stay; 0: the newest only.")
     ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write to RUN/tensorboard too.", rich_help_panel=_WATCHING)
+    ] = False,
+    validate_every: Annotated[
+        int | None, _option(_WATCHING, "--validate-every", "Epochs between FIDs on held-out photos; 0: none.")
+    ] = None,
+    validation_phase: Annotated[
+        str, typer.Option("--validation-phase", help="The held-out part.", rich_help_panel=_WATCHING)
+    ] = "val",
+    weights: Weights = None,
 ) -> None:
     """Train a pix2pixHD and write a run folder: config.json, log.jsonl, checkpoints/, grids/.
 
@@ -155,13 +168,15 @@ def train(
 
         p2phd-eval train DATA --out runs/1024p --preset 1024p --load-pretrain runs/512p
     """
+    from p2phd_eval.commands.dry_run import dry_run
+    from p2phd_eval.commands.watching import watch
     from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.generators.checkpoint import versions
     from p2phd_eval.generators.distributed import local_device, ranks_from_environment
     from p2phd_eval.generators.precision import amp_name
-    from p2phd_eval.generators.training import Watchers
+    from p2phd_eval.generators.tensorboard import TensorBoard
     from p2phd_eval.generators.training import train as run_training
-    from p2phd_eval.report.log_line import log_line
+    from p2phd_eval.held_out import HeldOut
 
     torch_device = local_device(find_device(device))
     if amp and precision is not None:
@@ -176,6 +191,15 @@ def train(
         output.note(f"device: {describe_device(torch_device)}{spread}, precision: {chosen}, run folder: {out}")
         if torch_device.type == "cpu" and chosen not in ("fp32", "fp64"):
             output.note("A CPU emulates reduced precision: this run shows quality, not speed.")
+        if dry:
+            dry_run(config, data, ranks.size, output)
+            return
+        board = TensorBoard(out) if tensorboard and ranks.is_first else None
+        held_out = None
+        if config.validate_every and ranks.is_first:
+            held_out = HeldOut(
+                config, data, validation_phase, out, device=torch_device, weights=weights, progress=output.progress
+            )
         with output.progress("train", "steps") as on_progress:
             result = run_training(
                 config,
@@ -184,12 +208,10 @@ def train(
                 device=torch_device,
                 ranks=ranks,
                 resume=resume,
-                watchers=Watchers(
-                    on_log=lambda record: output.note(log_line(record)),
-                    on_progress=on_progress,
-                    on_start=lambda fresh: output.note(_start_line(load_pretrain, fresh)),
-                ),
+                watchers=watch(output, on_progress, load_pretrain, board, held_out),
             )
+        if board:
+            board.close()
     output.document(
         document(
             "train",
@@ -212,8 +234,3 @@ def train(
         raise typer.Exit(128 + result.stopped_by)
     skipped = ", ".join(f"{name} {count}" for name, count in result.skipped_steps.items())
     output.note(f"Done: {result.step} steps, checkpoint {result.checkpoint}; steps skipped for overflow: {skipped}.")
-
-
-def _start_line(source: Path | None, fresh: dict[str, tuple[str, ...]]) -> str:
-    parts = "; ".join(f"{name}: {', '.join(names)}" for name, names in fresh.items() if names)
-    return f"Weights from {source}; initial ones in {parts}." if parts else f"All weights from {source}."

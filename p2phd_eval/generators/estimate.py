@@ -14,9 +14,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.errors import InputError
+from p2phd_eval.generators.batch import Batch
 from p2phd_eval.generators.conditioning import conditioning_channels
-from p2phd_eval.generators.dataset import Batch
 from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 from p2phd_eval.generators.precision import backend_flags
 
@@ -67,13 +66,7 @@ def estimate(config: TrainConfig, size: tuple[int, int], ranks: int = 1) -> Esti
     InputError
         If the batch cannot be shared, or the precision is unknown.
     """
-    parts = ranks * config.execution.grad_accum
-    if config.batch_size % parts:
-        raise InputError(
-            "--batch-size",
-            expected=f"a multiple of {parts} ({ranks} ranks x {config.execution.grad_accum} parts)",
-            found=str(config.batch_size),
-        )
+    config.samples_at_once(ranks)
     objective = config.objective
     traced = dataclasses.replace(
         config,
@@ -91,8 +84,8 @@ def estimate(config: TrainConfig, size: tuple[int, int], ranks: int = 1) -> Esti
 def trace_steps(config: TrainConfig, size: tuple[int, int]) -> Estimate:
     """Run two training steps on zeros on the CPU, and return what the second one needed at its peak.
 
-    Under FakeTensorMode this takes seconds and no memory; without, it is the training itself, but for paddings under
-    autocast. torch's global generator is left as it was.
+    Under FakeTensorMode this takes seconds and no memory; without, it is the training itself, but for paddings
+    and norms, which are those of a GPU. torch's global generator is left as it was.
 
     Parameters
     ----------
@@ -101,7 +94,7 @@ def trace_steps(config: TrainConfig, size: tuple[int, int]) -> Estimate:
     size : (int, int)
         Width and height in pixels.
     """
-    with torch.random.fork_rng(devices=[]), _PaddingAsOnCuda(), _LivingStorages() as storages:
+    with torch.random.fork_rng(devices=[]), _AsOnCuda(), _LivingStorages() as storages:
         model = Pix2PixHD(config, torch.device("cpu"))
         with backend_flags(model.precision, deterministic=config.execution.deterministic):
             _fill_pool(model, size)
@@ -112,13 +105,16 @@ def trace_steps(config: TrainConfig, size: tuple[int, int]) -> Estimate:
         return _account(model, storages, size)
 
 
-class _PaddingAsOnCuda(TorchFunctionMode):
-    """Pads in the dtype at hand, as CUDA's autocast does; the CPU's pads in float32, which a GPU need not hold."""
+_IS_CUDA = vars(torch._C.TensorBase)["is_cuda"].__get__
+
+
+class _AsOnCuda(TorchFunctionMode):
+    """Pads and normalises in the dtype at hand, as on CUDA; a CPU does both in float32, which a GPU need not hold."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func == torch.Tensor.is_cuda.__get__:
+        if func == _IS_CUDA:
             return True
         if func is not torch.nn.functional.pad:
             return func(*args, **(kwargs or {}))
@@ -216,7 +212,7 @@ def _account(model: Pix2PixHD, storages: _LivingStorages, size: tuple[int, int])
     state = storages.bytes_at_peak(moments)
     return Estimate(
         size=size,
-        samples=model.config.batch_size // model.config.execution.grad_accum,
+        samples=model.config.samples_at_once(1),
         parameters={name: sum(p.numel() for p in network.parameters()) for name, network in present.items()},
         weights=weights,
         gradients=gradients,

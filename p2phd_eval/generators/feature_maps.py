@@ -15,8 +15,9 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
+from p2phd_eval.generators.batch import Batch, photo_array, regions_of
 from p2phd_eval.generators.checkpoint import Checkpoint, versions
-from p2phd_eval.generators.dataset import Batch, TripletDataset, load_batches, photo_array
+from p2phd_eval.generators.dataset import TripletDataset, load_batches
 from p2phd_eval.generators.encoder import Encoder, build_encoder
 from p2phd_eval.generators.image_folder import open_image_folder
 from p2phd_eval.generators.inference import for_inference
@@ -35,26 +36,16 @@ class PrecomputeResult:
     manifest: dict[str, Any]
 
 
-def regions_of(batch: Batch, config: TrainConfig) -> tuple[torch.Tensor, int]:
-    """Return the map (N, 1, H, W) of the regions that features are averaged over, and a bound of its numbers."""
-    if config.features.kind == "label":
-        return batch.label, config.data.label_nc
-    assert batch.instance is not None and batch.n_instances is not None  # numbered by the data set
-    return batch.instance, batch.n_instances
-
-
 def whole_images(config: TrainConfig, data: Path, phase: str, *, photos: bool) -> TripletDataset:
     """Return a phase of a data set as sampling sees it: whole images, not mirrored, no precomputed features."""
-    features = config.features
-    encoded = 2**features.n_downsample if photos and features.kind != "none" else 1
     return TripletDataset(
         data,
         phase,
         config.data,
-        size_multiple=max(config.size_multiple, encoded),
+        size_multiple=config.size_multiple,
         photos=photos,
         augment_seed=None,
-        features=replace(features, precomputed=False),
+        features=replace(config.features, precomputed=False),
     )
 
 

@@ -26,7 +26,7 @@ class _MeanAbsoluteDifference(torch.autograd.Function):
         return torch.stack(sums).sum() / x.numel()
 
     @staticmethod
-    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:  # type: ignore[override]
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
         x, target = ctx.saved_tensors
         # Gradual underflow makes the sign right in any dtype.
         return (x - target).sign_() * (gradient / x.numel()), None

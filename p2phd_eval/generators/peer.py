@@ -17,7 +17,7 @@ from torch import nn
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.dataset import Batch
+from p2phd_eval.generators.batch import Batch
 from p2phd_eval.generators.vgg import untrained_vgg19_features
 from p2phd_eval.torchvision_ops import declare_missing_operators
 

@@ -11,10 +11,10 @@ from torch import nn
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.apex_amp import ApexOptimizer, initialise_apex
+from p2phd_eval.generators.batch import Batch, regions_of
 from p2phd_eval.generators.checkpoint import load_network
 from p2phd_eval.generators.compilation import compile_networks
 from p2phd_eval.generators.conditioning import conditioning_channels, encode
-from p2phd_eval.generators.dataset import Batch
 from p2phd_eval.generators.discriminator import build_discriminator
 from p2phd_eval.generators.distributed import SINGLE, Ranks, without_averaging
 from p2phd_eval.generators.encoder import build_encoder
@@ -253,18 +253,14 @@ class Pix2PixHD:
 
     def _style(self, batch: Batch) -> dict[str, Any]:
         """Return what `Synthesis` needs beside the conditioning."""
-        kind = self.config.features.kind
-        if kind == "none":
+        if self.config.features.kind == "none":
             return {}
         if self.encoder is None:
             return {"features": batch.features}
         assert batch.photo is not None
-        by_label = kind == "label"
-        return {
-            "photo": self._laid_out(batch.photo.to(self.precision.weights_dtype)),
-            "regions": batch.label if by_label else batch.instance,
-            "n_regions": self.config.data.label_nc if by_label else batch.n_instances,
-        }
+        regions, n_regions = regions_of(batch, self.config)
+        photo = self._laid_out(batch.photo.to(self.precision.weights_dtype))
+        return {"photo": photo, "regions": regions, "n_regions": n_regions}
 
     def _autocast(self) -> torch.autocast:
         return self.precision.autocast(self.device)

@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+from p2phd_eval.errors import InputError
+
 PLAIN, ORIGINAL = "plain", "original"
 SWITCHES = ("channels-last", "compile", "deterministic")
 """The other variants: what `ExecutionConfig` can switch on, each by itself."""
@@ -25,6 +27,11 @@ class Setting:
     precision: str  # a name of `precision.PRECISIONS`
     batch_size: int
     variant: str = PLAIN  # or one of SWITCHES, or ORIGINAL: NVIDIA's code
+
+    def __post_init__(self) -> None:
+        variants = (PLAIN, ORIGINAL, *SWITCHES)
+        if self.variant not in variants:
+            raise InputError("variant", expected=" | ".join(variants), found=repr(self.variant))
 
     def __str__(self) -> str:
         variant = "" if self.variant == PLAIN else f", {self.variant}"

@@ -16,8 +16,9 @@ import torch
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, file_sha256
+from p2phd_eval.generators.batch import regions_of
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, versions
-from p2phd_eval.generators.feature_maps import PhotoEncoder, regions_of
+from p2phd_eval.generators.feature_maps import PhotoEncoder
 
 STYLES = ("clusters", "photo")
 _PREFIX = "class_"
@@ -164,6 +165,7 @@ def cluster_styles(
     features, classes = [], []
     for done, (batch, encoded) in enumerate(photos.encode(range(n)), start=1):
         regions, n_regions = regions_of(batch, photos.config)
+        assert n_regions is not None  # the data set numbers instances
         label_of, area = _classes_and_areas(regions, n_regions, batch.label, photos.config.data.label_nc)
         height, width = encoded.shape[-2:]
         large = area > height * width // 32 * 0.5  # the original counts in 32nds of an image

@@ -16,8 +16,9 @@ import torch
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
+from p2phd_eval.generators.batch import Batch, photo_array
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, save_checkpoint
-from p2phd_eval.generators.dataset import Batch, Place, TripletDataset, epoch_batches, load_batches, photo_array
+from p2phd_eval.generators.dataset import Place, TripletDataset, epoch_batches, load_batches, training_set
 from p2phd_eval.generators.distributed import SINGLE, Ranks
 from p2phd_eval.generators.interrupts import StopRequest
 from p2phd_eval.generators.pix2pixhd import Losses, Pix2PixHD
@@ -97,17 +98,11 @@ def train(
     """
     checkpoint = open_run(out, config, resume=resume)
     execution = config.execution
-    _require_shares(config, ranks)
-    dataset = TripletDataset(
-        data,
-        config.data.phase,
-        config.data,
-        size_multiple=config.size_multiple,
-        photos=True,
-        augment_seed=config.seed,
-        features=config.features,
-        cache=None if execution.cache is None else Path(execution.cache),
-    )
+    config.samples_at_once(ranks.size)
+    if config.objective.pool_size and ranks.size > 1:
+        found = str(config.objective.pool_size)
+        raise InputError("--pool-size", expected="0 on several ranks, as in the original", found=found)
+    dataset = training_set(config, data)
     if len(dataset) < config.batch_size:
         raise InputError(
             str(data),
@@ -134,20 +129,6 @@ def train(
         if ranks.is_first:
             write_json(out / "config.json", config.to_dict())
         return _run(model, dataset, out, step, ranks, watchers if ranks.is_first else _NOBODY)
-
-
-def _require_shares(config: TrainConfig, ranks: Ranks) -> None:
-    if config.batch_size % (ranks.size * config.execution.grad_accum):
-        raise InputError(
-            "--batch-size",
-            expected=f"a multiple of {ranks.size} ranks x {config.execution.grad_accum} parts (--grad-accum)",
-            found=str(config.batch_size),
-            fix="It counts the samples of a step over all ranks: raise it, or start fewer processes.",
-        )
-    if config.objective.pool_size and ranks.size > 1:
-        raise InputError(
-            "--pool-size", expected="0 on several ranks, as in the original", found=str(config.objective.pool_size)
-        )
 
 
 def _run(

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.generators.sampling import MANIFEST
+from p2phd_eval.generators.image_folder import MANIFEST
 from p2phd_eval.images import ImageSet, read_rgb
 from p2phd_eval.pictures import difference_column, evenly_spaced, picture_grid
 from p2phd_eval.report.console import ResultTable

@@ -12,16 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.filesize import decimal
 from rich.progress import (
     BarColumn,
-    DownloadColumn,
-    MofNCompleteColumn,
     Progress,
     ProgressColumn,
     Task,
     TextColumn,
     TimeRemainingColumn,
-    TransferSpeedColumn,
 )
 from rich.table import Table
 from rich.text import Text
@@ -57,6 +55,7 @@ class Output:
     def __init__(self, json_target: str | None = None, *, silent: bool = False) -> None:
         self._json_target = None if silent else json_target
         self._silent = silent
+        self._bar: Progress | None = None  # what a terminal shows while work is going on
         self._results = Console(stderr=json_target == "-", highlight=False, quiet=silent)
         self._notes = Console(stderr=True, highlight=False, quiet=silent)
 
@@ -107,29 +106,48 @@ class Output:
         if not self._notes.is_terminal:
             yield _PlainProgress(description, unit, self.note)
             return
-        in_bytes = unit == "bytes"
-        bar = Progress(
+        if self._bar is not None:
+            # A terminal shows one set of bars at a time: work inside of other work gets a bar below.
+            with self._task(self._bar, description, unit, stays=False) as on_progress:
+                yield on_progress
+            return
+        self._bar = Progress(
             TextColumn("{task.description}"),
             BarColumn(),
-            DownloadColumn() if in_bytes else MofNCompleteColumn(),
-            TransferSpeedColumn() if in_bytes else _RateColumn(unit),
+            _AmountColumn(),
+            _RateColumn(),
             TimeRemainingColumn(),
             console=self._notes,
         )
-        with bar:
-            # Work that turns out to be done already never calls back and shows no bar.
-            task = bar.add_task(description, total=None, visible=False)
-            yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+        try:
+            with self._bar, self._task(self._bar, description, unit, stays=True) as on_progress:
+                yield on_progress
+        finally:
+            self._bar = None
+
+    @contextmanager
+    def _task(self, bar: Progress, description: str, unit: str, *, stays: bool) -> Iterator[OnProgress]:
+        # Work that turns out to be done already never calls back and shows no bar.
+        task = bar.add_task(description, total=None, visible=False, unit=unit)
+        yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
+        if not stays:
+            bar.remove_task(task)
+
+
+class _AmountColumn(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        total = int(task.total or 0)
+        if task.fields["unit"] == "bytes":
+            return Text(f"{decimal(int(task.completed))}/{decimal(total)}")
+        return Text(f"{int(task.completed)}/{total}")
 
 
 class _RateColumn(ProgressColumn):
-    def __init__(self, unit: str) -> None:
-        super().__init__()
-        self._unit = unit
-
     def render(self, task: Task) -> Text:
-        speed = task.finished_speed or task.speed
-        return Text(f"{speed:.3g} {self._unit}/s" if speed else "")
+        speed, unit = task.finished_speed or task.speed, task.fields["unit"]
+        if not speed:
+            return Text("")
+        return Text(f"{decimal(int(speed))}/s" if unit == "bytes" else f"{speed:.3g} {unit}/s")
 
 
 class _PlainProgress:

@@ -12,8 +12,9 @@ from PIL import Image
 
 from p2phd_eval.config import DataConfig, FeatureConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.generators.batch import Batch, collate
 from p2phd_eval.generators.conditioning import instance_edges
-from p2phd_eval.generators.dataset import Batch, TripletDataset, collate, epoch_batches, load_batches
+from p2phd_eval.generators.dataset import TripletDataset, epoch_batches, load_batches
 from p2phd_eval.generators.decoded_cache import DecodedCache
 from p2phd_eval.generators.encoder import instance_average_pool
 from p2phd_eval.generators.scenes import CLASSES

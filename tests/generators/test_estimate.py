@@ -10,7 +10,7 @@ import torch
 
 from p2phd_eval.config import DiscriminatorConfig, ExecutionConfig, FeatureConfig, TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.estimate import Estimate, _LivingStorages, _PaddingAsOnCuda, estimate, trace_steps
+from p2phd_eval.generators.estimate import Estimate, _AsOnCuda, _LivingStorages, estimate, trace_steps
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.dry_run import dry_run_document, dry_run_tables
 
@@ -94,7 +94,7 @@ def test_ranks_share_the_batch_and_stand_ins_take_the_same(tiny: TrainConfig) ->
     assert estimate(tiny, SIZE, ranks=2) == estimate(replace(tiny, batch_size=1), SIZE)
     assert estimate(replace(tiny, precision="tf32"), SIZE) == estimate(tiny, SIZE)
     assert estimate(replace(tiny, precision="apex-O2"), SIZE) == estimate(replace(tiny, precision="fp16"), SIZE)
-    with pytest.raises(InputError, match="a multiple of 3"):
+    with pytest.raises(InputError, match="a multiple of 3 ranks x 1 parts"):
         estimate(tiny, SIZE, ranks=3)
 
 
@@ -102,7 +102,7 @@ def test_autocast_pads_in_the_reduced_dtype(tiny: TrainConfig) -> None:
     """As CUDA's does; and outside the estimate the CPU's own rule is back."""
     image = torch.ones(1, 1, 4, 4, dtype=torch.bfloat16)
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        with _PaddingAsOnCuda():
+        with _AsOnCuda():
             padded = torch.nn.functional.pad(image, (1, 1, 1, 1), mode="reflect")
             assert torch.nn.functional.conv2d(image.float(), torch.ones(1, 1, 1, 1)).dtype == torch.bfloat16
         assert padded.dtype == torch.bfloat16

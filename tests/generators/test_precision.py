@@ -8,8 +8,8 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.generators.batch import Batch
 from p2phd_eval.generators.conditioning import encode
-from p2phd_eval.generators.dataset import Batch
 from p2phd_eval.generators.layers import BatchNorm2d, InstanceNorm2d
 from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 from p2phd_eval.generators.precision import (

@@ -16,9 +16,9 @@ from PIL import Image
 from p2phd_eval.config import FeatureConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
+from p2phd_eval.generators.batch import photo_array
 from p2phd_eval.generators.checkpoint import latest_path, load_checkpoint, save_checkpoint
 from p2phd_eval.generators.conditioning import conditioning_channels, encode
-from p2phd_eval.generators.dataset import photo_array
 from p2phd_eval.generators.feature_maps import whole_images
 from p2phd_eval.generators.networks import build_generator
 from p2phd_eval.generators.original import open_source

@@ -17,7 +17,7 @@ from p2phd_eval.config import (
     ObjectiveConfig,
     TrainConfig,
 )
-from p2phd_eval.generators.dataset import Batch
+from p2phd_eval.generators.batch import Batch
 from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 
 Arrays = dict[str, npt.NDArray[Any]]
