@@ -4,18 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
-import types
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from p2phd_eval.bench.drawing import draw_data, drawn_size
@@ -23,53 +18,18 @@ from p2phd_eval.bench.largest import largest_batch
 from p2phd_eval.bench.stage import Stage, Trainee
 from p2phd_eval.cli import app
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
-from p2phd_eval.errors import InputError
 from p2phd_eval.generators.batch import Batch
 from p2phd_eval.generators.dataset import TripletDataset
-from p2phd_eval.generators.original_options import write_options
-from p2phd_eval.generators.peer import original_step
 from p2phd_eval.generators.scenes import write_dataset
-from p2phd_eval.generators.speed import BenchResult, Measurement, Setting, largest_that_fits, settings
-from p2phd_eval.generators.vgg import VGGLoss
+from p2phd_eval.generators.speed import Setting
 from p2phd_eval.presets import PRESETS
-from p2phd_eval.torchvision_ops import declare_missing_operators
+from tests.checkout import write_checkout
 
 CPU = torch.device("cpu")
 TINY = (
     *("--preset", "demo", "--load-size", "64", "--ngf", "4", "--n-blocks", "1", "--ndf", "4", "--device", "cpu"),
     *("--warm-up", "1", "--steps", "3", "--repeats", "2", "--json", "-"),
 )
-
-# Stands for NVIDIA's models/pix2pixHD_model.py, which is not ours to keep here: its interface, its way of calling CUDA
-# and its imports, around a convolution each for G and D. It writes down the options that it was given.
-CHECKOUT = """
-import json
-from pathlib import Path
-import torch
-from torch.autograd import Variable
-from torchvision import models
-from util.helper import FACTOR
-
-class Pix2PixHDModel(torch.nn.Module):
-    loss_names = ["G_GAN", "G_GAN_Feat", "D_real", "D_fake"]
-
-    def initialize(self, opt):
-        print(opt)
-        (Path(__file__).parent / "options.json").write_text(json.dumps(vars(opt)))
-        self.vgg = models.vgg19(pretrained=True).features.cuda()
-        self.netG, self.netD = torch.nn.Conv2d(1, 3, 3, padding=1).cuda(), torch.nn.Conv2d(3, 1, 3).cuda()
-        self.optimizer_G = torch.optim.Adam(self.netG.parameters(), lr=opt.lr)
-        self.optimizer_D = torch.optim.Adam(self.netD.parameters(), lr=opt.lr)
-
-    def forward(self, label, inst, image, feat, infer=False):
-        if len(label) > 2:
-            raise torch.OutOfMemoryError("3 are too many")
-        edges = torch.cuda.ByteTensor(inst.size()).zero_().cuda()
-        x = Variable(torch.cuda.FloatTensor(label.size()).zero_() + label.data.long().cuda() + edges, volatile=infer)
-        fake = FACTOR * self.netG(x)
-        judged, on_fake, on_real = self.netD(fake), self.netD(fake.detach()), self.netD(image)
-        return [[(judged - 1).pow(2).mean(), 0, (on_real - 1).pow(2).mean(), on_fake.pow(2).mean()], None]
-"""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -82,11 +42,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture
 def checkout(tmp_path: Path) -> Path:
-    folder = tmp_path / "pix2pixHD"
-    for name, text in (("models/pix2pixHD_model.py", CHECKOUT), ("util/helper.py", "FACTOR = 2.0\n")):
-        (folder / name).parent.mkdir(parents=True)
-        (folder / name).write_text(text)
-    return folder
+    return write_checkout(tmp_path / "pix2pixHD")
 
 
 def invoke(*arguments: object) -> Result:
@@ -97,15 +53,6 @@ def error_of(result: Result) -> str:
     assert result.exit_code == 2, result.output
     assert "Traceback" not in result.output
     return " ".join(result.stderr.split())
-
-
-def row(precision: str, batch_size: int, *seconds: float, variant: str = "plain", **fields: Any) -> Measurement:
-    setting = Setting(precision=precision, batch_size=batch_size, variant=variant)
-    return Measurement(setting=setting, seconds=seconds, **fields)
-
-
-def result_of(*rows: Measurement) -> BenchResult:
-    return BenchResult(measurements=rows, largest=(), width=64, height=32)
 
 
 def test_a_document_agrees_with_its_steps(checkout: Path, tmp_path: Path) -> None:
@@ -222,62 +169,6 @@ def test_bad_options(tmp_path: Path) -> None:
     assert "--width, --height: expected no DATA" in error_of(invoke(tmp_path, *TINY, "--width", 64))
 
 
-def test_ratios_need_what_they_compare() -> None:
-    fp32 = row("fp32", 1, 4.0, 4.0, peak_memory_bytes=100)
-    amp = row("amp-fp16", 1, 2.0, 1.0, peak_memory_bytes=60)
-    (same, memory) = result_of(fp32, amp).ratios()
-    assert (same.value, same.interval) == (4 / 1.5, (4 / 1.75, 4 / 1.25))
-    assert (memory.value, memory.interval, memory.talk) == (0.6, None, None)
-    assert result_of(row("fp32", 1), amp).ratios() == []  # fp32 did not fit
-    assert result_of(amp).ratios() == []
-    names = [ratio.name for ratio in result_of(fp32, amp, row("amp-fp16", 2, 2.0)).ratios()]
-    assert names[1] == "amp-fp16 with twice the batch (2) against fp32, per image"
-
-
-def test_an_unknown_variant_is_refused() -> None:
-    with pytest.raises(InputError, match="channels-last"):
-        Setting(precision="fp32", batch_size=1, variant="channels_last")
-
-
-def test_untrained_vgg19_keeps_the_size_of_activations() -> None:
-    """As trained weights do, so that float16's range means the same; PyTorch's own initial weights lose 3 digits."""
-    torch.manual_seed(0)
-    loss = VGGLoss("untrained")
-    widths = [layer.out_channels for layer in loss.layers if isinstance(layer, torch.nn.Conv2d)]
-    # Table 1, column E of the VGG paper; relu5_1 is the last that the loss looks at.
-    assert widths == [64, 64, 128, 128, *[256] * 4, *[512] * 5]
-    with torch.no_grad():
-        activations = torch.nn.Sequential(*loss.layers)(torch.randn(1, 3, 32, 32))
-    assert 0.1 < activations.std() < 10
-    assert not any(parameter.requires_grad for parameter in loss.parameters())
-
-
-def test_rows_of_the_table() -> None:
-    rows = settings(["fp32", "bf16"], [1, 4], ["compile"], against=True)
-    assert [str(setting) for setting in rows] == [
-        *("fp32, original, batch 1", "fp32, original, batch 4"),
-        *("fp32, batch 1", "fp32, compile, batch 1", "fp32, batch 4", "fp32, compile, batch 4"),
-        *("bf16, batch 1", "bf16, compile, batch 1", "bf16, batch 4", "bf16, compile, batch 4"),
-    ]
-
-
-@given(st.integers(0, 5000))
-def test_the_search_finds_the_largest_batch(limit: int) -> None:
-    asked = []
-
-    def attempt(size: int) -> str | None:
-        asked.append(size)
-        return None if size <= limit else f"{size} are too many"
-
-    found, reason = largest_that_fits(attempt)
-    if limit >= 4096:
-        assert (found, reason) == (4096, "no larger one was tried")
-    else:
-        assert found == limit
-        assert reason == f"{limit + 1} are too many"
-    assert len(asked) <= 26  # 13 doublings, and as many halvings
-
-
 class SmallMemory(Stage):
     """The CPU with a memory that is full at 5 samples; a real one would end the process."""
 
@@ -315,67 +206,3 @@ def test_a_setting_that_does_not_fit_leaves_the_others(checkout: Path) -> None:
     fits = {(found["variant"], found["batch_size"]): found["fits"] for found in json.loads(result.stdout)["rows"]}
     assert fits == {("original", 1): True, ("original", 3): False, ("plain", 1): True, ("plain", 3): True}
     assert "fp32\toriginal\t3\tdoes not fit" in result.stderr  # beside JSON on stdout
-
-
-def snapshot() -> dict[str, Any]:
-    declare_missing_operators()
-    import torchvision
-
-    names = ("models", "util", "options", "data")
-    return {
-        "path": list(sys.path),
-        "modules": {name: module for name, module in sys.modules.items() if name.partition(".")[0] in names},
-        "bytecode": sys.dont_write_bytecode,
-        "cuda": ("cuda" in vars(torch.Tensor), torch.Tensor.cuda, torch.nn.Module.cuda),
-        "types": (torch.cuda.FloatTensor, torch.cuda.ByteTensor),
-        "variable": torch.autograd.Variable,
-        "vgg": torchvision.models.vgg19,
-    }
-
-
-def test_the_originals_step_leaves_no_trace(checkout: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "util", types.ModuleType("util"))  # someone else's of that name
-    before = snapshot()
-    with original_step(checkout, TrainConfig(), CPU):
-        assert torch.cuda.FloatTensor is torch.FloatTensor
-    assert snapshot() == before
-    assert not list(checkout.rglob("__pycache__"))
-
-    (checkout / "util" / "helper.py").write_text("raise ImportError('half a checkout')\n")
-    with (
-        pytest.raises(InputError, match="found ImportError: half a checkout"),
-        original_step(checkout, TrainConfig(), CPU),
-    ):
-        pass
-    assert snapshot() == before
-
-
-def test_the_originals_step_updates_both_networks(checkout: Path) -> None:
-    batch = Batch(
-        triplets=(),
-        label=torch.ones(2, 1, 8, 8, dtype=torch.uint8),
-        instance=torch.ones(2, 1, 8, 8, dtype=torch.int32),
-        photo=torch.rand(2, 3, 8, 8),
-    )
-    with original_step(checkout, TrainConfig(lr=0.5), CPU) as step:
-        model = step.__self__._model  # type: ignore[attr-defined]
-        before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-        step(batch)
-        after = model.state_dict()
-    changed = {name.partition(".")[0] for name in after if (after[name] != before[name]).any()}
-    assert changed == {"netG", "netD"}
-
-
-@pytest.mark.parametrize("preset", sorted(PRESETS))
-def test_the_original_is_given_our_configuration(preset: str, checkout: Path, tmp_path: Path) -> None:
-    """Its options are those that the `opt.txt` of a converted checkpoint records."""
-    config = PRESETS[preset]
-    with original_step(checkout, config, CPU):
-        given = json.loads((checkout / "models" / "options.json").read_text())
-    write_options(tmp_path / "opt.txt", config)
-    recorded = dict(line.split(": ") for line in (tmp_path / "opt.txt").read_text().splitlines()[1:])
-    shared = given.keys() & recorded.keys()
-    assert {name: str(given[name]) for name in shared} == {name: recorded[name] for name in shared}
-    # How long to train and how files are cut, which our loop and loader do.
-    loops = {"niter", "niter_decay", "batchSize", "loadSize", "fineSize", "no_flip", "fp16"}
-    assert recorded.keys() - given.keys() == loops

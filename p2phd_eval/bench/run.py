@@ -14,7 +14,7 @@ import torch
 from p2phd_eval.bench.largest import largest_batch
 from p2phd_eval.bench.stage import Stage
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.generators.dataset import Place, TripletDataset, load_batches
+from p2phd_eval.generators.dataset import Place, TripletDataset, default_workers, load_batches, training_set
 from p2phd_eval.generators.peer import require_checkout
 from p2phd_eval.generators.precision import find_precision
 from p2phd_eval.generators.speed import BenchResult, Measurement, Setting
@@ -76,7 +76,7 @@ def bench(
     if config.objective.vgg != "none":
         config = replace(config, objective=replace(config.objective, vgg=UNTRAINED))
     config = replace(config, epochs_fix_global=0, load_pretrain=None)
-    dataset = _open(data, config)
+    dataset = training_set(config, data)
     samples = [dataset[1, i] for i in range(min(_SAMPLES, len(dataset)))]
     stage = Stage(config, device, against)
 
@@ -101,20 +101,6 @@ def bench(
     )
 
 
-def _open(data: Path, config: TrainConfig) -> TripletDataset:
-    cache = config.execution.cache
-    return TripletDataset(
-        data,
-        config.data.phase,
-        config.data,
-        size_multiple=config.size_multiple,
-        photos=True,
-        augment_seed=config.seed,
-        features=config.features,
-        cache=None if cache is None else Path(cache),
-    )
-
-
 def _joined(parts: list[Measurement]) -> Measurement:
     """Join the repeats of one setting; one that did not fit stands for all."""
     last = parts[-1]
@@ -135,8 +121,8 @@ class _Clock:
 
     def __init__(self, stage: Stage, dataset: TripletDataset, timing: Timing, workers: int | None) -> None:
         self._stage, self._dataset, self._timing = stage, dataset, timing
-        # The default of `load_batches`, to know how much is prefetched.
-        self._workers = (4 if stage.device.type == "cuda" else 0) if workers is None else workers
+        # To know how much is prefetched.
+        self._workers = default_workers(stage.device) if workers is None else workers
 
     def _places(self, batch_size: int) -> Iterator[list[Place]]:
         # Round and round: a batch may be larger than the data set.

@@ -97,6 +97,7 @@ def bench(
     from p2phd_eval.bench.run import Timing
     from p2phd_eval.bench.run import bench as run_bench
     from p2phd_eval.devices import describe_device, find_device
+    from p2phd_eval.generators.dataset import default_workers
     from p2phd_eval.generators.peer import require_checkout
     from p2phd_eval.generators.precision import find_precision
     from p2phd_eval.generators.speed import SWITCHES, settings
@@ -161,7 +162,7 @@ def bench(
     asked = {"preset": preset, "config": config.to_dict(), "data": source, "timing": asdict(timing)}
     output.document(bench_document(result, machine, **asked))
     if slow := result.waits_for_data:
-        output.note(waiting_message(slow, workers if workers is not None else 4 if on_cuda else 0))
+        output.note(waiting_message(slow, default_workers(torch_device) if workers is None else workers))
         raise typer.Exit(1)
 
 

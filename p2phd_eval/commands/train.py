@@ -181,6 +181,8 @@ def train(
     torch_device = local_device(find_device(device))
     if amp and precision is not None:
         raise InputError("--amp", expected="--amp or --precision", found="both", fix="Leave one out.")
+    if vgg == "untrained":
+        raise InputError("--vgg untrained", expected="none, torchvision or a file", found="weights for timing alone")
     chosen = precision or (amp_name(torch_device) if amp else "fp32")
     given = {name: str(value) if isinstance(value, Path) else value for name, value in ctx.params.items()}
     given["compile"] = compile_networks

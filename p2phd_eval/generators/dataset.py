@@ -151,6 +151,11 @@ def epoch_batches(n: int, batch_size: int, seed: int, epoch: int) -> list[list[P
     ]
 
 
+def default_workers(device: torch.device) -> int:
+    """Return how many processes load data: 4 beside a GPU, which would wait for one, elsewhere none."""
+    return 4 if device.type == "cuda" else 0
+
+
 def load_batches(
     dataset: TripletDataset, batches: Iterable[Sequence[Place]], device: torch.device, workers: int | None = None
 ) -> Iterator[Batch]:
@@ -163,18 +168,15 @@ def load_batches(
         Of all epochs: workers then live as long as the run.
     device : torch.device
     workers : int, optional
-        Processes; by default 4 beside a GPU, else none. No sample depends on their number: each is seeded by its place.
+        Processes; by default `default_workers`. No sample depends on their number: each is seeded by its place.
     """
-    on_gpu = device.type == "cuda"
-    if workers is None:
-        workers = 4 if on_gpu else 0
     loader: DataLoader[Batch] = DataLoader(
         dataset,
         batch_sampler=batches,  # type: ignore[arg-type]  # typed for plain indices
         collate_fn=collate,
-        num_workers=workers,
+        num_workers=default_workers(device) if workers is None else workers,
         worker_init_fn=_leave_interrupts_to_the_parent,
-        pin_memory=on_gpu,
+        pin_memory=device.type == "cuda",
     )
     for batch in loader:
         yield batch.to(device)

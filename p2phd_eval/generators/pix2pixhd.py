@@ -229,16 +229,13 @@ class Pix2PixHD:
         def pair(image: torch.Tensor) -> torch.Tensor:
             return self._laid_out(torch.cat((conditioning, image.to(dtype)), dim=1))
 
-        if self.pool is None and self.config.discriminator.norm == "instance":
-            both = self._discriminate(torch.cat((pair(fake), pair(photo))))
-            on_fake, on_real = [
-                [[activation.chunk(2)[half] for activation in scale] for scale in both] for half in (0, 1)
-            ]
-            return on_fake, on_fake, on_real
-        # A pool shows D other samples than G is judged by, and batch norm depends on what goes through together.
         sample = pair(fake)
-        pooled = sample.detach() if self.pool is None else self.pool.query(sample)
-        on_fake = self._discriminate(pooled)
+        if self.pool is None and self.config.discriminator.norm == "instance":
+            # Not joined with the photo into one batch: the generator's loss runs backward through the sample alone.
+            on_fake = self._discriminate(sample)
+            return on_fake, on_fake, self._discriminate(pair(photo))
+        # A pool shows D other samples than G is judged by, and batch norm counts what goes through.
+        on_fake = self._discriminate(sample.detach() if self.pool is None else self.pool.query(sample))
         on_real = self._discriminate(pair(photo))
         return self.discriminator(sample), on_fake, on_real
 

@@ -92,6 +92,13 @@ def choose_geometry(
     """
     cropped = rng is not None and "crop" in config.resize
     resized = resized_size(size, config, multiple, cropped=cropped)
+    if not cropped and min(resized) < 2 * multiple:
+        raise InputError(
+            where,
+            expected=f"at least {2 * multiple} pixels a side for networks that halve it to 1/{multiple}",
+            found=f"{resized[0]} x {resized[1]}" + (f" (file: {size[0]} x {size[1]})" if size != resized else ""),
+            fix="Use larger images, a larger --load-size, or a smaller --n-downsample.",
+        )
     if rng is None:
         return Geometry(resized=resized)
     crop = None

@@ -182,10 +182,10 @@ def test_the_discriminators_gradients_are_those_of_their_own_loss(tiny: TrainCon
     with twin.precision.autocast(CPU):
         x = encode(batch.label, batch.instance, tiny.data.label_nc)
         assert batch.photo is not None
-        pairs = torch.cat((torch.cat((x, fake), 1), torch.cat((x, batch.photo), 1)))
         # As the first convolution would cast them.
-        on_both = twin.discriminator(pairs.to(twin.precision.autocast_dtype or torch.float32))
-    logits = [scale[-1].float().chunk(2) for scale in on_both]
+        dtype = twin.precision.autocast_dtype or torch.float32
+        on_fake, on_real = (twin.discriminator(torch.cat((x, image), 1).to(dtype)) for image in (fake, batch.photo))
+    logits = [(f[-1].float(), r[-1].float()) for f, r in zip(on_fake, on_real, strict=True)]
     loss = sum(0.5 * ((f**2).mean() + ((r - 1) ** 2).mean()) for f, r in logits)
     assert isinstance(loss, torch.Tensor)
     loss.backward()
