@@ -27,6 +27,7 @@ from p2phd_eval.presets import PRESETS
 
 LOSSES = ("G_GAN", "G_GAN_Feat", "D_real", "D_fake")
 ARMS = ("fp32", "amp-bf16")
+LOG_EVERY = 5  # steps
 WINDOW = 16  # logged steps in a moving average
 WIDTH, HEIGHT, N_TRAIN = 128, 64, 160
 
@@ -39,7 +40,7 @@ def train_all(work: Path, seeds: int) -> dict[str, Path]:
     scenes = work / "scenes"
     if not (scenes / "classes.json").exists():
         write_dataset(scenes, n_train=N_TRAIN, n_test=1, width=WIDTH, height=HEIGHT, seed=0)
-    base = replace(PRESETS["demo"], data=DataConfig(label_nc=len(CLASSES), load_size=WIDTH), log_every=5)
+    base = replace(PRESETS["demo"], data=DataConfig(label_nc=len(CLASSES), load_size=WIDTH), log_every=LOG_EVERY)
     runs = {}
     for seed in range(seeds):
         for arm in ARMS:
@@ -67,8 +68,8 @@ def summary(fp32: Curves, amp: Curves) -> dict[str, float]:
 
     `mean_difference` is AMP's mean minus fp32's over the last quarter, `seed_sd` the standard deviation over fp32's
     seeds there, `standard_error` that of the difference of the two means (Welch). `inside` is the share of AMP's points
-    that lie within the range of all fp32 seeds but one, averaged over which is left out: if AMP's curves were more seeds
-    of fp32, it would be `inside_if_the_same`, since of n exchangeable values all but the two at the ends lie inside.
+    that lie within the range of all fp32 seeds but one, averaged over which is left out: if AMP's curves were more
+    seeds of fp32, it would be `inside_if_the_same`: of n exchangeable values all but the two at the ends lie inside.
     """
     last = fp32.shape[1] * 3 // 4
     a, b = fp32[:, last:].mean(axis=1), amp[:, last:].mean(axis=1)
@@ -104,7 +105,10 @@ def draw(path: Path, steps: npt.NDArray[np.int64], curves: dict[str, dict[str, C
     for axis in axes[1]:
         axis.set_xlabel("step")
     axes[0, 0].legend()
-    figure.suptitle(f"Losses of fp32 and amp-bf16: mean, each of {seeds} seeds, and their range (CPU, embedded scenes)")
+    span = WINDOW * LOG_EVERY
+    figure.suptitle(
+        f"Losses of fp32 and amp-bf16, moving averages over {span} steps: {seeds} seeds each, their range and mean"
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=110)
 

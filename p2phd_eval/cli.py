@@ -98,4 +98,13 @@ def main() -> None:
     arguments = sys.argv[1:]
     if "--debug" in arguments:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
-    app(args=arguments, prog_name="p2phd-eval")
+    try:
+        app(args=arguments, prog_name="p2phd-eval")
+    except SystemExit as end:
+        if "WORLD_SIZE" not in os.environ or not end.code:
+            raise
+        # A rank that ends early still has threads that talk to the others; taking the interpreter down would abort
+        # the process, and torchrun would report that instead of the exit code.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(end.code if isinstance(end.code, int) else 1)

@@ -139,7 +139,7 @@ def test_the_largest_presets_run_without_what_training_needs(tmp_path: Path) -> 
 
 def test_drawn_features_are_constant_in_each_instance(tmp_path: Path) -> None:
     config = TrainConfig(data=DataConfig(resize="none"), features=FeatureConfig(kind="instance", precomputed=True))
-    draw_data(tmp_path, config, (64, 32))
+    draw_data(tmp_path, config, (64, 64))
     dataset = TripletDataset(
         tmp_path, "train", config.data, size_multiple=32, photos=True, augment_seed=None, features=config.features
     )

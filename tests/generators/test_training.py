@@ -224,3 +224,21 @@ def test_a_full_disk_leaves_the_old_checkpoint(scenes: Path, tiny: TrainConfig, 
     assert "the checkpoint before is intact" in process.stdout
     assert load_checkpoint(run / "checkpoints/latest.pt").step == 4
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["latest.pt"]  # no half-written file stays
+
+
+def test_an_overflow_of_the_discriminators_is_in_the_log(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    """A scale that D's gradients overflow with: its steps are skipped until the scale has fallen; G's go on."""
+    config = replace(tiny, precision="amp-fp16")
+    run = tmp_path / "run"
+    path = train(replace(config, epochs_decay=0), scenes, run, device=CPU).checkpoint
+    document = torch.load(path, weights_only=True)
+    for name, scale in (("G", 128.0), ("D", 1e38)):
+        document["optimizers"][name]["scaler"]["scale"] = scale
+    before = {name: state["skipped_before"] for name, state in document["optimizers"].items()}
+    skipped = log_of(run)[-1]["skipped_steps"]
+    torch.save(document, path)
+    train(config, scenes, run, device=CPU, resume=True)
+    first = log_of(run)[6]
+    assert first["skipped_steps"] == {"G": skipped["G"], "D": skipped["D"] + 1}  # type: ignore[index]
+    assert first["loss_scale"] == {"G": 128.0, "D": pytest.approx(0.5e38)}
+    assert before == {"G": 0, "D": 0}
