@@ -131,7 +131,10 @@ def bench(
     output = Output(json_target)
     output.note(f"device: {describe_device(torch_device)}")
     if torch_device.type == "cpu":
-        output.note("These times say nothing about a GPU: most CPUs emulate reduced precision.")
+        output.note(
+            "These times say nothing about a GPU: most CPUs emulate reduced precision. "
+            "A step at full size takes minutes; --preset demo takes a moment."
+        )
     if largest and not on_cuda:
         output.note("--largest is left out: only CUDA says when its memory is full, without ending the process.")
     machine = describe_machine(torch_device)

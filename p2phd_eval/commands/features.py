@@ -17,7 +17,7 @@ Source = Annotated[
     Path, typer.Argument(metavar="RUN", help="Run folder, checkpoint file, or a folder of the original.")
 ]
 Photos = Annotated[Path, typer.Argument(metavar="DATA", help="Data set with photos.")]
-Phase = Annotated[str, typer.Option("--phase", help="Part of the data set: folders <phase>_label and so on.")]
+Phase = Annotated[str, typer.Option("--phase", help="Part of the data set: folders PHASE_label and so on.")]
 
 
 @app.command()
@@ -85,7 +85,7 @@ def precompute(
     device: Device = None,
     json_target: Json = None,
 ) -> None:
-    """Encode all photos and write their feature maps to DATA/<phase>_feat, for `train --load-features`.
+    """Encode all photos and write their feature maps to DATA/PHASE_feat, for `train --load-features`.
 
     Maps that are there already are kept, so an interrupted call goes on where it stopped.
 

@@ -21,7 +21,7 @@ def generate(
     data: Annotated[Path, typer.Argument(help="Data set with label maps; photos only for --style photo.")],
     out: Annotated[Path, typer.Option("--out", help="Image folder to write.")],
     phase: Annotated[
-        str, typer.Option("--phase", help="Part of the data set: folders <phase>_label and so on.")
+        str, typer.Option("--phase", help="Part of the data set: folders PHASE_label and so on.")
     ] = "test",
     precision: Annotated[
         str,

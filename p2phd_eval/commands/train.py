@@ -25,7 +25,7 @@ def _option(panel: str, name: str, text: str) -> Any:
 
 def train(
     ctx: typer.Context,
-    data: Annotated[Path, typer.Argument(help="Data set with train_label, train_inst (optional) and train_img.")],
+    data: Annotated[Path, typer.Argument(help="Data set with train_label, train_inst (optional), train_img.")],
     out: Annotated[Path, typer.Option("--out", help="Run folder to write.")],
     seed: Seed = 0,
     amp: Annotated[
@@ -64,7 +64,7 @@ def train(
     load_size: Annotated[int | None, _option(_DATA, "--load-size", "Width in pixels after scaling.")] = None,
     crop_size: Annotated[int | None, _option(_DATA, "--crop-size", "Side of the crop in pixels.")] = None,
     flip: Annotated[bool | None, _option(_DATA, "--flip/--no-flip", "Mirror half of the samples.")] = None,
-    phase: Annotated[str | None, _option(_DATA, "--phase", "Part to train on: <phase>_label ... (train).")] = None,
+    phase: Annotated[str | None, _option(_DATA, "--phase", "Folders PHASE_label and so on. Default: train.")] = None,
     kind: Annotated[str | None, _option(_G, "--generator", "global, or local (with enhancers).")] = None,
     ngf: Annotated[int | None, _option(_G, "--ngf", "Filters of the first convolution.")] = None,
     n_downsample: Annotated[int | None, _option(_G, "--n-downsample", "Halvings in the global generator.")] = None,
@@ -96,7 +96,7 @@ def train(
         float | None, _option(_OBJECTIVE, "--lambda-feat", "Weight of feature matching and VGG loss.")
     ] = None,
     vgg: Annotated[
-        str | None, _option(_OBJECTIVE, "--vgg", "VGG loss: none (default), torchvision, or a file of VGG19 weights.")
+        str | None, _option(_OBJECTIVE, "--vgg", "VGG loss: none, torchvision (fetches its weights), or a file.")
     ] = None,
     pool_size: Annotated[
         int | None, _option(_OBJECTIVE, "--pool-size", "Earlier samples kept for the discriminators; 0: none.")

@@ -241,9 +241,7 @@ class Pix2PixHD:
 
     def _conditioning(self, batch: Batch) -> torch.Tensor:
         encoded = encode(batch.label, batch.instance, self.config.data.label_nc)
-        # One-hot labels and edges are exact in any dtype: what autocast would cast in front of the first convolution
-        # of every network is made narrow once.
-        return self._laid_out(encoded.to(self.precision.autocast_dtype or self.precision.weights_dtype))
+        return self._laid_out(encoded.to(self.precision.input_dtype))
 
     def _laid_out(self, x: torch.Tensor) -> torch.Tensor:
         return x.contiguous(memory_format=torch.channels_last) if self.config.execution.channels_last else x

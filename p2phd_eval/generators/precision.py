@@ -42,6 +42,14 @@ class Precision:
     tf32: bool = False
     apex_level: str | None = None  # NVIDIA's apex does all of it, at this optimization level
 
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """What the conditioning is made in: the dtype that the first convolution of every network runs in.
+
+        One-hot labels and edges are exact in any, so they may be narrow from the start.
+        """
+        return self.autocast_dtype or self.weights_dtype
+
     def autocast(self, device: torch.device) -> torch.autocast:
         """Return the autocast context for forward passes on `device`."""
         dtype = self.autocast_dtype or torch.get_autocast_dtype(device.type)

@@ -184,7 +184,8 @@ class _Sampler:
     def sample(self, batch: Batch, seed: int) -> torch.Tensor:
         """Return photos, float32 (N, 3, H, W) in [-1, 1]."""
         dtype = self._precision.weights_dtype
-        conditioning = encode(batch.label, batch.instance, self._config.data.label_nc).to(dtype)
+        encoded = encode(batch.label, batch.instance, self._config.data.label_nc)
+        conditioning = encoded.to(self._precision.input_dtype)
         style: dict[str, Any] = {}
         if batch.photo is not None:
             regions, n_regions = regions_of(batch, self._config)
