@@ -12,12 +12,12 @@ from pathlib import Path
 import torch
 
 from p2phd_eval.bench.largest import largest_batch
+from p2phd_eval.bench.peer import require_checkout
+from p2phd_eval.bench.speed import BenchResult, Measurement, Setting
 from p2phd_eval.bench.stage import Stage
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.dataset import Place, TripletDataset, default_workers, load_batches, training_set
-from p2phd_eval.generators.peer import require_checkout
 from p2phd_eval.generators.precision import find_precision
-from p2phd_eval.generators.speed import BenchResult, Measurement, Setting
 from p2phd_eval.generators.vgg import UNTRAINED
 
 _SAMPLES = 8  # that the search for the largest batch repeats

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import torch
 
+from p2phd_eval.bench.peer import original_step
+from p2phd_eval.bench.speed import ORIGINAL, Setting
 from p2phd_eval.config import ExecutionConfig, TrainConfig
 from p2phd_eval.generators.apex_amp import ApexOptimizer
 from p2phd_eval.generators.batch import Batch
-from p2phd_eval.generators.peer import original_step
 from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 from p2phd_eval.generators.precision import ScaledOptimizer, backend_flags, find_precision
-from p2phd_eval.generators.speed import ORIGINAL, Setting
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -94,13 +94,13 @@ def bench(
     """
     from p2phd_eval.bench.drawing import draw_data, drawn_size
     from p2phd_eval.bench.machine import describe_machine
+    from p2phd_eval.bench.peer import require_checkout
     from p2phd_eval.bench.run import Timing
     from p2phd_eval.bench.run import bench as run_bench
+    from p2phd_eval.bench.speed import SWITCHES, settings
     from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.generators.dataset import default_workers
-    from p2phd_eval.generators.peer import require_checkout
     from p2phd_eval.generators.precision import find_precision
-    from p2phd_eval.generators.speed import SWITCHES, settings
     from p2phd_eval.report.bench import bench_document, bench_tables, waiting_message
 
     # Cheap failures first: before scenes are drawn.

@@ -36,7 +36,7 @@ def convert(
 
         p2phd-eval convert runs/label2city checkpoints/label2city_back
     """
-    from p2phd_eval.generators.original import (
+    from p2phd_eval.generators.original.folder import (
         is_original_folder,
         open_source,
         read_original,

@@ -40,7 +40,7 @@ def cluster(
         p2phd-eval features cluster runs/512p-feat DATA
     """
     from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.generators.original import open_source
+    from p2phd_eval.generators.original.folder import open_source
     from p2phd_eval.generators.styles import cluster_styles, clusters_path
 
     output = Output(json_target)
@@ -95,7 +95,7 @@ def precompute(
     """
     from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.generators.feature_maps import precompute as run_precompute
-    from p2phd_eval.generators.original import open_source
+    from p2phd_eval.generators.original.folder import open_source
 
     output = Output(json_target)
     torch_device = find_device(device)

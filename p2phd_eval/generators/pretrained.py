@@ -11,7 +11,7 @@ from torch import nn
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import find_checkpoint, load_checkpoint
-from p2phd_eval.generators.original import is_original_folder, read_original
+from p2phd_eval.generators.original.folder import is_original_folder, read_original
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,7 +23,7 @@ from p2phd_eval.generators.image_folder import MANIFEST as MANIFEST
 from p2phd_eval.generators.image_folder import open_image_folder
 from p2phd_eval.generators.inference import for_inference, most_at_once
 from p2phd_eval.generators.networks import build_generator
-from p2phd_eval.generators.original import open_source
+from p2phd_eval.generators.original.folder import open_source
 from p2phd_eval.generators.precision import Precision, backend_flags, find_precision
 from p2phd_eval.generators.styles import STYLES, Clusters, clusters_path, draw_style, load_clusters
 from p2phd_eval.generators.synthesis import Synthesis

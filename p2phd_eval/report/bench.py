@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from p2phd_eval.generators.speed import MOST_WAITING, BenchResult, Measurement
+from p2phd_eval.bench.speed import MOST_WAITING, BenchResult, Measurement
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
 

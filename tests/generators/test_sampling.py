@@ -21,7 +21,7 @@ from p2phd_eval.generators.checkpoint import latest_path, load_checkpoint, save_
 from p2phd_eval.generators.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.feature_maps import whole_images
 from p2phd_eval.generators.networks import build_generator
-from p2phd_eval.generators.original import open_source
+from p2phd_eval.generators.original.folder import open_source
 from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.generators.styles import cluster_styles

@@ -14,7 +14,7 @@ from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import latest_path, load_checkpoint, save_checkpoint
 from p2phd_eval.generators.feature_maps import PhotoEncoder, precompute
-from p2phd_eval.generators.original import open_source
+from p2phd_eval.generators.original.folder import open_source
 from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.generators.styles import Clusters, cluster_styles, clusters_path, draw_style, load_clusters

@@ -15,15 +15,15 @@ from typer.testing import CliRunner, Result
 
 from p2phd_eval.bench.drawing import draw_data, drawn_size
 from p2phd_eval.bench.largest import largest_batch
+from p2phd_eval.bench.speed import Setting
 from p2phd_eval.bench.stage import Stage, Trainee
 from p2phd_eval.cli import app
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
 from p2phd_eval.generators.batch import Batch
 from p2phd_eval.generators.dataset import TripletDataset
 from p2phd_eval.generators.scenes import write_dataset
-from p2phd_eval.generators.speed import Setting
 from p2phd_eval.presets import PRESETS
-from tests.checkout import write_checkout
+from tests.bench.checkout import write_checkout
 
 CPU = torch.device("cpu")
 TINY = (

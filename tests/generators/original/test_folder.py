@@ -17,7 +17,7 @@ from p2phd_eval.config import (
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import find_checkpoint, load_checkpoint
-from p2phd_eval.generators.original import (
+from p2phd_eval.generators.original.folder import (
     is_original_folder,
     open_source,
     read_original,
@@ -26,7 +26,7 @@ from p2phd_eval.generators.original import (
 )
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.images import read_rgb
-from tests.generators.original_folder import ARCHITECTURES, BATCH, ENCODED, LOCAL, TINY, build, save_original
+from tests.generators.original.made import ARCHITECTURES, BATCH, ENCODED, LOCAL, TINY, build, save_original
 
 CPU = torch.device("cpu")
 

@@ -26,8 +26,8 @@ from p2phd_eval.generators.conditioning import conditioning_channels
 from p2phd_eval.generators.discriminator import build_discriminator
 from p2phd_eval.generators.encoder import build_encoder
 from p2phd_eval.generators.networks import build_generator
-from p2phd_eval.generators.original_config import infer_config
-from p2phd_eval.generators.original_options import OPTIONS_FILE, write_options
+from p2phd_eval.generators.original.config import infer_config
+from p2phd_eval.generators.original.options import OPTIONS_FILE, write_options
 
 _NETWORKS = ("G", "D", "E")
 _RUNNING = ("running_mean", "running_var", "num_batches_tracked")

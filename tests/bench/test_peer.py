@@ -11,14 +11,14 @@ from typing import Any
 import pytest
 import torch
 
+from p2phd_eval.bench.peer import original_step, require_checkout
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.dataset import Batch
-from p2phd_eval.generators.original_options import write_options
-from p2phd_eval.generators.peer import original_step, require_checkout
+from p2phd_eval.generators.original.options import write_options
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.torchvision_ops import declare_missing_operators
-from tests.checkout import write_checkout
+from tests.bench.checkout import write_checkout
 
 CPU = torch.device("cpu")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from p2phd_eval.config import DataConfig, TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.original_options import original_name
+from p2phd_eval.generators.original.options import original_name
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.original_findings import Findings, Inferred
-from p2phd_eval.generators.original_networks import (
+from p2phd_eval.generators.original.findings import Findings, Inferred
+from p2phd_eval.generators.original.networks import (
     State,
     discriminator_architecture,
     encoder_architecture,
     generator_architecture,
 )
-from p2phd_eval.generators.original_options import OPTIONS_FILE, read_options
+from p2phd_eval.generators.original.options import OPTIONS_FILE, read_options
 
 _DISCRIMINATOR = (
     *("discriminator.ndf", "discriminator.n_layers", "discriminator.n_scales", "discriminator.norm"),

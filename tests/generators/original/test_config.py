@@ -11,10 +11,10 @@ from p2phd_eval.config import (
     FeatureConfig,
 )
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.original import (
+from p2phd_eval.generators.original.folder import (
     read_original,
 )
-from tests.generators.original_folder import ARCHITECTURES, ENCODED, TINY, build, save_original
+from tests.generators.original.made import ARCHITECTURES, ENCODED, TINY, build, save_original
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

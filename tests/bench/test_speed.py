@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from p2phd_eval.bench.speed import BenchResult, Measurement, Setting, largest_that_fits, settings
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.speed import BenchResult, Measurement, Setting, largest_that_fits, settings
 
 
 def row(precision: str, batch_size: int, *seconds: float, variant: str = "plain", **fields: Any) -> Measurement:

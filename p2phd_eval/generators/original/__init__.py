@@ -1,0 +1,1 @@
+"""Checkpoints and options of NVIDIA/pix2pixHD."""
