@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import asdict, dataclass
@@ -19,7 +18,7 @@ from p2phd_eval.generators.triplets import find_triplets, folder_names
 from p2phd_eval.images import ImageSet, list_images
 from p2phd_eval.stats.evaluation import evaluate_fid
 from p2phd_eval.stats.extraction import ProgressFactory, extract_all
-from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp, images_sha256
 from p2phd_eval.stats.weights import find_weights
 
 
@@ -147,7 +146,11 @@ class HeldOut:
         if path.exists():
             real = FeatureSet.load(path)
             made = (real.stamp.weights_sha256, real.stamp.resize, real.stamp.images_sha256)
-            if made == (fake.weights_sha256, fake.resize, _content_sha256(self._photos)):
+            if made == (
+                fake.weights_sha256,
+                fake.resize,
+                images_sha256(self._photos, map(file_sha256, self._photos.paths)),
+            ):
                 return real
         real = self._extract(self._photos)
         real.save(path)
@@ -173,11 +176,3 @@ def _read_lines(path: Path) -> list[dict[str, Any]]:
             found=f"{type(error).__name__}: {error}",
             fix="Mend the file, or move it away.",
         ) from error
-
-
-def _content_sha256(images: ImageSet) -> str:
-    """Return what `FeatureStamp.images_sha256` is made of: names and contents, in order."""
-    digest = hashlib.sha256()
-    for path in images.paths:
-        digest.update(path.relative_to(images.root).as_posix().encode() + b"\0" + bytes.fromhex(file_sha256(path)))
-    return digest.hexdigest()

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -14,6 +16,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
+from p2phd_eval.images import ImageSet
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -117,3 +120,11 @@ class FeatureSet:
             sizes=np.asarray(fields["sizes"], dtype=np.int32),
             stamp=stamp,
         )
+
+
+def images_sha256(images: ImageSet, hashes: Iterable[str]) -> str:
+    """Return the hash of a set: of its files' names and of their contents' SHA-256, in order, hexadecimal."""
+    digest = hashlib.sha256()
+    for path, content in zip(images.paths, hashes, strict=True):
+        digest.update(path.relative_to(images.root).as_posix().encode() + b"\0" + bytes.fromhex(content))
+    return digest.hexdigest()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -19,7 +18,7 @@ from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.images import ImageSet, read_rgb
-from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp, images_sha256
 from p2phd_eval.stats.inception import DIMS, RESIZE, FidInception
 
 _DECODERS = 4  # threads; Pillow decodes outside the interpreter's lock
@@ -27,7 +26,7 @@ _DECODERS = 4  # threads; Pillow decodes outside the interpreter's lock
 
 class _Decoded(NamedTuple):
     pixels: npt.NDArray[np.uint8]  # (h, w, 3)
-    sha256: bytes  # of the file's content
+    sha256: str  # of the file's content, hexadecimal
 
 
 def extract_features(
@@ -69,10 +68,10 @@ def extract_features(
     n = len(images)
     values = np.empty((n, DIMS), dtype=np.float32)
     sizes = np.empty((n, 2), dtype=np.int32)
-    digest = hashlib.sha256()
+    hashes: list[str] = []
     batch: list[torch.Tensor] = []
-    for index, (path, decoded) in enumerate(zip(images.paths, _decode(images.paths, ahead=batch_size), strict=True)):
-        digest.update(path.relative_to(images.root).as_posix().encode() + b"\0" + decoded.sha256)
+    for index, decoded in enumerate(_decode(images.paths, ahead=batch_size)):
+        hashes.append(decoded.sha256)
         height, width, _ = decoded.pixels.shape
         sizes[index] = width, height
         batch.append(network.resize(torch.from_numpy(decoded.pixels).permute(2, 0, 1)[None]))
@@ -89,7 +88,7 @@ def extract_features(
         dims=DIMS,
         dtype="float32",
         device=describe_device(network.device),
-        images_sha256=digest.hexdigest(),
+        images_sha256=images_sha256(images, hashes),
         n=n,
         tool=__version__,
         torch=torch.__version__,
@@ -115,4 +114,4 @@ def _decode(paths: tuple[Path, ...], *, ahead: int) -> Iterator[_Decoded]:
 
 def _decode_file(path: Path) -> _Decoded:
     pixels = read_rgb(path)
-    return _Decoded(pixels=pixels, sha256=bytes.fromhex(file_sha256(path)))
+    return _Decoded(pixels=pixels, sha256=file_sha256(path))
