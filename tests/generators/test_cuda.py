@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import collections.abc
+import sys
+import types
 from dataclasses import replace
 from pathlib import Path
 
@@ -66,6 +69,16 @@ def test_the_loss_scale_falls_on_overflow_and_the_step_is_skipped(tiny: TrainCon
     assert model.discriminator_optimizer.scale == pytest.approx(0.5e38)
 
 
+@pytest.fixture
+def names_of_torch_1(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What PyPI's pytorch-extension 0.2, NVIDIA's apex of 2021 without its kernels, still imports from torch."""
+    module = types.ModuleType("torch._six")
+    vars(module).update(string_classes=(str, bytes), container_abcs=collections.abc, inf=float("inf"))
+    monkeypatch.setitem(sys.modules, "torch._six", module)
+
+
+@pytest.mark.usefixtures("names_of_torch_1")
+@pytest.mark.filterwarnings("ignore")  # of apex itself
 @pytest.mark.parametrize("name", ["apex-O1", "apex-O2"])
 def test_apex_trains_and_goes_on(scenes: Path, tiny: TrainConfig, tmp_path: Path, name: str) -> None:
     try:
