@@ -124,7 +124,7 @@ def initialise_apex(
     amp.initialize(list(networks), optimizers, opt_level=level, num_losses=len(networks), verbosity=0)
     if level == "O1":
         # Its cache of half-precision weights looks for the weight where the graph of PyTorch 1 had it, and fails on
-        # PyTorch 2 as soon as one is used twice in a step, as the discriminators' are. apex has no public switch for it.
+        # PyTorch 2 as soon as one is used twice in a step, as the discriminators' are. There is no public switch.
         amp._amp_state.handle._enable_caching = False
     return [
         ApexOptimizer(amp, optimizer, list(network.parameters()), loss)
