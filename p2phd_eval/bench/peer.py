@@ -18,6 +18,7 @@ from torch import nn
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.batch import Batch
+from p2phd_eval.generators.original.options import original_options
 from p2phd_eval.generators.vgg import untrained_vgg19_features
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
@@ -129,9 +130,10 @@ def _build(checkout: Path, config: TrainConfig, device: torch.device) -> Any:
 
 def _options(config: TrainConfig, device: torch.device) -> Namespace:
     """Return what the original's command line would have made of the configuration."""
-    data, generator, features = config.data, config.generator, config.features
-    discriminator, objective = config.discriminator, config.objective
     return Namespace(
+        **original_options(config)
+        # Also for weights that its option has no word for.
+        | {"no_vgg_loss": config.objective.vgg == "none"},
         gpu_ids=[] if device.type == "cpu" else [torch.cuda.current_device()],
         isTrain=True,
         continue_train=False,
@@ -140,35 +142,8 @@ def _options(config: TrainConfig, device: torch.device) -> Namespace:
         data_type=32,
         checkpoints_dir="",
         name="",
-        resize_or_crop=data.resize,
-        label_nc=data.label_nc,
         input_nc=3,
         output_nc=3,
-        no_instance=not data.instances,
-        netG=generator.kind,
-        ngf=generator.ngf,
-        n_downsample_global=generator.n_downsample,
-        n_blocks_global=generator.n_blocks,
-        n_local_enhancers=generator.n_local_enhancers,
-        n_blocks_local=generator.n_blocks_local,
-        norm=generator.norm,
-        instance_feat=features.kind == "instance",
-        label_feat=features.kind == "label",
-        load_features=features.precomputed,
-        feat_num=features.n_features,
-        nef=features.nef,
-        n_downsample_E=features.n_downsample,
-        ndf=discriminator.ndf,
-        n_layers_D=discriminator.n_layers,
-        num_D=discriminator.n_scales,
-        no_lsgan=objective.gan == "vanilla",
-        no_ganFeat_loss=not objective.feature_matching,
-        no_vgg_loss=objective.vgg == "none",
-        lambda_feat=objective.lambda_feat,
-        pool_size=objective.pool_size,
-        lr=config.lr,
-        beta1=config.beta1,
-        niter_fix_global=config.epochs_fix_global,
     )
 
 

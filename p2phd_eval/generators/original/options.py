@@ -100,21 +100,24 @@ def read_options(path: Path) -> dict[str, Any]:
     return settings
 
 
-def write_options(path: Path, config: TrainConfig) -> None:
-    """Write the `opt.txt` of a configuration, without the options in which the original has nothing like it."""
+def original_options(config: TrainConfig) -> dict[str, Any]:
+    """Return a configuration as the original's options, without those in which it has nothing like it."""
     document = config.to_dict()
-    stored = {}
+    options: dict[str, Any] = {}
     for option in _OPTIONS:
         value = document
         for key in option.setting.split("."):
             value = value[key]
         if not isinstance(option.kind, Mapping):
-            stored[option.name] = str(value)
+            options[option.name] = value
         elif value in option.kind.values():
-            stored[option.name] = str(value == option.kind[True])
-    for name in _FEATURE_SWITCHES:
-        stored[name] = str(name == f"{config.features.kind}_feat")
-    lines = [f"{name}: {stored[name]}" for name in sorted(stored)]
+            options[option.name] = value == option.kind[True]
+    return options | {name: name == f"{config.features.kind}_feat" for name in _FEATURE_SWITCHES}
+
+
+def write_options(path: Path, config: TrainConfig) -> None:
+    """Write the `opt.txt` of a configuration; see `original_options`."""
+    lines = [f"{name}: {value}" for name, value in sorted(original_options(config).items())]
     with atomic_write(path) as stream:
         stream.write("\n".join(["------------ Options -------------", *lines, ""]).encode())
 
