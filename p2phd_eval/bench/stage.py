@@ -13,7 +13,7 @@ import torch
 from p2phd_eval.bench.peer import original_step
 from p2phd_eval.bench.speed import ORIGINAL, Setting
 from p2phd_eval.config import ExecutionConfig, TrainConfig
-from p2phd_eval.generators.apex_amp import ApexOptimizer
+from p2phd_eval.generators.apex_optimizer import ApexOptimizer
 from p2phd_eval.generators.batch import Batch
 from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 from p2phd_eval.generators.precision import ScaledOptimizer, backend_flags, find_precision

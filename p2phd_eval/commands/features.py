@@ -7,17 +7,13 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import Device, Instances, Json, LabelNc, WhichEpoch
+from p2phd_eval.commands.options import Device, Instances, Json, LabelNc, Phase, Source, WhichEpoch
 from p2phd_eval.report.console import Output, ResultTable
 from p2phd_eval.report.documents import document
 
 app = typer.Typer(no_args_is_help=True, help="The features of a model with an encoder: clusters to sample from, maps.")
 
-Source = Annotated[
-    Path, typer.Argument(metavar="RUN", help="Run folder, checkpoint file, or a folder of the original.")
-]
 Photos = Annotated[Path, typer.Argument(metavar="DATA", help="Data set with photos.")]
-Phase = Annotated[str, typer.Option("--phase", help="Part of the data set: folders PHASE_label and so on.")]
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import BatchSize, Device, Instances, Json, LabelNc, Seed, WhichEpoch
+from p2phd_eval.commands.options import BatchSize, Device, Instances, Json, LabelNc, Phase, Seed, Source, WhichEpoch
 from p2phd_eval.report.console import Output
 from p2phd_eval.report.documents import document
 
@@ -15,14 +15,10 @@ _FEATURES = "A model with features"
 
 
 def generate(
-    source: Annotated[
-        Path, typer.Argument(metavar="RUN", help="Run folder, checkpoint file, or a folder of the original.")
-    ],
+    source: Source,
     data: Annotated[Path, typer.Argument(help="Data set with label maps; photos only for --style photo.")],
     out: Annotated[Path, typer.Option("--out", help="Image folder to write.")],
-    phase: Annotated[
-        str, typer.Option("--phase", help="Part of the data set: folders PHASE_label and so on.")
-    ] = "test",
+    phase: Phase = "test",
     precision: Annotated[
         str,
         typer.Option(

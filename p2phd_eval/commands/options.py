@@ -13,6 +13,10 @@ Json = Annotated[
         "--json", metavar="FILE|-", help="Write everything the table shows as JSON to FILE, or to stdout (-)."
     ),
 ]
+Source = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Run folder, checkpoint file, or a folder of the original.")
+]
+Phase = Annotated[str, typer.Option("--phase", help="Part of the data set: folders PHASE_label and so on.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
 Device = Annotated[
     str | None,

@@ -10,7 +10,7 @@ from torch import nn
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.apex_amp import ApexOptimizer, initialise_apex
+from p2phd_eval.generators.apex_optimizer import ApexOptimizer, initialise_apex
 from p2phd_eval.generators.batch import Batch, regions_of
 from p2phd_eval.generators.checkpoint import load_network
 from p2phd_eval.generators.compilation import compile_networks
