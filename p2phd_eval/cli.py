@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import p2phd_eval
-from p2phd_eval.commands import data, features, weights
+from p2phd_eval.commands import data, encode, weights
 from p2phd_eval.commands.bench import bench
 from p2phd_eval.commands.compare import compare
 from p2phd_eval.commands.convert import convert
@@ -70,7 +70,7 @@ app.command()(fid)
 app.command()(compare)
 app.command()(bench)
 app.add_typer(data.app, name="data")
-app.add_typer(features.app, name="features")
+app.add_typer(encode.app, name="encode")
 app.add_typer(weights.app, name="weights")
 
 

@@ -15,7 +15,8 @@ PACKAGE = Path(p2phd_eval.__file__).parent
 FLOORS = (
     {"errors"},
     {"__init__", "files"},
-    {"config", "devices", "images", "pictures", "torchvision_ops"},
+    {"config", "decoding", "devices", "distributed", "images", "pictures", "torchvision_ops"},
+    {"sources"},
     {"generators", "presets", "stats"},
     {"bench"},
     {"held_out", "report", "study"},

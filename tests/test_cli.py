@@ -69,7 +69,7 @@ COMMANDS = [
     *(("train",), ("generate",), ("convert",), ("fid",), ("compare",), ("bench",), ("demo",)),
     *(("weights", name) for name in ("list", "fetch", "verify")),
     *(("data", name) for name in ("synthesize", "validate")),
-    *(("features", name) for name in ("cluster", "precompute")),
+    *(("encode", name) for name in ("cluster", "precompute")),
 ]
 
 
@@ -308,9 +308,9 @@ def test_features_are_clustered_drawn_from_and_precomputed(scenes: Path, tmp_pat
     result = invoke("train", data, "--out", run, "--device", "cpu", *TRAIN_OPTIONS, *features)
     assert result.exit_code == 0, result.output
     arguments = ("generate", run, data, "--out", tmp_path / "samples", "--device", "cpu")
-    assert f"Make them: p2phd-eval features cluster {run} {data}" in error_of(invoke(*arguments))
+    assert f"Make them: p2phd-eval encode cluster {run} {data}" in error_of(invoke(*arguments))
 
-    command = ("features", "cluster", run, data, "--clusters", 2, "--device", "cpu")
+    command = ("encode", "cluster", run, data, "--clusters", 2, "--device", "cpu")
     document = document_of(invoke(*command, "--json", "-"))
     assert document["file"] == str(run / "clusters.npz")
     assert {row["clusters"] for row in document["classes"]} <= {1, 2}
@@ -322,10 +322,10 @@ def test_features_are_clustered_drawn_from_and_precomputed(scenes: Path, tmp_pat
     assert (samples["written"], samples["manifest"]["style"]) == (4, "clusters")
     assert "found images with another style" in error_of(invoke(*arguments, "--style", "photo"))
     checkpoint = run / "checkpoints" / "latest.pt"
-    message = error_of(invoke("features", "cluster", checkpoint, data, "--device", "cpu"))
+    message = error_of(invoke("encode", "cluster", checkpoint, data, "--device", "cpu"))
     assert f"--out: expected a file, since {checkpoint} is no run folder" in message
 
-    command = ("features", "precompute", run, data, "--device", "cpu", "--json", "-")
+    command = ("encode", "precompute", run, data, "--device", "cpu", "--json", "-")
     assert (document_of(invoke(*command))["written"], document_of(invoke(*command))["kept"]) == (4, 4)
     second = ("--out", tmp_path / "second", "--load-pretrain", run, "--load-features")
     result = invoke("train", data, "--device", "cpu", *TRAIN_OPTIONS, *features, *second)
@@ -335,4 +335,4 @@ def test_features_are_clustered_drawn_from_and_precomputed(scenes: Path, tmp_pat
 def test_a_style_for_a_model_without_features(scenes: Path, runs: Path, tmp_path: Path) -> None:
     arguments = ("generate", runs / "fp32", scenes, "--out", tmp_path / "out", "--device", "cpu")
     assert "--style: expected a model with features" in error_of(invoke(*arguments, "--style", "photo"))
-    assert "found a model without features" in error_of(invoke("features", "cluster", runs / "fp32", scenes))
+    assert "found a model without features" in error_of(invoke("encode", "cluster", runs / "fp32", scenes))

@@ -43,7 +43,7 @@ def generate(
             "--clusters",
             metavar="FILE",
             rich_help_panel=_FEATURES,
-            help="File of `features cluster`. Default: RUN/clusters.npz.",
+            help="File of `encode cluster`. Default: RUN/clusters.npz.",
         ),
     ] = None,
     which_epoch: WhichEpoch = None,
@@ -67,7 +67,7 @@ def generate(
         p2phd-eval generate checkpoints/label2city DATA --out samples   (the original's latest_net_G.pth)
     """
     from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.generators.distributed import local_device, ranks_from_environment
+    from p2phd_eval.distributed import local_device, ranks_from_environment
     from p2phd_eval.generators.sampling import generate as run_sampling
 
     torch_device = local_device(find_device(device))

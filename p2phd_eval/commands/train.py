@@ -82,7 +82,7 @@ def train(
     load_features: Annotated[
         bool | None,
         _option(
-            _E, "--load-features/--no-load-features", "Read train_feat (see `features precompute`) instead of encoding."
+            _E, "--load-features/--no-load-features", "Read train_feat (see `encode precompute`) instead of encoding."
         ),
     ] = None,
     ndf: Annotated[int | None, _option(_D, "--ndf", "Filters of the first convolution.")] = None,
@@ -171,8 +171,8 @@ def train(
     from p2phd_eval.commands.dry_run import dry_run
     from p2phd_eval.commands.watching import watch
     from p2phd_eval.devices import describe_device, find_device
+    from p2phd_eval.distributed import local_device, ranks_from_environment
     from p2phd_eval.generators.checkpoint import versions
-    from p2phd_eval.generators.distributed import local_device, ranks_from_environment
     from p2phd_eval.generators.precision import amp_name
     from p2phd_eval.generators.tensorboard import TensorBoard
     from p2phd_eval.generators.training import train as run_training

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.distributed import SINGLE, Ranks, without_averaging
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.apex_optimizer import ApexOptimizer, initialise_apex
 from p2phd_eval.generators.batch import Batch, regions_of
@@ -16,7 +17,6 @@ from p2phd_eval.generators.checkpoint import load_network
 from p2phd_eval.generators.compilation import compile_networks
 from p2phd_eval.generators.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.discriminator import build_discriminator
-from p2phd_eval.generators.distributed import SINGLE, Ranks, without_averaging
 from p2phd_eval.generators.encoder import build_encoder
 from p2phd_eval.generators.image_pool import ImagePool
 from p2phd_eval.generators.layers import at_least_float32

@@ -11,13 +11,13 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device
+from p2phd_eval.distributed import SINGLE, Ranks
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.batch import Batch, photo_array, regions_of
 from p2phd_eval.generators.checkpoint import Checkpoint, versions
 from p2phd_eval.generators.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.dataset import Place, TripletDataset, load_batches
-from p2phd_eval.generators.distributed import SINGLE, Ranks
 from p2phd_eval.generators.feature_maps import load_encoder, whole_images
 from p2phd_eval.generators.image_folder import MANIFEST as MANIFEST
 from p2phd_eval.generators.image_folder import open_image_folder

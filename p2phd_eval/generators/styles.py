@@ -70,7 +70,7 @@ class Clusters:
                 str(path),
                 expected="clusters of features",
                 found=f"another or a damaged file ({type(error).__name__})",
-                fix="Make them: p2phd-eval features cluster RUN DATA",
+                fix="Make them: p2phd-eval encode cluster RUN DATA",
             ) from error
 
 
@@ -106,7 +106,7 @@ def load_clusters(path: Path, checkpoint: Checkpoint, checkpoint_sha256: str, ar
     InputError
         If the file is missing, is none, or belongs to another checkpoint.
     """
-    remake = f"p2phd-eval features cluster {arguments}"
+    remake = f"p2phd-eval encode cluster {arguments}"
     if not path.is_file():
         raise InputError(
             str(path),

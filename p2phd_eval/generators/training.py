@@ -14,12 +14,12 @@ import numpy.typing as npt
 import torch
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.distributed import SINGLE, Ranks
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.generators.batch import Batch, photo_array
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, save_checkpoint
 from p2phd_eval.generators.dataset import Place, TripletDataset, epoch_batches, load_batches, training_set
-from p2phd_eval.generators.distributed import SINGLE, Ranks
 from p2phd_eval.generators.interrupts import StopRequest
 from p2phd_eval.generators.pix2pixhd import Losses, Pix2PixHD
 from p2phd_eval.generators.precision import backend_flags, find_precision

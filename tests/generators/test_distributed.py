@@ -17,9 +17,9 @@ import pytest
 import torch
 
 from p2phd_eval.config import ExecutionConfig, FeatureConfig, GeneratorConfig, TrainConfig
+from p2phd_eval.distributed import Ranks, local_device, ranks_from_environment
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import load_checkpoint
-from p2phd_eval.generators.distributed import Ranks, local_device, ranks_from_environment
 from p2phd_eval.generators.training import _places, train
 
 CPU = torch.device("cpu")
@@ -31,7 +31,7 @@ from pathlib import Path
 import torch
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.distributed import ranks_from_environment
+from p2phd_eval.distributed import ranks_from_environment
 from p2phd_eval.generators.training import train
 
 torch.set_num_threads(1)

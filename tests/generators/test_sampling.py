@@ -205,7 +205,7 @@ def test_styles_that_cannot_be(scenes: Path, styled: Path, tmp_path: Path) -> No
         generate(latest_path(styled), scenes, tmp_path / "out", device=CPU)
     bare = Path(shutil.copytree(styled, tmp_path / "bare"))
     (bare / "clusters.npz").unlink()
-    with pytest.raises(InputError, match=f"Make them: p2phd-eval features cluster {bare} {scenes}"):
+    with pytest.raises(InputError, match=f"Make them: p2phd-eval encode cluster {bare} {scenes}"):
         generate(bare, scenes, tmp_path / "out", device=CPU)
     without_photos = Path(shutil.copytree(scenes, tmp_path / "data"))
     shutil.rmtree(without_photos / "test_img")

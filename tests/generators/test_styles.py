@@ -213,7 +213,7 @@ def test_files_that_are_no_clusters(run: Path, tmp_path: Path) -> None:
     def load(path: Path) -> None:
         load_clusters(path, checkpoint, "0" * 64, "RUN DATA")
 
-    with pytest.raises(InputError, match=r"found no such file.\nMake them: p2phd-eval features cluster RUN DATA"):
+    with pytest.raises(InputError, match=r"found no such file.\nMake them: p2phd-eval encode cluster RUN DATA"):
         load(tmp_path / "none.npz")
     clusters_of(c0=[[1, 2, 3]]).save(tmp_path / "good.npz")
     load(tmp_path / "good.npz")

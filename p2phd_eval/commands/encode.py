@@ -1,4 +1,4 @@
-"""`p2phd-eval features cluster` and `p2phd-eval features precompute`."""
+"""`p2phd-eval encode cluster` and `p2phd-eval encode precompute`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def cluster(
 
     Example:
 
-        p2phd-eval features cluster runs/512p-feat DATA
+        p2phd-eval encode cluster runs/512p-feat DATA
     """
     from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.generators.original.folder import open_source
@@ -60,7 +60,7 @@ def cluster(
     )
     output.document(
         document(
-            "features-cluster",
+            "encode-cluster",
             file=str(target),
             checkpoint_sha256=clusters.checkpoint_sha256,
             phase=phase,
@@ -87,7 +87,7 @@ def precompute(
 
     Example:
 
-        p2phd-eval features precompute runs/512p-feat DATA
+        p2phd-eval encode precompute runs/512p-feat DATA
     """
     from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.generators.feature_maps import precompute as run_precompute
@@ -101,7 +101,7 @@ def precompute(
         result = run_precompute(path, checkpoint, data, device=torch_device, phase=phase, on_progress=on_progress)
     output.document(
         document(
-            "features-precompute",
+            "encode-precompute",
             folder=str(result.folder),
             written=result.written,
             kept=result.kept,
