@@ -11,13 +11,15 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import p2phd_eval
-from p2phd_eval.commands import data, encode, weights
+from p2phd_eval.commands import cache, data, encode, weights
 from p2phd_eval.commands.bench import bench
 from p2phd_eval.commands.compare import compare
 from p2phd_eval.commands.convert import convert
 from p2phd_eval.commands.demo import demo
+from p2phd_eval.commands.features import features
 from p2phd_eval.commands.fid import fid
 from p2phd_eval.commands.generate import generate
+from p2phd_eval.commands.metrics import metrics
 from p2phd_eval.commands.train import train
 from p2phd_eval.errors import InputError
 
@@ -68,7 +70,10 @@ app.command()(generate)
 app.command()(convert)
 app.command()(fid)
 app.command()(compare)
+app.command()(metrics)
+app.command()(features)
 app.command()(bench)
+app.add_typer(cache.app, name="cache")
 app.add_typer(data.app, name="data")
 app.add_typer(encode.app, name="encode")
 app.add_typer(weights.app, name="weights")

@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -16,6 +16,8 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from p2phd_eval.errors import InputError
+
+_T = TypeVar("_T")
 
 # Longer than a validation of the first rank, for which the others wait.
 _PATIENCE = datetime.timedelta(hours=2)
@@ -53,6 +55,18 @@ class Ranks:
         total = torch.tensor(list(values.values()), dtype=torch.float64)
         dist.all_reduce(total, group=self.control)
         return dict(zip(values, (total / self.size).tolist(), strict=True))
+
+    def gather(self, value: _T) -> list[_T]:
+        """Return every rank's value on the first, in the order of ranks, and nothing on the others; a meeting point."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] | None = [None] * self.size if self.is_first else None
+        dist.gather_object(value, values, group=self.control)
+        return values or []
+
+    def indices(self, n: int) -> range:
+        """Return this rank's share of 0 to n - 1: consecutive, in the order of ranks, as equal as can be."""
+        return range(n * self.rank // self.size, n * (self.rank + 1) // self.size)
 
     def share(self, network: nn.Module) -> nn.Module:
         """Wrap a network so that its gradients are averaged over the ranks while backward runs."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 
 class InputError(Exception):
     """Input that cannot be used: a file, a folder, an option or a value.
@@ -27,3 +29,7 @@ class InputError(Exception):
         self.fix = fix
         message = f"{where}: expected {expected}, found {found}."
         super().__init__(f"{message}\n{fix}" if fix else message)
+
+    def __reduce__(self) -> tuple[partial[InputError], tuple[str]]:
+        # Decoding processes send it to their parent; exceptions are otherwise made again from the message alone.
+        return partial(InputError, expected=self.expected, found=self.found, fix=self.fix), (self.where,)

@@ -12,13 +12,12 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import atomic_write, file_sha256
+from p2phd_eval.files import atomic_write
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.generators.triplets import find_triplets, folder_names
-from p2phd_eval.images import ImageSet, list_images
+from p2phd_eval.sources.open import open_source
 from p2phd_eval.stats.evaluation import evaluate_fid
-from p2phd_eval.stats.extraction import ProgressFactory, extract_all
-from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp, images_sha256
+from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings, ProgressFactory
 from p2phd_eval.stats.weights import find_weights
 
 
@@ -39,7 +38,7 @@ class HeldOut:
     """Validates checkpoints of a run: samples of a held-out phase, and their FID against its photos.
 
     Each validation is a line of `<run>/validation.jsonl`. Of the samples, `<run>/validation/epoch_0004` and so on,
-    those of the newest epoch and of the best one stay. `<run>/validation/real.npz` holds the photos' features.
+    those of the newest epoch and of the best one stay. The photos' features come from the cache of features.
 
     Parameters
     ----------
@@ -76,14 +75,15 @@ class HeldOut:
         progress: ProgressFactory,
     ) -> None:
         self._data, self._phase, self._run = data, phase, run
-        self._device, self._weights, self._progress = device, weights, progress
+        self._device, self._progress = device, progress
         # Features come from the held-out photos: clusters exist only once a training has ended.
         self._style = None if config.features.kind == "none" else "photo"
         photos = data / folder_names(phase, config.data)[2]
         n = len(find_triplets(data, phase, config.data, photos=True))
         if n < 2:
             raise InputError(str(photos), expected="at least 2 photos for a FID", found=str(n))
-        self._photos = list_images(photos)
+        self._photos = open_source(photos)
+        self._extract = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)), progress=progress)
         self._lines = _read_lines(run / "validation.jsonl")
         with progress("fetch Inception weights", "bytes") as on_progress:
             find_weights(weights, on_progress=on_progress)
@@ -94,7 +94,7 @@ class HeldOut:
         Raises
         ------
         InputError
-            As `generate` and `extract_all` do.
+            As `generate` and `FeatureExtractor` do.
         """
         folder = self._folder(epoch)
         shutil.rmtree(folder, ignore_errors=True)
@@ -108,8 +108,9 @@ class HeldOut:
                 style=self._style,
                 on_progress=on_progress,
             )
-        fake = self._extract(list_images(folder))
-        real = self._real(fake.stamp)
+        # Samples are new at every validation: to keep their features would only fill the cache.
+        fake = self._extract(open_source(folder), keep=False)
+        real = self._extract(self._photos)
         result = evaluate_fid(real, fake, replicates=0)
         line = {
             "epoch": epoch,
@@ -136,25 +137,6 @@ class HeldOut:
 
     def _folder(self, epoch: int) -> Path:
         return self._run / "validation" / f"epoch_{epoch:04d}"
-
-    def _extract(self, images: ImageSet) -> FeatureSet:
-        return extract_all([images], weights=self._weights, device=self._device, progress=self._progress)[0]
-
-    def _real(self, fake: FeatureStamp) -> FeatureSet:
-        """Return the photos' features, read where they were made from the same files by the same network."""
-        path = self._run / "validation" / "real.npz"
-        if path.exists():
-            real = FeatureSet.load(path)
-            made = (real.stamp.weights_sha256, real.stamp.resize, real.stamp.images_sha256)
-            if made == (
-                fake.weights_sha256,
-                fake.resize,
-                images_sha256(self._photos, map(file_sha256, self._photos.paths)),
-            ):
-                return real
-        real = self._extract(self._photos)
-        real.save(path)
-        return real
 
     def _keep_samples(self, *epochs: int) -> None:
         kept = {self._folder(epoch) for epoch in epochs}

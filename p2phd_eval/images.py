@@ -1,10 +1,9 @@
-"""The image-set contract: which files of a folder are images, in which order, and how they are read."""
+"""The image-set contract: which files of a folder are images, in which order, what pairs them, how they are written."""
 
 from __future__ import annotations
 
 import dataclasses
 import os
-import struct
 from collections import deque
 from pathlib import Path
 from typing import Any
@@ -137,89 +136,6 @@ def list_images(root: str | os.PathLike[str]) -> ImageSet:
     return ImageSet(root=folder, paths=tuple(images))
 
 
-def open_image(path: str | os.PathLike[str]) -> Image.Image:
-    """Open and fully decode an image in its own mode; EXIF orientation is not applied, as in pytorch-fid.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-
-    Returns
-    -------
-    PIL.Image.Image
-        The decoded image; its file is closed.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, not an image, truncated or damaged, or larger than Pillow's limit on pixels.
-    """
-    file = Path(path)
-    kind = ""
-    image: Image.Image
-    try:
-        with Image.open(file) as image:
-            kind = image.format or ""
-            _check_pixels(file, image.width * image.height)
-            image.load()
-            return image
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_large(file, str(error)) from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
-        raise InputError(
-            str(file),
-            expected="a readable image",
-            found=_describe_unreadable(file, kind, error),
-            fix="Make, copy or download the file again, or remove it from the folder.",
-        ) from error
-
-
-def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
-    """Return width and height in pixels from the file's header; raises as `open_image` does."""
-    try:
-        with Image.open(path) as image:
-            return image.width, image.height
-    except Exception:  # whatever it is, decoding describes it
-        return open_image(path).size
-
-
-def read_rgb(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
-    """Read an image as RGB, as pytorch-fid does: ``Image.open(path).convert("RGB")``.
-
-    An alpha channel is dropped, not blended. Grey images of 16 bits are the one exception: they are scaled to
-    8 bits.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-
-    Returns
-    -------
-    ndarray of uint8, shape (h, w, 3)
-        Red, green and blue in [0, 255].
-
-    Raises
-    ------
-    InputError
-        As `open_image`, and for grey values that are not integers in [0, 65535].
-    """
-    image = open_image(path)
-    # Pillow's conversion of these modes clips to 255, so that a 16-bit image becomes almost wholly white.
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise _bad_grey(path, f"values from {values.min()} to {values.max()}")
-        grey = ((values + 128) // 257).astype(np.uint8)  # 65535 / 255 = 257; half of it rounds
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
-    if image.mode == "F":
-        raise _bad_grey(path, "floating-point values, whose range is unknown")
-    # The transparency of a palette does not change the colours, but the conversion would warn of it.
-    image.info.pop("transparency", None)
-    return np.array(image.convert("RGB"))
-
-
 def write_png(path: str | os.PathLike[str], image: npt.NDArray[Any]) -> None:
     """Write an image atomically as PNG.
 
@@ -254,49 +170,3 @@ def _entries(folder: Path) -> list[Path]:
         raise InputError(
             str(folder), expected="a folder that can be read", found=str(error), fix="Check its permissions."
         ) from error
-
-
-def _check_pixels(file: Path, pixels: int) -> None:
-    # Pillow only warns of an image between its limit and twice its limit. Raising here rather than turning
-    # the warning into an error keeps the process's warning filters out of it; they are not thread-safe.
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and pixels > limit:
-        raise _too_large(file, f"{pixels} pixels")
-
-
-def _too_large(file: Path, found: str) -> InputError:
-    return InputError(
-        str(file),
-        expected=f"an image of at most {Image.MAX_IMAGE_PIXELS} pixels",
-        found=found,
-        fix="If the file is what it should be, scale it down or raise PIL.Image.MAX_IMAGE_PIXELS.",
-    )
-
-
-def _bad_grey(path: str | os.PathLike[str], found: str) -> InputError:
-    return InputError(
-        str(Path(path)),
-        expected="grey values of 8 or 16 bits",
-        found=found,
-        fix="Convert the image to 8 bits.",
-    )
-
-
-def _describe_unreadable(file: Path, kind: str, error: Exception) -> str:
-    try:
-        size = file.stat().st_size
-        with file.open("rb") as stream:
-            head = stream.read(40)
-    except OSError as reason:
-        return reason.strerror or str(reason)
-    if not head:
-        return "an empty file"
-    if kind:
-        return f"a {kind} file that is damaged or truncated after {size} bytes ({error})"
-    try:
-        text = head.decode("ascii")
-    except UnicodeDecodeError:
-        text = ""
-    if text and all(character.isprintable() or character.isspace() for character in text):
-        return f"text, beginning {text!r}"
-    return f"{size} bytes of no known image format, beginning {head[:8].hex(' ')}"

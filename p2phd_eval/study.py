@@ -11,13 +11,15 @@ import numpy.typing as npt
 import torch
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.decoding import read_rgb
 from p2phd_eval.generators.sampling import SampleResult, generate
 from p2phd_eval.generators.training import TrainResult, Watchers, train
 from p2phd_eval.generators.triplets import find_triplets, folder_names, read_map, read_photo
-from p2phd_eval.images import list_images, read_rgb, write_png
+from p2phd_eval.images import write_png
 from p2phd_eval.pictures import difference_column, evenly_spaced, label_colours, picture_grid
+from p2phd_eval.sources.open import open_source
 from p2phd_eval.stats.comparison import ComparisonResult, compare_fid
-from p2phd_eval.stats.extraction import ProgressFactory, extract_all
+from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings, ProgressFactory
 from p2phd_eval.stats.weights import find_weights
 
 
@@ -91,7 +93,7 @@ def run_study(
     Raises
     ------
     InputError
-        As `train`, `generate`, `extract_all` and `compare_fid` do.
+        As `train`, `generate`, `FeatureExtractor` and `compare_fid` do.
     StudyInterrupted
         If a signal stopped the training.
     """
@@ -114,8 +116,8 @@ def run_study(
 
     photos = data / folder_names("test", base.data)[2]
     folders = (photos, *(result.samples.folder for result in results))
-    image_sets = [list_images(folder) for folder in folders]
-    features = extract_all(image_sets, weights=weights, device=device, progress=progress)
+    extractor = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)), progress=progress)
+    features = [extractor(open_source(folder)) for folder in folders]
     for name, values in zip(("real", *(arm.name for arm in arms)), features, strict=True):
         values.save(out / "features" / f"{name}.npz")
     with progress("bootstrap", "replicates") as on_progress:

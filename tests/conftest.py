@@ -7,17 +7,36 @@ import os
 # As the command line does, and before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
+from collections.abc import Iterator
+
 import pytest
 
+from p2phd_eval.cache_folder import CACHE_VARIABLE, cache_folder
 from p2phd_eval.stats.inception import FidInception, load_inception
-from p2phd_eval.stats.weights import fetch_weights
+from p2phd_eval.stats.weights import fetch_weights, find_weights
 from p2phd_eval.stats.weights_file import WeightsFile
 
 
 @pytest.fixture(scope="session")
-def inception_weights() -> WeightsFile:
+def fetched_weights() -> WeightsFile:
     """The FID Inception weights, fetched into the user's cache by the first run."""
     return fetch_weights()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_cache(fetched_weights: WeightsFile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache of this test run alone: features of an earlier run would hide what computes them now."""
+    folder = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CACHE_VARIABLE, str(folder))
+        (cache_folder() / fetched_weights.path.name).symlink_to(fetched_weights.path.resolve())
+        yield
+
+
+@pytest.fixture(scope="session")
+def inception_weights(_own_cache: None) -> WeightsFile:
+    """The FID Inception weights in the cache of this test run."""
+    return find_weights()
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,7 @@ PACKAGE = Path(p2phd_eval.__file__).parent
 # A room may import rooms below it and itself. Modules at the top of the package are rooms of their own.
 FLOORS = (
     {"errors"},
-    {"__init__", "files"},
+    {"__init__", "cache_folder", "files"},
     {"config", "decoding", "devices", "distributed", "images", "pictures", "torchvision_ops"},
     {"sources"},
     {"generators", "presets", "stats"},
@@ -26,10 +26,17 @@ FLOORS = (
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(FLOORS) for room in rooms}
 TORCH_IN_STATS = {
-    "extraction",
+    "device_moments",
+    "dinov2",
+    "feature_network",
     "features",
     "inception",
     "inception_network",
+    "metric",
+    "module_features",
+    "plugins",
+    "resizes",
+    "statistics_torch",
     "weights",
     "weights_download",
     "weights_file",

@@ -13,7 +13,11 @@ import torch
 from typer.testing import CliRunner, Result
 
 from p2phd_eval.cli import app
-from p2phd_eval.images import open_image, write_png
+from p2phd_eval.decoding import open_image
+from p2phd_eval.images import write_png
+from p2phd_eval.stats.feature_cache import FeatureCache, FeatureKey
+from p2phd_eval.stats.network_identity import NetworkIdentity
+from tests.stats.feature_sets import feature_set
 
 TRAIN_OPTIONS = (
     *("--load-size", "64", "--ngf", "4", "--n-downsample", "2", "--n-blocks", "1", "--ndf", "4"),
@@ -67,6 +71,7 @@ def noise_folder(folder: Path, n: int, *, seed: int = 0, size: tuple[int, int] =
 
 COMMANDS = [
     *(("train",), ("generate",), ("convert",), ("fid",), ("compare",), ("bench",), ("demo",)),
+    *(("cache", name) for name in ("list", "clear")),
     *(("weights", name) for name in ("list", "fetch", "verify")),
     *(("data", name) for name in ("synthesize", "validate")),
     *(("encode", name) for name in ("cluster", "precompute")),
@@ -166,7 +171,9 @@ def test_folders_that_hold_no_set(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     folder = noise_folder(tmp_path / "some", 2)
     assert "expected at least one image" in error_of(invoke("fid", tmp_path / "empty", folder))
-    assert "expected a folder of images, found nothing there" in error_of(invoke("fid", folder, tmp_path / "none"))
+    message = error_of(invoke("fid", folder, tmp_path / "none"))
+    assert "expected a folder of images" in message
+    assert "found nothing there" in message
 
 
 @pytest.mark.usefixtures("inception_weights")
@@ -336,3 +343,37 @@ def test_a_style_for_a_model_without_features(scenes: Path, runs: Path, tmp_path
     arguments = ("generate", runs / "fp32", scenes, "--out", tmp_path / "out", "--device", "cpu")
     assert "--style: expected a model with features" in error_of(invoke(*arguments, "--style", "photo"))
     assert "found a model without features" in error_of(invoke("encode", "cluster", runs / "fp32", scenes))
+
+
+def test_the_cache_is_listed_and_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("P2PHD_EVAL_CACHE", str(tmp_path))
+    empty = document_of(invoke("cache", "list", "--json", "-"))
+    assert (empty["entries"], empty["size"]) == ([], 0)
+    assert not list(tmp_path.iterdir())  # looking makes no folders
+
+    features = feature_set(np.zeros((5, 6)), source="photos of today")
+    cache = FeatureCache()
+    keys = [
+        FeatureKey(
+            identity=NetworkIdentity(weights="test", weights_sha256="0" * 64, resize="clean", dims=6, dtype="float32"),
+            images_sha256=letter * 64,
+        )
+        for letter in "ab"
+    ]
+    for key in keys:
+        cache.put(key, features)
+    size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    document = document_of(invoke("cache", "list", "--json", "-"))
+    assert document["size"] == size
+    assert [(entry["source"], entry["n"], entry["dims"]) for entry in document["entries"]] == [
+        ("photos of today", 5, 6)
+    ] * 2
+    assert "photos of today\t5\ttest\tlegacy-pytorch\t6\tfloat32\t" in invoke("cache", "list").stdout
+
+    with cache.locked(keys[0]):
+        result = invoke("cache", "clear")
+    assert f"feature sets removed from {cache.folder}: 1, " in result.stderr
+    assert "in use by other processes, and kept: 1" in result.stderr
+    document = document_of(invoke("cache", "clear", "--json", "-"))
+    assert (document["removed"], document["freed"], document["in_use"]) == (1, size / 2, 0)
+    assert not list((tmp_path / "features").iterdir())

@@ -15,8 +15,8 @@ import pytest
 import torch
 
 from p2phd_eval.config import DataConfig, DiscriminatorConfig, GeneratorConfig, TrainConfig
+from p2phd_eval.decoding import open_image
 from p2phd_eval.generators.scenes import CLASSES, write_dataset
-from p2phd_eval.images import open_image
 from p2phd_eval.stats.feature_set import FeatureSet
 from p2phd_eval.study import Arm, StudyResult, run_study
 

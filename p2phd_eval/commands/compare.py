@@ -8,9 +8,24 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import BatchSize, Device, Json, Replicates, Seed, Weights
-from p2phd_eval.images import list_images, write_png
+from p2phd_eval.commands.options import (
+    Cache,
+    Device,
+    Dims,
+    Force,
+    Json,
+    Plugin,
+    Precision,
+    Replicates,
+    ResizeMode,
+    Seed,
+    Weights,
+    Workers,
+)
+from p2phd_eval.errors import InputError
+from p2phd_eval.images import write_png
 from p2phd_eval.report.console import Output
+from p2phd_eval.stats.network_identity import FeaturePrecision, Resize
 
 
 class FailOn(str, Enum):
@@ -21,9 +36,9 @@ class FailOn(str, Enum):
 
 
 def compare(
-    real: Annotated[Path, typer.Argument(help="Folder of the real images.")],
-    baseline: Annotated[Path, typer.Argument(help="Folder of the baseline's images, such as fp32.")],
-    candidates: Annotated[list[Path], typer.Argument(help="Folders to compare with the baseline, such as AMP.")],
+    real: Annotated[Path, typer.Argument(help="The real images: a folder, archive, list or features, as for `fid`.")],
+    baseline: Annotated[Path, typer.Argument(help="The baseline's images, such as fp32.")],
+    candidates: Annotated[list[Path], typer.Argument(help="Images to compare with the baseline's, such as AMP.")],
     margin: Annotated[
         float | None,
         typer.Option(
@@ -37,12 +52,18 @@ def compare(
     picture: Annotated[
         Path | None, typer.Option("--picture", help="PNG to write: some images of all folders side by side.")
     ] = None,
-    weights: Weights = None,
-    batch_size: BatchSize = 32,
     replicates: Replicates = None,
     seed: Seed = 0,
+    force: Force = False,
     device: Device = None,
     json_target: Json = None,
+    weights: Weights = None,
+    resize: ResizeMode = Resize.LEGACY_PYTORCH,
+    dims: Dims = 2048,
+    precision: Precision = FeaturePrecision.FP32,
+    plugin: Plugin = None,
+    workers: Workers = None,
+    cache: Cache = True,
 ) -> None:
     """Is the FID of each candidate within the error range of the baseline's, worse, better, or undecided?
 
@@ -55,28 +76,40 @@ def compare(
 
         p2phd-eval compare real/ fp32/ amp/ --margin 2.0 --fail-on worse --json verdict.json
     """
+    from p2phd_eval.sources.source import ImageSource
     from p2phd_eval.stats.equivalence import require_margin
+    from p2phd_eval.stats.inputs import open_images_or_features
     from p2phd_eval.stats.pairing import common_ids, require_unique_ids
 
-    # Cheap failures first: margin, folders and names are checked before the network computes anything.
+    # Cheap failures first: margin, images and names are checked before the network computes anything.
     require_margin(margin)
-    image_sets = [list_images(folder) for folder in (real, baseline, *candidates)]
-    named_ids = [(str(images.root), images.ids) for images in image_sets]
+    paths = (real, baseline, *candidates)
+    inputs = [open_images_or_features(path) for path in paths]
+    named_ids = [(str(path), each.ids) for path, each in zip(paths, inputs, strict=True)]
     require_unique_ids(named_ids)
     common_ids(named_ids)
+    sources = [each for each in inputs if isinstance(each, ImageSource)]
+    if picture is not None and len(sources) < len(inputs):
+        raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
 
-    from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.report.comparison import comparison_document, comparison_picture, comparison_table, short_names
     from p2phd_eval.stats.comparison import compare_fid
-    from p2phd_eval.stats.extraction import extract_all
+    from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings
 
     output = Output(json_target)
-    torch_device = find_device(device)
-    names = short_names([baseline, *candidates])
-    output.note(f"device: {describe_device(torch_device)}")
-    features = extract_all(
-        image_sets, weights=weights, device=torch_device, progress=output.progress, batch_size=batch_size
+    settings = FeatureSettings(
+        weights=weights,
+        plugin=plugin,
+        resize=resize,
+        dims=dims,
+        precision=precision,
+        device=device,
+        workers=workers,
+        cache=cache,
     )
+    extractor = FeatureExtractor(settings, progress=output.progress, note=output.note)
+    names = short_names([baseline, *candidates])
+    features = [extractor(each) if isinstance(each, ImageSource) else each for each in inputs]
     with output.progress("bootstrap", "replicates") as on_progress:
         result = compare_fid(
             features[0],
@@ -86,12 +119,13 @@ def compare(
             margin=margin,
             replicates=replicates,
             seed=seed,
+            force=force,
             on_progress=on_progress,
         )
     output.table(comparison_table(result, str(real)))
     output.document(comparison_document(result, str(real), [baseline, *candidates]))
     if picture is not None:
-        write_png(picture, comparison_picture(image_sets, ["real", *names]))
+        write_png(picture, comparison_picture(sources, ["real", *names]))
         output.note(f"Picture: {picture}")
     found = {candidate.verdict.value for candidate in result.candidates}
     if found & {verdict.value for verdict in fail_on or ()}:

@@ -7,42 +7,90 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import BatchSize, Device, Json, Replicates, Seed, Weights
-from p2phd_eval.images import list_images
+from p2phd_eval.commands.options import (
+    Cache,
+    Device,
+    Dims,
+    Force,
+    Json,
+    Plugin,
+    Precision,
+    Replicates,
+    ResizeMode,
+    Seed,
+    Weights,
+    Workers,
+)
 from p2phd_eval.report.console import Output
+from p2phd_eval.stats.network_identity import FeaturePrecision, Resize
 
 
 def fid(
-    real: Annotated[Path, typer.Argument(help="Folder of real images; subfolders are read too.")],
-    fake: Annotated[Path, typer.Argument(help="Folder of generated images.")],
-    weights: Weights = None,
-    batch_size: BatchSize = 32,
+    real: Annotated[Path, typer.Argument(help="Real images: folder, .zip, .tar, shards, list; or .npz; see below.")],
+    fake: Annotated[Path, typer.Argument(help="Generated images, likewise.")],
     replicates: Replicates = None,
     seed: Seed = 0,
+    force: Force = False,
     device: Device = None,
     json_target: Json = None,
+    weights: Weights = None,
+    resize: ResizeMode = Resize.LEGACY_PYTORCH,
+    dims: Dims = 2048,
+    precision: Precision = FeaturePrecision.FP32,
+    plugin: Plugin = None,
+    workers: Workers = None,
+    cache: Cache = True,
 ) -> None:
-    """FID between two folders with its standard error: pytorch-fid's number, and how far it can be trusted.
+    """FID between two sets of images with its standard error: pytorch-fid's number, and how far it can be trusted.
 
-    Example:
+    Each set is a folder (subfolders are read too), a .zip or .tar, webdataset shards ("train-{000000..000009}.tar"), a
+    .txt list of files, features of `p2phd-eval features` (.npz), or statistics `mu` and `sigma` of any FID tool
+    (.npz, .pt), for which no standard error can be had.
+
+    Examples:
 
         p2phd-eval fid real/ fake/ --json fid.json
-    """
-    # Cheap failures first: both folders are listed before torch is loaded.
-    image_sets = [list_images(real), list_images(fake)]
 
-    from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.report.fid import fid_document, fid_table
+        p2phd-eval fid real.npz fake.zip --resize legacy-tensorflow
+    """
+    from p2phd_eval.stats.inputs import open_input
+
+    # Cheap failures first: both are found and listed before torch is loaded.
+    inputs = [open_input(real), open_input(fake)]
+
+    from p2phd_eval.report.fid import fid_document, fid_table, statistics_document, statistics_table
+    from p2phd_eval.sources.source import ImageSource
     from p2phd_eval.stats.evaluation import evaluate_fid
-    from p2phd_eval.stats.extraction import extract_all
+    from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings
+    from p2phd_eval.stats.feature_set import FeatureSet
+    from p2phd_eval.stats.inputs import as_statistics
+    from p2phd_eval.stats.precision_shift import precision_shift
+    from p2phd_eval.stats.statistics_fid import fid_from_statistics
 
     output = Output(json_target)
-    torch_device = find_device(device)
-    output.note(f"device: {describe_device(torch_device)}")
-    features = extract_all(
-        image_sets, weights=weights, device=torch_device, progress=output.progress, batch_size=batch_size
+    settings = FeatureSettings(
+        weights=weights,
+        plugin=plugin,
+        resize=resize,
+        dims=dims,
+        precision=precision,
+        device=device,
+        workers=workers,
+        cache=cache,
     )
+    extractor = FeatureExtractor(settings, progress=output.progress, note=output.note)
+    sets = [extractor(each) if isinstance(each, ImageSource) else each for each in inputs]
+    features = [each for each in sets if isinstance(each, FeatureSet)]
+    if len(features) < len(sets):
+        statistics = fid_from_statistics(*map(as_statistics, sets), force=force)
+        output.table(statistics_table(statistics, str(real), str(fake)))
+        output.document(statistics_document(statistics, str(real), str(fake)))
+        return
     with output.progress("bootstrap", "replicates") as on_progress:
-        result = evaluate_fid(*features, replicates=replicates, seed=seed, on_progress=on_progress)
-    output.table(fid_table(result, str(real), str(fake)))
-    output.document(fid_document(result, str(real), str(fake)))
+        result = evaluate_fid(*features, replicates=replicates, seed=seed, force=force, on_progress=on_progress)
+    sources = [each for each in inputs if isinstance(each, ImageSource)]
+    shift = None
+    if precision is not FeaturePrecision.FP32 and len(sources) == len(sets):
+        shift = precision_shift(extractor, sources, features)
+    output.table(fid_table(result, str(real), str(fake), shift))
+    output.document(fid_document(result, str(real), str(fake), shift))

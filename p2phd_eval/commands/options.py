@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from p2phd_eval.stats.network_identity import FeaturePrecision, Resize
+
 Json = Annotated[
     str | None,
     typer.Option(
@@ -22,9 +24,60 @@ Device = Annotated[
     str | None,
     typer.Option("--device", help="Any torch device, such as cpu, cuda:1 or mps. Default: cuda, mps or cpu."),
 ]
+Force = Annotated[bool, typer.Option("--force", help="Compare features that were made differently, with a warning.")]
+
+_FEATURES = "Features"
 Weights = Annotated[
     Path | None,
-    typer.Option("--weights", help="File of FID Inception weights. Default: the cache, else they are fetched."),
+    typer.Option(
+        "--weights",
+        rich_help_panel=_FEATURES,
+        help="File of FID Inception weights. Default: the cache, else they are fetched.",
+    ),
+]
+ResizeMode = Annotated[
+    Resize,
+    typer.Option(
+        "--resize",
+        rich_help_panel=_FEATURES,
+        help="Whose resize to 299 x 299: pytorch-fid's, torch-fidelity's, clean-fid's or torchmetrics'.",
+    ),
+]
+Dims = Annotated[
+    int, typer.Option("--dims", rich_help_panel=_FEATURES, help="Features an image: 64, 192, 768 or 2048 (FID's).")
+]
+Precision = Annotated[
+    FeaturePrecision,
+    typer.Option(
+        "--feature-precision",
+        rich_help_panel=_FEATURES,
+        help="Of the feature network. The reduced ones say by how much they shift the FID.",
+    ),
+]
+Plugin = Annotated[
+    str | None,
+    typer.Option(
+        "--features",
+        metavar="MODULE:CALLABLE",
+        rich_help_panel=_FEATURES,
+        help="A network of your own, or p2phd_eval.stats.dinov2:dinov2_vitl14; see docs/feature-spaces.md.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        rich_help_panel=_FEATURES,
+        help="Decoding processes; no result depends on it. Default: 2 for a CPU, up to 16 for a GPU.",
+        show_default=False,
+    ),
+]
+Cache = Annotated[
+    bool,
+    typer.Option(
+        "--cache/--no-cache", rich_help_panel=_FEATURES, help="Keep features, and use those kept; see `cache list`."
+    ),
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time; no result depends on it.")]
 Replicates = Annotated[

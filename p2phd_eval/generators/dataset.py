@@ -12,6 +12,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Dataset
 
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
+from p2phd_eval.decoding import image_size
 from p2phd_eval.generators.batch import Batch, collate
 from p2phd_eval.generators.decoded_cache import DecodedCache, Pixels
 from p2phd_eval.generators.transforms import Geometry, choose_geometry
@@ -22,7 +23,6 @@ from p2phd_eval.generators.triplets import (
     read_photo,
     require_equal_sizes,
 )
-from p2phd_eval.images import image_size
 
 Place = tuple[int, int]  # epoch, index of the sample: what a worker needs to make it
 _ORDER, _AUGMENT = 0, 1  # independent random streams under one seed

@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.decoding import image_size
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
@@ -23,7 +24,7 @@ from p2phd_eval.generators.image_folder import open_image_folder
 from p2phd_eval.generators.inference import for_inference
 from p2phd_eval.generators.precision import PRECISIONS, Precision, backend_flags
 from p2phd_eval.generators.triplets import Triplet, feature_folder
-from p2phd_eval.images import image_size, write_png
+from p2phd_eval.images import write_png
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.decoding import image_size
 from p2phd_eval.devices import describe_device
 from p2phd_eval.distributed import SINGLE, Ranks
 from p2phd_eval.errors import InputError
@@ -28,7 +29,7 @@ from p2phd_eval.generators.precision import Precision, backend_flags, find_preci
 from p2phd_eval.generators.styles import STYLES, Clusters, clusters_path, draw_style, load_clusters
 from p2phd_eval.generators.synthesis import Synthesis
 from p2phd_eval.generators.triplets import Triplet
-from p2phd_eval.images import image_size, write_png
+from p2phd_eval.images import write_png
 
 # What two calls must agree in to write into one folder.
 _IDENTITY = ("checkpoint_sha256", "config", "sampling_precision", "phase", "seed", "style", "clusters_sha256")

@@ -15,8 +15,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from p2phd_eval.config import DataConfig
+from p2phd_eval.decoding import open_image, read_rgb
 from p2phd_eval.errors import InputError
-from p2phd_eval.images import list_images, open_image, read_rgb
+from p2phd_eval.images import list_images
 
 
 @dataclass(frozen=True, kw_only=True)

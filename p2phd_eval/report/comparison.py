@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.generators.image_folder import MANIFEST
-from p2phd_eval.images import ImageSet, read_rgb
 from p2phd_eval.pictures import difference_column, evenly_spaced, picture_grid
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
+from p2phd_eval.sources.source import ImageSource
 from p2phd_eval.stats.comparison import CandidateResult, ComparisonResult
 from p2phd_eval.stats.equivalence import Verdict
 from p2phd_eval.stats.pairing import common_ids
@@ -116,12 +116,12 @@ def comparison_document(result: ComparisonResult, real: str, folders: Sequence[P
     )
 
 
-def comparison_picture(image_sets: Sequence[ImageSet], names: Sequence[str]) -> npt.NDArray[np.uint8]:
+def comparison_picture(sources: Sequence[ImageSource], names: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Return some images of all sets side by side, and the first candidate's difference from the baseline.
 
     Parameters
     ----------
-    image_sets : sequence of ImageSet
+    sources : sequence of ImageSource
         Real, baseline and candidates, with ids in common.
     names : sequence of str
         A caption for each.
@@ -130,9 +130,12 @@ def comparison_picture(image_sets: Sequence[ImageSet], names: Sequence[str]) -> 
     -------
     ndarray of uint8, shape (H, W, 3)
     """
-    files = [dict(zip(images.ids, images.paths, strict=True)) for images in image_sets]
-    shared = common_ids([(name, tuple(by_id)) for name, by_id in zip(names, files, strict=True)])
-    rows = [[read_rgb(by_id[shared[i]]) for by_id in files] for i in evenly_spaced(len(shared))]
+    places = [{image: index for index, image in enumerate(source.ids)} for source in sources]
+    shared = common_ids([(name, tuple(place)) for name, place in zip(names, places, strict=True)])
+    rows = [
+        [source.load(place[shared[i]]).pixels for source, place in zip(sources, places, strict=True)]
+        for i in evenly_spaced(len(shared))
+    ]
     return picture_grid(rows, difference_column(rows, names, 2, 1))
 
 

@@ -8,6 +8,10 @@ from typing import Any
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
 from p2phd_eval.stats.evaluation import FidResult
+from p2phd_eval.stats.feature_set import FeatureStamp
+from p2phd_eval.stats.frechet import FrechetDistance
+from p2phd_eval.stats.precision_shift import PrecisionShift
+from p2phd_eval.stats.statistics_fid import StatisticsFidResult
 
 _PAIRING = {
     "paired": "real and generated images of one label map are taken as pairs",
@@ -15,11 +19,19 @@ _PAIRING = {
 }
 
 
-def fid_table(result: FidResult, real: str, fake: str) -> ResultTable:
-    """Return the table of one FID."""
+def fid_table(result: FidResult, real: str, fake: str, shift: PrecisionShift | None = None) -> ResultTable:
+    """Return the table of one FID; `shift` is what a reduced feature precision did to it."""
     n = min(result.n_real, result.n_fake)
-    distance = result.distance
     bootstrap = "-" if result.fid_se_bootstrap is None else f"{result.fid_se_bootstrap:.4g}"
+    notes = [
+        f"The standard errors are those of FID@{n}, at this number of images; {_PAIRING[result.pairing]}.",
+        "FID is biased upward by about c/n: compare only FIDs of one n.",
+    ]
+    if shift is not None:
+        notes.append(
+            f"{shift.dtype} features shift this FID by {shift.shift:+.3g}: FID@{shift.n} is {shift.fid:.4f} with them "
+            f"and {shift.fid_float32:.4f} in float32."
+        )
     return ResultTable(
         title=f"FID of {fake} against {real}",
         columns=("quantity", "value"),
@@ -28,21 +40,14 @@ def fid_table(result: FidResult, real: str, fake: str) -> ResultTable:
             ("standard error (influence)", f"{result.fid_se:.4g}"),
             ("standard error (bootstrap)", bootstrap),
             ("images", f"{result.n_real} real, {result.n_fake} generated"),
-            ("mean term", f"{distance.mean_term:.4f}"),
-            ("covariance term", f"{distance.trace_real + distance.trace_fake - 2 * distance.trace_sqrt:.4f}"),
-            ("weights", result.real_stamp.weights),
-            ("resize", result.real_stamp.resize),
-            ("features computed on", f"{result.real_stamp.device} in {result.real_stamp.dtype}"),
+            *_terms(result.distance),
+            *_made(result.real_stamp),
         ),
-        notes=(
-            f"The standard errors are those of FID@{n}, at this number of images; {_PAIRING[result.pairing]}.",
-            "FID is biased upward by about c/n: compare only FIDs of one n.",
-            *(f"warning: {warning}" for warning in result.warnings),
-        ),
+        notes=(*notes, *(f"warning: {warning}" for warning in result.warnings)),
     )
 
 
-def fid_document(result: FidResult, real: str, fake: str) -> dict[str, Any]:
+def fid_document(result: FidResult, real: str, fake: str, shift: PrecisionShift | None = None) -> dict[str, Any]:
     """Return the JSON document of one FID."""
     return document(
         "fid",
@@ -55,6 +60,66 @@ def fid_document(result: FidResult, real: str, fake: str) -> dict[str, Any]:
         n_fake=result.n_fake,
         pairing=result.pairing,
         distance=asdict(result.distance),
+        precision_shift=None if shift is None else {**asdict(shift), "shift": shift.shift},
         stamp={"real": asdict(result.real_stamp), "fake": asdict(result.fake_stamp)},
         warnings=list(result.warnings),
+    )
+
+
+def statistics_table(result: StatisticsFidResult, real: str, fake: str) -> ResultTable:
+    """Return the table of one FID that was computed from moments alone."""
+    known = [n for n in (result.n_real, result.n_fake) if n is not None]
+    numbers = ["unknown" if n is None else str(n) for n in (result.n_real, result.n_fake)]
+    stamp = result.real_stamp or result.fake_stamp
+    return ResultTable(
+        title=f"FID of {fake} against {real}",
+        columns=("quantity", "value"),
+        rows=(
+            (f"FID@{min(known)}" if len(known) == 2 else "FID", f"{result.fid:.4f}"),
+            ("standard error", "not known from means and covariances alone"),
+            ("images", f"{numbers[0]} real, {numbers[1]} generated"),
+            *_terms(result.distance),
+            *(() if stamp is None else _made(stamp)),
+        ),
+        notes=(
+            "FID is biased upward by about c/n: compare only FIDs of one n.",
+            *(f"warning: {warning}" for warning in result.warnings),
+        ),
+    )
+
+
+def statistics_document(result: StatisticsFidResult, real: str, fake: str) -> dict[str, Any]:
+    """Return the JSON document of one FID that was computed from moments alone: that of `fid`, without errors."""
+    stamps = {"real": result.real_stamp, "fake": result.fake_stamp}
+    return document(
+        "fid",
+        real=real,
+        fake=fake,
+        fid=result.fid,
+        fid_se=None,
+        fid_se_bootstrap=None,
+        n_real=result.n_real,
+        n_fake=result.n_fake,
+        pairing=None,
+        distance=asdict(result.distance),
+        precision_shift=None,
+        stamp={side: None if stamp is None else asdict(stamp) for side, stamp in stamps.items()},
+        warnings=list(result.warnings),
+    )
+
+
+def _terms(distance: FrechetDistance) -> tuple[tuple[str, str], ...]:
+    return (
+        ("mean term", f"{distance.mean_term:.4f}"),
+        ("covariance term", f"{distance.trace_real + distance.trace_fake - 2 * distance.trace_sqrt:.4f}"),
+    )
+
+
+def _made(stamp: FeatureStamp) -> tuple[tuple[str, str], ...]:
+    return (
+        ("features", f"{stamp.dims} of {stamp.weights} ({stamp.weights_sha256[:12]})"),
+        ("resize", stamp.resize),
+        ("computed on", f"{stamp.device} in {stamp.dtype}"),
+        ("hash of the images", stamp.images_sha256[:12]),
+        ("versions", f"p2phd-eval {stamp.tool}, torch {stamp.torch}, Pillow {stamp.pillow}"),
     )

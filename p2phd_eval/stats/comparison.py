@@ -19,10 +19,11 @@ from p2phd_eval.stats.pairing import (
     common_ids,
     examples,
     few_images_warnings,
-    require_same_stamp,
+    require_same_stamps,
     require_unique_ids,
     size_warnings,
 )
+from p2phd_eval.stats.set_checks import duplicate_warnings, format_warnings
 
 SCOPE_CHECKPOINTS = "A: these checkpoints (images random, models fixed)"
 
@@ -71,6 +72,7 @@ def compare_fid(
     margin: float | None,
     replicates: int | None = None,
     seed: int = 0,
+    force: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> ComparisonResult:
     """Compare the FID of candidates with that of a baseline, image by image, and judge the differences.
@@ -94,6 +96,8 @@ def compare_fid(
         Bootstrap replicates, 0 for none; by default 1000, or 20 above 2 d images, where each costs seconds.
     seed : int
         Of the bootstrap.
+    force : bool
+        Compare sets that were made differently, with a warning.
     on_progress : callable, optional
         Called with (done, total) after each replicate.
 
@@ -104,17 +108,22 @@ def compare_fid(
     Raises
     ------
     InputError
-        If the sets were made differently, an id repeats, fewer than two ids are shared, a name repeats, width and
-        height are swapped, or the margin is not above 0.
+        If the sets were made differently (unless forced), an id repeats, fewer than two ids are shared, a name
+        repeats, width and height are swapped, or the margin is not above 0.
     """
     arms = [(baseline_name, baseline), *candidates]
     _require_names([name for name, _ in arms])
     sets = [("the real images", real), *arms]
-    require_same_stamp(sets)
+    stamps = [(name, features.stamp) for name, features in sets]
+    warnings = require_same_stamps(stamps, force=force)
     named_ids = [(name, features.ids) for name, features in sets]
     require_unique_ids(named_ids)
     ids = common_ids(named_ids)
-    warnings = _unmatched_warnings(sets, set(ids))
+    warnings += _unmatched_warnings(sets, set(ids))
+    for stamp in stamps:
+        warnings += duplicate_warnings(stamp)
+    for stamp in stamps[1:]:
+        warnings += format_warnings(real.stamp, stamp)
     real = aligned(real, ids)
     arms = [(name, aligned(features, ids)) for name, features in arms]
     for arm in arms:

@@ -12,7 +12,8 @@ from p2phd_eval.stats.bootstrap import bootstrap_fid_se, usual_replicates
 from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.stats.frechet import FrechetDistance
 from p2phd_eval.stats.influence import fid_influence, independent_standard_error, paired_standard_error
-from p2phd_eval.stats.pairing import aligned, few_images_warnings, require_same_stamp, size_warnings
+from p2phd_eval.stats.pairing import aligned, few_images_warnings, require_same_stamps, size_warnings
+from p2phd_eval.stats.set_checks import count_warnings, duplicate_warnings, format_warnings
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ def evaluate_fid(
     *,
     replicates: int | None = None,
     seed: int = 0,
+    force: bool = False,
     on_progress: Callable[[int, int], None] | None = None,
 ) -> FidResult:
     """FID between real and generated images, with two standard errors.
@@ -53,6 +55,8 @@ def evaluate_fid(
         Bootstrap replicates, 0 for none; by default 200, or 20 above 2 d images, where each costs seconds.
     seed : int
         Of the bootstrap.
+    force : bool
+        Compare sets that were made differently, with a warning.
     on_progress : callable, optional
         Called with (done, total) after each replicate.
 
@@ -63,10 +67,13 @@ def evaluate_fid(
     Raises
     ------
     InputError
-        If the sets were made differently, hold too few images, or have width and height swapped.
+        If the sets were made differently (unless forced), hold too few images, or have width and height swapped.
     """
-    require_same_stamp([("the real images", real), ("the generated images", fake)])
-    warnings = size_warnings(real, ("the generated images", fake))
+    named = [("the real images", real.stamp), ("the generated images", fake.stamp)]
+    warnings = require_same_stamps(named, force=force)
+    warnings += size_warnings(real, ("the generated images", fake))
+    warnings += format_warnings(real.stamp, named[1]) + duplicate_warnings(named[0]) + duplicate_warnings(named[1])
+    warnings += count_warnings(len(real), len(fake))
     warnings += few_images_warnings(min(len(real), len(fake)), real.stamp.dims)
     paired = len(set(real.ids)) == len(real) and sorted(real.ids) == sorted(fake.ids)
     if paired:

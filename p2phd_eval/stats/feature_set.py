@@ -16,23 +16,26 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
-from p2phd_eval.images import ImageSet
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FeatureStamp:
-    """How a feature set was made; two FIDs are comparable only where these agree (`n` and images aside)."""
+    """How a feature set was made; two FIDs are comparable only where the network, resize, dims and dtype agree."""
 
     weights: str  # name of the network's weights, for people
     weights_sha256: str  # of the network's parameters and buffers as loaded, hexadecimal
-    resize: str  # "legacy-pytorch": bilinear to 299 x 299, align_corners=False, not antialiased
+    resize: str  # how images came to the network's size, such as "legacy-pytorch": see `p2phd_eval.stats.resizes`
     dims: int  # number of features an image
-    dtype: str  # in which the network computed
+    dtype: str  # in which the network computed: "float32", "tf32", "bfloat16" or "float16"
     device: str  # on which it computed
-    images_sha256: str  # of the images' names and file contents, in order
+    source: str  # the folder, archive or list that was read
+    images_sha256: str  # of the images' names and contents, in order; empty for images that have neither
     n: int  # number of images
+    formats: dict[str, int]  # file format, such as "PNG" or "JPEG", to the number of images
+    duplicates: int  # images whose content another image of the set has too, but for one of each
     tool: str  # version of p2phd-eval
     torch: str  # version of torch
+    pillow: str  # version of Pillow, which decodes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,9 +125,9 @@ class FeatureSet:
         )
 
 
-def images_sha256(images: ImageSet, hashes: Iterable[str]) -> str:
-    """Return the hash of a set: of its files' names and of their contents' SHA-256, in order, hexadecimal."""
+def images_sha256(names: Iterable[str], hashes: Iterable[str]) -> str:
+    """Return the hash of a set: of its images' names and of their contents' SHA-256, in order, hexadecimal."""
     digest = hashlib.sha256()
-    for path, content in zip(images.paths, hashes, strict=True):
-        digest.update(path.relative_to(images.root).as_posix().encode() + b"\0" + bytes.fromhex(content))
+    for name, content in zip(names, hashes, strict=True):
+        digest.update(name.encode() + b"\0" + bytes.fromhex(content))
     return digest.hexdigest()

@@ -1,117 +1,239 @@
-"""From an image set to its features."""
+"""From an image source to its features, or to their moments alone."""
 
 from __future__ import annotations
 
 import os
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import NamedTuple
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from p2phd_eval import __version__
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import file_sha256
-from p2phd_eval.images import ImageSet, read_rgb
+from p2phd_eval.sources.source import ImageSource
+from p2phd_eval.stats.feature_network import FeatureNetwork, embed_all, stamp_versions
 from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp, images_sha256
-from p2phd_eval.stats.inception import DIMS, RESIZE, FidInception
 
-_DECODERS = 4  # threads; Pillow decodes outside the interpreter's lock
+_CHUNK = 8  # images that travel from a decoding process together: 8.6 MB of Inception's input
+_SMALL = 64  # images below which starting processes takes longer than it saves
 
-
-class _Decoded(NamedTuple):
-    pixels: npt.NDArray[np.uint8]  # (h, w, 3)
-    sha256: str  # of the file's content, hexadecimal
+OnProgress = Callable[[int, int], None]
 
 
-def extract_features(
-    images: ImageSet,
-    network: FidInception,
+@dataclass(frozen=True, kw_only=True)
+class FeatureBlock:
+    """Features of some consecutive images of a source, with what was noticed while reading them."""
+
+    values: npt.NDArray[np.float32]  # (k, dims)
+    sizes: npt.NDArray[np.int32]  # (k, 2), width and height in pixels
+    hashes: tuple[str, ...]  # SHA-256 of each image's content, hexadecimal
+    formats: tuple[str, ...]  # such as "PNG"
+
+
+class _Chunk(NamedTuple):
+    prepared: Tensor  # (k, ...)
+    sizes: list[tuple[int, int]]
+    hashes: list[str]
+    formats: list[str]
+
+
+class _Prepared(Dataset[Any]):
+    """Decodes and resizes; runs in the decoding processes."""
+
+    def __init__(self, source: ImageSource, prepare: Callable[[npt.NDArray[np.uint8]], Tensor]) -> None:
+        self._source, self._prepare = source, prepare
+
+    def __getitem__(self, index: int) -> _Chunk | InputError:
+        try:
+            image = self._source.load(index)
+        except InputError as error:
+            return error  # an exception would reach the parent as text, with the process's traceback
+        height, width, _ = image.pixels.shape
+        return _Chunk(self._prepare(image.pixels)[None], [(width, height)], [image.sha256], [image.format])
+
+
+def usual_workers(device: torch.device, n: int) -> int:
+    """Return how many decoding processes are started for `n` images unless the caller says otherwise."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n < _SMALL:
+        return 0
+    # On a CPU the network needs the cores itself: two keep it fed.
+    return min(cores, 2 if device.type == "cpu" else 16)
+
+
+def read_features(
+    source: ImageSource,
+    network: FeatureNetwork,
+    indices: Sequence[int],
     *,
-    batch_size: int = 32,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> FeatureSet:
-    """Compute the features of an image set, one row an image in the set's order.
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Iterator[FeatureBlock]:
+    """Compute the features of some images, block by block, while other processes decode and resize the next ones.
 
-    Images may differ in size: each is scaled on its own, and batches are made of scaled images. Files are
-    decoded ahead of the network in a few threads; memory holds about two batches of images whatever the
-    number of images.
+    Memory does not grow with the number of images. No feature depends on the number of processes, nor on which other
+    images are read: each goes alone through the resize, and through the network in passes of a fixed size.
 
     Parameters
     ----------
-    images : ImageSet
-        At least one image.
-    network : FidInception
-        The network.
-    batch_size : int, optional
-        Images a forward pass. It changes speed and memory, and the features by rounding alone.
+    source : ImageSource
+    network : FeatureNetwork
+    indices : sequence of int
+        Of the images, in the order in which they are wanted.
+    workers : int, optional
+        Decoding processes, by default `usual_workers`; with 0 this process decodes.
     on_progress : callable, optional
-        Called with (images done, images in all) after each batch.
+        Called with (images done, images in all).
 
-    Returns
-    -------
-    FeatureSet
-        float32 (n, 2048) with ids, sizes and stamp.
+    Yields
+    ------
+    FeatureBlock
 
     Raises
     ------
     InputError
-        If an image cannot be read; the file is named.
+        If an image cannot be read (it is named), or the decoding processes have too little shared memory.
     """
-    if batch_size < 1:
-        raise InputError("batch size", expected="at least 1", found=str(batch_size))
-    n = len(images)
-    values = np.empty((n, DIMS), dtype=np.float32)
-    sizes = np.empty((n, 2), dtype=np.int32)
-    hashes: list[str] = []
-    batch: list[torch.Tensor] = []
-    for index, decoded in enumerate(_decode(images.paths, ahead=batch_size)):
-        hashes.append(decoded.sha256)
-        height, width, _ = decoded.pixels.shape
-        sizes[index] = width, height
-        batch.append(network.resize(torch.from_numpy(decoded.pixels).permute(2, 0, 1)[None]))
-        done = index + 1
-        if len(batch) == batch_size or done == n:
-            values[done - len(batch) : done] = network.embed(torch.cat(batch)).cpu().numpy()
-            batch.clear()
-            if on_progress is not None:
-                on_progress(done, n)
-    stamp = FeatureStamp(
-        weights=network.weights_name,
-        weights_sha256=network.weights_sha256,
-        resize=RESIZE,
-        dims=DIMS,
-        dtype="float32",
-        device=describe_device(network.device),
-        images_sha256=images_sha256(images, hashes),
-        n=n,
-        tool=__version__,
-        torch=torch.__version__,
+    if workers is None:
+        workers = usual_workers(network.device, len(indices))
+    loader: DataLoader[Any] = DataLoader(
+        _Prepared(source, network.prepare),
+        batch_size=_CHUNK,
+        sampler=indices,
+        collate_fn=_stack,
+        num_workers=0 if source.in_process else workers,
+        pin_memory=network.device.type == "cuda",
+        worker_init_fn=_leave_interrupts_to_the_parent,
     )
-    return FeatureSet(values=values, ids=images.ids, sizes=sizes, stamp=stamp)
+    done = 0
+    for chunks in _grouped(loader, max(1, network.batch_size // _CHUNK)):
+        values = embed_all(network, torch.cat([chunk.prepared for chunk in chunks])).cpu().numpy()
+        done += len(values)
+        yield FeatureBlock(
+            values=values,
+            sizes=np.array([size for chunk in chunks for size in chunk.sizes], dtype=np.int32),
+            hashes=tuple(sha256 for chunk in chunks for sha256 in chunk.hashes),
+            formats=tuple(name for chunk in chunks for name in chunk.formats),
+        )
+        if on_progress is not None:
+            on_progress(done, len(indices))
 
 
-def _decode(paths: tuple[Path, ...], *, ahead: int) -> Iterator[_Decoded]:
-    # A sliding window of futures: order is kept, and memory does not grow with the number of images.
-    pending: deque[Future[_Decoded]] = deque()
-    with ThreadPoolExecutor(max_workers=min(_DECODERS, os.cpu_count() or 1)) as pool:
-        try:
-            for path in paths:
-                pending.append(pool.submit(_decode_file, path))
-                if len(pending) > ahead:
-                    yield pending.popleft().result()
-            while pending:
-                yield pending.popleft().result()
-        finally:
-            # After an error nobody waits for what was decoded ahead.
-            pool.shutdown(cancel_futures=True)
+def extract_features(
+    source: ImageSource,
+    network: FeatureNetwork,
+    *,
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> FeatureSet:
+    """Compute the features of all images of a source, one row an image in the source's order.
+
+    Images may differ in size: each is resized on its own.
+
+    Parameters
+    ----------
+    source : ImageSource
+        At least one image.
+    network, workers, on_progress
+        See `read_features`.
+
+    Returns
+    -------
+    FeatureSet
+        float32 (n, dims) with ids, sizes and stamp.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read, or the source changed meanwhile.
+    """
+    blocks = list(read_features(source, network, range(len(source)), workers=workers, on_progress=on_progress))
+    require_unchanged(source)
+    return feature_set_of(source, network, blocks)
 
 
-def _decode_file(path: Path) -> _Decoded:
-    pixels = read_rgb(path)
-    return _Decoded(pixels=pixels, sha256=file_sha256(path))
+def feature_set_of(source: ImageSource, network: FeatureNetwork, blocks: Sequence[FeatureBlock]) -> FeatureSet:
+    """Put the blocks of all images of a source together, in its order."""
+    hashes = [sha256 for block in blocks for sha256 in block.hashes]
+    formats = Counter(name for block in blocks for name in block.formats)
+    return FeatureSet(
+        values=np.concatenate([block.values for block in blocks]),
+        ids=source.ids,
+        sizes=np.concatenate([block.sizes for block in blocks]),
+        stamp=stamp_of(source, network, hashes, formats),
+    )
+
+
+def stamp_of(
+    source: ImageSource, network: FeatureNetwork, hashes: Sequence[str], formats: Counter[str]
+) -> FeatureStamp:
+    """Return the stamp of all images of a source, given their contents' hashes, in order, and their formats."""
+    return FeatureStamp(
+        **asdict(network.identity),
+        device=describe_device(network.device),
+        source=source.name,
+        images_sha256=images_sha256(source.names, hashes),
+        n=len(source),
+        formats=dict(sorted(formats.items())),
+        duplicates=len(hashes) - len(set(hashes)),
+        **stamp_versions(),
+    )
+
+
+def require_unchanged(source: ImageSource) -> None:
+    """Raise InputError if images were added, removed or rewritten since the source was listed."""
+    change = source.changed()
+    if change is not None:
+        raise InputError(
+            source.name,
+            expected="the same images from the first to the last read",
+            found=change,
+            fix="Run the command again when nothing writes there any more.",
+        )
+
+
+def _grouped(loader: DataLoader[Any], size: int) -> Iterator[list[_Chunk]]:
+    group: list[_Chunk] = []
+    try:
+        for chunk in loader:
+            if isinstance(chunk, InputError):
+                raise chunk
+            group.append(_Chunk(*chunk))
+            if len(group) == size:
+                yield group
+                group = []
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            "decoding processes",
+            expected="them to run to the end",
+            found=f"that one was killed ({str(error).splitlines()[0]})",
+            fix="Often /dev/shm is too small, or memory ran out. Pass --workers 0, or give the container more.",
+        ) from error
+    if group:
+        yield group
+
+
+def _stack(items: list[_Chunk | InputError]) -> _Chunk | InputError:
+    chunks: list[_Chunk] = []
+    for item in items:
+        if isinstance(item, InputError):
+            return item
+        chunks.append(item)
+    return _Chunk(
+        torch.cat([chunk.prepared for chunk in chunks]),
+        *([value for chunk in chunks for value in getattr(chunk, name)] for name in _Chunk._fields[1:]),
+    )
+
+
+def _leave_interrupts_to_the_parent(_worker: int) -> None:
+    # Ctrl-C reaches the whole process group; the parent says what happened, once.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from scipy.linalg.lapack import dsygst
 
-from p2phd_eval.errors import InputError
-from p2phd_eval.stats.moments import (
-    Moments,
-    checked_features,
-    moments,
-    require_equal_ddof,
-    require_equal_dims,
-)
-
-# Eigenvalues more negative than this share of the largest are no rounding, not even of float32 statistics.
-_NOT_ROUNDING = 1e-3
+from p2phd_eval.stats.covariance import cholesky_or_none, covariance_factor, require_covariance
+from p2phd_eval.stats.moments import Moments, checked_features, moments, require_equal_ddof, require_equal_dims
 
 # Relative error of the trace term up to which the faster way is taken.
 _PRECISE = 1e-9
@@ -32,7 +25,7 @@ class FrechetDistance:
     trace_real: float  # Tr S_r, ddof = 1
     trace_fake: float  # Tr S_g, ddof = 1
     trace_sqrt: float  # Tr (S_r S_g)^(1/2)
-    method: str  # how the trace term was found: "cross-Gram" (n <= d), "covariances" (n > d) or "mixed"
+    method: str  # how the trace term was found: "cross-Gram" (n <= d), "mixed", or "covariances" (n > d)
     note: str  # what was done to the value, empty where nothing was
 
 
@@ -43,6 +36,8 @@ def frechet_distance(real: npt.ArrayLike, fake: npt.ArrayLike) -> FrechetDistanc
     with n <= d gives its centred rows as such a factor, a larger one the Cholesky factor of its covariance,
     so the singular values are those of a [min(n_r, d), min(n_g, d)] matrix. Where both have n > d they come
     faster, as the roots of the eigenvalues of A S_g A'. Everything is in float64.
+
+    Of two sets with the same features, in the same order, the distance is exactly 0.
 
     Parameters
     ----------
@@ -69,14 +64,14 @@ def frechet_distance(real: npt.ArrayLike, fake: npt.ArrayLike) -> FrechetDistanc
     require_equal_dims(real_values, fake_values)
     n_real, d = real_values.shape
     if n_real > d and len(fake_values) > d:
-        return frechet_distance_from_moments(moments(real_values), moments(fake_values))
+        return distance_of_moments(moments(real_values), moments(fake_values), trace_sqrt_of_covariances)
     real_mean, real_factor = _factor_of_features(real_values)
     fake_mean, fake_factor = _factor_of_features(fake_values)
     return assemble_distance(
         mean_difference=real_mean - fake_mean,
         trace_real=float(np.vdot(real_factor, real_factor)),
         trace_fake=float(np.vdot(fake_factor, fake_factor)),
-        trace_sqrt=nuclear_norm(real_factor @ fake_factor.T),
+        trace_sqrt=_trace_sqrt_of_factors(real_factor, fake_factor),
         method="cross-Gram" if n_real <= d and len(fake_values) <= d else "mixed",
     )
 
@@ -92,68 +87,72 @@ def frechet_distance_from_moments(real: Moments, fake: Moments) -> FrechetDistan
     Returns
     -------
     FrechetDistance
-        Where a covariance is singular, its eigenvalues below d * eps * (the largest) count as 0: they are
-        rounding, of which the square root would make something visible.
+        Exactly 0 for equal moments. Of singular covariances what is rounding counts as 0; see `covariance_factor`.
 
     Raises
     ------
     InputError
         If d or ddof differ, or a covariance is not square, finite, symmetric and positive semi-definite.
     """
-    require_equal_dims(real.mean, fake.mean)
-    require_equal_ddof(real, fake)
-    for name, side in (("real", real), ("fake", fake)):
-        _require_covariance(side, name)
+    require_comparable(real, fake)
+    return distance_of_moments(real, fake, trace_sqrt_of_covariances)
+
+
+def distance_of_moments(
+    real: Moments,
+    fake: Moments,
+    trace_sqrt: Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], float],
+) -> FrechetDistance:
+    """Fréchet distance of moments that are known to be comparable; `trace_sqrt` finds Tr (S_r S_g)^(1/2)."""
     return assemble_distance(
         mean_difference=real.mean - fake.mean,
         trace_real=float(np.trace(real.covariance)),
         trace_fake=float(np.trace(fake.covariance)),
-        trace_sqrt=trace_sqrt_of_covariances(real.covariance, fake.covariance),
+        trace_sqrt=trace_sqrt(real.covariance, fake.covariance),
         method="covariances",
     )
 
 
-def covariance_factor(covariance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """A factor F [k, d] with F'F = `covariance` [d, d]; k is d, or the rank where that is lower.
-
-    Raises
-    ------
-    InputError
-        If the matrix is not positive semi-definite.
-    """
-    factor: npt.NDArray[np.float64]
-    try:
-        factor = np.linalg.cholesky(covariance).T
-    except np.linalg.LinAlgError:
-        values, vectors = np.linalg.eigh(covariance)
-        if values[0] < -_NOT_ROUNDING * abs(values[-1]):
-            raise InputError(
-                "covariance",
-                expected="a positive semi-definite matrix",
-                found=f"eigenvalues from {values[0]:.3g} to {values[-1]:.3g}",
-            ) from None
-        kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
-        factor = np.sqrt(values[kept])[:, None] * vectors[:, kept].T
-    return factor
+def require_comparable(real: Moments, fake: Moments) -> None:
+    """Raise InputError unless these are moments, of the same d and ddof."""
+    for name, side in (("real", real), ("fake", fake)):
+        require_covariance(side.mean, side.covariance, f"{name} moments")
+    require_equal_dims(real.mean, fake.mean)
+    require_equal_ddof(real, fake)
 
 
 def trace_sqrt_of_covariances(real: npt.NDArray[np.float64], fake: npt.NDArray[np.float64]) -> float:
     """Tr (S_r S_g)^(1/2) of two covariances [d, d], singular ones included.
+
+    With the Cholesky factor L L' = S_r it is the sum of the roots of the eigenvalues of L' S_g L.
 
     Raises
     ------
     InputError
         If a matrix is not positive semi-definite.
     """
-    factor = covariance_factor(real)
-    squares = np.linalg.eigvalsh(factor @ fake @ factor.T)
-    if len(squares) and squares[0] > 0:
-        roots = np.sqrt(squares)
-        # An eigenvalue is off by about eps * (the largest), its root s by that over 2 s.
-        error = np.finfo(np.float64).eps * squares[-1] * (0.5 / roots).sum()
-        if error < _PRECISE * roots.sum():
-            return float(roots.sum())
-    return nuclear_norm(factor @ covariance_factor(fake).T)
+    if np.array_equal(real, fake):
+        covariance_factor(real, "real covariance")
+        return float(np.trace(real))
+    lower = cholesky_or_none(real)
+    if lower is not None:
+        # Uses both matrices' symmetry: half the work of two products. Of the result one triangle is filled.
+        product, _ = dsygst(fake.T, lower, itype=2, lower=1)
+        trace = sum_of_roots(np.linalg.eigvalsh(product, UPLO="L"))
+        if trace is not None:
+            return trace
+    real_factor = covariance_factor(real, "real covariance") if lower is None else lower.T
+    return nuclear_norm(real_factor @ covariance_factor(fake, "fake covariance").T)
+
+
+def sum_of_roots(squares: npt.NDArray[np.float64]) -> float | None:
+    """Sum of the square roots of eigenvalues [d], ascending; None where rounding makes it less precise than 1e-9."""
+    if squares[0] <= 0:
+        return None
+    roots = np.sqrt(squares)
+    # An eigenvalue is off by about eps * (the largest), its root s by that over 2 s.
+    error = np.finfo(np.float64).eps * squares[-1] * (0.5 / roots).sum()
+    return float(roots.sum()) if error < _PRECISE * roots.sum() else None
 
 
 def nuclear_norm(matrix: npt.NDArray[np.float64]) -> float:
@@ -203,6 +202,12 @@ def centred_rows(
     return mean + residual, rows
 
 
+def _trace_sqrt_of_factors(real: npt.NDArray[np.float64], fake: npt.NDArray[np.float64]) -> float:
+    if np.array_equal(real, fake):
+        return float(np.vdot(real, fake))
+    return nuclear_norm(real @ fake.T)
+
+
 def _factor_of_features(
     features: npt.NDArray[np.generic],
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
@@ -211,21 +216,3 @@ def _factor_of_features(
         return centred_rows(np.asarray(features, dtype=np.float64))
     summary = moments(features)
     return summary.mean, covariance_factor(summary.covariance)
-
-
-def _require_covariance(side: Moments, name: str) -> None:
-    d = len(side.mean)
-    covariance = side.covariance
-    if covariance.shape != (d, d) or not (np.isfinite(side.mean).all() and np.isfinite(covariance).all()):
-        raise InputError(
-            f"{name} moments",
-            expected=f"finite numbers: a mean of {d} and a covariance of shape ({d}, {d})",
-            found=f"a covariance of shape {covariance.shape}, or NaN or infinity",
-        )
-    asymmetry = np.abs(covariance - covariance.T).max()
-    if asymmetry > _NOT_ROUNDING * np.abs(covariance).max():
-        raise InputError(
-            f"{name} moments",
-            expected="a symmetric covariance",
-            found=f"entries that differ from their mirror image by {asymmetry:.3g}",
-        )

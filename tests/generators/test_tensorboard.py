@@ -15,11 +15,11 @@ import torch
 from PIL import Image
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.decoding import read_rgb
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.tensorboard import TensorBoard
 from p2phd_eval.generators.training import Watchers, train
-from p2phd_eval.images import read_rgb
 
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 

@@ -13,10 +13,14 @@ STAMP = FeatureStamp(
     dims=6,
     dtype="float32",
     device="cpu",
+    source="test",
     images_sha256="1" * 64,
     n=0,
+    formats={"PNG": 0},
+    duplicates=0,
     tool="test",
     torch="test",
+    pillow="test",
 )
 
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.frechet import (
     FrechetDistance,
-    covariance_factor,
     frechet_distance,
     frechet_distance_from_moments,
 )
@@ -116,16 +115,27 @@ def test_distance_ignores_order_rotation_and_a_common_shift(n_real, n_fake, d):
     assert frechet_distance(real @ rotation + 100, fake @ rotation + 100).value == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("n", [10, 200])
-def test_identical_sets_have_distance_zero(n):
-    real, _ = two_sets(n, 2, 30)
+@pytest.mark.parametrize(("n", "d"), [(10, 30), (30, 30), (200, 30), (2, 1), (9, 1)])
+def test_identical_sets_have_distance_zero(n, d):
+    real, _ = two_sets(n, 2, d)
     result = frechet_distance(real, real.copy())
-    assert 0 <= result.value <= 1e-12 * result.trace_real
+    assert (result.value, result.note) == (0.0, "")
+    assert frechet_distance_from_moments(moments(real), moments(real)).value == 0.0
+
+
+@pytest.mark.parametrize("n", [10, 200])
+def test_the_same_images_in_another_order_have_distance_zero_up_to_rounding(n):
+    rng = np.random.default_rng(6)
+    for seed in range(10):
+        real, _ = two_sets(n, 2, 30, seed)
+        result = frechet_distance(real, rng.permutation(real))
+        assert 0 <= result.value <= 1e-12 * result.trace_real
 
 
 def test_rounding_below_zero_becomes_zero_with_a_note():
-    results = [frechet_distance(*2 * [two_sets(10, 2, 30, seed)[0]]) for seed in range(30)]
-    noted = [result for result in results if result.note]
+    rng = np.random.default_rng(7)
+    sets = [two_sets(10, 2, 30, seed)[0] for seed in range(30)]
+    noted = [result for real in sets if (result := frechet_distance(real, rng.permutation(real))).note]
     assert noted  # some of 30 sets round downwards
     for result in noted:
         assert result.value == 0
@@ -162,14 +172,28 @@ def test_rank_deficient_covariances_with_n_above_d():
     assert result.trace_sqrt == pytest.approx(trace_sqrt, rel=1e-7)
 
 
-@given(rank=st.integers(1, 6), seed=st.integers(0, 10**6))
-@settings(max_examples=30, deadline=None)
-def test_covariance_factor_multiplies_back(rank, seed):
-    rows = np.random.default_rng(seed).normal(size=(rank, 6))
-    covariance = rows.T @ rows
-    factor = covariance_factor(covariance)
-    assert factor.shape[0] <= 6
-    np.testing.assert_allclose(factor.T @ factor, covariance, atol=1e-11 * np.trace(covariance))
+def test_constant_features_of_float64_with_n_above_d():
+    # Sums of 0.1 are rounded; were that a variance, its matrix would not even be positive.
+    real, fake = np.full((3000, 5), 0.1), np.full((2000, 5), 0.3)
+    result = frechet_distance(real, fake)
+    assert (result.trace_real, result.trace_fake, result.trace_sqrt) == (0.0, 0.0, 0.0)
+    assert result.value == pytest.approx(5 * 0.2**2, rel=1e-14)
+
+
+@pytest.mark.parametrize("singular", ["real", "fake", "both"])
+def test_a_dead_feature_adds_nothing_whichever_side_it_is_dead_on(singular):
+    # On one side alone, it adds the other's variance and the difference of means; both are known.
+    real, fake = two_sets(90, 70, 6)
+    expected = frechet_distance(real, fake).value
+    rng = np.random.default_rng(8)
+    alive = {"real": rng.normal(size=(90, 1)), "fake": rng.normal(size=(70, 1))}
+    for side in alive:
+        if singular in (side, "both"):
+            alive[side] = np.full_like(alive[side], 0.7)
+    means = alive["real"].mean() - alive["fake"].mean()
+    expected += means**2 + alive["real"].var(ddof=1) + alive["fake"].var(ddof=1)
+    widened = [np.hstack([real, alive["real"]]), np.hstack([fake, alive["fake"]])]
+    assert frechet_distance(*widened).value == pytest.approx(expected, rel=1e-9)
 
 
 @pytest.mark.parametrize(("n", "d"), [(300, 40), (41, 40)])
@@ -221,7 +245,7 @@ def test_sets_of_different_d_are_refused():
 @pytest.mark.parametrize(
     ("covariance", "message"),
     [
-        (np.zeros((2, 3)), r"shape \(2, 3\)"),
+        (np.zeros((2, 3)), r"shapes \(2,\) and \(2, 3\)"),
         (np.array([[1.0, np.nan], [np.nan, 1.0]]), "NaN"),
         (np.array([[1.0, 0.5], [0.0, 1.0]]), "symmetric"),
         (np.array([[1.0, 2.0], [2.0, 1.0]]), "positive semi-definite"),
@@ -232,3 +256,13 @@ def test_matrices_that_are_no_covariances_are_refused(covariance, message):
     bad = Moments(n=5, mean=np.zeros(2), covariance=covariance)
     with pytest.raises(InputError, match=message):
         frechet_distance_from_moments(good, bad)
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_an_indefinite_covariance_is_refused_on_either_side(dead):
+    # With a dead feature in the other set the trace term goes another way.
+    good = Moments(n=5, mean=np.zeros(2), covariance=np.diag([1.0, 0.0 if dead else 1.0]))
+    bad = Moments(n=5, mean=np.zeros(2), covariance=np.array([[1.0, 2.0], [2.0, 1.0]]))
+    for real, fake in ((good, bad), (bad, good), (bad, bad)):
+        with pytest.raises(InputError, match="positive semi-definite"):
+            frechet_distance_from_moments(real, fake)

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.inception import DIMS, FidInception, load_inception
+from p2phd_eval.stats.inception import FidInception, load_inception
+from p2phd_eval.stats.network_identity import FeaturePrecision, NetworkIdentity, Resize
 from p2phd_eval.stats.weights_file import WeightsFile
 from tests.stats.peer import pytorch_fid_network
 
@@ -29,16 +31,8 @@ def test_features_are_pytorch_fids(
         expected = pytorch_fid_network(inception_weights)(images / 255)[0][:, :, 0, 0]
     got = inception.features(images)
     assert got.dtype == torch.float32
-    assert got.shape == (shape[0], DIMS)
+    assert got.shape == (shape[0], 2048)
     torch.testing.assert_close(got, expected, rtol=TOLERANCE, atol=TOLERANCE)
-
-
-def test_resized_images_span_minus_one_to_one(inception: FidInception) -> None:
-    black_and_white = torch.tensor([0, 255], dtype=torch.uint8).repeat_interleave(3 * 5 * 7).reshape(2, 3, 5, 7)
-    resized = inception.resize(black_and_white)
-    assert resized.shape == (2, 3, 299, 299)
-    torch.testing.assert_close(resized[0], torch.full((3, 299, 299), -1.0))
-    torch.testing.assert_close(resized[1], torch.full((3, 299, 299), 1.0))
 
 
 @pytest.mark.parametrize(
@@ -63,9 +57,38 @@ def test_the_callers_contexts_do_not_change_features(
     )
 
 
-def test_the_network_knows_its_weights(inception: FidInception, inception_weights: WeightsFile) -> None:
-    assert inception.weights_sha256 == inception_weights.sha256
-    assert inception.weights_name == inception_weights.name
+def test_the_network_knows_its_weights_and_its_space(inception_weights: WeightsFile) -> None:
+    network = load_inception(inception_weights, "cpu", resize=Resize.CLEAN, dims=192, precision=FeaturePrecision.BF16)
+    assert network.identity == NetworkIdentity(
+        weights=inception_weights.name,
+        weights_sha256=inception_weights.sha256,
+        resize="clean",
+        dims=192,
+        dtype="bfloat16",
+    )
+
+
+def test_reduced_precision_is_near_float32(inception_weights: WeightsFile) -> None:
+    """And not float32 itself: bfloat16 has 8 bits, so a relative error of some 2^-8 in the features."""
+    exact = load_inception(inception_weights, "cpu", dims=192)
+    reduced = load_inception(inception_weights, "cpu", dims=192, precision=FeaturePrecision.BF16)
+    images = _images((1, 3, 60, 80))
+    error = (reduced.features(images) - exact.features(images)).norm() / exact.features(images).norm()
+    assert 2**-14 < error < 2**-5
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dims": 100}, "--dims: expected 64 or 192 or 768 or 2048, found 100"),
+        ({"precision": FeaturePrecision.TF32}, "tf32: expected an NVIDIA GPU"),
+    ],
+)
+def test_what_the_network_does_not_offer_is_refused(
+    inception_weights: WeightsFile, options: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(InputError, match=message):
+        load_inception(inception_weights, "cpu", **options)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")

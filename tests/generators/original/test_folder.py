@@ -14,6 +14,7 @@ from p2phd_eval.config import (
     ObjectiveConfig,
     TrainConfig,
 )
+from p2phd_eval.decoding import read_rgb
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import find_checkpoint, load_checkpoint
@@ -25,7 +26,6 @@ from p2phd_eval.generators.original.folder import (
     write_run,
 )
 from p2phd_eval.generators.sampling import generate
-from p2phd_eval.images import read_rgb
 from tests.generators.original.made import ARCHITECTURES, BATCH, ENCODED, LOCAL, TINY, build, save_original
 
 CPU = torch.device("cpu")

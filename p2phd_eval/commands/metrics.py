@@ -1,0 +1,73 @@
+"""`p2phd-eval metrics`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from p2phd_eval.commands.options import (
+    Cache,
+    Device,
+    Dims,
+    Force,
+    Json,
+    Plugin,
+    Precision,
+    ResizeMode,
+    Seed,
+    Weights,
+    Workers,
+)
+from p2phd_eval.report.console import Output
+from p2phd_eval.stats.network_identity import FeaturePrecision, Resize
+
+
+def metrics(
+    real: Annotated[Path, typer.Argument(help="Real images: a folder, archive, list or features, as for `fid`.")],
+    fake: Annotated[Path, typer.Argument(help="Generated images, likewise.")],
+    seed: Seed = 0,
+    force: Force = False,
+    device: Device = None,
+    json_target: Json = None,
+    weights: Weights = None,
+    resize: ResizeMode = Resize.LEGACY_PYTORCH,
+    dims: Dims = 2048,
+    precision: Precision = FeaturePrecision.FP32,
+    plugin: Plugin = None,
+    workers: Workers = None,
+    cache: Cache = True,
+) -> None:
+    """FID, KID, FID-infinity, precision, recall, density and coverage of generated images, from the same features.
+
+    Example:
+
+        p2phd-eval metrics real/ fake/ --json metrics.json
+    """
+    from p2phd_eval.stats.inputs import open_images_or_features
+
+    inputs = [open_images_or_features(real), open_images_or_features(fake)]
+
+    from p2phd_eval.report.metrics import metrics_document, metrics_table
+    from p2phd_eval.sources.source import ImageSource
+    from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings
+    from p2phd_eval.stats.metrics import evaluate_metrics
+
+    output = Output(json_target)
+    settings = FeatureSettings(
+        weights=weights,
+        plugin=plugin,
+        resize=resize,
+        dims=dims,
+        precision=precision,
+        device=device,
+        workers=workers,
+        cache=cache,
+    )
+    extractor = FeatureExtractor(settings, progress=output.progress, note=output.note)
+    features = [extractor(each) if isinstance(each, ImageSource) else each for each in inputs]
+    with output.progress("metrics", "%") as on_progress:
+        result = evaluate_metrics(*features, seed=seed, force=force, on_progress=on_progress)
+    output.table(metrics_table(result, str(real), str(fake)))
+    output.document(metrics_document(result, str(real), str(fake)))

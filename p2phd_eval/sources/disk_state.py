@@ -1,0 +1,41 @@
+"""Files as they are on disk now, to notice whether they change while they are read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+_NAMED = 3
+
+#: Of each file that is there: size in bytes and time of modification in nanoseconds.
+DiskState = Mapping[str, tuple[int, int]]
+
+
+def disk_state(files: Iterable[tuple[str, Path]]) -> DiskState:
+    """Return size and time of modification of (name, path) pairs, without those that are missing."""
+    found = {}
+    for name, path in files:
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        found[name] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+def describe_change(before: DiskState, after: DiskState) -> str | None:
+    """Return a phrase such as "1 file (b.png) added, 2 files (a.png, c.png) rewritten", or None for no change."""
+    changes = {
+        "added": [name for name in after if name not in before],
+        "removed": [name for name in before if name not in after],
+        "rewritten": [name for name in before if name in after and after[name] != before[name]],
+    }
+    phrases = [f"{few(names, 'file')} {what}" for what, names in changes.items() if names]
+    return ", ".join(phrases) or None
+
+
+def few(names: Iterable[str], noun: str) -> str:
+    """Return a count with the first names, such as "5 files (a.png, b.png, c.png, ...)"."""
+    every = sorted(names)
+    shown = ", ".join(every[:_NAMED]) + (", ..." if len(every) > _NAMED else "")
+    return f"{len(every)} {noun}{'' if len(every) == 1 else 's'} ({shown})"

@@ -1,0 +1,83 @@
+"""Covariance matrices: whether a matrix is one, and its factors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import scipy.linalg
+
+from p2phd_eval.errors import InputError
+
+# Asymmetry, or eigenvalues below 0, beyond this share of the largest are no rounding, not even of float32 statistics.
+_NOT_ROUNDING = 1e-3
+
+
+def require_covariance(mean: npt.NDArray[np.float64], covariance: npt.NDArray[np.float64], where: str) -> None:
+    """Raise InputError, naming `where`, unless a mean [d] and a covariance [d, d] are finite, and that is symmetric.
+
+    Whether it is positive semi-definite shows once it is factored; see `covariance_factor`.
+    """
+    if mean.ndim != 1 or not len(mean) or covariance.shape != (len(mean), len(mean)):
+        raise InputError(
+            where,
+            expected="a mean of shape (d,) and a covariance of shape (d, d)",
+            found=f"shapes {mean.shape} and {covariance.shape}",
+        )
+    for name, values in (("mean", mean), ("covariance", covariance)):
+        if not np.isfinite(values).all():
+            raise InputError(
+                where,
+                expected="finite numbers",
+                found=f"NaN or infinity in the {name}",
+                fix="Compute the statistics again; if it stays, an image or the network's weights are damaged.",
+            )
+    asymmetry = np.abs(covariance - covariance.T).max()
+    if asymmetry > _NOT_ROUNDING * np.abs(covariance).max():
+        raise InputError(
+            where,
+            expected="a symmetric covariance",
+            found=f"entries that differ from their mirror image by {asymmetry:.3g}",
+        )
+
+
+def require_semidefinite(eigenvalues: npt.NDArray[np.floating[Any]], where: str) -> None:
+    """Raise InputError, naming `where`, if eigenvalues [d], ascending, are below 0 by more than rounding."""
+    if eigenvalues[0] < -_NOT_ROUNDING * abs(eigenvalues[-1]):
+        raise InputError(
+            where,
+            expected="a positive semi-definite covariance",
+            found=f"eigenvalues from {eigenvalues[0]:.3g} to {eigenvalues[-1]:.3g}",
+        )
+
+
+def cholesky_or_none(covariance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
+    """The lower Cholesky factor L [d, d], in columns, with L L' = `covariance`; None where that is singular."""
+    try:
+        # A symmetric matrix in rows is its transpose in columns, as LAPACK wants it.
+        factor: npt.NDArray[np.float64] = scipy.linalg.cholesky(covariance.T, lower=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        return None
+    return factor
+
+
+def covariance_factor(covariance: npt.NDArray[np.float64], where: str = "covariance") -> npt.NDArray[np.float64]:
+    """A factor F [k, d] with F'F = `covariance` [d, d]; k is d, or the rank where that is lower.
+
+    Eigenvalues below d * eps * (the largest) count as 0: they are rounding, of which the square root would make
+    something visible.
+
+    Raises
+    ------
+    InputError
+        Naming `where`, if the matrix is not positive semi-definite.
+    """
+    lower = cholesky_or_none(covariance)
+    if lower is not None:
+        return np.asarray(lower.T)
+    values: npt.NDArray[np.float64]
+    values, vectors = np.linalg.eigh(covariance)
+    require_semidefinite(values, where)
+    kept = values > len(values) * np.finfo(np.float64).eps * values[-1]
+    return np.asarray(np.sqrt(values[kept])[:, None] * vectors[:, kept].T)

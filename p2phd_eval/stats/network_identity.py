@@ -1,0 +1,45 @@
+"""What names a feature space: the network, its weights, and how images come to it. Known without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Resize(str, Enum):
+    """How an image comes to the network's size; each is that of the tools named."""
+
+    LEGACY_PYTORCH = "legacy-pytorch"  # pytorch-fid
+    LEGACY_TENSORFLOW = "legacy-tensorflow"  # torch-fidelity, StyleGAN
+    CLEAN = "clean"  # clean-fid
+    TORCHMETRICS = "torchmetrics"
+
+
+class FeaturePrecision(str, Enum):
+    """In which precision the feature network computes."""
+
+    FP32 = "fp32"
+    TF32 = "tf32"
+    BF16 = "bf16"
+    FP16 = "fp16"
+
+    @property
+    def dtype(self) -> str:
+        """The name that a stamp carries: torch's name of the dtype, or "tf32"."""
+        return {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}.get(self.value, self.value)
+
+
+#: Numbers of features that the FID Inception network offers: after its first and second pooling, before its last
+#: blocks, and at its end, which is FID's.
+INCEPTION_DIMS = (64, 192, 768, 2048)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkIdentity:
+    """What of a stamp names the feature space; the fields are those of `FeatureStamp`."""
+
+    weights: str
+    weights_sha256: str
+    resize: str
+    dims: int
+    dtype: str

@@ -1,0 +1,71 @@
+"""Sums of rows about a fixed point, from which their mean and covariance follow."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+from scipy.linalg.blas import dsyrk
+
+Matrix = npt.NDArray[np.float64]
+
+
+class Sums(Protocol):
+    """What a `MomentAccumulator` sums its blocks in: `ShiftedSums`, or the same on another device."""
+
+    def add(self, rows: Matrix) -> None:
+        """Add rows [k, d]."""
+        ...
+
+    def mean_and_covariance(self, n: int) -> tuple[Matrix, Matrix]:
+        """Return the mean [d] and the covariance [d, d], symmetric, divided by n - 1; the sums are then used up."""
+        ...
+
+
+class ShiftedSums:
+    """Sums about the mean of the first rows, in NumPy and BLAS.
+
+    Parameters
+    ----------
+    first : ndarray of float64, shape (k, d)
+        The first rows. They set the point; they are not added.
+    """
+
+    def __init__(self, first: Matrix) -> None:
+        d = first.shape[1]
+        self._shift = central_point(first)
+        self._total = np.zeros(d)  # sum of (row - shift)
+        # Sum of (row - shift)(row - shift)', its lower triangle alone, stored by columns as BLAS wants it.
+        self._scatter = np.zeros((d, d), order="F")
+
+    def add(self, rows: Matrix) -> None:
+        """Add rows [k, d]."""
+        centred = rows - self._shift
+        self._total += centred.sum(axis=0)
+        # BLAS's symmetric update does half the work of a product, and adds in place.
+        self._scatter = dsyrk(1.0, centred.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
+
+    def mean_and_covariance(self, n: int) -> tuple[Matrix, Matrix]:
+        """Return the mean [d] and the covariance [d, d], symmetric, divided by n - 1; the sums are then used up."""
+        step = self._total / n
+        covariance = dsyrk(-n, step[:, None], beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
+        covariance /= n - 1
+        _mirror_lower(covariance)
+        return self._shift + step, covariance.T
+
+
+def central_point(rows: Matrix) -> Matrix:
+    """Return the mean [d] of rows [k, d], exact where they are equal, so that a constant feature has no variance."""
+    # Rounding can carry the mean of equal numbers past them.
+    point: Matrix = np.clip(rows.mean(axis=0), rows.min(axis=0), rows.max(axis=0))
+    return point
+
+
+def _mirror_lower(matrix: Matrix) -> None:
+    """Copy the lower triangle onto the upper one, which is 0, in stripes that stay in the processor's caches."""
+    for start in range(0, len(matrix), 64):
+        stop = start + 64
+        matrix[:start, start:stop] = matrix[start:stop, :start].T
+        square = matrix[start:stop, start:stop]
+        square += np.tril(square, -1).T
