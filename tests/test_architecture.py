@@ -35,6 +35,7 @@ TORCH_IN_STATS = {
     "metric",
     "module_features",
     "plugins",
+    "prepared",
     "resizes",
     "statistics_torch",
     "weights",

@@ -46,7 +46,7 @@ class ArraySource(ImageSource):
             array, order = _as_array(item), layout or ("NCHW" if _is_tensor(item) else "NHWC")
             stack = array if whole is not images else array[np.newaxis]
             where = f"image {len(self._images)}" if whole is images else "images"
-            self._images += rgb_images(stack, order, where)
+            self._images.extend(rgb_images(stack, order, where))
         count = len(self._images)
         if count == 0:
             raise InputError("images", expected="at least one image", found="none")

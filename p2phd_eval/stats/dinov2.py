@@ -68,7 +68,7 @@ def dinov2_vitl14(device: torch.device, weights: Path | None) -> ModuleFeatures:
 def positions_at(embedding: Tensor, grid: int) -> Tensor:
     """Interpolate position embeddings as Meta's code does at run time.
 
-    timm does it otherwise (antialiased, and without the offset), which changes the features by some per cent.
+    timm does it otherwise when it loads (antialiased, and without the offset), which gives other features.
 
     Parameters
     ----------
@@ -128,7 +128,7 @@ def _download(timm: ModuleType, name: str, architecture: str) -> Mapping[str, Te
         raise InputError(
             f"--features {name}",
             expected="the weights in timm's cache, or a hub from which they can be downloaded",
-            found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0]}",
+            found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0].rstrip('.')}",
             fix=f"Download {_URL.format(name=name)} where the network allows it, and give it with --weights FILE.",
         ) from error
     return state

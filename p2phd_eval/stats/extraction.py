@@ -17,7 +17,7 @@ from p2phd_eval.stats.weights_index import known_weights
 
 if TYPE_CHECKING:
     from p2phd_eval.stats.feature_network import FeatureNetwork
-    from p2phd_eval.stats.features import FeatureBlock
+    from p2phd_eval.stats.prepared import FeatureBlock
 
 _MANY = 5000  # images that take long enough to read that one wants to see it
 

@@ -129,5 +129,6 @@ def images_sha256(names: Iterable[str], hashes: Iterable[str]) -> str:
     """Return the hash of a set: of its images' names and of their contents' SHA-256, in order, hexadecimal."""
     digest = hashlib.sha256()
     for name, content in zip(names, hashes, strict=True):
-        digest.update(name.encode() + b"\0" + bytes.fromhex(content))
+        # File systems give names that are not UTF-8 as surrogates.
+        digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + bytes.fromhex(content))
     return digest.hexdigest()

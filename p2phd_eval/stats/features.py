@@ -6,8 +6,8 @@ import os
 import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +18,9 @@ from torch.utils.data import DataLoader, Dataset
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.sources.source import ImageSource
-from p2phd_eval.stats.feature_network import FeatureNetwork, embed_all, stamp_versions
+from p2phd_eval.stats.feature_network import FeatureNetwork, stamp_versions
 from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp, images_sha256
+from p2phd_eval.stats.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
 
 _CHUNK = 8  # images that travel from a decoding process together: 8.6 MB of Inception's input
 _SMALL = 64  # images below which starting processes takes longer than it saves
@@ -27,36 +28,17 @@ _SMALL = 64  # images below which starting processes takes longer than it saves
 OnProgress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class FeatureBlock:
-    """Features of some consecutive images of a source, with what was noticed while reading them."""
-
-    values: npt.NDArray[np.float32]  # (k, dims)
-    sizes: npt.NDArray[np.int32]  # (k, 2), width and height in pixels
-    hashes: tuple[str, ...]  # SHA-256 of each image's content, hexadecimal
-    formats: tuple[str, ...]  # such as "PNG"
-
-
-class _Chunk(NamedTuple):
-    prepared: Tensor  # (k, ...)
-    sizes: list[tuple[int, int]]
-    hashes: list[str]
-    formats: list[str]
-
-
-class _Prepared(Dataset[Any]):
+class _Images(Dataset[Any]):
     """Decodes and resizes; runs in the decoding processes."""
 
     def __init__(self, source: ImageSource, prepare: Callable[[npt.NDArray[np.uint8]], Tensor]) -> None:
         self._source, self._prepare = source, prepare
 
-    def __getitem__(self, index: int) -> _Chunk | InputError:
+    def __getitem__(self, index: int) -> Prepared | InputError:
         try:
-            image = self._source.load(index)
+            return prepare_image(self._source, index, self._prepare)
         except InputError as error:
-            return error  # an exception would reach the parent as text, with the process's traceback
-        height, width, _ = image.pixels.shape
-        return _Chunk(self._prepare(image.pixels)[None], [(width, height)], [image.sha256], [image.format])
+            return error  # raised, it would reach the parent as text, with this process's traceback
 
 
 def usual_workers(device: torch.device, n: int) -> int:
@@ -104,7 +86,7 @@ def read_features(
     if workers is None:
         workers = usual_workers(network.device, len(indices))
     loader: DataLoader[Any] = DataLoader(
-        _Prepared(source, network.prepare),
+        _Images(source, network.prepare),
         batch_size=_CHUNK,
         sampler=indices,
         collate_fn=_stack,
@@ -114,14 +96,9 @@ def read_features(
     )
     done = 0
     for chunks in _grouped(loader, max(1, network.batch_size // _CHUNK)):
-        values = embed_all(network, torch.cat([chunk.prepared for chunk in chunks])).cpu().numpy()
-        done += len(values)
-        yield FeatureBlock(
-            values=values,
-            sizes=np.array([size for chunk in chunks for size in chunk.sizes], dtype=np.int32),
-            hashes=tuple(sha256 for chunk in chunks for sha256 in chunk.hashes),
-            formats=tuple(name for chunk in chunks for name in chunk.formats),
-        )
+        block = embed_prepared(network, stack_prepared(chunks))
+        done += len(block.values)
+        yield block
         if on_progress is not None:
             on_progress(done, len(indices))
 
@@ -161,26 +138,33 @@ def extract_features(
 
 def feature_set_of(source: ImageSource, network: FeatureNetwork, blocks: Sequence[FeatureBlock]) -> FeatureSet:
     """Put the blocks of all images of a source together, in its order."""
+    return assemble(blocks, network, source=source.name, names=source.names, ids=source.ids)
+
+
+def assemble(
+    blocks: Sequence[FeatureBlock], network: FeatureNetwork, *, source: str, names: Sequence[str], ids: Sequence[str]
+) -> FeatureSet:
+    """Put blocks together to the features of images called `names`, of which `source` is where they came from."""
     hashes = [sha256 for block in blocks for sha256 in block.hashes]
     formats = Counter(name for block in blocks for name in block.formats)
     return FeatureSet(
         values=np.concatenate([block.values for block in blocks]),
-        ids=source.ids,
+        ids=tuple(ids),
         sizes=np.concatenate([block.sizes for block in blocks]),
-        stamp=stamp_of(source, network, hashes, formats),
+        stamp=stamp_of(network, source=source, names=names, hashes=hashes, formats=formats),
     )
 
 
 def stamp_of(
-    source: ImageSource, network: FeatureNetwork, hashes: Sequence[str], formats: Counter[str]
+    network: FeatureNetwork, *, source: str, names: Sequence[str], hashes: Sequence[str], formats: Counter[str]
 ) -> FeatureStamp:
-    """Return the stamp of all images of a source, given their contents' hashes, in order, and their formats."""
+    """Return the stamp of all images of a source, given their names, their contents' hashes and their formats."""
     return FeatureStamp(
         **asdict(network.identity),
         device=describe_device(network.device),
-        source=source.name,
-        images_sha256=images_sha256(source.names, hashes),
-        n=len(source),
+        source=source,
+        images_sha256=images_sha256(names, hashes),
+        n=len(names),
         formats=dict(sorted(formats.items())),
         duplicates=len(hashes) - len(set(hashes)),
         **stamp_versions(),
@@ -199,13 +183,13 @@ def require_unchanged(source: ImageSource) -> None:
         )
 
 
-def _grouped(loader: DataLoader[Any], size: int) -> Iterator[list[_Chunk]]:
-    group: list[_Chunk] = []
+def _grouped(loader: DataLoader[Any], size: int) -> Iterator[list[Prepared]]:
+    group: list[Prepared] = []
     try:
         for chunk in loader:
             if isinstance(chunk, InputError):
                 raise chunk
-            group.append(_Chunk(*chunk))
+            group.append(Prepared(*chunk))
             if len(group) == size:
                 yield group
                 group = []
@@ -222,16 +206,13 @@ def _grouped(loader: DataLoader[Any], size: int) -> Iterator[list[_Chunk]]:
         yield group
 
 
-def _stack(items: list[_Chunk | InputError]) -> _Chunk | InputError:
-    chunks: list[_Chunk] = []
+def _stack(items: list[Prepared | InputError]) -> Prepared | InputError:
+    parts: list[Prepared] = []
     for item in items:
         if isinstance(item, InputError):
             return item
-        chunks.append(item)
-    return _Chunk(
-        torch.cat([chunk.prepared for chunk in chunks]),
-        *([value for chunk in chunks for value in getattr(chunk, name)] for name in _Chunk._fields[1:]),
-    )
+        parts.append(item)
+    return stack_prepared(parts)
 
 
 def _leave_interrupts_to_the_parent(_worker: int) -> None:

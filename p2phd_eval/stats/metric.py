@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
-
 from p2phd_eval.sources.arrays import ArraySource, Layout
-from p2phd_eval.stats.feature_network import FeatureNetwork, embed_all
+from p2phd_eval.stats.feature_network import FeatureNetwork
 from p2phd_eval.stats.frechet import FrechetDistance, frechet_distance_from_moments
 from p2phd_eval.stats.moments import MomentAccumulator
+from p2phd_eval.stats.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
 
 
 class FeatureStream:
@@ -22,12 +19,12 @@ class FeatureStream:
     ----------
     network : FeatureNetwork
     sink : callable
-        Called with float32 (k, dims), in the order of the images.
+        Called with each `FeatureBlock`, in the order of the images.
     """
 
-    def __init__(self, network: FeatureNetwork, sink: Callable[[npt.NDArray[np.float32]], None]) -> None:
+    def __init__(self, network: FeatureNetwork, sink: Callable[[FeatureBlock], None]) -> None:
         self._network, self._sink = network, sink
-        self._waiting: list[torch.Tensor] = []  # prepared images that do not fill a pass yet
+        self._waiting: list[Prepared] = []  # images that do not fill a pass yet
 
     def add(self, images: Any, *, layout: Layout | None = None) -> None:
         """Add images.
@@ -45,14 +42,14 @@ class FeatureStream:
         """
         source = ArraySource(images, layout=layout)
         for index in range(len(source)):
-            self._waiting.append(self._network.prepare(source.load(index).pixels))
+            self._waiting.append(prepare_image(source, index, self._network.prepare))
             if len(self._waiting) == self._network.batch_size:
                 self.flush()
 
     def flush(self) -> None:
         """Embed what waits for a full pass."""
         if self._waiting:
-            self._sink(embed_all(self._network, torch.stack(self._waiting)).cpu().numpy())
+            self._sink(embed_prepared(self._network, stack_prepared(self._waiting)))
             self._waiting.clear()
 
 
@@ -116,4 +113,4 @@ class FidMetric:
 
     def _start(self) -> tuple[FeatureStream, MomentAccumulator]:
         accumulator = MomentAccumulator()
-        return FeatureStream(self._network, accumulator.update), accumulator
+        return FeatureStream(self._network, lambda block: accumulator.update(block.values)), accumulator

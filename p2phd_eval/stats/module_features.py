@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -164,12 +165,25 @@ class ModuleFeatures:
 
 @contextmanager
 def _matmul_in_float32() -> Iterator[None]:
-    before = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("highest")
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before)
+    # Since torch 2.9 each backend has its own setting, and reading the common one fails where they were set apart.
+    if hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+        mkldnn: Any = torch.backends.mkldnn
+        backends = (torch.backends.cuda.matmul, mkldnn.matmul)
+        before = [backend.fp32_precision for backend in backends]
+        for backend in backends:
+            backend.fp32_precision = "ieee"
+        try:
+            yield
+        finally:
+            for backend, precision in zip(backends, before, strict=True):
+                backend.fp32_precision = precision
+    else:
+        common = torch.get_float32_matmul_precision()
+        torch.set_float32_matmul_precision("highest")
+        try:
+            yield
+        finally:
+            torch.set_float32_matmul_precision(common)
 
 
 def _sha256(module: nn.Module, mean: Channels, std: Channels) -> str:

@@ -144,7 +144,7 @@ class MomentAccumulator:
             raise _too_few(self.n, "the features")
         rest = self._block[: self.n % BLOCK_ROWS]
         sums = self._new_sums(rest) if self._sums is None else copy.deepcopy(self._sums)
-        sums.add(rest)
+        sums.add(rest.copy())
         mean, covariance = sums.mean_and_covariance(self.n)
         return Moments(n=self.n, mean=mean, covariance=covariance)
 

@@ -7,6 +7,7 @@ import pickle
 import re
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -106,17 +107,14 @@ def _try_out(spec: str, network: FeatureNetwork) -> None:
         "prepare to be picklable, as a function of a module or an instance of its class is",
         lambda: pickle.loads(pickle.dumps(network.prepare)),
     )
-    image, other = (
-        _run(spec, f"prepare to take uint8 {_PROBE_SHAPE}", lambda pixels=pixels: prepare(pixels)) for pixels in images
-    )
+    image, other = (_run(spec, f"prepare to take uint8 {_PROBE_SHAPE}", partial(prepare, pixels)) for pixels in images)
     for prepared in (image, other):
         if not isinstance(prepared, Tensor):
             raise _refused(spec, expected="prepare to return a Tensor", found=f"a {type(prepared).__name__}")
     alike = torch.stack([image] * network.batch_size)
     mixed = torch.stack([image] + [other] * (network.batch_size - 1))
     features, again = (
-        _run(spec, f"embed to take {tuple(batch.shape)}", lambda batch=batch: network.embed(batch))
-        for batch in (alike, mixed)
+        _run(spec, f"embed to take {tuple(batch.shape)}", partial(network.embed, batch)) for batch in (alike, mixed)
     )
     for answer in (features, again):
         _check_features(spec, network, answer)

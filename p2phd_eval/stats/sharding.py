@@ -74,10 +74,11 @@ def sharded_statistics(source: ImageSource, extractor: FeatureExtractor, ranks: 
     if not ranks.is_first:
         return None
     stamp = stamp_of(
-        source,
         extractor.network(),
-        [sha256 for _, part, _ in parts for sha256 in part],
-        sum((part for _, _, part in parts), Counter()),
+        source=source.name,
+        names=source.names,
+        hashes=[sha256 for _, part, _ in parts for sha256 in part],
+        formats=sum((part for _, _, part in parts), Counter()),
     )
     return Statistics(
         moments=reduce(merge_moments, (moments for moments, _, _ in parts)), stamp=stamp, path=Path(source.name)

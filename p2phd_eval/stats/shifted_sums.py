@@ -15,7 +15,7 @@ class Sums(Protocol):
     """What a `MomentAccumulator` sums its blocks in: `ShiftedSums`, or the same on another device."""
 
     def add(self, rows: Matrix) -> None:
-        """Add rows [k, d]."""
+        """Add rows [k, d], which may be overwritten."""
         ...
 
     def mean_and_covariance(self, n: int) -> tuple[Matrix, Matrix]:
@@ -40,11 +40,11 @@ class ShiftedSums:
         self._scatter = np.zeros((d, d), order="F")
 
     def add(self, rows: Matrix) -> None:
-        """Add rows [k, d]."""
-        centred = rows - self._shift
-        self._total += centred.sum(axis=0)
+        """Add rows [k, d], which are overwritten."""
+        rows -= self._shift
+        self._total += rows.sum(axis=0)
         # BLAS's symmetric update does half the work of a product, and adds in place.
-        self._scatter = dsyrk(1.0, centred.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
+        self._scatter = dsyrk(1.0, rows.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
 
     def mean_and_covariance(self, n: int) -> tuple[Matrix, Matrix]:
         """Return the mean [d] and the covariance [d, d], symmetric, divided by n - 1; the sums are then used up."""

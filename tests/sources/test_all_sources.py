@@ -114,6 +114,8 @@ def test_a_pickled_source_reads_the_same(kept: ImageSource) -> None:
     assert _all(kept)  # what the copy leaves does not go with it
 
 
+# From Python 3.12 on, where a library of an earlier test has left threads behind.
+@pytest.mark.filterwarnings("ignore:.*is multi-threaded, use of fork:DeprecationWarning")
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="processes cannot be forked here")
 def test_forked_processes_read_at_once(kept: ImageSource) -> None:
     expected = _all(kept)

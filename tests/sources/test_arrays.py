@@ -35,7 +35,7 @@ def test_every_form_gives_the_same_images_and_hashes(images: npt.NDArray[np.uint
         ArraySource(images),
         ArraySource(list(images)),
         ArraySource(image for image in images),
-        ArraySource(images.tolist() and np.asfortranarray(images)),
+        ArraySource(np.asfortranarray(images)),
         ArraySource(channels_first, layout="NCHW"),
         ArraySource(list(channels_first), layout="NCHW"),
         ArraySource(torch.from_numpy(channels_first)),
@@ -105,7 +105,7 @@ def test_other_mistakes_are_refused(images: npt.NDArray[np.uint8]) -> None:
         ArraySource([images[0], images[1, 0]])
     with pytest.raises(InputError, match=r"images of shape \(3, h, w\)"):
         ArraySource(torch.from_numpy(images))
-    with pytest.raises(InputError, match="layout: .*'HWC'"):
+    with pytest.raises(InputError, match=r"layout: .*'HWC'"):
         ArraySource(images, layout="HWC")
     with pytest.raises(InputError, match="ids: expected 4, one for each image, found 1"):
         ArraySource(images, ids=["a"])

@@ -48,7 +48,7 @@ def test_missing_files_are_counted_and_the_first_named(root: Path) -> None:
 
 
 def test_text_that_is_no_list_is_refused(root: Path) -> None:
-    with pytest.raises(InputError, match="2 lines .* of 2 that lead to no file"):
+    with pytest.raises(InputError, match=r"2 lines .* of 2 that lead to no file"):
         ListSource(_list(root, "Dear reader,\nthis is a README.\n"))
     with pytest.raises(InputError, match="no lines but blank ones"):
         ListSource(_list(root, "# nothing\n\n"))

@@ -13,6 +13,7 @@ from p2phd_eval.sources.arrays import ArraySource
 from p2phd_eval.sources.folder import FolderSource
 from p2phd_eval.sources.generated import GeneratedSource
 from p2phd_eval.sources.source import ImageSource
+from p2phd_eval.sources.zip_archive import ZipSource
 from tests.sources.pack import write_folder, write_zip
 
 PALETTE = np.random.default_rng(0).integers(0, 256, (70_000, 3), dtype=np.uint8)
@@ -35,8 +36,6 @@ def labels(request: pytest.FixtureRequest, tmp_path: Path) -> dict[str, npt.NDAr
 
 def test_the_generator_gets_the_numbers_as_stored(tmp_path: Path, labels: dict[str, npt.NDArray[Any]]) -> None:
     files = {path.name: path.read_bytes() for path in (tmp_path / "labels").iterdir()}
-    from p2phd_eval.sources.zip_archive import ZipSource
-
     kept: list[ImageSource] = [
         FolderSource(tmp_path / "labels"),
         ZipSource(write_zip(tmp_path / "labels.zip", files.items())),

@@ -77,7 +77,7 @@ def test_two_members_of_one_name_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("mode", ["w:", "w:gz", "w:bz2", "w:xz"])
-@pytest.mark.parametrize("kept", [0, 100, 0.3, 0.7])
+@pytest.mark.parametrize("kept", [0, 100, 0.2, 0.37])
 def test_truncated_archives_are_refused(tmp_path: Path, mode: str, kept: float) -> None:
     path = write_tar(tmp_path / "x.tar", IMAGES, mode)
     content = path.read_bytes()
@@ -106,7 +106,7 @@ def test_a_damaged_header_is_noticed(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[at] ^= 1
     path.write_bytes(content)
-    with pytest.raises(InputError, match="a damaged header, .* after 2 members"):
+    with pytest.raises(InputError, match=r"a damaged header, .* after 2 members"):
         TarSource(path)
 
 
@@ -200,7 +200,7 @@ def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, before[1]))
     try:
-        with pytest.raises(InputError, match="space in .*found File too large"):
+        with pytest.raises(InputError, match=r"space in .*found File too large"):
             TarSource(path)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
