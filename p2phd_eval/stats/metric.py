@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from p2phd_eval.sources.arrays import ArraySource, Layout
+from p2phd_eval.stats.device_moments import accumulator_on, frechet_distance_on
 from p2phd_eval.stats.feature_network import FeatureNetwork
-from p2phd_eval.stats.frechet import FrechetDistance, frechet_distance_from_moments
+from p2phd_eval.stats.frechet import FrechetDistance
 from p2phd_eval.stats.moments import MomentAccumulator
 from p2phd_eval.stats.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
 
@@ -94,7 +95,7 @@ class FidMetric:
         (self._real if real else self._fake)[0].add(images, layout=layout)
 
     def compute(self) -> FrechetDistance:
-        """Return the distance of all images so far; more may follow.
+        """Return the distance of all images so far, on the network's device in float64; more may follow.
 
         Raises
         ------
@@ -103,7 +104,7 @@ class FidMetric:
         """
         for stream, _ in (self._real, self._fake):
             stream.flush()
-        return frechet_distance_from_moments(self._real[1].result(), self._fake[1].result())
+        return frechet_distance_on(self._network.device, self._real[1].result(), self._fake[1].result())
 
     def reset(self, *, keep_real: bool = True) -> None:
         """Forget the generated images, and the real ones too unless `keep_real`."""
@@ -112,5 +113,5 @@ class FidMetric:
             self._real = self._start()
 
     def _start(self) -> tuple[FeatureStream, MomentAccumulator]:
-        accumulator = MomentAccumulator()
+        accumulator = accumulator_on(self._network.device)
         return FeatureStream(self._network, lambda block: accumulator.update(block.values)), accumulator

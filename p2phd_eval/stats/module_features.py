@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -73,8 +74,8 @@ class ModuleFeatures:
         Takes float32 (n, 3, side, side) and returns (n, d), or (n, d, h, w), which is averaged over space.
         It is taken over: put in evaluation mode, in float32 and on the device.
     name : str
-        Names the feature space, for people and the cache. Choose another when the module computes something else
-        from the same weights, such as another layer's output.
+        Names the feature space, for people, the cache and the refusal of unlike features. Choose another when the
+        module computes something else from the same weights, such as another layer's output.
     device : str or torch.device
         Where to compute.
     side : int
@@ -119,7 +120,7 @@ class ModuleFeatures:
         self._module = module.to(self.device, torch.float32).eval()
         self.identity = NetworkIdentity(
             weights=name,
-            weights_sha256=_sha256(self._module, mean, std),
+            weights_sha256=_sha256(name, self._module, mean, std),
             resize=f"pillow-{interpolation}-{side}",
             dims=self.embed(torch.zeros(1, 3, side, side)).shape[1],
             dtype="float32",
@@ -165,35 +166,44 @@ class ModuleFeatures:
 
 @contextmanager
 def _matmul_in_float32() -> Iterator[None]:
-    # Since torch 2.9 each backend has its own setting, and reading the common one fails where they were set apart.
-    if hasattr(torch.backends.cuda.matmul, "fp32_precision"):
+    restore = _set_matmul_to_float32()
+    try:
+        yield
+    finally:
+        restore()
+
+
+def _set_matmul_to_float32() -> Callable[[], None]:
+    """Forbid reduced precision in products of matrices; return what sets it back."""
+    try:
+        common = torch.get_float32_matmul_precision()
+    except RuntimeError:
+        # It was set for one backend alone, as torch 2.9 and later allow; the common setting then cannot be read, and
+        # to set both ways to different values would make the products themselves fail.
         mkldnn: Any = torch.backends.mkldnn
         backends = (torch.backends.cuda.matmul, mkldnn.matmul)
-        before = [backend.fp32_precision for backend in backends]
-        for backend in backends:
-            backend.fp32_precision = "ieee"
-        try:
-            yield
-        finally:
-            for backend, precision in zip(backends, before, strict=True):
+        precisions = [backend.fp32_precision for backend in backends]
+
+        def set_all(values: Iterable[str]) -> None:
+            for backend, precision in zip(backends, values, strict=True):
                 backend.fp32_precision = precision
-    else:
-        common = torch.get_float32_matmul_precision()
-        torch.set_float32_matmul_precision("highest")
-        try:
-            yield
-        finally:
-            torch.set_float32_matmul_precision(common)
+
+        set_all(["ieee"] * len(backends))
+        return partial(set_all, precisions)
+    torch.set_float32_matmul_precision("highest")
+    return partial(torch.set_float32_matmul_precision, common)
 
 
-def _sha256(module: nn.Module, mean: Channels, std: Channels) -> str:
-    """SHA-256 over name, shape, dtype and little-endian values of each tensor of the state, and the normalisation.
+def _sha256(name: str, module: nn.Module, mean: Channels, std: Channels) -> str:
+    """SHA-256 over the name, the normalisation, and name, shape, dtype and little-endian values of each tensor.
 
-    The normalisation belongs to the weights: it could as well be a part of the first layer's.
+    Features are comparable where this hash agrees. So the name is part of it, which alone tells layers of the same
+    weights apart, and the normalisation, which could as well be a part of the first layer's weights.
     """
-    digest = hashlib.sha256(np.array([mean, std], dtype="<f8").tobytes())
-    for name, tensor in module.state_dict().items():
+    digest = hashlib.sha256(f"{name}\n".encode())
+    digest.update(np.array([mean, std], dtype="<f8").tobytes())
+    for key, tensor in module.state_dict().items():
         values = tensor.detach().cpu().contiguous().numpy()
-        digest.update(f"{name} {tuple(values.shape)} {values.dtype.name}\n".encode())
+        digest.update(f"{key} {tuple(values.shape)} {values.dtype.name}\n".encode())
         digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
     return digest.hexdigest()

@@ -18,6 +18,7 @@ from torch import Tensor
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.feature_network import FeatureNetwork
 from p2phd_eval.stats.network_identity import NetworkIdentity
+from p2phd_eval.torchvision_ops import declare_missing_operators
 
 _T = TypeVar("_T")
 
@@ -63,6 +64,7 @@ def load_plugin(spec: str, *, device: torch.device, weights: Path | None) -> Fea
     if here not in sys.path:
         # It stays: decoding processes that are started afresh import the module too, on this path.
         sys.path.insert(0, here)
+    declare_missing_operators()  # most networks' modules import torchvision
     module = _run(spec, f"a module {module_name} that can be imported", lambda: importlib.import_module(module_name))
     build = getattr(module, name, None)
     if not callable(build):

@@ -9,10 +9,11 @@ from pathlib import Path
 from p2phd_eval.distributed import Ranks
 from p2phd_eval.errors import InputError
 from p2phd_eval.sources.source import ImageSource
+from p2phd_eval.stats.device_moments import accumulator_on
 from p2phd_eval.stats.extraction import FeatureExtractor
 from p2phd_eval.stats.feature_set import FeatureSet
 from p2phd_eval.stats.features import feature_set_of, require_unchanged, stamp_of
-from p2phd_eval.stats.moments import MomentAccumulator, Moments, merge_moments
+from p2phd_eval.stats.moments import Moments, merge_moments
 from p2phd_eval.stats.statistics_file import Statistics
 
 
@@ -62,7 +63,7 @@ def sharded_statistics(source: ImageSource, extractor: FeatureExtractor, ranks: 
             found=str(len(source)),
             fix="Start fewer processes.",
         )
-    accumulator = MomentAccumulator()
+    accumulator = accumulator_on(extractor.network().device)
     hashes: list[str] = []
     formats: Counter[str] = Counter()
     for block in extractor.blocks(source, ranks.indices(len(source))):

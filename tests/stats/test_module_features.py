@@ -78,15 +78,21 @@ def test_features_do_not_depend_on_the_batch() -> None:
     torch.testing.assert_close(network.embed(batch.flip(0)), together.flip(0), rtol=0, atol=1e-5)
 
 
+class Watching(nn.Module):
+    """Notes whether lower precision is allowed inside."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.seen: set[tuple[bool, bool]] = set()
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        self.seen.add((torch.backends.cuda.matmul.allow_tf32, torch.is_autocast_enabled("cpu")))
+        return images.flatten(1) @ torch.full((3 * SIDE * SIDE, 2), 0.3)
+
+
 def test_lower_precision_around_does_not_reach_the_features() -> None:
-    inside = []
-
-    class Watching(nn.Module):
-        def forward(self, images: torch.Tensor) -> torch.Tensor:
-            inside.append((torch.backends.cuda.matmul.allow_tf32, torch.is_autocast_enabled("cpu")))
-            return images.flatten(1) @ torch.full((3 * SIDE * SIDE, 2), 0.3)
-
-    network = features_of(Watching())
+    module = Watching()
+    network = features_of(module)
     batch = network.prepare(pixels())[None]
     expected = network.embed(batch)
     try:
@@ -98,10 +104,27 @@ def test_lower_precision_around_does_not_reach_the_features() -> None:
     finally:
         torch.set_float32_matmul_precision("highest")
     torch.testing.assert_close(got, expected, rtol=0, atol=0)
-    assert set(inside) == {(False, False)}
+    assert module.seen == {(False, False)}
 
 
-def test_the_hash_names_weights_and_normalisation() -> None:
+@pytest.mark.skipif(
+    not hasattr(torch.backends.cuda.matmul, "fp32_precision"), reason="one setting for all backends before torch 2.9"
+)
+def test_a_setting_of_one_backend_does_not_reach_the_features_either() -> None:
+    module = Watching()
+    network = features_of(module)
+    matmul = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    try:
+        matmul.fp32_precision = "tf32"
+        network.embed(network.prepare(pixels())[None])
+        assert matmul.fp32_precision == "tf32"
+    finally:
+        matmul.fp32_precision = before
+    assert module.seen == {(False, False)}
+
+
+def test_the_hash_tells_feature_spaces_apart() -> None:
     def sha256(module: nn.Module, **arguments: object) -> str:
         return features_of(module, **arguments).identity.weights_sha256
 
@@ -123,6 +146,7 @@ def test_the_hash_names_weights_and_normalisation() -> None:
         sha256(renamed),
         sha256(slightly),
         sha256(counted),
+        sha256(small_network(), name="small, second layer"),
         sha256(small_network(), mean=(0.5, 0.5, 0.5)),
         sha256(small_network(), std=(0.5, 0.5, 0.5)),
     ]

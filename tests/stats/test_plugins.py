@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import sys
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from p2phd_eval.images import write_png
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.stats.features import extract_features
 from p2phd_eval.stats.plugins import load_plugin
+from p2phd_eval.torchvision_ops import declare_missing_operators
 
+DOCS = Path(__file__).parents[2] / "docs"
 CPU = torch.device("cpu")
 _numbers = itertools.count()
 
@@ -84,6 +87,17 @@ def test_a_plugin_of_the_current_folder_gives_features(plugin, tmp_path: Path) -
     with torch.no_grad():
         expected = module(prepared).mean(dim=(2, 3))
     np.testing.assert_allclose(here.values, expected.numpy(), rtol=0, atol=1e-5)
+
+
+def test_the_documents_example_runs(plugin, tmp_path: Path) -> None:
+    page = (DOCS / "feature-spaces.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    declare_missing_operators()
+    from torchvision.models import resnet18
+
+    torch.save(resnet18().state_dict(), tmp_path / "resnet18.pth")
+    network = load_plugin(plugin(example), device=CPU, weights=tmp_path / "resnet18.pth")
+    assert (network.identity.weights, network.identity.dims) == ("resnet18", 512)
 
 
 def test_a_network_written_out_is_taken_as_it_is(plugin) -> None:
