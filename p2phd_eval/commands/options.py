@@ -32,7 +32,7 @@ Weights = Annotated[
     typer.Option(
         "--weights",
         rich_help_panel=_FEATURES,
-        help="File of FID Inception weights. Default: the cache, else they are fetched.",
+        help="File of the feature network's weights. Default: FID's, from the cache, else they are fetched.",
     ),
 ]
 ResizeMode = Annotated[

@@ -56,8 +56,8 @@ class Output:
         self._json_target = None if silent else json_target
         self._silent = silent
         self._bar: Progress | None = None  # what a terminal shows while work is going on
-        self._results = Console(stderr=json_target == "-", highlight=False, quiet=silent)
-        self._notes = Console(stderr=True, highlight=False, quiet=silent)
+        self._results = Console(stderr=json_target == "-", highlight=False, emoji=False, quiet=silent)
+        self._notes = Console(stderr=True, highlight=False, emoji=False, quiet=silent)
 
     def note(self, text: str) -> None:
         """Print a line about what is going on."""

@@ -81,19 +81,10 @@ class FeatureExtractor:
         """
         if self._cache is None or source.in_process or not keep:
             return self._compute(source)
-        key = FeatureKey(identity=self._identity(), images_sha256=self._hash(source))
+        hashes = self._hash(source)
+        key = FeatureKey(identity=self._identity(), images_sha256=images_sha256(source.names, hashes))
         with self._cache.locked(key):
-            found = self._cache.get(key)
-            if found is None:
-                computed = self._compute(source)
-                if computed.stamp.images_sha256 != key.images_sha256:
-                    raise InputError(
-                        source.name,
-                        expected="the same images from the first to the last read",
-                        found="that some were changed meanwhile",
-                        fix="Run the command again when nothing writes there any more.",
-                    )
-                found = self._cache.put(key, computed)
+            found = self._cache.get(key) or self._compute_and_keep(source, hashes, self._cache)
         # The entry may have been made from the same images in another place.
         return replace(found, stamp=replace(found.stamp, source=source.name))
 
@@ -136,7 +127,7 @@ class FeatureExtractor:
                 )
         return self.network().identity
 
-    def _hash(self, source: ImageSource) -> str:
+    def _hash(self, source: ImageSource) -> list[str]:
         n = len(source)
         # Thousands of images are read in a second.
         shown = self._progress(f"read {source.name}", "images") if n > _MANY else nullcontext(lambda done, total: None)
@@ -145,7 +136,7 @@ class FeatureExtractor:
             for index in range(n):
                 hashes.append(source.content_sha256(index))
                 on_progress(index + 1, n)
-        return images_sha256(source.names, hashes)
+        return hashes
 
     def _compute(self, source: ImageSource) -> FeatureSet:
         from p2phd_eval.stats.features import extract_features
@@ -153,6 +144,13 @@ class FeatureExtractor:
         network = self.network()
         with self._progress(f"features of {source.name}", "images") as on_progress:
             return extract_features(source, network, workers=self.settings.workers, on_progress=on_progress)
+
+    def _compute_and_keep(self, source: ImageSource, hashes: Sequence[str], cache: FeatureCache) -> FeatureSet:
+        from p2phd_eval.stats.resumable import extract_and_keep
+
+        network, workers = self.network(), self.settings.workers
+        with self._progress(f"features of {source.name}", "images") as on_progress:
+            return extract_and_keep(source, network, hashes, cache, workers=workers, on_progress=on_progress)
 
     def _load(self) -> FeatureNetwork:
         from p2phd_eval.devices import describe_device, find_device

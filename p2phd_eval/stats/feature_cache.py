@@ -75,8 +75,7 @@ class FeatureCache:
             return None
         except (OSError, ValueError, InputError) as error:
             self._note(f"The cache entry {entry} was damaged ({_reason(error)}); its features are computed again.")
-            with contextlib.suppress(OSError):  # the cache may be another user's
-                self._remove(key.digest)
+            self.discard(key)  # if it can be: the cache may be another user's
             return None
         with contextlib.suppress(OSError):
             mark_used(entry)
@@ -103,6 +102,11 @@ class FeatureCache:
             self._note(f"The features are not kept: {self.folder} cannot be written ({_reason(error)}).")
             return features
         return self.get(key) or features
+
+    def discard(self, key: FeatureKey) -> None:
+        """Remove the entry of a key, if it is there and can be removed."""
+        with contextlib.suppress(OSError):
+            self._remove(key.digest)
 
     @contextlib.contextmanager
     def locked(self, key: FeatureKey) -> Iterator[None]:

@@ -18,6 +18,7 @@ from p2phd_eval.images import write_png
 from p2phd_eval.sources.arrays import ArraySource
 from p2phd_eval.sources.generated import GeneratedSource
 from p2phd_eval.sources.open import open_source
+from p2phd_eval.stats import resumable
 from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.stats.feature_cache import FeatureCache
 from p2phd_eval.stats.network_identity import FeaturePrecision, Resize
@@ -136,6 +137,42 @@ def test_a_damaged_entry_is_computed_again_with_a_note(photos: Path, cache: Path
     np.testing.assert_array_equal(watched.extract(open_source(photos)).values, computed)
     assert watched.forwards == [str(photos)]
     assert any("was damaged" in note and "computed again" in note for note in watched.notes)
+
+
+@pytest.mark.usefixtures("cache")
+def test_an_interrupted_extraction_goes_on(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise(photos, range(4, 21))
+    whole = Watched(replace(SMALL, cache=False)).extract(open_source(photos))
+    monkeypatch.setattr(resumable, "PART", 8)
+    calls: list[tuple[int, int]] = []
+
+    @contextmanager
+    def interrupting(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+        def on_progress(done: int, total: int) -> None:
+            calls.append((done, total))
+            if done == 16:
+                raise KeyboardInterrupt
+
+        yield on_progress
+
+    with pytest.raises(KeyboardInterrupt):
+        FeatureExtractor(SMALL, progress=interrupting)(open_source(photos))
+    assert calls == [(8, 21), (16, 21)]
+    assert [entry.n for entry in FeatureCache().entries()] == [8]
+
+    # The second part was computed, but not yet kept.
+    calls.clear()
+
+    @contextmanager
+    def recording(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+        yield lambda done, total: calls.append((done, total))
+
+    features = FeatureExtractor(SMALL, progress=recording)(open_source(photos))
+    assert calls == [(16, 21), (21, 21)]
+    np.testing.assert_array_equal(features.values, whole.values)
+    assert (features.ids, features.stamp) == (whole.ids, whole.stamp)
+    assert [entry.n for entry in FeatureCache().entries()] == [21]  # the parts are gone
+    assert Watched().extract(open_source(photos)).stamp == whole.stamp
 
 
 @pytest.mark.usefixtures("cache")
