@@ -1,4 +1,4 @@
-"""The validation of a training: FID on a held-out part of the data, with its standard error."""
+"""The validation of a training: FID and KID on a held-out part of the data, with their standard errors."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ from p2phd_eval.generators.triplets import find_triplets, folder_names
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.stats.evaluation import evaluate_fid
 from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings, ProgressFactory
+from p2phd_eval.stats.kernel import kernel_distance
+from p2phd_eval.stats.pairing import aligned
 from p2phd_eval.stats.weights import find_weights
 
 
@@ -29,6 +31,8 @@ class HeldOutResult:
     step: int  # finished steps
     fid: float  # FID@n, biased upward: to be compared with others of the same n alone
     fid_se: float  # its standard error (influence function, pairs)
+    kid: float  # unbiased, so that it may be below 0
+    kid_se: float  # its standard error (jackknife, pairs)
     n: int  # held-out images
     best_epoch: int  # the one with the lowest FID so far
     samples: Path  # folder of this epoch's samples
@@ -59,8 +63,8 @@ class HeldOut:
     Raises
     ------
     InputError
-        If the phase is incomplete or has fewer than two images, the weights cannot be had, or what earlier validations
-        wrote cannot be read: all before a training of hours.
+        If the phase is incomplete or has fewer than three images, the weights cannot be had, or what earlier
+        validations wrote cannot be read: all before a training of hours.
     """
 
     def __init__(
@@ -80,8 +84,8 @@ class HeldOut:
         self._style = None if config.features.kind == "none" else "photo"
         photos = data / folder_names(phase, config.data)[2]
         n = len(find_triplets(data, phase, config.data, photos=True))
-        if n < 2:
-            raise InputError(str(photos), expected="at least 2 photos for a FID", found=str(n))
+        if n < 3:
+            raise InputError(str(photos), expected="at least 3 photos for a FID and a KID with errors", found=str(n))
         self._photos = open_source(photos)
         self._extract = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)), progress=progress)
         self._lines = _read_lines(run / "validation.jsonl")
@@ -112,11 +116,15 @@ class HeldOut:
         fake = self._extract(open_source(folder), keep=False)
         real = self._extract(self._photos)
         result = evaluate_fid(real, fake, replicates=0)
+        ids = sorted(real.ids)
+        kid = kernel_distance(aligned(real, ids).values, aligned(fake, ids).values, paired=True)
         line = {
             "epoch": epoch,
             "step": step,
             "fid": result.fid,
             "fid_se": result.fid_se,
+            "kid": kid.value,
+            "kid_se": kid.se,
             "n": len(fake),
             "stamp": {"real": asdict(real.stamp), "fake": asdict(fake.stamp)},
         }
@@ -130,6 +138,8 @@ class HeldOut:
             step=step,
             fid=result.fid,
             fid_se=result.fid_se,
+            kid=kid.value,
+            kid_se=kid.se,
             n=len(fake),
             best_epoch=best_epoch,
             samples=folder,

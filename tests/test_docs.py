@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 from pathlib import Path
 
@@ -65,10 +66,28 @@ def test_its_counterpart_is_an_option_here(name: str) -> None:
     assert set(named) - {"--nproc-per-node"} <= options(), counterpart
 
 
-@pytest.mark.parametrize("document", ["docs/from-pix2pixHD.md", "docs/first-run.md", "README.md"])
+DOCUMENTS = ["README.md", "benchmarks/README.md", *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md")))]
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
 def test_commands_in_documents_have_options_that_exist(document: str) -> None:
     text = (DOCS.parent / document).read_text()
     named = set(
         re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", " ".join(re.findall(r"(?:p2phd-eval|p2phd_eval) [^`\n]*", text)))
     )
     assert named <= options()
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_to_files_lead_somewhere(document: str) -> None:
+    path = DOCS.parent / document
+    for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text()):
+        assert (path.parent / link).exists(), link
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_python_in_documents_imports_what_is_there(document: str) -> None:
+    for block in re.findall(r"```python\n(.*?)```", (DOCS.parent / document).read_text(), re.DOTALL):
+        for module, names in re.findall(r"^from (p2phd_eval[\w.]*) import ([\w, ]+)$", block, re.MULTILINE):
+            for name in names.split(", "):
+                assert hasattr(importlib.import_module(module), name), f"{module}.{name}"

@@ -20,6 +20,8 @@ from p2phd_eval.held_out import HeldOut, HeldOutResult
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.stats.evaluation import evaluate_fid
 from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings
+from p2phd_eval.stats.kernel import kernel_distance as evaluate_kid
+from p2phd_eval.stats.pairing import aligned
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(
@@ -77,6 +79,8 @@ def test_epochs_are_validated_along_the_training_and_again_after_a_resume(data: 
     expected = evaluate_fid(*features, replicates=0)
     assert expected.pairing == "paired"
     assert (first[-1].fid, first[-1].fid_se) == pytest.approx((expected.fid, expected.fid_se), rel=1e-6)
+    kid = evaluate_kid(*(aligned(each, sorted(each.ids)).values for each in features), paired=True)
+    assert (first[-1].kid, first[-1].kid_se) == pytest.approx((kid.value, kid.se), rel=1e-6)
 
     (third,) = validated(CONFIG, resume=True)
     assert progress.done.count(real) == 1  # read from the cache

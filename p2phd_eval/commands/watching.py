@@ -48,11 +48,11 @@ def watch(
             return
         found = held_out(epoch, step, checkpoint)
         output.note(
-            f"epoch {epoch}  held-out FID@{found.n} {found.fid:.3f}, standard error {found.fid_se:.3f}"
-            f"  best so far: epoch {found.best_epoch}"
+            f"epoch {epoch}  held-out FID@{found.n} {found.fid:.3f} (standard error {found.fid_se:.3f}), "
+            f"KID {found.kid:.5f} ({found.kid_se:.5f})  best FID so far: epoch {found.best_epoch}"
         )
         if board:
-            board.on_scores(step, {"fid": found.fid, "fid_se": found.fid_se})
+            board.on_scores(step, {"fid": found.fid, "fid_se": found.fid_se, "kid": found.kid, "kid_se": found.kid_se})
 
     return Watchers(
         on_log=on_log, on_grid=on_grid, on_progress=on_progress, on_start=on_start, on_validation=on_validation

@@ -13,7 +13,7 @@ from p2phd_eval.stats.frechet import FrechetDistance
 from p2phd_eval.stats.precision_shift import PrecisionShift
 from p2phd_eval.stats.statistics_fid import StatisticsFidResult
 
-_PAIRING = {
+PAIRING = {
     "paired": "real and generated images of one label map are taken as pairs",
     "independent": "real and generated images are taken as independent",
 }
@@ -24,7 +24,7 @@ def fid_table(result: FidResult, real: str, fake: str, shift: PrecisionShift | N
     n = min(result.n_real, result.n_fake)
     bootstrap = "-" if result.fid_se_bootstrap is None else f"{result.fid_se_bootstrap:.4g}"
     notes = [
-        f"The standard errors are those of FID@{n}, at this number of images; {_PAIRING[result.pairing]}.",
+        f"The standard errors are those of FID@{n}, at this number of images; {PAIRING[result.pairing]}.",
         "FID is biased upward by about c/n: compare only FIDs of one n.",
     ]
     if shift is not None:
@@ -41,7 +41,7 @@ def fid_table(result: FidResult, real: str, fake: str, shift: PrecisionShift | N
             ("standard error (bootstrap)", bootstrap),
             ("images", f"{result.n_real} real, {result.n_fake} generated"),
             *_terms(result.distance),
-            *_made(result.real_stamp),
+            *made_rows(result.real_stamp),
         ),
         notes=(*notes, *(f"warning: {warning}" for warning in result.warnings)),
     )
@@ -79,7 +79,7 @@ def statistics_table(result: StatisticsFidResult, real: str, fake: str) -> Resul
             ("standard error", "not known from means and covariances alone"),
             ("images", f"{numbers[0]} real, {numbers[1]} generated"),
             *_terms(result.distance),
-            *(() if stamp is None else _made(stamp)),
+            *(() if stamp is None else made_rows(stamp)),
         ),
         notes=(
             "FID is biased upward by about c/n: compare only FIDs of one n.",
@@ -115,7 +115,8 @@ def _terms(distance: FrechetDistance) -> tuple[tuple[str, str], ...]:
     )
 
 
-def _made(stamp: FeatureStamp) -> tuple[tuple[str, str], ...]:
+def made_rows(stamp: FeatureStamp) -> tuple[tuple[str, str], ...]:
+    """Return the rows that say how features were made."""
     return (
         ("features", f"{stamp.dims} of {stamp.weights} ({stamp.weights_sha256[:12]})"),
         ("resize", stamp.resize),

@@ -7,12 +7,8 @@ from typing import Any
 
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
+from p2phd_eval.report.fid import PAIRING, made_rows
 from p2phd_eval.stats.metrics import MetricsResult
-
-_PAIRING = {
-    "paired": "real and generated images of one label map are taken as pairs",
-    "independent": "real and generated images are taken as independent",
-}
 
 
 def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
@@ -35,15 +31,13 @@ def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
             (f"density (k = {neighbours.density_k})", f"{neighbours.density:.4f}", "-"),
             (f"coverage (k = {neighbours.density_k})", f"{neighbours.coverage:.4f}", "-"),
             ("images", f"{fid.n_real} real, {fid.n_fake} generated", "-"),
-            ("features", f"{stamp.dims} of {stamp.weights} ({stamp.weights_sha256[:12]})", "-"),
-            ("resize", stamp.resize, "-"),
-            ("computed on", f"{stamp.device} in {stamp.dtype}", "-"),
+            *((*row, "-") for row in made_rows(stamp)),
         ),
         notes=(
             f"FID@{n} is biased upward by about c/n. The Richardson estimate and FID-infinity take that bias off.",
             "KID is unbiased, from all images, and may be negative.",
             "Precision, recall, density and coverage depend on n: compare only those of one n.",
-            f"Standard errors: influence functions for the FID, a jackknife for KID; {_PAIRING[fid.pairing]}.",
+            f"Standard errors: influence functions for the FID, a jackknife for KID; {PAIRING[fid.pairing]}.",
             *(f"warning: {warning}" for warning in result.warnings),
         ),
     )

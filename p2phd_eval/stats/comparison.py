@@ -18,12 +18,10 @@ from p2phd_eval.stats.pairing import (
     aligned,
     common_ids,
     examples,
-    few_images_warnings,
     require_same_stamps,
     require_unique_ids,
-    size_warnings,
 )
-from p2phd_eval.stats.set_checks import duplicate_warnings, format_warnings
+from p2phd_eval.stats.set_checks import duplicate_warnings, few_images_warnings, format_warnings, size_warnings
 
 SCOPE_CHECKPOINTS = "A: these checkpoints (images random, models fixed)"
 

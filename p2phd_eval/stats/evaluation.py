@@ -12,8 +12,14 @@ from p2phd_eval.stats.bootstrap import bootstrap_fid_se, usual_replicates
 from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.stats.frechet import FrechetDistance
 from p2phd_eval.stats.influence import fid_influence, independent_standard_error, paired_standard_error
-from p2phd_eval.stats.pairing import aligned, few_images_warnings, require_same_stamps, size_warnings
-from p2phd_eval.stats.set_checks import count_warnings, duplicate_warnings, format_warnings
+from p2phd_eval.stats.pairing import aligned, require_same_stamps
+from p2phd_eval.stats.set_checks import (
+    count_warnings,
+    duplicate_warnings,
+    few_images_warnings,
+    format_warnings,
+    size_warnings,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from p2phd_eval.stats.feature_set import FeatureStamp
-from p2phd_eval.stats.pairing import NamedStamp
+import numpy as np
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.stats.pairing import NamedSet, NamedStamp
 
 _LOSSY = ("JPEG", "WEBP")  # Pillow does not tell lossless WebP from lossy
 
@@ -42,5 +45,49 @@ def count_warnings(n_real: int, n_fake: int) -> tuple[str, ...]:
     )
 
 
+def few_images_warnings(n: int, dims: int) -> tuple[str, ...]:
+    """Say where n is below the number of features, so that the covariances are singular."""
+    if n >= dims:
+        return ()
+    return (
+        f"FID@{n} is at n = {n} images, fewer than its {dims} features: it is biased upward, by an amount that "
+        "depends on n and on the diversity of the images",
+    )
+
+
+def size_warnings(real: FeatureSet, fake: NamedSet) -> tuple[str, ...]:
+    """Say where the generated images are of another size than the real ones.
+
+    Raises
+    ------
+    InputError
+        If every real image has one size (w, h) and every generated one (h, w): width and height are swapped.
+    """
+    name, generated = fake
+    real_sizes, sizes = _unique_sizes(real), _unique_sizes(generated)
+    if real_sizes == sizes:
+        return ()
+    if len(real_sizes) == len(sizes) == 1 and real_sizes == {(height, width) for width, height in sizes}:
+        raise InputError(
+            f"images of {name}",
+            expected=f"{_text(real_sizes)} pixels (width x height), as the real ones",
+            found=f"{_text(sizes)}: width and height are swapped",
+            fix="Generate the images again in the real images' orientation.",
+        )
+    return (
+        f"the images of {name} are {_text(sizes)} pixels and the real ones {_text(real_sizes)}: "
+        "the resize to the network's input is then part of the FID",
+    )
+
+
 def _kinds(stamp: FeatureStamp) -> str:
     return " and ".join(stamp.formats)
+
+
+def _unique_sizes(features: FeatureSet) -> set[tuple[int, int]]:
+    return {(int(width), int(height)) for width, height in np.unique(features.sizes, axis=0)}
+
+
+def _text(sizes: set[tuple[int, int]]) -> str:
+    width, height = min(sizes)
+    return f"{width} x {height}" if len(sizes) == 1 else f"of {len(sizes)} sizes from {width} x {height}"

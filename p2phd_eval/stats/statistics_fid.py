@@ -7,8 +7,8 @@ import dataclasses
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.feature_set import FeatureStamp
 from p2phd_eval.stats.frechet import FrechetDistance, frechet_distance_from_moments
-from p2phd_eval.stats.pairing import few_images_warnings, require_same_stamps
-from p2phd_eval.stats.set_checks import count_warnings, duplicate_warnings, format_warnings
+from p2phd_eval.stats.pairing import require_same_stamps
+from p2phd_eval.stats.set_checks import count_warnings, duplicate_warnings, few_images_warnings, format_warnings
 from p2phd_eval.stats.statistics_file import Statistics
 
 
@@ -37,7 +37,8 @@ def fid_from_statistics(real: Statistics, fake: Statistics, *, force: bool = Fal
     Returns
     -------
     StatisticsFidResult
-        With a warning for all that makes the value hard to compare, or that is not known.
+        With a warning for all that makes the value hard to compare, or that is not known. There is no standard error:
+        that takes the features of the single images.
 
     Raises
     ------
@@ -69,10 +70,7 @@ def fid_from_statistics(real: Statistics, fake: Statistics, *, force: bool = Fal
         distance=distance,
         real_stamp=real.stamp,
         fake_stamp=fake.stamp,
-        warnings=(
-            *warnings,
-            "no standard error: it takes the features of the single images, which means and covariances do not keep",
-        ),
+        warnings=warnings,
     )
 
 
