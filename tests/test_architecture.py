@@ -32,7 +32,6 @@ TORCH_IN_STATS = {
     "features",
     "inception",
     "inception_network",
-    "metric",
     "module_features",
     "plugins",
     "prepared",
