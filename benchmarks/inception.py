@@ -15,11 +15,11 @@ import torch
 from measuring import describe_machine, seconds, today
 from torch import Tensor, nn
 
+from p2phd_eval.features.inception import load_inception
+from p2phd_eval.features.inception_network import build_network
+from p2phd_eval.features.weights import find_weights
+from p2phd_eval.features.weights_file import load_state
 from p2phd_eval.files import write_json
-from p2phd_eval.stats.inception import load_inception
-from p2phd_eval.stats.inception_network import build_network
-from p2phd_eval.stats.weights import find_weights
-from p2phd_eval.stats.weights_file import load_state
 
 REPEATS = 5
 

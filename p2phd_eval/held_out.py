@@ -12,15 +12,15 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings, ProgressFactory
+from p2phd_eval.features.weights import find_weights
 from p2phd_eval.files import atomic_write
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.generators.triplets import find_triplets, folder_names
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.stats.evaluation import evaluate_fid
-from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings, ProgressFactory
 from p2phd_eval.stats.kernel import kernel_distance
 from p2phd_eval.stats.pairing import aligned
-from p2phd_eval.stats.weights import find_weights
 
 
 @dataclass(frozen=True, kw_only=True)

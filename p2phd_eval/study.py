@@ -12,6 +12,8 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.decoding import read_rgb
+from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings, ProgressFactory
+from p2phd_eval.features.weights import find_weights
 from p2phd_eval.generators.sampling import SampleResult, generate
 from p2phd_eval.generators.training import TrainResult, Watchers, train
 from p2phd_eval.generators.triplets import find_triplets, folder_names, read_map, read_photo
@@ -19,8 +21,6 @@ from p2phd_eval.images import write_png
 from p2phd_eval.pictures import difference_column, evenly_spaced, label_colours, picture_grid
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.stats.comparison import ComparisonResult, compare_fid
-from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings, ProgressFactory
-from p2phd_eval.stats.weights import find_weights
 
 
 class StudyInterrupted(Exception):

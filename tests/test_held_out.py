@@ -14,12 +14,12 @@ import torch
 
 from p2phd_eval.config import DataConfig, DiscriminatorConfig, FeatureConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.generators.scenes import CLASSES, write_dataset
 from p2phd_eval.generators.training import Watchers, train
 from p2phd_eval.held_out import HeldOut, HeldOutResult
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.stats.evaluation import evaluate_fid
-from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.stats.kernel import kernel_distance as evaluate_kid
 from p2phd_eval.stats.pairing import aligned
 

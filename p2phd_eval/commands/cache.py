@@ -24,7 +24,7 @@ def list_(json_target: Json = None) -> None:
     """
     from rich.filesize import decimal
 
-    from p2phd_eval.stats.feature_cache import FeatureCache
+    from p2phd_eval.features.cache import FeatureCache
 
     output = Output(json_target)
     cache = FeatureCache()
@@ -73,7 +73,7 @@ def clear(json_target: Json = None) -> None:
     """
     from rich.filesize import decimal
 
-    from p2phd_eval.stats.feature_cache import FeatureCache
+    from p2phd_eval.features.cache import FeatureCache
 
     output = Output(json_target)
     cache = FeatureCache()

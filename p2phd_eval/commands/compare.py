@@ -23,9 +23,9 @@ from p2phd_eval.commands.options import (
     Workers,
 )
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.images import write_png
 from p2phd_eval.report.console import Output
-from p2phd_eval.stats.network_identity import FeaturePrecision, Resize
 
 
 class FailOn(str, Enum):
@@ -76,9 +76,9 @@ def compare(
 
         p2phd-eval compare real/ fp32/ amp/ --margin 2.0 --fail-on worse --json verdict.json
     """
+    from p2phd_eval.features.inputs import open_images_or_features
     from p2phd_eval.sources.source import ImageSource
     from p2phd_eval.stats.equivalence import require_margin
-    from p2phd_eval.stats.inputs import open_images_or_features
     from p2phd_eval.stats.pairing import common_ids, require_unique_ids
 
     # Cheap failures first: margin, images and names are checked before the network computes anything.
@@ -92,9 +92,9 @@ def compare(
     if picture is not None and len(sources) < len(inputs):
         raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
 
+    from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
     from p2phd_eval.report.comparison import comparison_document, comparison_picture, comparison_table, short_names
     from p2phd_eval.stats.comparison import compare_fid
-    from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings
 
     output = Output(json_target)
     settings = FeatureSettings(

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p2phd_eval.commands.options import Cache, Device, Dims, Json, Plugin, Precision, ResizeMode, Weights, Workers
+from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.report.console import Output, ResultTable
 from p2phd_eval.report.documents import document
-from p2phd_eval.stats.network_identity import FeaturePrecision, Resize
 
 if TYPE_CHECKING:
     from p2phd_eval.distributed import Ranks
+    from p2phd_eval.features.extraction import FeatureExtractor
     from p2phd_eval.sources.source import ImageSource
-    from p2phd_eval.stats.extraction import FeatureExtractor
     from p2phd_eval.stats.feature_set import FeatureStamp
 
 
@@ -55,7 +55,7 @@ def features(
 
     from p2phd_eval.devices import find_device
     from p2phd_eval.distributed import local_device, ranks_from_environment
-    from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings
+    from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 
     torch_device = local_device(find_device(device))
     settings = FeatureSettings(
@@ -89,7 +89,7 @@ def features(
 
 
 def _write_features(source: ImageSource, extractor: FeatureExtractor, ranks: Ranks, out: Path) -> FeatureStamp | None:
-    from p2phd_eval.stats.sharding import sharded_features
+    from p2phd_eval.features.sharding import sharded_features
 
     # One process alone may find them in the cache.
     found = extractor(source) if ranks.size == 1 else sharded_features(source, extractor, ranks)
@@ -100,8 +100,8 @@ def _write_features(source: ImageSource, extractor: FeatureExtractor, ranks: Ran
 
 
 def _write_statistics(source: ImageSource, extractor: FeatureExtractor, ranks: Ranks, out: Path) -> FeatureStamp | None:
-    from p2phd_eval.stats.sharding import sharded_statistics
-    from p2phd_eval.stats.statistics_file import save_statistics
+    from p2phd_eval.features.sharding import sharded_statistics
+    from p2phd_eval.features.statistics_file import save_statistics
 
     found = sharded_statistics(source, extractor, ranks)
     if found is None:

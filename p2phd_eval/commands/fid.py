@@ -21,8 +21,8 @@ from p2phd_eval.commands.options import (
     Weights,
     Workers,
 )
+from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.report.console import Output
-from p2phd_eval.stats.network_identity import FeaturePrecision, Resize
 
 
 def fid(
@@ -53,18 +53,18 @@ def fid(
 
         p2phd-eval fid real.npz fake.zip --resize legacy-tensorflow
     """
-    from p2phd_eval.stats.inputs import open_input
+    from p2phd_eval.features.inputs import open_input
 
     # Cheap failures first: both are found and listed before torch is loaded.
     inputs = [open_input(real), open_input(fake)]
 
+    from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+    from p2phd_eval.features.inputs import as_statistics
+    from p2phd_eval.features.precision_shift import precision_shift
     from p2phd_eval.report.fid import fid_document, fid_table, statistics_document, statistics_table
     from p2phd_eval.sources.source import ImageSource
     from p2phd_eval.stats.evaluation import evaluate_fid
-    from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings
     from p2phd_eval.stats.feature_set import FeatureSet
-    from p2phd_eval.stats.inputs import as_statistics
-    from p2phd_eval.stats.precision_shift import precision_shift
     from p2phd_eval.stats.statistics_fid import fid_from_statistics
 
     output = Output(json_target)

@@ -20,8 +20,8 @@ from p2phd_eval.commands.options import (
     Weights,
     Workers,
 )
+from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.report.console import Output
-from p2phd_eval.stats.network_identity import FeaturePrecision, Resize
 
 
 def metrics(
@@ -45,13 +45,13 @@ def metrics(
 
         p2phd-eval metrics real/ fake/ --json metrics.json
     """
-    from p2phd_eval.stats.inputs import open_images_or_features
+    from p2phd_eval.features.inputs import open_images_or_features
 
     inputs = [open_images_or_features(real), open_images_or_features(fake)]
 
+    from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
     from p2phd_eval.report.metrics import metrics_document, metrics_table
     from p2phd_eval.sources.source import ImageSource
-    from p2phd_eval.stats.extraction import FeatureExtractor, FeatureSettings
     from p2phd_eval.stats.metrics import evaluate_metrics
 
     output = Output(json_target)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.stats.network_identity import FeaturePrecision, Resize
+from p2phd_eval.features.identity import FeaturePrecision, Resize
 
 Json = Annotated[
     str | None,
@@ -60,7 +60,7 @@ Plugin = Annotated[
         "--features",
         metavar="MODULE:CALLABLE",
         rich_help_panel=_FEATURES,
-        help="A network of your own, or p2phd_eval.stats.dinov2:dinov2_vitl14; see docs/feature-spaces.md.",
+        help="A network of your own, or p2phd_eval.features.dinov2:dinov2_vitl14; see docs/feature-spaces.md.",
     ),
 ]
 Workers = Annotated[

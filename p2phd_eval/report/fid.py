@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from p2phd_eval.features.precision_shift import PrecisionShift
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
 from p2phd_eval.stats.evaluation import FidResult
 from p2phd_eval.stats.feature_set import FeatureStamp
 from p2phd_eval.stats.frechet import FrechetDistance
-from p2phd_eval.stats.precision_shift import PrecisionShift
 from p2phd_eval.stats.statistics_fid import StatisticsFidResult
 
 PAIRING = {

@@ -1,1 +1,1 @@
-"""The ruler: Inception features, the Frechet distance, its error bars and the verdict."""
+"""The ruler: the Frechet distance, its error bars and the verdict, from features; NumPy in, dataclasses out."""

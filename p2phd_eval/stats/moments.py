@@ -85,7 +85,7 @@ class MomentAccumulator:
     Parameters
     ----------
     sums : callable
-        Makes the sums, given the first rows [k, d]; see `p2phd_eval.stats.device_moments` for those of a GPU.
+        Makes the sums, given the first rows [k, d]; see `p2phd_eval.features.device_moments` for those of a GPU.
 
     References
     ----------

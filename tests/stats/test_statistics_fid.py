@@ -7,8 +7,7 @@ import pytest
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.frechet import frechet_distance
 from p2phd_eval.stats.moments import moments
-from p2phd_eval.stats.statistics_fid import fid_from_statistics
-from p2phd_eval.stats.statistics_file import Statistics
+from p2phd_eval.stats.statistics_fid import Statistics, fid_from_statistics
 from tests.stats.feature_sets import STAMP
 
 D = 6

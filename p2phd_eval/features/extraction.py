@@ -1,0 +1,169 @@
+"""Image sources to feature sets: from the cache where they were computed before, otherwise by the network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.features.cache import FeatureCache, FeatureKey
+from p2phd_eval.features.identity import FeaturePrecision, NetworkIdentity, Resize
+from p2phd_eval.features.weights_index import known_weights
+from p2phd_eval.sources.source import ImageSource
+from p2phd_eval.stats.feature_set import FeatureSet, images_sha256
+
+if TYPE_CHECKING:
+    from p2phd_eval.features.network import FeatureNetwork
+    from p2phd_eval.features.prepared import FeatureBlock
+
+_MANY = 5000  # images that take long enough to read that one wants to see it
+
+#: Opens the progress of one piece of work: (description, unit) to a context that gives `on_progress`.
+ProgressFactory = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSettings:
+    """Which features are computed, and how."""
+
+    weights: Path | None = None  # of the network; by default Inception's from the cache, fetched if need be
+    plugin: str | None = None  # "module:callable" of a network of one's own, in place of Inception
+    resize: Resize = Resize.LEGACY_PYTORCH  # Inception's alone, like `dims` and `precision`
+    dims: int = 2048
+    precision: FeaturePrecision = FeaturePrecision.FP32
+    device: str | None = None  # any torch device; by default cuda, mps or cpu
+    workers: int | None = None  # decoding processes; by default as many as the device can use
+    cache: bool = True  # whether features are kept, and those kept before are used
+
+    def __post_init__(self) -> None:
+        inceptions = (self.resize, self.dims, self.precision)
+        if self.plugin is not None and inceptions != (Resize.LEGACY_PYTORCH, 2048, FeaturePrecision.FP32):
+            raise InputError(
+                f"--features {self.plugin}",
+                expected="no --resize, --dims or --feature-precision beside it: they are the Inception network's",
+                found=", ".join(str(getattr(value, "value", value)) for value in inceptions),
+            )
+
+
+class FeatureExtractor:
+    """Computes features under one setting; torch is loaded when a set is not in the cache.
+
+    Parameters
+    ----------
+    settings : FeatureSettings
+    progress : ProgressFactory
+        Opened for the download of weights and for each set.
+    note : callable, optional
+        Called with a sentence about what is going on: the device, a damaged entry of the cache.
+    """
+
+    def __init__(
+        self, settings: FeatureSettings, *, progress: ProgressFactory, note: Callable[[str], None] = lambda text: None
+    ) -> None:
+        self.settings = settings
+        self._progress, self._note = progress, note
+        self._network: FeatureNetwork | None = None
+        self._cache = FeatureCache(note=note) if settings.cache else None
+
+    def __call__(self, source: ImageSource, *, keep: bool = True) -> FeatureSet:
+        """Return the features of a source, computed or from the cache; without `keep` the cache is left alone.
+
+        The cache is asked by the images' names and contents, which are read for it every time: an image that was
+        changed, added or removed is noticed.
+
+        Raises
+        ------
+        InputError
+            If the weights cannot be had, an image cannot be read, or the source changes meanwhile.
+        """
+        if self._cache is None or source.in_process or not keep:
+            return self._compute(source)
+        hashes = self._hash(source)
+        key = FeatureKey(identity=self._identity(), images_sha256=images_sha256(source.names, hashes))
+        with self._cache.locked(key):
+            found = self._cache.get(key) or self._compute_and_keep(source, hashes, self._cache)
+        # The entry may have been made from the same images in another place.
+        return replace(found, stamp=replace(found.stamp, source=source.name))
+
+    def network(self) -> FeatureNetwork:
+        """Return the network, loaded once; its weights are fetched where they are missing.
+
+        Raises
+        ------
+        InputError
+            If the weights cannot be had, or the device is not there.
+        """
+        if self._network is None:
+            self._network = self._load()
+        return self._network
+
+    def with_settings(self, settings: FeatureSettings) -> FeatureExtractor:
+        """Return an extractor of other settings that reports to the same places."""
+        return FeatureExtractor(settings, progress=self._progress, note=self._note)
+
+    def blocks(self, source: ImageSource, indices: Sequence[int]) -> Iterator[FeatureBlock]:
+        """Compute the features of some images block by block, past the cache; see `read_features`."""
+        from p2phd_eval.features.pipeline import read_features
+
+        workers = self.settings.workers
+        network = self.network()
+        with self._progress(f"features of {source.name}", "images") as on_progress:
+            yield from read_features(source, network, indices, workers=workers, on_progress=on_progress)
+
+    def _identity(self) -> NetworkIdentity:
+        settings = self.settings
+        if self._network is None and settings.plugin is None:
+            weights = known_weights(settings.weights)
+            if weights is not None:
+                return NetworkIdentity(
+                    weights=weights.name,
+                    weights_sha256=weights.sha256,
+                    resize=settings.resize.value,
+                    dims=settings.dims,
+                    dtype=settings.precision.dtype,
+                )
+        return self.network().identity
+
+    def _hash(self, source: ImageSource) -> list[str]:
+        n = len(source)
+        # Thousands of images are read in a second.
+        shown = self._progress(f"read {source.name}", "images") if n > _MANY else nullcontext(lambda done, total: None)
+        with shown as on_progress:
+            hashes = []
+            for index in range(n):
+                hashes.append(source.content_sha256(index))
+                on_progress(index + 1, n)
+        return hashes
+
+    def _compute(self, source: ImageSource) -> FeatureSet:
+        from p2phd_eval.features.pipeline import extract_features
+
+        network = self.network()
+        with self._progress(f"features of {source.name}", "images") as on_progress:
+            return extract_features(source, network, workers=self.settings.workers, on_progress=on_progress)
+
+    def _compute_and_keep(self, source: ImageSource, hashes: Sequence[str], cache: FeatureCache) -> FeatureSet:
+        from p2phd_eval.features.resumable import extract_and_keep
+
+        network, workers = self.network(), self.settings.workers
+        with self._progress(f"features of {source.name}", "images") as on_progress:
+            return extract_and_keep(source, network, hashes, cache, workers=workers, on_progress=on_progress)
+
+    def _load(self) -> FeatureNetwork:
+        from p2phd_eval.devices import describe_device, find_device
+        from p2phd_eval.features.inception import load_inception
+        from p2phd_eval.features.weights import find_weights
+
+        settings = self.settings
+        device = find_device(settings.device)
+        self._note(f"device: {describe_device(device)}")
+        if settings.plugin is not None:
+            from p2phd_eval.features.plugins import load_plugin
+
+            return load_plugin(settings.plugin, device=device, weights=settings.weights)
+        with self._progress("fetch Inception weights", "bytes") as on_progress:
+            weights = find_weights(settings.weights, on_progress=on_progress)
+        return load_inception(weights, device, resize=settings.resize, dims=settings.dims, precision=settings.precision)

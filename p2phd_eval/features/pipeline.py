@@ -1,0 +1,220 @@
+"""From an image source to its features, or to their moments alone."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from p2phd_eval.devices import describe_device
+from p2phd_eval.errors import InputError
+from p2phd_eval.features.network import FeatureNetwork, stamp_versions
+from p2phd_eval.features.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
+from p2phd_eval.sources.source import ImageSource
+from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp, images_sha256
+
+_CHUNK = 8  # images that travel from a decoding process together: 8.6 MB of Inception's input
+_SMALL = 64  # images below which starting processes takes longer than it saves
+
+OnProgress = Callable[[int, int], None]
+
+
+class _Images(Dataset[Any]):
+    """Decodes and resizes; runs in the decoding processes."""
+
+    def __init__(self, source: ImageSource, prepare: Callable[[npt.NDArray[np.uint8]], Tensor]) -> None:
+        self._source, self._prepare = source, prepare
+
+    def __getitem__(self, index: int) -> Prepared | InputError:
+        try:
+            return prepare_image(self._source, index, self._prepare)
+        except InputError as error:
+            return error  # raised, it would reach the parent as text, with this process's traceback
+
+
+def usual_workers(device: torch.device, n: int) -> int:
+    """Return how many decoding processes are started for `n` images unless the caller says otherwise."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if n < _SMALL:
+        return 0
+    # On a CPU the network needs the cores itself: two keep it fed.
+    return min(cores, 2 if device.type == "cpu" else 16)
+
+
+def read_features(
+    source: ImageSource,
+    network: FeatureNetwork,
+    indices: Sequence[int],
+    *,
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> Iterator[FeatureBlock]:
+    """Compute the features of some images, block by block, while other processes decode and resize the next ones.
+
+    Memory does not grow with the number of images. No feature depends on the number of processes, nor on which other
+    images are read: each goes alone through the resize, and through the network in passes of a fixed size.
+
+    Parameters
+    ----------
+    source : ImageSource
+    network : FeatureNetwork
+    indices : sequence of int
+        Of the images, in the order in which they are wanted.
+    workers : int, optional
+        Decoding processes, by default `usual_workers`; with 0 this process decodes.
+    on_progress : callable, optional
+        Called with (images done, images in all).
+
+    Yields
+    ------
+    FeatureBlock
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read (it is named), or the decoding processes have too little shared memory.
+    """
+    if workers is None:
+        workers = usual_workers(network.device, len(indices))
+    loader: DataLoader[Any] = DataLoader(
+        _Images(source, network.prepare),
+        batch_size=_CHUNK,
+        sampler=indices,
+        collate_fn=_stack,
+        num_workers=0 if source.in_process else workers,
+        pin_memory=network.device.type == "cuda",
+        worker_init_fn=_leave_interrupts_to_the_parent,
+    )
+    done = 0
+    for chunks in _grouped(loader, max(1, network.batch_size // _CHUNK)):
+        block = embed_prepared(network, stack_prepared(chunks))
+        done += len(block.values)
+        yield block
+        if on_progress is not None:
+            on_progress(done, len(indices))
+
+
+def extract_features(
+    source: ImageSource,
+    network: FeatureNetwork,
+    *,
+    workers: int | None = None,
+    on_progress: OnProgress | None = None,
+) -> FeatureSet:
+    """Compute the features of all images of a source, one row an image in the source's order.
+
+    Images may differ in size: each is resized on its own.
+
+    Parameters
+    ----------
+    source : ImageSource
+        At least one image.
+    network, workers, on_progress
+        See `read_features`.
+
+    Returns
+    -------
+    FeatureSet
+        float32 (n, dims) with ids, sizes and stamp.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read, or the source changed meanwhile.
+    """
+    blocks = list(read_features(source, network, range(len(source)), workers=workers, on_progress=on_progress))
+    require_unchanged(source)
+    return feature_set_of(source, network, blocks)
+
+
+def feature_set_of(source: ImageSource, network: FeatureNetwork, blocks: Sequence[FeatureBlock]) -> FeatureSet:
+    """Put the blocks of all images of a source together, in its order."""
+    return assemble(blocks, network, source=source.name, names=source.names, ids=source.ids)
+
+
+def assemble(
+    blocks: Sequence[FeatureBlock], network: FeatureNetwork, *, source: str, names: Sequence[str], ids: Sequence[str]
+) -> FeatureSet:
+    """Put blocks together to the features of images called `names`, of which `source` is where they came from."""
+    hashes = [sha256 for block in blocks for sha256 in block.hashes]
+    formats = Counter(name for block in blocks for name in block.formats)
+    return FeatureSet(
+        values=np.concatenate([block.values for block in blocks]),
+        ids=tuple(ids),
+        sizes=np.concatenate([block.sizes for block in blocks]),
+        stamp=stamp_of(network, source=source, names=names, hashes=hashes, formats=formats),
+    )
+
+
+def stamp_of(
+    network: FeatureNetwork, *, source: str, names: Sequence[str], hashes: Sequence[str], formats: Counter[str]
+) -> FeatureStamp:
+    """Return the stamp of all images of a source, given their names, their contents' hashes and their formats."""
+    return FeatureStamp(
+        **asdict(network.identity),
+        device=describe_device(network.device),
+        source=source,
+        images_sha256=images_sha256(names, hashes),
+        n=len(names),
+        formats=dict(sorted(formats.items())),
+        duplicates=len(hashes) - len(set(hashes)),
+        **stamp_versions(),
+    )
+
+
+def require_unchanged(source: ImageSource) -> None:
+    """Raise InputError if images were added, removed or rewritten since the source was listed."""
+    change = source.changed()
+    if change is not None:
+        raise InputError(
+            source.name,
+            expected="the same images from the first to the last read",
+            found=change,
+            fix="Run the command again when nothing writes there any more.",
+        )
+
+
+def _grouped(loader: DataLoader[Any], size: int) -> Iterator[list[Prepared]]:
+    group: list[Prepared] = []
+    try:
+        for chunk in loader:
+            if isinstance(chunk, InputError):
+                raise chunk
+            group.append(Prepared(*chunk))
+            if len(group) == size:
+                yield group
+                group = []
+    except RuntimeError as error:
+        if "DataLoader worker" not in str(error):
+            raise
+        raise InputError(
+            "decoding processes",
+            expected="them to run to the end",
+            found=f"that one was killed ({str(error).splitlines()[0]})",
+            fix="Often /dev/shm is too small, or memory ran out. Pass --workers 0, or give the container more.",
+        ) from error
+    if group:
+        yield group
+
+
+def _stack(items: list[Prepared | InputError]) -> Prepared | InputError:
+    parts: list[Prepared] = []
+    for item in items:
+        if isinstance(item, InputError):
+            return item
+        parts.append(item)
+    return stack_prepared(parts)
+
+
+def _leave_interrupts_to_the_parent(_worker: int) -> None:
+    # Ctrl-C reaches the whole process group; the parent says what happened, once.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,0 +1,86 @@
+"""Features of one source by several processes, of one machine or of many."""
+
+from __future__ import annotations
+
+from collections import Counter
+from functools import reduce
+from pathlib import Path
+
+from p2phd_eval.distributed import Ranks
+from p2phd_eval.errors import InputError
+from p2phd_eval.features.device_moments import accumulator_on
+from p2phd_eval.features.extraction import FeatureExtractor
+from p2phd_eval.features.pipeline import feature_set_of, require_unchanged, stamp_of
+from p2phd_eval.sources.source import ImageSource
+from p2phd_eval.stats.feature_set import FeatureSet
+from p2phd_eval.stats.moments import Moments, merge_moments
+from p2phd_eval.stats.statistics_fid import Statistics
+
+
+def sharded_features(source: ImageSource, extractor: FeatureExtractor, ranks: Ranks) -> FeatureSet | None:
+    """Compute the features of a source, each rank an equal share of the images; a meeting point of all ranks.
+
+    Parameters
+    ----------
+    source : ImageSource
+        The same on every rank.
+    extractor : FeatureExtractor
+        The cache is not used.
+    ranks : Ranks
+
+    Returns
+    -------
+    FeatureSet or None
+        On the first rank, equal to what one process computes; None on the others.
+
+    Raises
+    ------
+    InputError
+        If an image of this rank's share cannot be read, or the source changes meanwhile.
+    """
+    own = list(extractor.blocks(source, ranks.indices(len(source))))
+    require_unchanged(source)
+    blocks = [block for part in ranks.gather(own) for block in part]
+    return feature_set_of(source, extractor.network(), blocks) if ranks.is_first else None
+
+
+def sharded_statistics(source: ImageSource, extractor: FeatureExtractor, ranks: Ranks) -> Statistics | None:
+    """Compute the moments of a source, each rank an equal share of the images; a meeting point of all ranks.
+
+    No rank keeps features: memory grows with the number of images by their names and hashes alone.
+
+    Parameters, returns and errors are those of `sharded_features`; the moments are equal to those of one process up to
+    the rounding of float64.
+
+    References
+    ----------
+    Chan, Golub and LeVeque (1979), eq. 2.1, for the merging.
+    """
+    if len(source) < 2 * ranks.size:
+        raise InputError(
+            source.name,
+            expected=f"at least 2 images for each of {ranks.size} processes",
+            found=str(len(source)),
+            fix="Start fewer processes.",
+        )
+    accumulator = accumulator_on(extractor.network().device)
+    hashes: list[str] = []
+    formats: Counter[str] = Counter()
+    for block in extractor.blocks(source, ranks.indices(len(source))):
+        accumulator.update(block.values)
+        hashes.extend(block.hashes)
+        formats.update(block.formats)
+    require_unchanged(source)
+    parts: list[tuple[Moments, list[str], Counter[str]]] = ranks.gather((accumulator.result(), hashes, formats))
+    if not ranks.is_first:
+        return None
+    stamp = stamp_of(
+        extractor.network(),
+        source=source.name,
+        names=source.names,
+        hashes=[sha256 for _, part, _ in parts for sha256 in part],
+        formats=sum((part for _, _, part in parts), Counter()),
+    )
+    return Statistics(
+        moments=reduce(merge_moments, (moments for moments, _, _ in parts)), stamp=stamp, path=Path(source.name)
+    )

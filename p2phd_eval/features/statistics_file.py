@@ -1,0 +1,146 @@
+"""Files of feature statistics, `mu` and `sigma`, as all FID tools exchange them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import atomic_write
+from p2phd_eval.stats.covariance import cholesky_or_none, require_covariance, require_semidefinite
+from p2phd_eval.stats.feature_set import FeatureStamp
+from p2phd_eval.stats.moments import Moments
+from p2phd_eval.stats.statistics_fid import Statistics
+
+_WANTED = "feature statistics: mu of shape (d,) and sigma of shape (d, d)"
+_COMPUTE_AGAIN = "Compute the statistics again from the images, or give the images themselves."
+
+
+def save_statistics(path: str | os.PathLike[str], moments: Moments, stamp: FeatureStamp | None) -> None:
+    """Write statistics atomically as `.npz`: `mu` and `sigma` (ddof = 1) as pytorch-fid reads them, `n` and `stamp`.
+
+    Parameters
+    ----------
+    path : path-like
+        Ending in `.npz`, by which pytorch-fid knows such files.
+    moments : Moments
+        With ddof = 1, as all tools have it. An unknown n is left out.
+    stamp : FeatureStamp or None
+        How the features were made, kept as JSON; left out where it is None.
+
+    Raises
+    ------
+    InputError
+        If the path ends otherwise or ddof is not 1.
+    """
+    if Path(path).suffix != ".npz":
+        raise InputError(str(path), expected="a file name ending in .npz", found=Path(path).name)
+    if moments.ddof != 1:
+        raise InputError(
+            str(path), expected="a covariance divided by n - 1, as all tools have it", found=f"ddof = {moments.ddof}"
+        )
+    fields: dict[str, Any] = {"mu": moments.mean, "sigma": moments.covariance}
+    if moments.n is not None:
+        fields["n"] = np.array(moments.n)
+    if stamp is not None:
+        fields["stamp"] = np.array(json.dumps(dataclasses.asdict(stamp)))
+    with atomic_write(path) as stream:
+        np.savez(stream, **fields)
+
+
+def load_statistics(path: str | os.PathLike[str]) -> Statistics:
+    """Read statistics of this tool, of pytorch-fid, clean-fid (`.npz`) or torch-fidelity (`.pt`).
+
+    Nothing in a file is unpickled but arrays of numbers.
+
+    Parameters
+    ----------
+    path : path-like
+        `.npz` with `mu` and `sigma`, and perhaps `n` and `stamp`; or, ending in `.pt` or `.pth`, what `torch.save`
+        wrote of a dict with `mu` and `sigma`, arrays or tensors.
+
+    Returns
+    -------
+    Statistics
+        In float64, whatever the file has. A sigma that was stored with less is noted.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or no such file, holds objects, or its `mu` and `sigma` are not a mean and a
+        covariance: of other shapes, not finite, not symmetric or not positive semi-definite.
+    """
+    file = Path(path)
+    if not file.is_file():
+        raise InputError(
+            str(file), expected="a file of feature statistics", found="no such file", fix="Check the path."
+        )
+    if file.suffix.lower() in (".pt", ".pth"):
+        # Imported here: reading .npz takes no torch.
+        from p2phd_eval.features.statistics_torch import read_torch_file
+
+        fields = read_torch_file(file)
+    else:
+        fields = _read_npz(file)
+    mean, covariance = (_numbers(file, fields, name).astype(np.float64) for name in ("mu", "sigma"))
+    require_covariance(mean, covariance, str(file))
+    if cholesky_or_none(covariance) is None:
+        require_semidefinite(np.linalg.eigvalsh(covariance), str(file))
+    stored = fields["sigma"].dtype
+    return Statistics(
+        moments=Moments(n=_count(file, fields), mean=mean, covariance=covariance),
+        stamp=_stamp(file, fields),
+        path=file,
+        notes=() if stored.itemsize >= 8 else (f"{file} holds sigma in {stored}: its rounding is part of the FID",),
+    )
+
+
+def _read_npz(file: Path) -> dict[str, Any]:
+    if not zipfile.is_zipfile(file):
+        raise _unusable(file, "no .npz archive, or one cut short")
+    try:
+        # Opened here: numpy leaves a file open that turns out to be damaged.
+        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            return {name: archive[name] for name in ("mu", "sigma", "n", "stamp") if name in archive}
+    except Exception as error:  # NumPy raises a different type for each way in which a file is wrong
+        raise _unusable(file, f"{type(error).__name__}: {error}") from error
+
+
+def _numbers(file: Path, fields: Mapping[str, Any], name: str) -> npt.NDArray[Any]:
+    if name not in fields:
+        raise _unusable(file, f"no {name!r}")
+    values = fields[name]
+    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
+        kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
+        raise _unusable(file, f"{name!r} of {kind}, not of real numbers")
+    return values
+
+
+def _count(file: Path, fields: Mapping[str, Any]) -> int | None:
+    if "n" not in fields:
+        return None
+    n = np.asarray(fields["n"])
+    if n.shape != () or n.dtype.kind not in "iu" or n < 2:
+        raise _unusable(file, f"n = {n}, which is no number of images")
+    return int(n)
+
+
+def _stamp(file: Path, fields: Mapping[str, Any]) -> FeatureStamp | None:
+    if "stamp" not in fields:
+        return None
+    try:
+        return FeatureStamp(**json.loads(str(fields["stamp"])))
+    except (ValueError, TypeError) as error:
+        raise _unusable(file, f"a stamp that cannot be read ({error})") from error
+
+
+def _unusable(file: Path, found: str) -> InputError:
+    return InputError(str(file), expected=_WANTED, found=found, fix=_COMPUTE_AGAIN)

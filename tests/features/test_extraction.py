@@ -1,0 +1,242 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from p2phd_eval.cache_folder import CACHE_VARIABLE, cache_folder
+from p2phd_eval.errors import InputError
+from p2phd_eval.features import resumable
+from p2phd_eval.features.cache import FeatureCache
+from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+from p2phd_eval.features.identity import FeaturePrecision, Resize
+from p2phd_eval.features.precision_shift import precision_shift
+from p2phd_eval.features.weights_file import WeightsFile
+from p2phd_eval.images import write_png
+from p2phd_eval.sources.arrays import ArraySource
+from p2phd_eval.sources.generated import GeneratedSource
+from p2phd_eval.sources.open import open_source
+
+SMALL = FeatureSettings(dims=64, device="cpu", workers=0)
+
+
+class Watched:
+    """An extractor with what it reported: the titles of its work, and its notes."""
+
+    def __init__(self, settings: FeatureSettings = SMALL) -> None:
+        self.work: list[str] = []
+        self.notes: list[str] = []
+        self.extract = FeatureExtractor(settings, progress=self._progress, note=self.notes.append)
+
+    @contextmanager
+    def _progress(self, description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+        self.work.append(description)
+        yield lambda done, total: None
+
+    @property
+    def forwards(self) -> list[str]:
+        """The sets that went through the network."""
+        return [title.removeprefix("features of ") for title in self.work if title.startswith("features of ")]
+
+
+@pytest.fixture
+def cache(inception_weights: WeightsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache but for the weights."""
+    folder = tmp_path / "cache"
+    folder.mkdir()
+    (folder / inception_weights.path.name).symlink_to(inception_weights.path.resolve())
+    monkeypatch.setenv(CACHE_VARIABLE, str(folder))
+    return folder
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return noise(tmp_path / "photos", range(4))
+
+
+def noise(folder: Path, seeds: range) -> Path:
+    for seed in seeds:
+        pixels = np.random.default_rng(seed).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+        write_png(folder / f"{seed}.png", pixels)
+    return folder
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_second_time_no_image_goes_through_the_network(photos: Path) -> None:
+    first, second = Watched(), Watched()
+    computed = first.extract(open_source(photos))
+    found = second.extract(open_source(photos))
+    assert (first.forwards, second.forwards) == ([str(photos)], [])
+    np.testing.assert_array_equal(found.values, computed.values)
+    assert (found.ids, found.stamp) == (computed.ids, computed.stamp)
+    assert isinstance(found.values, np.memmap)
+
+
+@pytest.mark.usefixtures("cache")
+def test_an_archive_of_the_same_images_finds_the_folders_features(photos: Path, tmp_path: Path) -> None:
+    Watched().extract(open_source(photos))
+    archive = tmp_path / "photos.zip"
+    with zipfile.ZipFile(archive, "w") as stream:
+        for path in photos.iterdir():
+            stream.write(path, path.name)
+    watched = Watched()
+    assert watched.extract(open_source(archive)).stamp.source == str(archive)
+    assert watched.forwards == []
+
+
+def _change(folder: Path) -> None:
+    write_png(folder / "0.png", np.zeros((20, 30, 3), dtype=np.uint8))
+
+
+def _add(folder: Path) -> None:
+    shutil.copy(folder / "0.png", folder / "new.png")
+
+
+def _remove(folder: Path) -> None:
+    (folder / "0.png").unlink()
+
+
+def _rename(folder: Path) -> None:
+    (folder / "0.png").rename(folder / "zero.png")
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize("edit", [_change, _add, _remove, _rename])
+def test_edits_are_noticed(photos: Path, edit: Callable[[Path], None]) -> None:
+    before = Watched().extract(open_source(photos))
+    edit(photos)
+    watched = Watched()
+    after = watched.extract(open_source(photos))
+    assert watched.forwards == [str(photos)]
+    assert after.stamp.images_sha256 != before.stamp.images_sha256
+
+
+@pytest.mark.usefixtures("cache")
+def test_other_settings_have_other_features(photos: Path) -> None:
+    settings = [SMALL, replace(SMALL, resize=Resize.CLEAN), replace(SMALL, dims=192)]
+    settings.append(replace(SMALL, precision=FeaturePrecision.BF16))
+    watched = [Watched(each) for each in settings]
+    shapes = [each.extract(open_source(photos)).values.shape for each in watched]
+    assert [each.forwards for each in watched] == [[str(photos)]] * 4
+    assert shapes == [(4, 64), (4, 64), (4, 192), (4, 64)]
+
+
+def test_a_damaged_entry_is_computed_again_with_a_note(photos: Path, cache: Path) -> None:
+    computed = np.array(Watched().extract(open_source(photos)).values)
+    (values,) = (cache / "features").glob("*/features.npy")
+    values.write_bytes(values.read_bytes()[:-5])
+    watched = Watched()
+    np.testing.assert_array_equal(watched.extract(open_source(photos)).values, computed)
+    assert watched.forwards == [str(photos)]
+    assert any("was damaged" in note and "computed again" in note for note in watched.notes)
+
+
+@pytest.mark.usefixtures("cache")
+def test_an_interrupted_extraction_goes_on(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    noise(photos, range(4, 21))
+    whole = Watched(replace(SMALL, cache=False)).extract(open_source(photos))
+    monkeypatch.setattr(resumable, "PART", 8)
+    calls: list[tuple[int, int]] = []
+
+    @contextmanager
+    def interrupting(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+        def on_progress(done: int, total: int) -> None:
+            calls.append((done, total))
+            if done == 16:
+                raise KeyboardInterrupt
+
+        yield on_progress
+
+    with pytest.raises(KeyboardInterrupt):
+        FeatureExtractor(SMALL, progress=interrupting)(open_source(photos))
+    assert calls == [(8, 21), (16, 21)]
+    assert [entry.n for entry in FeatureCache().entries()] == [8]
+
+    # The second part was computed, but not yet kept.
+    calls.clear()
+
+    @contextmanager
+    def recording(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+        yield lambda done, total: calls.append((done, total))
+
+    features = FeatureExtractor(SMALL, progress=recording)(open_source(photos))
+    assert calls == [(16, 21), (21, 21)]
+    np.testing.assert_array_equal(features.values, whole.values)
+    assert (features.ids, features.stamp) == (whole.ids, whole.stamp)
+    assert [entry.n for entry in FeatureCache().entries()] == [21]  # the parts are gone
+    assert Watched().extract(open_source(photos)).stamp == whole.stamp
+
+
+@pytest.mark.usefixtures("cache")
+def test_what_is_not_to_be_kept_is_not(photos: Path) -> None:
+    Watched(replace(SMALL, cache=False)).extract(open_source(photos))
+    Watched().extract(open_source(photos), keep=False)
+    labels = open_source(photos)
+    Watched().extract(GeneratedSource(labels, lambda label: label))
+    assert FeatureCache().entries() == ()
+    assert not (cache_folder() / "features").exists()
+
+
+@pytest.mark.usefixtures("cache")
+def test_generated_images_are_those_of_the_generator(photos: Path) -> None:
+    """A generator that returns its input gives the input's features, under its ids."""
+    source = open_source(photos)
+    expected = Watched().extract(source)
+    made = Watched().extract(GeneratedSource(source, lambda label: label))
+    np.testing.assert_array_equal(made.values, expected.values)
+    assert made.ids == expected.ids
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_reduced_precision_is_held_against_float32(photos: Path, tmp_path: Path) -> None:
+    sources = [open_source(photos), open_source(noise(tmp_path / "fake", range(10, 16)))]
+    watched = Watched(replace(SMALL, precision=FeaturePrecision.BF16))
+    reduced = [watched.extract(source) for source in sources]
+    shift = precision_shift(watched.extract, sources, reduced)
+    from p2phd_eval.stats.frechet import frechet_distance
+
+    exact = frechet_distance(*(Watched().extract(source).values for source in sources)).value
+    assert (shift.dtype, shift.n) == ("bfloat16", 4)
+    assert shift.fid_float32 == pytest.approx(exact, rel=1e-9)
+    assert shift.shift == shift.fid - shift.fid_float32 != 0
+
+
+def test_inceptions_options_are_not_a_plugins() -> None:
+    with pytest.raises(InputError, match="expected no --resize, --dims or --feature-precision beside it"):
+        FeatureSettings(plugin="a:b", dims=64)
+
+
+_WARM = """
+import sys
+from p2phd_eval.cli import app
+try:
+    app(["fid", *sys.argv[1:]])
+except SystemExit as end:
+    assert not end.code
+print("torch" in sys.modules, file=sys.stderr)
+"""
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_second_command_does_not_even_load_torch(photos: Path, tmp_path: Path) -> None:
+    fake = noise(tmp_path / "fake", range(10, 14))
+    command = [sys.executable, "-c", _WARM, str(photos), str(fake), "--device", "cpu", "--dims", "64"]
+    runs = [subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(2)]
+    assert [run.stderr.splitlines()[-1] for run in runs] == ["True", "False"]
+    assert runs[0].stdout == runs[1].stdout != ""
+
+
+@pytest.mark.usefixtures("cache")
+def test_images_in_memory() -> None:
+    arrays = np.random.default_rng(0).integers(0, 256, (3, 20, 30, 3), dtype=np.uint8)
+    features = Watched().extract(ArraySource(arrays, ids=["a", "b", "c"]))
+    assert features.ids == ("a", "b", "c")
+    assert (features.stamp.formats, features.stamp.n) == ({"array": 3}, 3)

@@ -1,0 +1,87 @@
+"""`p2phd-eval features` in real processes, as torchrun starts them, over gloo on the CPU."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from p2phd_eval.features.statistics_file import load_statistics
+from p2phd_eval.images import write_png
+from p2phd_eval.stats.feature_set import FeatureSet
+from p2phd_eval.stats.moments import moments
+
+N = 11  # which 3 ranks do not divide
+
+
+def features(ranks: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
+    command = [sys.executable, *launcher, "-m", "p2phd_eval", "features", *map(str, arguments)]
+    # As torchrun has it: with one thread convolutions are summed in another order than with two.
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    options = ["--device", "cpu", "--dims", "64", "--workers", "0", "--no-cache"]
+    return subprocess.run(
+        [*command, *options], capture_output=True, text=True, check=False, env=environment, timeout=240
+    )
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sharding") / "photos"
+    rng = np.random.default_rng(0)
+    for index in range(N):
+        write_png(folder / f"{index:02}.png", rng.integers(0, 256, (24, 40, 3), dtype=np.uint8))
+    write_png(folder / "99.png", np.zeros((24, 40, 3), dtype=np.uint8))
+    write_png(folder / "98.png", np.zeros((24, 40, 3), dtype=np.uint8))
+    return folder
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_ranks_give_what_one_process_gives(photos: Path, tmp_path: Path) -> None:
+    for ranks, option, name in ((1, (), "one"), (3, (), "three"), (3, ("--statistics",), "statistics")):
+        run = features(ranks, photos, "--out", tmp_path / f"{name}.npz", *option)
+        assert run.returncode == 0, run.stderr
+        assert f"{name}.npz" in run.stdout
+    one, three = (FeatureSet.load(tmp_path / f"{name}.npz") for name in ("one", "three"))
+    np.testing.assert_array_equal(three.values, one.values)
+    np.testing.assert_array_equal(three.sizes, one.sizes)
+    assert (three.ids, three.stamp) == (one.ids, one.stamp)
+    assert one.stamp.duplicates == 1
+
+    merged = load_statistics(tmp_path / "statistics.npz")
+    assert (merged.moments.n, merged.stamp) == (N + 2, one.stamp)
+    alone = moments(one.values)
+    # Promised is 1e-10, relative to the largest entry; float64 sums in another order are far below.
+    for got, expected in (
+        (merged.moments.mean, alone.mean),
+        (merged.moments.covariance, alone.covariance),
+        (alone.mean, one.values.mean(axis=0, dtype=np.float64)),
+        (alone.covariance, np.cov(one.values.astype(np.float64), rowvar=False)),
+    ):
+        np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_an_image_that_one_rank_cannot_read_ends_all(photos: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for path in photos.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
+    (broken / "99.png").write_bytes(b"\x89PNG")
+    run = features(2, broken, "--out", tmp_path / "out.npz")
+    assert run.returncode != 0
+    assert "[rank 1] error: " in run.stderr
+    assert "99.png: expected a readable image" in run.stderr
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_fewer_images_than_ranks_have_no_moments(tmp_path: Path) -> None:
+    for index in range(3):
+        write_png(tmp_path / "few" / f"{index}.png", np.zeros((8, 8, 3), dtype=np.uint8))
+    run = features(2, tmp_path / "few", "--out", tmp_path / "out.npz", "--statistics")
+    assert run.returncode != 0
+    assert "expected at least 2 images for each of 2 processes, found 3" in run.stderr
