@@ -425,12 +425,19 @@ def test_a_reduced_feature_precision_says_what_it_does(tmp_path: Path) -> None:
     real, fake = noise_folder(tmp_path / "real", 4), noise_folder(tmp_path / "fake", 4, seed=1)
     arguments = ("fid", real, fake, *SMALL, "--replicates", 10, "--feature-precision", "bf16")
     document = document_of(invoke(*arguments, "--json", "-"))
-    shift = document["precision_shift"]
+    (shift,) = document["precision_shifts"]
     assert (shift["dtype"], shift["n"]) == ("bfloat16", 4)
     assert shift["fid"] == pytest.approx(document["fid"])
     exact = document_of(invoke(*arguments[:-2], "--json", "-"))
     assert shift["fid_float32"] == pytest.approx(exact["fid"], rel=1e-9)
-    assert "bfloat16 features shift this FID by" in invoke(*arguments).stdout
+    sentence = f"bfloat16 features shift the FID of {fake} by"
+    assert sentence in invoke(*arguments).stdout
+    options = (*SMALL, "--feature-precision", "bf16")
+    compared = invoke("compare", real, fake, real, "--replicates", 10, *options).stdout
+    assert compared.count("bfloat16 features shift the FID of") == 2
+    more = noise_folder(tmp_path / "more", 9)
+    assert f"bfloat16 features shift the FID of {more} by" in invoke("metrics", more, more, *options).stdout
+    assert "ending in .npz, found" in error_of(invoke("features", real, "--out", tmp_path / "f.txt"))
 
 
 @pytest.mark.usefixtures("inception_weights")

@@ -93,6 +93,7 @@ def compare(
         raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
 
     from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+    from p2phd_eval.features.precision_shifts import precision_shifts
     from p2phd_eval.report.comparison import comparison_document, comparison_picture, comparison_table, short_names
     from p2phd_eval.stats.comparison import compare_fid
 
@@ -122,8 +123,9 @@ def compare(
             force=force,
             on_progress=on_progress,
         )
-    output.table(comparison_table(result, str(real)))
-    output.document(comparison_document(result, str(real), [baseline, *candidates]))
+    shifts = precision_shifts(extractor, inputs, features, names)
+    output.table(comparison_table(result, str(real), shifts))
+    output.document(comparison_document(result, str(real), [baseline, *candidates], shifts))
     if picture is not None:
         write_png(picture, comparison_picture(sources, ["real", *names]))
         output.note(f"Picture: {picture}")

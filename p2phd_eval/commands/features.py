@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p2phd_eval.commands.options import Cache, Device, Dims, Json, Plugin, Precision, ResizeMode, Weights, Workers
+from p2phd_eval.errors import InputError
 from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.report.console import Output, ResultTable
 from p2phd_eval.report.documents import document
@@ -51,6 +52,9 @@ def features(
     """
     from p2phd_eval.sources.open import open_source
 
+    # Cheap failures first: pytorch-fid knows statistics by this ending, and so does this tool.
+    if out.suffix != ".npz":
+        raise InputError("--out", expected="a file name ending in .npz", found=str(out))
     source = open_source(data)
 
     from p2phd_eval.devices import find_device

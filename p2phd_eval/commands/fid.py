@@ -60,7 +60,7 @@ def fid(
 
     from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
     from p2phd_eval.features.inputs import as_statistics
-    from p2phd_eval.features.precision_shift import precision_shift
+    from p2phd_eval.features.precision_shifts import precision_shifts
     from p2phd_eval.report.fid import fid_document, fid_table, statistics_document, statistics_table
     from p2phd_eval.sources.source import ImageSource
     from p2phd_eval.stats.evaluation import evaluate_fid
@@ -88,9 +88,6 @@ def fid(
         return
     with output.progress("bootstrap", "replicates") as on_progress:
         result = evaluate_fid(*features, replicates=replicates, seed=seed, force=force, on_progress=on_progress)
-    sources = [each for each in inputs if isinstance(each, ImageSource)]
-    shift = None
-    if precision is not FeaturePrecision.FP32 and len(sources) == len(sets):
-        shift = precision_shift(extractor, sources, features)
-    output.table(fid_table(result, str(real), str(fake), shift))
-    output.document(fid_document(result, str(real), str(fake), shift))
+    shifts = precision_shifts(extractor, inputs, features, [str(fake)])
+    output.table(fid_table(result, str(real), str(fake), shifts))
+    output.document(fid_document(result, str(real), str(fake), shifts))

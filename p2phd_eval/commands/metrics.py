@@ -50,6 +50,7 @@ def metrics(
     inputs = [open_images_or_features(real), open_images_or_features(fake)]
 
     from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+    from p2phd_eval.features.precision_shifts import precision_shifts
     from p2phd_eval.report.metrics import metrics_document, metrics_table
     from p2phd_eval.sources.source import ImageSource
     from p2phd_eval.stats.metrics import evaluate_metrics
@@ -69,5 +70,6 @@ def metrics(
     features = [extractor(each) if isinstance(each, ImageSource) else each for each in inputs]
     with output.progress("metrics", "%") as on_progress:
         result = evaluate_metrics(*features, seed=seed, force=force, on_progress=on_progress)
-    output.table(metrics_table(result, str(real), str(fake)))
-    output.document(metrics_document(result, str(real), str(fake)))
+    shifts = precision_shifts(extractor, inputs, features, [str(fake)])
+    output.table(metrics_table(result, str(real), str(fake), shifts))
+    output.document(metrics_document(result, str(real), str(fake), shifts))

@@ -84,7 +84,9 @@ class FeatureExtractor:
         hashes = self._hash(source)
         key = FeatureKey(identity=self._identity(), images_sha256=images_sha256(source.names, hashes))
         with self._cache.locked(key):
-            found = self._cache.get(key) or self._compute_and_keep(source, hashes, self._cache)
+            found = self._cache.get(key)
+            if found is None:
+                found = self._compute_and_keep(source, hashes, self._cache)
         # The entry may have been made from the same images in another place.
         return replace(found, stamp=replace(found.stamp, source=source.name))
 

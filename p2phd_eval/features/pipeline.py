@@ -46,6 +46,7 @@ def usual_workers(device: torch.device, n: int) -> int:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if n < _SMALL:
         return 0
+    cores = max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # torchrun's processes share a machine
     # On a CPU the network needs the cores itself: two keep it fed.
     return min(cores, 2 if device.type == "cpu" else 16)
 

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from p2phd_eval.features.precision_shifts import PrecisionShift
 from p2phd_eval.generators.image_folder import MANIFEST
 from p2phd_eval.pictures import difference_column, evenly_spaced, picture_grid
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
+from p2phd_eval.report.fid import shift_documents
 from p2phd_eval.sources.source import ImageSource
 from p2phd_eval.stats.comparison import CandidateResult, ComparisonResult
 from p2phd_eval.stats.equivalence import Verdict
@@ -51,8 +53,8 @@ def short_names(folders: Sequence[Path]) -> list[str]:
     return names if all(names) else [str(folder) for folder in folders]
 
 
-def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
-    """Return the table of a comparison, the baseline first."""
+def comparison_table(result: ComparisonResult, real: str, shifts: Sequence[PrecisionShift] = ()) -> ResultTable:
+    """Return the table of a comparison, the baseline first; `shifts`: what a reduced feature precision did to it."""
     rows: list[tuple[str, ...]] = [
         (result.baseline_name, f"{result.baseline_fid:.3f}", "-", "-", "-", "-", "-", "baseline")
     ]
@@ -63,6 +65,7 @@ def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
         "Another training seed moves the FID too, often by more: this is no verdict on how the checkpoints were made.",
     ]
     notes += [_sentence(candidate) for candidate in result.candidates]
+    notes += map(str, shifts)
     notes += [f"warning: {warning}" for warning in result.warnings]
     return ResultTable(
         title=f"FID@{result.n_pairs} against {real}, {result.n_pairs} images paired by label map",
@@ -73,7 +76,9 @@ def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
     )
 
 
-def comparison_document(result: ComparisonResult, real: str, folders: Sequence[Path]) -> dict[str, Any]:
+def comparison_document(
+    result: ComparisonResult, real: str, folders: Sequence[Path], shifts: Sequence[PrecisionShift] = ()
+) -> dict[str, Any]:
     """Return the JSON document of a comparison; `folders` are those of the baseline and the candidates, in order."""
     return document(
         "compare",
@@ -111,6 +116,7 @@ def comparison_document(result: ComparisonResult, real: str, folders: Sequence[P
             }
             for candidate, folder in zip(result.candidates, folders[1:], strict=True)
         ],
+        precision_shifts=shift_documents(shifts),
         stamp=asdict(result.real_stamp),
         warnings=list(result.warnings),
     )

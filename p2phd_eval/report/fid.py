@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
-from p2phd_eval.features.precision_shift import PrecisionShift
+from p2phd_eval.features.precision_shifts import PrecisionShift
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
 from p2phd_eval.stats.evaluation import FidResult
@@ -19,19 +20,15 @@ PAIRING = {
 }
 
 
-def fid_table(result: FidResult, real: str, fake: str, shift: PrecisionShift | None = None) -> ResultTable:
-    """Return the table of one FID; `shift` is what a reduced feature precision did to it."""
+def fid_table(result: FidResult, real: str, fake: str, shifts: Sequence[PrecisionShift] = ()) -> ResultTable:
+    """Return the table of one FID; `shifts` holds what a reduced feature precision did to it."""
     n = min(result.n_real, result.n_fake)
     bootstrap = "-" if result.fid_se_bootstrap is None else f"{result.fid_se_bootstrap:.4g}"
     notes = [
         f"The standard errors are those of FID@{n}, at this number of images; {PAIRING[result.pairing]}.",
         "FID is biased upward by about c/n: compare only FIDs of one n.",
+        *map(str, shifts),
     ]
-    if shift is not None:
-        notes.append(
-            f"{shift.dtype} features shift this FID by {shift.shift:+.3g}: FID@{shift.n} is {shift.fid:.4f} with them "
-            f"and {shift.fid_float32:.4f} in float32."
-        )
     return ResultTable(
         title=f"FID of {fake} against {real}",
         columns=("quantity", "value"),
@@ -47,7 +44,7 @@ def fid_table(result: FidResult, real: str, fake: str, shift: PrecisionShift | N
     )
 
 
-def fid_document(result: FidResult, real: str, fake: str, shift: PrecisionShift | None = None) -> dict[str, Any]:
+def fid_document(result: FidResult, real: str, fake: str, shifts: Sequence[PrecisionShift] = ()) -> dict[str, Any]:
     """Return the JSON document of one FID."""
     return document(
         "fid",
@@ -60,7 +57,7 @@ def fid_document(result: FidResult, real: str, fake: str, shift: PrecisionShift 
         n_fake=result.n_fake,
         pairing=result.pairing,
         distance=asdict(result.distance),
-        precision_shift=None if shift is None else {**asdict(shift), "shift": shift.shift},
+        precision_shifts=shift_documents(shifts),
         stamp={"real": asdict(result.real_stamp), "fake": asdict(result.fake_stamp)},
         warnings=list(result.warnings),
     )
@@ -102,10 +99,15 @@ def statistics_document(result: StatisticsFidResult, real: str, fake: str) -> di
         n_fake=result.n_fake,
         pairing=None,
         distance=asdict(result.distance),
-        precision_shift=None,
+        precision_shifts=[],
         stamp={side: None if stamp is None else asdict(stamp) for side, stamp in stamps.items()},
         warnings=list(result.warnings),
     )
+
+
+def shift_documents(shifts: Sequence[PrecisionShift]) -> list[dict[str, Any]]:
+    """Return what a reduced feature precision did, for a document."""
+    return [{**asdict(shift), "shift": shift.shift} for shift in shifts]
 
 
 def _terms(distance: FrechetDistance) -> tuple[tuple[str, str], ...]:

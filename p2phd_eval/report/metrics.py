@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
+from p2phd_eval.features.precision_shifts import PrecisionShift
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
-from p2phd_eval.report.fid import PAIRING, made_rows
+from p2phd_eval.report.fid import PAIRING, made_rows, shift_documents
 from p2phd_eval.stats.metrics import MetricsResult
 
 
-def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
-    """Return the table of all metrics."""
+def metrics_table(result: MetricsResult, real: str, fake: str, shifts: Sequence[PrecisionShift] = ()) -> ResultTable:
+    """Return the table of all metrics; `shifts` holds what a reduced feature precision did to the FID."""
     fid, kid, richardson, neighbours = result.fid, result.kid, result.richardson, result.neighbours
     n, stamp = min(fid.n_real, fid.n_fake), fid.real_stamp
     fid_se = f"{fid.fid_se:.4g}"
@@ -38,12 +40,15 @@ def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
             "KID is unbiased, from all images, and may be negative.",
             "Precision, recall, density and coverage depend on n: compare only those of one n.",
             f"Standard errors: influence functions for the FID, a jackknife for KID; {PAIRING[fid.pairing]}.",
+            *map(str, shifts),
             *(f"warning: {warning}" for warning in result.warnings),
         ),
     )
 
 
-def metrics_document(result: MetricsResult, real: str, fake: str) -> dict[str, Any]:
+def metrics_document(
+    result: MetricsResult, real: str, fake: str, shifts: Sequence[PrecisionShift] = ()
+) -> dict[str, Any]:
     """Return the JSON document of all metrics."""
     fid = result.fid
     return document(
@@ -61,6 +66,7 @@ def metrics_document(result: MetricsResult, real: str, fake: str) -> dict[str, A
         kid=result.kid.value,
         kid_se=result.kid.se,
         neighbours=asdict(result.neighbours),
+        precision_shifts=shift_documents(shifts),
         stamp={"real": asdict(fid.real_stamp), "fake": asdict(fid.fake_stamp)},
         warnings=list(result.warnings),
     )

@@ -18,7 +18,7 @@ from p2phd_eval.features import resumable
 from p2phd_eval.features.cache import FeatureCache
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.features.identity import FeaturePrecision, Resize
-from p2phd_eval.features.precision_shift import precision_shift
+from p2phd_eval.features.precision_shifts import precision_shifts
 from p2phd_eval.features.weights_file import WeightsFile
 from p2phd_eval.images import write_png
 from p2phd_eval.sources.arrays import ArraySource
@@ -200,11 +200,13 @@ def test_a_reduced_precision_is_held_against_float32(photos: Path, tmp_path: Pat
     sources = [open_source(photos), open_source(noise(tmp_path / "fake", range(10, 16)))]
     watched = Watched(replace(SMALL, precision=FeaturePrecision.BF16))
     reduced = [watched.extract(source) for source in sources]
-    shift = precision_shift(watched.extract, sources, reduced)
+    (shift,) = precision_shifts(watched.extract, sources, reduced, ["fake"])
     from p2phd_eval.stats.frechet import frechet_distance
 
     exact = frechet_distance(*(Watched().extract(source).values for source in sources)).value
-    assert (shift.dtype, shift.n) == ("bfloat16", 4)
+    assert (shift.name, shift.dtype, shift.n) == ("fake", "bfloat16", 4)
+    assert precision_shifts(Watched().extract, sources, reduced, ["fake"]) == ()
+    assert precision_shifts(watched.extract, [sources[0], reduced[1]], reduced, ["fake"]) == ()
     assert shift.fid_float32 == pytest.approx(exact, rel=1e-9)
     assert shift.shift == shift.fid - shift.fid_float32 != 0
 

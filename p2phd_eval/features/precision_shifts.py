@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.identity import FeaturePrecision
@@ -20,6 +21,7 @@ _LIMIT = 512  # images of each set that are computed again in float32
 class PrecisionShift:
     """One FID in two precisions of the feature network, on the same images."""
 
+    name: str  # of the generated set
     dtype: str  # the reduced precision
     n: int  # images of each set, evenly spaced over it; the smaller number where they differ
     fid: float  # FID@n in the reduced precision, squared feature units
@@ -30,40 +32,62 @@ class PrecisionShift:
         """By how much the reduced precision moves the FID."""
         return self.fid - self.fid_float32
 
+    def __str__(self) -> str:
+        return (
+            f"{self.dtype} features shift the FID of {self.name} by {self.shift:+.3g}: FID@{self.n} is {self.fid:.4f} "
+            f"with them and {self.fid_float32:.4f} in float32"
+        )
 
-def precision_shift(
-    extractor: FeatureExtractor, sources: Sequence[ImageSource], features: Sequence[FeatureSet]
-) -> PrecisionShift:
-    """Measure on the images at hand by how much a reduced feature precision moves their FID.
+
+def precision_shifts(
+    extractor: FeatureExtractor, inputs: Sequence[object], features: Sequence[FeatureSet], names: Sequence[str]
+) -> tuple[PrecisionShift, ...]:
+    """Measure on the images at hand by how much a reduced feature precision moves their FIDs.
 
     Up to 512 images of each set, evenly spaced, are computed again in float32.
 
     Parameters
     ----------
     extractor : FeatureExtractor
-        The one of the reduced precision.
-    sources : sequence of ImageSource
-        Real and generated images.
+        The one that made the features.
+    inputs : sequence
+        Real images first, then one or more generated sets.
     features : sequence of FeatureSet
-        What `extractor` made of them.
+        Those of the inputs.
+    names : sequence of str
+        What the generated sets are called.
+
+    Returns
+    -------
+    tuple of PrecisionShift
+        One for each generated set; empty where the precision is not reduced, or an input is no longer images.
 
     Raises
     ------
     InputError
         If an image cannot be read.
     """
+    sources = [each for each in inputs if isinstance(each, ImageSource)]
+    if extractor.settings.precision is FeaturePrecision.FP32 or len(sources) < len(inputs):
+        return ()
     exact = extractor.with_settings(replace(extractor.settings, precision=FeaturePrecision.FP32, cache=False))
-    chosen = [
-        np.unique(np.linspace(0, len(source) - 1, min(len(source), _LIMIT)).round().astype(int)) for source in sources
-    ]
+    chosen = [_evenly(len(source)) for source in sources]
     float32 = [
         np.concatenate([block.values for block in exact.blocks(source, rows.tolist())])
         for source, rows in zip(sources, chosen, strict=True)
     ]
     reduced = [made.values[rows] for made, rows in zip(features, chosen, strict=True)]
-    return PrecisionShift(
-        dtype=features[0].stamp.dtype,
-        n=min(map(len, chosen)),
-        fid=frechet_distance(*reduced).value,
-        fid_float32=frechet_distance(*float32).value,
+    return tuple(
+        PrecisionShift(
+            name=name,
+            dtype=features[0].stamp.dtype,
+            n=min(len(chosen[0]), len(chosen[index])),
+            fid=frechet_distance(reduced[0], reduced[index]).value,
+            fid_float32=frechet_distance(float32[0], float32[index]).value,
+        )
+        for index, name in enumerate(names, start=1)
     )
+
+
+def _evenly(n: int) -> npt.NDArray[np.int64]:
+    return np.unique(np.linspace(0, n - 1, min(n, _LIMIT)).round().astype(np.int64))
