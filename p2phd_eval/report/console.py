@@ -145,7 +145,7 @@ class _AmountColumn(ProgressColumn):
 class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed, unit = task.finished_speed or task.speed, task.fields["unit"]
-        if not speed:
+        if not speed or unit == "%":
             return Text("")
         return Text(f"{decimal(int(speed))}/s" if unit == "bytes" else f"{speed:.3g} {unit}/s")
 
@@ -168,5 +168,5 @@ class _PlainProgress:
         self._last = now
         rate = (done - self._first) / max(now - self._start, 1e-9)
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
-        speed = f", {rate / self._size:.3g} {self._unit}/s" if rate > 0 else ""
+        speed = f", {rate / self._size:.3g} {self._unit}/s" if rate > 0 and self._unit != "%" else ""
         self._say(f"{self._description}: {done / self._size:.0f}/{total / self._size:.0f} {self._unit}{speed}{left}")

@@ -15,6 +15,8 @@ from p2phd_eval.sources.source import ImageSource
 from p2phd_eval.sources.tar_archive import TAR_ENDINGS, TarSource
 from p2phd_eval.sources.zip_archive import ZipSource
 
+_FIELD_MARK = "::"
+
 _TAKEN = (
     f"a folder of images, a zip archive (.zip), a tar archive ({', '.join(TAR_ENDINGS)}), webdataset shards "
     "(a folder of .tar files, or a pattern such as train-{000000..000009}.tar), or a list of image files (.txt)"
@@ -28,7 +30,8 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None) -> Im
     ----------
     path : path-like
         A folder, a zip or tar archive, webdataset shards, or a text file that lists images, one path a line. A folder
-        that holds .tar files, and neither images nor folders beside them, is one of shards.
+        that holds .tar files, and neither images nor folders beside them, is one of shards. A field may follow, as in
+        ``shards::photo.png``.
     field : str, optional
         Which image of a webdataset sample, such as "photo.png"; it makes a single tar archive a shard.
 
@@ -42,6 +45,9 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None) -> Im
         If nothing is there, it is none of these, or it cannot be read as what it is.
     """
     given = Path(path)
+    if field is None and _FIELD_MARK in str(given) and not given.exists():
+        place, _, field = str(given).rpartition(_FIELD_MARK)
+        given = Path(place)
     shards = _shards(given)
     if shards:
         return ShardsSource(str(given), shards, field=field)

@@ -86,6 +86,6 @@ def _choose(shard: TarImages, field: str | None) -> dict[str, TarMember]:
             str(shard.path),
             expected="one image a sample" if field is None else f"an image {field!r} in each sample",
             found=f"{few(bad, 'sample')} with the images {fields_text}",
-            fix=f'Choose one in the Python API, such as open_source(..., field="{min(counts)}").',
+            fix=f"Choose one: add it to the path, such as ...::{min(counts)}.",
         )
     return chosen

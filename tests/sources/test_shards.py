@@ -64,8 +64,9 @@ def test_a_field_is_chosen_and_samples_pair_by_their_key(tmp_path: Path) -> None
     assert photos.content_sha256(0) != labels.content_sha256(0)
     with pytest.raises(
         InputError, match=r"2 samples \(0000, 0001\) with the images label\.png \(2\), photo\.png \(2\)"
-    ):
+    ) as error:
         open_source(root)
+    assert "such as ...::label.png" in error.value.fix
     with pytest.raises(InputError, match=r"an image 'depth\.png' in each sample"):
         open_source(root, field="depth.png")
 
@@ -89,6 +90,18 @@ def test_a_single_archive_is_a_shard_only_where_a_field_is_chosen(tmp_path: Path
     path = write_tar(tmp_path / "one.tar", _pairs(1)[0])
     assert open_source(path).names == ("0000.label.png", "0000.photo.PNG")
     assert open_source(path, field="photo.png").names == ("one.tar/0000.photo.PNG",)
+
+
+def test_a_field_may_follow_the_path(tmp_path: Path) -> None:
+    root = _shards(tmp_path / "x", _pairs(4))
+    expected = open_source(root, field="photo.png")
+    for place in (root, root / "train-{000000..000001}.tar"):
+        source = open_source(f"{place}::photo.png")
+        assert source.ids == expected.ids
+        assert source.content_sha256(3) == expected.content_sha256(3)
+    # A file may be called so.
+    odd = write_tar(tmp_path / "odd::photo.tar", _pairs(1)[0])
+    assert len(open_source(odd)) == 2
 
 
 def test_a_shard_that_changes_is_named(tmp_path: Path) -> None:
