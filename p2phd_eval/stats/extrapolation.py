@@ -24,6 +24,9 @@ Rows = npt.NDArray[np.int64]
 
 SLOPE_RANGE = (1.7, 2.3)  # of the slope ratio within which the bias is taken to be c/n, where it is 2
 
+# The authors' smallest part. Far below it, where images are fewer than features, the bias does not fall as c/n yet.
+_SMALLEST_PART = 5000
+
 # A bias below this share of the covariances' traces is rounding.
 _NO_BIAS = 1e-10
 
@@ -135,7 +138,8 @@ def fid_infinity(
     """FID-infinity: least squares of FIDs against 1/n, at n = infinity.
 
     The authors draw 15 parts of evenly spaced sizes from 5,000 to all 50,000 generated images, each without
-    replacement and on its own; here the sizes run likewise from a tenth of the set, but at least 2, to all of it.
+    replacement and on its own. Here the sizes run likewise from 5,000 to all, but never from below a tenth nor from
+    above a half of the set.
     They compare with one fixed real set, whose own bias stays in their result; here each part takes the same share
     of the real images. Part k is the beginning of an order that the k-th generator of `rng.spawn(points)` gives, as
     in `half_sample_richardson`.
@@ -171,7 +175,7 @@ def fid_infinity(
     sets = _SubsetFid(real, fake, paired=paired)
     if points < 2:
         raise InputError("points", expected="at least 2 points for a line", found=str(points))
-    shares = np.linspace(0.1, 1, points)
+    shares = np.linspace(max(0.1, min(0.5, _SMALLEST_PART / sets.n_fake)), 1, points)
     real_sizes, fake_sizes = (np.maximum(np.round(n * shares).astype(int), 2) for n in (sets.n_real, sets.n_fake))
     fids = []
     with sets.threads():

@@ -56,8 +56,8 @@ def test_richardson_equals_plain_fids_of_halves_and_quarters(n_real, n_fake, d, 
 def test_fid_infinity_equals_a_line_through_plain_fids(n_real, n_fake, d, paired):
     real, fake = two_sets(n_real, n_fake, d)
     result = fid_infinity(real, fake, paired=paired, points=6, rng=np.random.default_rng(5))
-    assert result.sizes == tuple(np.round(np.linspace(n_fake / 10, n_fake, 6)))
-    real_sizes = np.round(np.linspace(n_real / 10, n_real, 6)).astype(int)
+    assert result.sizes == tuple(np.round(np.linspace(n_fake / 2, n_fake, 6)))
+    real_sizes = np.round(np.linspace(n_real / 2, n_real, 6)).astype(int)
     fids = []
     for rng, real_size, fake_size in zip(np.random.default_rng(5).spawn(6), real_sizes, result.sizes, strict=True):
         real_order, fake_order = orders(rng, n_real, n_fake, paired)
@@ -65,6 +65,12 @@ def test_fid_infinity_equals_a_line_through_plain_fids(n_real, n_fake, d, paired
     assert result.fids == pytest.approx(fids, rel=1e-9)
     line = stats.linregress(1 / np.array(result.sizes), fids)
     assert (result.value, result.slope) == pytest.approx((line.intercept, line.slope), rel=1e-8)
+
+
+@pytest.mark.parametrize(("n", "smallest"), [(100, 50), (10_000, 5000), (20_000, 5000), (60_000, 6000)])
+def test_the_smallest_part_is_the_papers_where_the_set_allows_it(n, smallest):
+    rows = np.random.default_rng(0).normal(size=(n, 1))
+    assert fid_infinity(rows, rows + 1, paired=True, points=2, rng=np.random.default_rng(0)).sizes == (smallest, n)
 
 
 @pytest.mark.parametrize("shared", [False, True])
