@@ -32,7 +32,7 @@ def duplicate_warnings(stamp: NamedStamp) -> tuple[str, ...]:
     name, found = stamp
     if not found.duplicates:
         return ()
-    return (f"{found.duplicates} of the {found.n} images of {name} are copies of others, bit for bit",)
+    return (f"{name}: {found.duplicates} of {found.n} are copies of others, bit for bit",)
 
 
 def count_warnings(n_real: int, n_fake: int) -> tuple[str, ...]:

@@ -38,7 +38,7 @@ def test_formats(real: dict[str, int], fake: dict[str, int], words: list[str]) -
 
 def test_copies_and_unequal_numbers() -> None:
     assert duplicate_warnings(("fake", stamp(n=5, duplicates=0))) == ()
-    assert "2 of the 5 images of fake are copies" in duplicate_warnings(("fake", stamp(n=5, duplicates=2)))[0]
+    assert "fake: 2 of 5 are copies" in duplicate_warnings(("fake", stamp(n=5, duplicates=2)))[0]
     assert count_warnings(5, 5) == ()
     assert "5 real and 4 generated images" in count_warnings(5, 4)[0]
 
@@ -69,12 +69,12 @@ def test_evaluations_carry_all_of_it() -> None:
         evaluate_fid(real, odd, replicates=0)
     forced = evaluate_fid(real, odd, replicates=0, force=True)
     assert forced.fid == evaluate_fid(real, fake, replicates=0).fid
-    for word in ("compared by force", "JPEG", "3 of the 80 images"):
+    for word in ("compared by force", "JPEG", "3 of 80 are copies"):
         assert any(word in warning for warning in forced.warnings)
     with pytest.raises(InputError, match="resize mode"):
         compare_fid(real, base, [("odd", odd)], "base", margin=None, replicates=0)
     compared = compare_fid(real, base, [("odd", odd)], "base", margin=None, replicates=0, force=True)
-    for word in ("compared by force", "JPEG", "3 of the 80 images"):
+    for word in ("compared by force", "JPEG", "3 of 80 are copies"):
         assert any(word in warning for warning in compared.warnings)
 
 
