@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.float32_products import float32_products
 from p2phd_eval.features.identity import INCEPTION_DIMS, FeaturePrecision, NetworkIdentity, Resize
 from p2phd_eval.features.inception_network import build_features
 from p2phd_eval.features.network import embed_all, usual_batch_size
@@ -111,12 +112,7 @@ class FidInception:
         Tensor of float32, shape (n, dims)
             On the network's device; averaged over the image in float32 whatever the precision.
         """
-        # TensorFloat-32, a surrounding autocast or a search for the fastest kernel would change the features
-        # by more than the differences that are to be measured, or differently from run to run.
-        with (
-            torch.autocast(self.device.type, enabled=False),
-            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=self._tf32),
-        ):
+        with torch.autocast(self.device.type, enabled=False), float32_products(tf32=self._tf32):
             moved = batch.to(self.device, self._dtype, non_blocking=True)
             maps = self._layers(moved.contiguous(memory_format=torch.channels_last))
             features: Tensor = maps.to(torch.float32).mean(dim=(2, 3))

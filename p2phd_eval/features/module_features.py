@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +12,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.float32_products import float32_products
 from p2phd_eval.features.identity import NetworkIdentity
 from p2phd_eval.features.network import usual_batch_size
 
@@ -145,12 +142,7 @@ class ModuleFeatures:
         InputError
             If the module returns another shape.
         """
-        # For the reasons given in FidInception.embed; a transformer's products are matmul's rather than cuDNN's.
-        with (
-            torch.autocast(self.device.type, enabled=False),
-            torch.backends.cudnn.flags(enabled=True, benchmark=False, deterministic=True, allow_tf32=False),
-            _matmul_in_float32(),
-        ):
+        with torch.autocast(self.device.type, enabled=False), float32_products():
             output = self._module(batch.to(self.device, torch.float32, non_blocking=True))
         if not isinstance(output, Tensor) or output.ndim not in (2, 4) or len(output) != len(batch):
             found = str(tuple(output.shape)) if isinstance(output, Tensor) else f"a {type(output).__name__}"
@@ -162,36 +154,6 @@ class ModuleFeatures:
             )
         features: Tensor = output.to(torch.float32)
         return features.mean(dim=(2, 3)) if features.ndim == 4 else features
-
-
-@contextmanager
-def _matmul_in_float32() -> Iterator[None]:
-    restore = _set_matmul_to_float32()
-    try:
-        yield
-    finally:
-        restore()
-
-
-def _set_matmul_to_float32() -> Callable[[], None]:
-    """Forbid reduced precision in products of matrices; return what sets it back."""
-    try:
-        common = torch.get_float32_matmul_precision()
-    except RuntimeError:
-        # It was set for one backend alone, as torch 2.9 and later allow; the common setting then cannot be read, and
-        # to set both ways to different values would make the products themselves fail.
-        mkldnn: Any = torch.backends.mkldnn
-        backends = (torch.backends.cuda.matmul, mkldnn.matmul)
-        precisions = [backend.fp32_precision for backend in backends]
-
-        def set_all(values: Iterable[str]) -> None:
-            for backend, precision in zip(backends, values, strict=True):
-                backend.fp32_precision = precision
-
-        set_all(["ieee"] * len(backends))
-        return partial(set_all, precisions)
-    torch.set_float32_matmul_precision("highest")
-    return partial(torch.set_float32_matmul_precision, common)
 
 
 def _sha256(name: str, module: nn.Module, mean: Channels, std: Channels) -> str:
