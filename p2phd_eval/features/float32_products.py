@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -36,46 +36,37 @@ def _set_precisions(tf32: bool) -> Callable[[], None]:
     """Set what products are computed in; return what sets it back."""
     mkldnn: Any = torch.backends.mkldnn
     cudnn: Any = torch.backends.cudnn
-    matmul = torch.backends.cuda.matmul
-    # oneDNN's convolutions have one way alone to set this, from torch 2.9 on.
-    places: list[tuple[Any, str, Any]] = []
-    if hasattr(mkldnn, "conv"):
-        places.append((mkldnn.conv, "fp32_precision", "ieee"))
+    matmul: Any = torch.backends.cuda.matmul
+    newer = [matmul, getattr(mkldnn, "matmul", None), getattr(mkldnn, "conv", None)]  # from torch 2.9 on
+    places = [(place, "fp32_precision") for place in newer if hasattr(place, "fp32_precision")]
     try:
-        # The older way, which most programs use. To mix the two makes torch refuse to read the older settings.
-        before = cudnn.allow_tf32, torch.get_float32_matmul_precision()
+        older = torch.get_float32_matmul_precision()
+        put_back = _restorer([*places, (cudnn, "allow_tf32")])
     except RuntimeError:
-        places += [
-            (cudnn.conv, "fp32_precision", "tf32" if tf32 else "ieee"),
-            (matmul, "fp32_precision", "tf32" if tf32 else "ieee"),
-            (mkldnn.matmul, "fp32_precision", "ieee"),
-        ]
-        return _set_all(places)
-    restore = _set_all([*places, (cudnn, "allow_tf32", tf32)])
-    # The older setter also fills in the newer settings, which may have been open ("none") before.
-    newer: list[Any] = [each for each in (matmul, getattr(mkldnn, "matmul", None)) if hasattr(each, "fp32_precision")]
-    filled_in = _set_all([(each, "fp32_precision", each.fp32_precision) for each in newer])
-    torch.set_float32_matmul_precision("high" if tf32 else "highest")
+        # The newer way was used, on which torch refuses to read the older settings.
+        restore = _restorer([*places, (cudnn.conv, "fp32_precision")])
+        cudnn.conv.fp32_precision = matmul.fp32_precision = "tf32" if tf32 else "ieee"
+        mkldnn.matmul.fp32_precision = "ieee"
+    else:
+        cudnn.allow_tf32 = tf32
+        torch.set_float32_matmul_precision("high" if tf32 else "highest")
 
-    def restore_all() -> None:
-        torch.set_float32_matmul_precision(before[1])
-        filled_in()
-        restore()
+        def restore() -> None:
+            torch.set_float32_matmul_precision(older)
+            put_back()  # the older setter also filled in newer settings that may have been open ("none")
 
-    return restore_all
+    if hasattr(mkldnn, "conv"):
+        mkldnn.conv.fp32_precision = "ieee"
+    return restore
 
 
-def _set_all(places: list[tuple[Any, str, Any]]) -> Callable[[], None]:
-    before = [getattr(place, name) for place, name, _ in places]
-
-    def put(values: Iterable[Any]) -> None:
-        for (place, name, _), value in zip(places, values, strict=True):
-            if getattr(place, name) != value:
-                setattr(place, name, value)
-
-    put(value for _, _, value in places)
+def _restorer(places: Sequence[tuple[Any, str]]) -> Callable[[], None]:
+    """Return what sets attributes back to the values that they have now."""
+    before = [getattr(place, name) for place, name in places]
 
     def restore() -> None:
-        put(before)
+        for (place, name), value in zip(places, before, strict=True):
+            if getattr(place, name) != value:
+                setattr(place, name, value)
 
     return restore
