@@ -6,19 +6,14 @@ Run `python benchmarks/kid.py [--out FILE]` from the repository's root on an idl
 from __future__ import annotations
 
 import argparse
-import datetime
-import os
-import platform
-import time
-from collections.abc import Callable
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from measuring import describe_machine, seconds, today
 
 from p2phd_eval.files import write_json
 from p2phd_eval.stats.kernel import KernelDistance, kernel_distance
@@ -37,19 +32,9 @@ def features(n: int, seed: int, shift: float) -> npt.NDArray[np.float32]:
     return np.maximum(values, 0, out=values)
 
 
-def seconds(call: Callable[[], object]) -> list[float]:
-    times = []
-    for _ in range(REPEATS):
-        start = time.perf_counter()
-        call()
-        times.append(time.perf_counter() - start)
-    return times
-
-
 def main() -> None:
-    today = datetime.datetime.now(datetime.timezone.utc).date().isoformat()
     parser = argparse.ArgumentParser(description=__doc__)
-    default = Path(__file__).parent / "results" / f"kid-{today}.json"
+    default = Path(__file__).parent / "results" / f"kid-{today()}.json"
     parser.add_argument("--out", type=Path, default=default, help="where to write the JSON")
     out = parser.parse_args().out
     declare_missing_operators()  # torch-fidelity imports torchvision
@@ -64,33 +49,23 @@ def main() -> None:
     def ours(paired: bool) -> KernelDistance:
         return kernel_distance(real, fake, paired=paired)
 
-    times = {"torch_fidelity": seconds(peer), "independent": seconds(lambda: ours(False))}
-    times["paired"] = seconds(lambda: ours(True))
+    machine = describe_machine()
+    best = {
+        "torch_fidelity": seconds(peer, REPEATS),
+        "independent": seconds(lambda: ours(False), REPEATS),
+        "paired": seconds(lambda: ours(True), REPEATS),
+    }
     subsets, exact = peer(), ours(False)
     # The same statistic over all images, from torch-fidelity's own functions in float64: it holds whole matrices.
     wide = real.astype(np.float64), fake.astype(np.float64)
     kernels = [metric_kid.kernel_poly(wide[i], wide[j]) for i, j in ((0, 0), (0, 1), (1, 1))]
     whole = float(metric_kid.mmd2(*kernels))
-    best = {name: min(values) for name, values in times.items()}
     document: dict[str, Any] = {
-        "date": today,
-        "device": {
-            "machine": platform.machine(),
-            "system": platform.system(),
-            "cores": os.cpu_count(),
-            "torch_threads": torch.get_num_threads(),
-            "load_at_start": os.getloadavg()[0],
-            "OPENBLAS_NUM_THREADS": os.environ.get("OPENBLAS_NUM_THREADS"),
-        },
-        "versions": {
-            "python": platform.python_version(),
-            "numpy": np.__version__,
-            "torch": torch.__version__,
-            "torch_fidelity": version("torch-fidelity"),
-        },
+        "date": today(),
+        "machine": machine,
         "n": N,
         "d": D,
-        "seconds": times,
+        "seconds": best,
         "ratio": {name: best["torch_fidelity"] / best[name] for name in ("independent", "paired")},
         "kid": {
             "here": exact.value,
@@ -100,7 +75,7 @@ def main() -> None:
             "torch_fidelity_subsets_std": subsets["kernel_inception_distance_std"],
         },
     }
-    print(document["device"], document["versions"], f"n = {N}, d = {D}", sep="\n")
+    print(machine, f"n = {N}, d = {D}", sep="\n")
     print(
         f"KID of independent sets with its standard error: {best['independent']:.2f} s, paired {best['paired']:.2f} s; "
         f"torch-fidelity, 100 subsets of 1000: {best['torch_fidelity']:.2f} s; "

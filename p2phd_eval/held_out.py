@@ -20,7 +20,7 @@ from p2phd_eval.generators.triplets import find_triplets, folder_names
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.stats.evaluation import evaluate_fid
 from p2phd_eval.stats.kernel import kernel_distance
-from p2phd_eval.stats.pairing import aligned
+from p2phd_eval.stats.pairing import sorted_by_id
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +116,7 @@ class HeldOut:
         fake = self._extract(open_source(folder), keep=False)
         real = self._extract(self._photos)
         result = evaluate_fid(real, fake, replicates=0)
-        ids = sorted(real.ids)
-        kid = kernel_distance(aligned(real, ids).values, aligned(fake, ids).values, paired=True)
+        kid = kernel_distance(sorted_by_id(real).values, sorted_by_id(fake).values, paired=True)
         line = {
             "epoch": epoch,
             "step": step,

@@ -44,9 +44,9 @@ def difference_column(rows: Sequence[list[Pixels]], names: Sequence[str], a: int
     return [*names, f"|{names[a]} - {names[b]}| x {_AMPLIFICATION}"]
 
 
-def evenly_spaced(n: int) -> list[int]:
-    """Return up to six indices below `n`, spread from the first to the last: the rows of a picture."""
-    return sorted({round(i) for i in np.linspace(0, n - 1, min(_ROWS, n))})
+def evenly_spaced(n: int, at_most: int = _ROWS) -> list[int]:
+    """Return up to `at_most` indices below `n`, spread from the first to the last; by default the rows of a picture."""
+    return sorted({round(i) for i in np.linspace(0, n - 1, min(at_most, n))})
 
 
 def picture_grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str]) -> Pixels:

@@ -14,7 +14,7 @@ import pytest
 from p2phd_eval.cache_folder import CACHE_VARIABLE, cache_folder
 from p2phd_eval.features.inception import FidInception, load_inception
 from p2phd_eval.features.weights import fetch_weights, find_weights
-from p2phd_eval.features.weights_file import WeightsFile
+from p2phd_eval.features.weights_index import WeightsFile
 
 
 @pytest.fixture(scope="session")

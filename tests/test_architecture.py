@@ -15,7 +15,7 @@ PACKAGE = Path(p2phd_eval.__file__).parent
 FLOORS = (
     {"errors"},
     {"__init__", "cache_folder", "files"},
-    {"config", "decoding", "devices", "distributed", "images", "pictures", "torchvision_ops"},
+    {"config", "decoding", "devices", "distributed", "images", "pictures", "torchvision_ops", "worker_processes"},
     {"sources"},
     {"generators", "presets", "stats"},
     {"bench", "features"},

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 
 from p2phd_eval.cli import app
 from p2phd_eval.decoding import open_image
-from p2phd_eval.features.cache import FeatureCache, FeatureKey
+from p2phd_eval.features.cache import FeatureCache
+from p2phd_eval.features.cache_entry import FeatureKey
 from p2phd_eval.features.identity import NetworkIdentity
 from p2phd_eval.images import write_png
 from tests.stats.feature_sets import feature_set

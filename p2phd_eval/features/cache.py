@@ -27,8 +27,6 @@ from p2phd_eval.stats.feature_set import FeatureSet
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-__all__ = ["CacheEntry", "Cleared", "FeatureCache", "FeatureKey"]
-
 # An entry is called by its key's digest, its lock .<digest>.lock, what is on its way in or out .<digest>.<word>.part.
 _NAME = re.compile(r"\.?([0-9a-f]{64})(?:\.lock|\.\w+\.part)?")
 

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.cache import FeatureCache, FeatureKey
+from p2phd_eval.features.cache import FeatureCache
+from p2phd_eval.features.cache_entry import FeatureKey
 from p2phd_eval.features.identity import FeaturePrecision, NetworkIdentity, Resize
 from p2phd_eval.features.weights_index import known_weights
 from p2phd_eval.sources.source import ImageSource
@@ -86,7 +87,7 @@ class FeatureExtractor:
         with self._cache.locked(key):
             found = self._cache.get(key)
             if found is None:
-                found = self._compute_and_keep(source, hashes, self._cache)
+                found = self._compute_and_keep(source, hashes, key, self._cache)
         # The entry may have been made from the same images in another place.
         return replace(found, stamp=replace(found.stamp, source=source.name))
 
@@ -147,12 +148,14 @@ class FeatureExtractor:
         with self._progress(f"features of {source.name}", "images") as on_progress:
             return extract_features(source, network, workers=self.settings.workers, on_progress=on_progress)
 
-    def _compute_and_keep(self, source: ImageSource, hashes: Sequence[str], cache: FeatureCache) -> FeatureSet:
+    def _compute_and_keep(
+        self, source: ImageSource, hashes: Sequence[str], key: FeatureKey, cache: FeatureCache
+    ) -> FeatureSet:
         from p2phd_eval.features.resumable import extract_and_keep
 
         network, workers = self.network(), self.settings.workers
         with self._progress(f"features of {source.name}", "images") as on_progress:
-            return extract_and_keep(source, network, hashes, cache, workers=workers, on_progress=on_progress)
+            return extract_and_keep(source, network, hashes, key, cache, workers=workers, on_progress=on_progress)
 
     def _load(self) -> FeatureNetwork:
         from p2phd_eval.devices import describe_device, find_device

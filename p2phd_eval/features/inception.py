@@ -13,7 +13,8 @@ from p2phd_eval.features.identity import INCEPTION_DIMS, FeaturePrecision, Netwo
 from p2phd_eval.features.inception_network import build_features
 from p2phd_eval.features.network import embed_all, usual_batch_size
 from p2phd_eval.features.resizes import RESIZES
-from p2phd_eval.features.weights_file import WeightsFile, load_state
+from p2phd_eval.features.weights_file import load_state
+from p2phd_eval.features.weights_index import WeightsFile
 
 _DTYPES = {
     FeaturePrecision.FP32: torch.float32,

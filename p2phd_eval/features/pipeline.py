@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
@@ -21,6 +20,7 @@ from p2phd_eval.features.network import FeatureNetwork, stamp_versions
 from p2phd_eval.features.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
 from p2phd_eval.sources.source import ImageSource
 from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp, images_sha256
+from p2phd_eval.worker_processes import leave_interrupts_to_the_parent
 
 _CHUNK = 8  # images that travel from a decoding process together: 8.6 MB of Inception's input
 _SMALL = 64  # images below which starting processes takes longer than it saves
@@ -93,7 +93,7 @@ def read_features(
         collate_fn=_stack,
         num_workers=0 if source.in_process else workers,
         pin_memory=network.device.type == "cuda",
-        worker_init_fn=_leave_interrupts_to_the_parent,
+        worker_init_fn=leave_interrupts_to_the_parent,
     )
     done = 0
     for chunks in _grouped(loader, max(1, network.batch_size // _CHUNK)):
@@ -176,12 +176,17 @@ def require_unchanged(source: ImageSource) -> None:
     """Raise InputError if images were added, removed or rewritten since the source was listed."""
     change = source.changed()
     if change is not None:
-        raise InputError(
-            source.name,
-            expected="the same images from the first to the last read",
-            found=change,
-            fix="Run the command again when nothing writes there any more.",
-        )
+        raise changed_while_read(source, change)
+
+
+def changed_while_read(source: ImageSource, found: str) -> InputError:
+    """Return the error of a source whose images were not the same from the first to the last read."""
+    return InputError(
+        source.name,
+        expected="the same images from the first to the last read",
+        found=found,
+        fix="Run the command again when nothing writes there any more.",
+    )
 
 
 def _grouped(loader: DataLoader[Any], size: int) -> Iterator[list[Prepared]]:
@@ -214,8 +219,3 @@ def _stack(items: list[Prepared | InputError]) -> Prepared | InputError:
             return item
         parts.append(item)
     return stack_prepared(parts)
-
-
-def _leave_interrupts_to_the_parent(_worker: int) -> None:
-    # Ctrl-C reaches the whole process group; the parent says what happened, once.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.identity import FeaturePrecision
+from p2phd_eval.pictures import evenly_spaced
 from p2phd_eval.sources.source import ImageSource
 from p2phd_eval.stats.feature_set import FeatureSet
 from p2phd_eval.stats.frechet import frechet_distance
@@ -71,9 +71,9 @@ def precision_shifts(
     if extractor.settings.precision is FeaturePrecision.FP32 or len(sources) < len(inputs):
         return ()
     exact = extractor.with_settings(replace(extractor.settings, precision=FeaturePrecision.FP32, cache=False))
-    chosen = [_evenly(len(source)) for source in sources]
+    chosen = [evenly_spaced(len(source), _LIMIT) for source in sources]
     float32 = [
-        np.concatenate([block.values for block in exact.blocks(source, rows.tolist())])
+        np.concatenate([block.values for block in exact.blocks(source, rows)])
         for source, rows in zip(sources, chosen, strict=True)
     ]
     reduced = [made.values[rows] for made, rows in zip(features, chosen, strict=True)]
@@ -87,7 +87,3 @@ def precision_shifts(
         )
         for index, name in enumerate(names, start=1)
     )
-
-
-def _evenly(n: int) -> npt.NDArray[np.int64]:
-    return np.unique(np.linspace(0, n - 1, min(n, _LIMIT)).round().astype(np.int64))

@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from p2phd_eval.errors import InputError
-from p2phd_eval.features.cache import FeatureCache, FeatureKey
+from p2phd_eval.features.cache import FeatureCache
+from p2phd_eval.features.cache_entry import FeatureKey
 from p2phd_eval.features.network import FeatureNetwork
-from p2phd_eval.features.pipeline import assemble, read_features, require_unchanged
+from p2phd_eval.features.pipeline import assemble, changed_while_read, read_features, require_unchanged
 from p2phd_eval.sources.source import ImageSource
 from p2phd_eval.stats.feature_set import FeatureSet, images_sha256
 
@@ -22,6 +22,7 @@ def extract_and_keep(
     source: ImageSource,
     network: FeatureNetwork,
     hashes: Sequence[str],
+    whole: FeatureKey,
     cache: FeatureCache,
     *,
     workers: int | None = None,
@@ -38,6 +39,8 @@ def extract_and_keep(
         See `read_features`.
     hashes : sequence of str
         SHA-256 of each image's content, in the source's order, hexadecimal.
+    whole : FeatureKey
+        Of all images; the cache has no entry of it.
     cache : FeatureCache
 
     Returns
@@ -51,47 +54,44 @@ def extract_and_keep(
         If an image cannot be read, or is not the one that was hashed.
     """
     n = len(source)
+    if n <= PART:
+        features = _compute(source, network, range(n), whole, workers=workers, on_progress=on_progress)
+        require_unchanged(source)
+        return cache.put(whole, features)
     keys, parts = [], []
     for start in range(0, n, PART):
         rows = range(start, min(start + PART, n))
-        key = FeatureKey(identity=network.identity, images_sha256=_hash_of(source, hashes, rows))
+        span = slice(rows.start, rows.stop)
+        key = replace(whole, images_sha256=images_sha256(source.names[span], hashes[span]))
         part = cache.get(key)
         if part is None:
             done = _offset(on_progress, start, n)
-            part = _compute(source, network, rows, workers=workers, on_progress=done)
-            if part.stamp.images_sha256 != key.images_sha256:
-                raise InputError(
-                    source.name,
-                    expected="the same images from the first to the last read",
-                    found="that some were changed meanwhile",
-                    fix="Run the command again when nothing writes there any more.",
-                )
-            part = cache.put(key, part)
+            part = cache.put(key, _compute(source, network, rows, key, workers=workers, on_progress=done))
         keys.append(key)
         parts.append(part)
     require_unchanged(source)
-    if len(parts) == 1:
-        return parts[0]
-    whole = cache.put(
-        FeatureKey(identity=network.identity, images_sha256=_hash_of(source, hashes, range(n))),
-        _joined(parts, _hash_of(source, hashes, range(n)), len(hashes) - len(set(hashes))),
-    )
+    joined = cache.put(whole, _joined(parts, whole.images_sha256, len(hashes) - len(set(hashes))))
     for key in keys:
         cache.discard(key)
-    return whole
+    return joined
 
 
 def _compute(
     source: ImageSource,
     network: FeatureNetwork,
     rows: range,
+    key: FeatureKey,
     *,
     workers: int | None,
     on_progress: Callable[[int, int], None] | None,
 ) -> FeatureSet:
+    """Compute some consecutive images, which must be those of the key."""
     blocks = list(read_features(source, network, rows, workers=workers, on_progress=on_progress))
     span = slice(rows.start, rows.stop)
-    return assemble(blocks, network, source=source.name, names=source.names[span], ids=source.ids[span])
+    features = assemble(blocks, network, source=source.name, names=source.names[span], ids=source.ids[span])
+    if features.stamp.images_sha256 != key.images_sha256:
+        raise changed_while_read(source, "that some were changed meanwhile")
+    return features
 
 
 def _joined(parts: Sequence[FeatureSet], whole_sha256: str, duplicates: int) -> FeatureSet:
@@ -109,11 +109,6 @@ def _joined(parts: Sequence[FeatureSet], whole_sha256: str, duplicates: int) -> 
             duplicates=duplicates,
         ),
     )
-
-
-def _hash_of(source: ImageSource, hashes: Sequence[str], rows: range) -> str:
-    span = slice(rows.start, rows.stop)
-    return images_sha256(source.names[span], hashes[span])
 
 
 def _offset(

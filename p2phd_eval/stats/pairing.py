@@ -101,6 +101,18 @@ def aligned(features: FeatureSet, ids: Sequence[str]) -> FeatureSet:
     return FeatureSet(values=features.values[rows], ids=tuple(ids), sizes=features.sizes[rows], stamp=features.stamp)
 
 
+def sorted_by_id(features: FeatureSet) -> FeatureSet:
+    """The rows of a set in the order of their ids; sets of the same ids, once each, are then aligned."""
+    # Ids may repeat, so rows are moved by position.
+    rows = sorted(range(len(features)), key=features.ids.__getitem__)
+    return FeatureSet(
+        values=features.values[rows],
+        ids=tuple(features.ids[row] for row in rows),
+        sizes=features.sizes[rows],
+        stamp=features.stamp,
+    )
+
+
 def examples(ids: Iterable[str]) -> str:
     """Up to three ids, for a message."""
     names = sorted(ids)

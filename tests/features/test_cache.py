@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.cache import FeatureCache, FeatureKey
+from p2phd_eval.features.cache import FeatureCache
+from p2phd_eval.features.cache_entry import FeatureKey
 from p2phd_eval.features.identity import NetworkIdentity
 from p2phd_eval.stats.feature_set import FeatureSet
 from tests.stats.feature_sets import feature_set

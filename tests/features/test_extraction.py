@@ -19,7 +19,7 @@ from p2phd_eval.features.cache import FeatureCache
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.features.precision_shifts import precision_shifts
-from p2phd_eval.features.weights_file import WeightsFile
+from p2phd_eval.features.weights_index import WeightsFile
 from p2phd_eval.images import write_png
 from p2phd_eval.sources.arrays import ArraySource
 from p2phd_eval.sources.generated import GeneratedSource

@@ -10,7 +10,7 @@ import torch
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.identity import FeaturePrecision, NetworkIdentity, Resize
 from p2phd_eval.features.inception import FidInception, load_inception
-from p2phd_eval.features.weights_file import WeightsFile
+from p2phd_eval.features.weights_index import WeightsFile
 from tests.features.peer import pytorch_fid_network
 
 # Both sides are float32 networks of 94 layers; they differ in the order of their sums (channels last).

@@ -14,7 +14,7 @@ from p2phd_eval.features.inception import FidInception, load_inception
 from p2phd_eval.features.metric import FidMetric
 from p2phd_eval.features.pipeline import extract_features
 from p2phd_eval.features.statistics_file import save_statistics
-from p2phd_eval.features.weights_file import WeightsFile
+from p2phd_eval.features.weights_index import WeightsFile
 from p2phd_eval.images import write_png
 from p2phd_eval.sources.arrays import ArraySource
 from p2phd_eval.sources.generated import GeneratedSource

@@ -13,7 +13,7 @@ import p2phd_eval
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.inception import FidInception
 from p2phd_eval.features.pipeline import extract_features, read_features
-from p2phd_eval.features.weights_file import WeightsFile
+from p2phd_eval.features.weights_index import WeightsFile
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.sources.source import ImageSource
 from p2phd_eval.stats.feature_set import FeatureSet

@@ -26,8 +26,8 @@ from p2phd_eval.features.weights import (
     list_sources,
     verify_weights,
 )
-from p2phd_eval.features.weights_file import WeightsFile, check_file, load_state, state_sha256
-from p2phd_eval.features.weights_index import RELEASE_FILE, STANDARD_SHA256, WEIGHTS_VARIABLE
+from p2phd_eval.features.weights_file import check_file, load_state, state_sha256
+from p2phd_eval.features.weights_index import RELEASE_FILE, STANDARD_SHA256, WEIGHTS_VARIABLE, WeightsFile
 from p2phd_eval.files import file_sha256
 
 State = dict[str, torch.Tensor]
