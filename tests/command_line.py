@@ -1,0 +1,37 @@
+"""Calling the commands as a user types them, for the tests of the command line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from typer.testing import CliRunner, Result
+
+from p2phd_eval.cli import app
+from p2phd_eval.images import write_png
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def error_of(result: Result) -> str:
+    """The message of a command that failed with bad input: short, no traceback."""
+    assert result.exit_code == 2, result.output
+    assert "Traceback" not in result.output
+    return " ".join(result.stderr.split())
+
+
+def document_of(result: Result) -> dict[str, Any]:
+    """The JSON of `--json -`: the only thing on stdout."""
+    assert result.exit_code == 0, result.output
+    return json.loads(result.stdout)  # type: ignore[no-any-return]
+
+
+def noise_folder(folder: Path, n: int, *, seed: int = 0, size: tuple[int, int] = (32, 24), prefix: str = "i") -> Path:
+    rng = np.random.default_rng(seed)
+    for i in range(n):
+        write_png(folder / f"{prefix}{i}.png", rng.integers(0, 256, (size[1], size[0], 3), dtype=np.uint8))
+    return folder
