@@ -24,10 +24,12 @@ import numpy.typing as npt
 from measuring import describe_machine, seconds, today
 
 from p2phd_eval.files import write_json
-from p2phd_eval.stats.bootstrap import bootstrap_dfid_se
+from p2phd_eval.stats.bootstrap import bootstrap_contrasts
 from p2phd_eval.stats.frechet import frechet_distance, frechet_distance_from_moments
-from p2phd_eval.stats.influence import mean_standard_error, paired_differences
+from p2phd_eval.stats.influence import fid_influence
+from p2phd_eval.stats.intervals import at_n_error
 from p2phd_eval.stats.moments import MomentAccumulator, Moments, moments
+from p2phd_eval.stats.sampling_design import SamplingDesign
 
 D = 2048  # Inception's pool3 features
 REPLICATES = 1000
@@ -112,11 +114,17 @@ def bench_bootstrap(n: int) -> dict[str, Any]:
     real, baseline, candidate = (features(n, seed) for seed in (1, 2, 3))
     before = peak_bytes()
     start = time.perf_counter()
-    (result,) = bootstrap_dfid_se(real, baseline, [candidate], replicates=REPLICATES, rng=np.random.default_rng(0))
+    (result,) = bootstrap_contrasts(
+        [real, baseline, candidate],
+        [[-1, 1]],
+        SamplingDesign.paired(n, 3),
+        replicates=REPLICATES,
+        rng=np.random.default_rng(0),
+    )
     elapsed = time.perf_counter() - start
     memory = peak_bytes() - before
-    pair = paired_differences(real, baseline, [candidate])[0]
-    analytic = mean_standard_error(pair.delta)
+    influences = [fid_influence(real, fake) for fake in (baseline, candidate)]
+    analytic = at_n_error(influences, (-1.0, 1.0), SamplingDesign.paired(n, 3)).value
     print(
         f"n = {n}: {REPLICATES} paired bootstrap replicates of a dFID in {elapsed:.1f} s, "
         f"{memory / 1e6:.0f} MB above the features; SE {result.se:.4g}, analytic SE {analytic:.4g}"

@@ -18,8 +18,10 @@ from p2phd_eval.commands.convert import convert
 from p2phd_eval.commands.demo import demo
 from p2phd_eval.commands.features import features
 from p2phd_eval.commands.fid import fid
+from p2phd_eval.commands.folder_options import FolderOptionsCommand
 from p2phd_eval.commands.generate import generate
 from p2phd_eval.commands.metrics import metrics
+from p2phd_eval.commands.plan import plan
 from p2phd_eval.commands.train import train
 from p2phd_eval.errors import InputError
 
@@ -69,7 +71,8 @@ app.command()(train)
 app.command()(generate)
 app.command()(convert)
 app.command()(fid)
-app.command()(compare)
+app.command(cls=FolderOptionsCommand)(compare)
+app.command()(plan)
 app.command()(metrics)
 app.command()(features)
 app.command()(bench)

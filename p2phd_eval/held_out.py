@@ -12,11 +12,12 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings, ProgressFactory
+from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.features.weights import find_weights
 from p2phd_eval.files import atomic_write
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.generators.triplets import find_triplets, folder_names
+from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.stats.evaluation import evaluate_fid
 from p2phd_eval.stats.kernel import kernel_distance
@@ -115,7 +116,7 @@ class HeldOut:
         # Samples are new at every validation: to keep their features would only fill the cache.
         fake = self._extract(open_source(folder), keep=False)
         real = self._extract(self._photos)
-        result = evaluate_fid(real, fake, replicates=0)
+        result = evaluate_fid(real, fake, extrapolate=False, replicates=0)
         kid = kernel_distance(sorted_by_id(real).values, sorted_by_id(fake).values, paired=True)
         line = {
             "epoch": epoch,

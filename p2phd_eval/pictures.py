@@ -37,7 +37,12 @@ def label_colours(label: npt.NDArray[np.integer], label_nc: int) -> Pixels:
 
 
 def difference_column(rows: Sequence[list[Pixels]], names: Sequence[str], a: int, b: int) -> list[str]:
-    """Append to each row the amplified difference of its tiles `a` and `b`; return the captions with its own."""
+    """Append to each row the amplified difference of its tiles `a` and `b`; return the captions with its own.
+
+    Nothing is appended, and `names` returned as they are, where tiles differ in size: they have no difference.
+    """
+    if any(tiles[a].shape != tiles[b].shape for tiles in rows):
+        return list(names)
     for tiles in rows:
         difference = np.abs(tiles[a].astype(np.int16) - tiles[b].astype(np.int16)) * _AMPLIFICATION
         tiles.append(difference.clip(0, 255).astype(np.uint8))
@@ -49,14 +54,17 @@ def evenly_spaced(n: int, at_most: int = _ROWS) -> list[int]:
     return sorted({round(i) for i in np.linspace(0, n - 1, min(at_most, n))})
 
 
-def picture_grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str]) -> Pixels:
-    """Lay tiles out in rows with a caption over each column.
+def picture_grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str], row_captions: Sequence[str] = ()) -> Pixels:
+    """Lay tiles out in rows with a caption over each column, and over each row if it has one.
 
     Parameters
     ----------
     rows : sequence of rows of uint8 ndarrays (h, w, 3)
         Each row has one tile a caption; tiles are scaled to the size of the first one (nearest).
     captions : sequence of str
+        Of the columns.
+    row_captions : sequence of str
+        One for each row, or none.
 
     Returns
     -------
@@ -64,17 +72,21 @@ def picture_grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str]) -> P
     """
     height, width = rows[0][0].shape[:2]
     columns = len(captions)
+    row_height = height + _GAP + (_CAPTION if row_captions else 0)
     canvas = Image.new(
         "RGB",
-        (columns * (width + _GAP) + _GAP, len(rows) * (height + _GAP) + _GAP + _CAPTION),
+        (columns * (width + _GAP) + _GAP, len(rows) * row_height + _GAP + _CAPTION),
         "white",
     )
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=12)
     for column, caption in enumerate(captions):
         draw.text((_GAP + column * (width + _GAP), 2), caption, fill="black", font=font)
+    for row, caption in enumerate(row_captions):
+        draw.text((_GAP, _CAPTION + _GAP + row * row_height), caption, fill="black", font=font)
     for row, tiles in enumerate(rows):
+        bottom = _CAPTION + (row + 1) * row_height
         for column, tile in enumerate(tiles):
             image = Image.fromarray(tile).resize((width, height), Image.Resampling.NEAREST)
-            canvas.paste(image, (_GAP + column * (width + _GAP), _CAPTION + _GAP + row * (height + _GAP)))
+            canvas.paste(image, (_GAP + column * (width + _GAP), bottom - height))
     return np.asarray(canvas)

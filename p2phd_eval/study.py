@@ -12,15 +12,17 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.decoding import read_rgb
-from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings, ProgressFactory
+from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.features.weights import find_weights
 from p2phd_eval.generators.sampling import SampleResult, generate
 from p2phd_eval.generators.training import TrainResult, Watchers, train
 from p2phd_eval.generators.triplets import find_triplets, folder_names, read_map, read_photo
 from p2phd_eval.images import write_png
 from p2phd_eval.pictures import difference_column, evenly_spaced, label_colours, picture_grid
+from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.sources.open import open_source
-from p2phd_eval.stats.comparison import ComparisonResult, compare_fid
+from p2phd_eval.stats.margins import absolute_margin
+from p2phd_eval.stats.set_comparison import ComparisonResult, FeatureArm, compare_feature_sets
 
 
 class StudyInterrupted(Exception):
@@ -82,10 +84,10 @@ def run_study(
     base : TrainConfig
         Of all arms, but for precision and seed.
     arms : sequence of Arm
-        Two or more; the first is the baseline. Its seed is that of the bootstrap too.
+        Two or more; the first is the baseline. Its seed is that of the comparison too.
     device : torch.device
     margin : float or None
-        See `compare_fid`.
+        See `compare_feature_sets`.
     weights : Path or None
         Inception weights; by default those of the cache, fetched if need be.
     progress : ProgressFactory
@@ -93,7 +95,7 @@ def run_study(
     Raises
     ------
     InputError
-        As `train`, `generate`, `FeatureExtractor` and `compare_fid` do.
+        As `train`, `generate`, `FeatureExtractor` and `compare_feature_sets` do.
     StudyInterrupted
         If a signal stopped the training.
     """
@@ -120,16 +122,13 @@ def run_study(
     features = [extractor(open_source(folder)) for folder in folders]
     for name, values in zip(("real", *(arm.name for arm in arms)), features, strict=True):
         values.save(out / "features" / f"{name}.npz")
-    with progress("bootstrap", "replicates") as on_progress:
-        comparison = compare_fid(
-            features[0],
-            features[1],
-            [(arm.name, values) for arm, values in zip(arms[1:], features[2:], strict=True)],
-            arms[0].name,
-            margin=margin,
-            seed=arms[0].seed,
-            on_progress=on_progress,
-        )
+    comparison = compare_feature_sets(
+        features[0],
+        [FeatureArm(name=arm.name, runs=(values,)) for arm, values in zip(arms, features[1:], strict=True)],
+        margin=None if margin is None else absolute_margin(margin),
+        seed=arms[0].seed,
+        progress=progress,
+    )
     picture = out / "comparison.png"
     write_png(picture, _side_by_side(data, base, results[:2]))
     return StudyResult(arms=tuple(results), comparison=comparison, photos=photos, picture=picture)

@@ -14,7 +14,7 @@ PACKAGE = Path(p2phd_eval.__file__).parent
 # A room may import rooms below it and itself. Modules at the top of the package are rooms of their own.
 FLOORS = (
     {"errors"},
-    {"__init__", "cache_folder", "files"},
+    {"__init__", "cache_folder", "files", "progress"},
     {"config", "decoding", "devices", "distributed", "images", "pictures", "torchvision_ops", "worker_processes"},
     {"sources"},
     {"generators", "presets", "stats"},

@@ -117,7 +117,15 @@ def test_metrics_of_two_sets(tmp_path: Path) -> None:
     expected = document_of(invoke("fid", real, fake, *SMALL, "--replicates", 10, "--json", "-"))
     assert document["fid"] == expected["fid"]
     plain = invoke(*arguments).stdout
-    for name in ("KID", "FID-infinity", "Richardson", "precision (k = 3)", "recall", "density", "coverage"):
+    for name in (
+        "KID",
+        "FID-infinity",
+        "FID of the distributions",
+        "precision (k = 3)",
+        "recall",
+        "density",
+        "coverage",
+    ):
         assert name in plain
     assert invoke(*arguments, "--seed", 1).stdout != plain
     assert invoke(*arguments).stdout == plain
@@ -132,4 +140,4 @@ def test_options_of_features_that_do_not_fit(tmp_path: Path) -> None:
     features = feature_set(np.zeros((3, 6)))
     features.save(tmp_path / "features.npz")
     message = error_of(invoke("compare", real, real, tmp_path / "features.npz", "--picture", tmp_path / "p.png"))
-    assert "expected at least 2 ids that all sets share" in message
+    assert "--picture: expected images in all arguments" in message

@@ -20,6 +20,15 @@ def test_tiles_stand_where_their_caption_is() -> None:
     assert grid[36 + 5, 4 + 5].tolist() == [0, 0, 255]
 
 
+def test_a_row_has_its_caption_above_its_tiles() -> None:
+    red, blue = (np.full((10, 60, 3), colour, dtype=np.uint8) for colour in ((255, 0, 0), (0, 0, 255)))
+    grid = picture_grid([[red], [blue]], ("a",), ("one", "two"))
+    assert grid.shape == (18 + 4 + 2 * (14 + 18), 60 + 2 * 4, 3)
+    for top, colour in ((18 + 4, [255, 0, 0]), (18 + 4 + 14 + 18, [0, 0, 255])):
+        assert (grid[top : top + 18] < 128).all(axis=2).any()  # black letters
+        assert (grid[top + 18 : top + 28, 4:64] == colour).all()
+
+
 def test_differences_do_not_wrap() -> None:
     rows = [[np.array([[[10, 200, 0]]], dtype=np.uint8), np.array([[[13, 0, 0]]], dtype=np.uint8)]]
     assert difference_column(rows, ("a", "b"), 0, 1) == ["a", "b", "|a - b| x 4"]

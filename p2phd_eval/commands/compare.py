@@ -8,8 +8,11 @@ from typing import Annotated
 
 import typer
 
+from p2phd_eval.commands.folder_options import Baselines, Candidates, Positional, Runs
 from p2phd_eval.commands.options import (
     Cache,
+    ClusterBy,
+    Confidence,
     Device,
     Dims,
     Force,
@@ -27,6 +30,15 @@ from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.images import write_png
 from p2phd_eval.report.console import Output
 
+_STRIP_ROWS = 4  # of the images that pull dFID up, and of those that pull it down
+
+
+class ScopeOption(str, Enum):
+    """The questions that `--scope` takes."""
+
+    A = "A"
+    B = "B"
+
 
 class FailOn(str, Enum):
     """The verdicts that `--fail-on` takes."""
@@ -37,20 +49,49 @@ class FailOn(str, Enum):
 
 def compare(
     real: Annotated[Path, typer.Argument(help="The real images: a folder, archive, list or features, as for `fid`.")],
-    baseline: Annotated[Path, typer.Argument(help="The baseline's images, such as fp32.")],
-    candidates: Annotated[list[Path], typer.Argument(help="Images to compare with the baseline's, such as AMP.")],
+    folders: Positional = None,
+    baselines: Baselines = None,
+    candidates: Candidates = None,
+    runs: Runs = None,
     margin: Annotated[
-        float | None,
+        str | None,
         typer.Option(
             "--margin",
-            help="FID difference that still counts as none, set in advance. Without it nothing is called within.",
+            metavar="NUMBER|PERCENT|seeds",
+            help="Difference that still counts as none, set in advance: in FID (2.0), of the baseline's FID (2%), or "
+            "2.77 sd of the baseline's seeds, the default where there are several. Without one nothing is within.",
+            show_default=False,
         ),
+    ] = None,
+    scope: Annotated[
+        ScopeOption | None,
+        typer.Option(
+            "--scope",
+            help="A: these checkpoints, images random. B: the recipes, training seeds random too. Default: B where "
+            "every arm has several runs.",
+            show_default=False,
+        ),
+    ] = None,
+    cluster_by: ClusterBy = None,
+    confidence: Confidence = 0.95,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse sets whose names do not match throughout.")] = False,
+    explain: Annotated[
+        bool,
+        typer.Option(
+            "--explain", help="Say where the difference comes from: parts, images, clusters, classes; --picture shows."
+        ),
+    ] = False,
+    labels: Annotated[
+        Path | None, typer.Option("--labels", help="Label maps, for --explain: the share of each class, and pictures.")
     ] = None,
     fail_on: Annotated[
         list[FailOn] | None, typer.Option("--fail-on", help="Exit with 1 on this verdict; may be repeated.")
     ] = None,
     picture: Annotated[
-        Path | None, typer.Option("--picture", help="PNG to write: some images of all folders side by side.")
+        Path | None,
+        typer.Option(
+            "--picture", help="PNG to write: images of all arms side by side; with --explain the most influential."
+        ),
     ] = None,
     replicates: Replicates = None,
     seed: Seed = 0,
@@ -68,36 +109,54 @@ def compare(
     """Is the FID of each candidate within the error range of the baseline's, worse, better, or undecided?
 
     Images are paired by the stem of their label map. Each difference comes with its standard error, intervals, a
-    verdict and the reason for it.
+    verdict and the reason for it. Where the bias of FID at this number of images hides the answer, KID gives it.
 
     Examples:
 
         p2phd-eval compare real/ runs/fp32/samples runs/amp/samples --margin 2.0
 
-        p2phd-eval compare real/ fp32/ amp/ --margin 2.0 --fail-on worse --json verdict.json
+        p2phd-eval compare real/ --baseline fp32-0 fp32-1 fp32-2 --candidate amp-0 amp-1 amp-2 --margin 2%
+
+        p2phd-eval compare real/ --runs study/ --cluster-by cityscapes-city --json verdict.json
+
+        p2phd-eval compare real/ fp32/ amp/ --explain --labels data/test_label --picture worst.png
     """
+    from p2phd_eval.commands.arms import read_arms
     from p2phd_eval.features.inputs import open_images_or_features
     from p2phd_eval.sources.source import ImageSource
-    from p2phd_eval.stats.equivalence import require_margin
-    from p2phd_eval.stats.pairing import common_ids, require_unique_ids
+    from p2phd_eval.stats.cluster_rules import parse_rule
+    from p2phd_eval.stats.equivalence import require_confidence
+    from p2phd_eval.stats.margins import parse_margin
+    from p2phd_eval.stats.pairing import require_unique_ids
+    from p2phd_eval.stats.seeds import require_runs
 
-    # Cheap failures first: margin, images and names are checked before the network computes anything.
-    require_margin(margin)
-    paths = (real, baseline, *candidates)
+    # Cheap failures first: options, images and names are checked before the network computes anything.
+    margin_rule = parse_margin(margin)
+    require_confidence(confidence)
+    cluster_rule = None if cluster_by is None else parse_rule(cluster_by)
+    arms, arm_notes = read_arms(folders or (), baselines or (), candidates or (), runs or ())
+    if scope is ScopeOption.B:
+        require_runs({arm.name: len(arm.folders) for arm in arms})
+    paths = [real, *(folder for arm in arms for folder in arm.folders)]
     inputs = [open_images_or_features(path) for path in paths]
-    named_ids = [(str(path), each.ids) for path, each in zip(paths, inputs, strict=True)]
-    require_unique_ids(named_ids)
-    common_ids(named_ids)
-    sources = [each for each in inputs if isinstance(each, ImageSource)]
-    if picture is not None and len(sources) < len(inputs):
+    require_unique_ids([(str(path), each.ids) for path, each in zip(paths, inputs, strict=True)])
+    if labels is not None and not explain:
+        raise InputError("--labels", expected="--explain beside it", found="no --explain")
+    if picture is not None and any(not isinstance(each, ImageSource) for each in inputs):
         raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
 
     from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
     from p2phd_eval.features.precision_shifts import precision_shifts
-    from p2phd_eval.report.comparison import comparison_document, comparison_picture, comparison_table, short_names
-    from p2phd_eval.stats.comparison import compare_fid
+    from p2phd_eval.report.comparison import comparison_document, comparison_picture, comparison_table
+    from p2phd_eval.report.explanation import explanation_document, explanation_tables, influence_strip
+    from p2phd_eval.sources.label_shares import label_class_shares, stored_class_names
+    from p2phd_eval.sources.open import open_source
+    from p2phd_eval.stats import set_comparison
 
     output = Output(json_target)
+    for note in arm_notes:
+        output.note(note)
+    label_maps = None if labels is None else open_source(labels)
     settings = FeatureSettings(
         weights=weights,
         plugin=plugin,
@@ -109,25 +168,48 @@ def compare(
         cache=cache,
     )
     extractor = FeatureExtractor(settings, progress=output.progress, note=output.note)
-    names = short_names([baseline, *candidates])
     features = [extractor(each) if isinstance(each, ImageSource) else each for each in inputs]
-    with output.progress("bootstrap", "replicates") as on_progress:
-        result = compare_fid(
-            features[0],
-            features[1],
-            list(zip(names[1:], features[2:], strict=True)),
-            names[0],
-            margin=margin,
-            replicates=replicates,
-            seed=seed,
-            force=force,
-            on_progress=on_progress,
-        )
+    sets = iter(features[1:])
+    result = set_comparison.compare_feature_sets(
+        features[0],
+        [set_comparison.FeatureArm(name=arm.name, runs=tuple(next(sets) for _ in arm.folders)) for arm in arms],
+        margin=margin_rule,
+        scope=None if scope is None else scope.value,
+        cluster_by=cluster_rule,
+        confidence=confidence,
+        replicates=replicates,
+        seed=seed,
+        strict=strict,
+        force=force,
+        progress=output.progress,
+    )
+    names = [
+        arm.name if len(arm.folders) == 1 else f"{arm.name} {k}" for arm in arms for k, _ in enumerate(arm.folders)
+    ]
     shifts = precision_shifts(extractor, inputs, features, names)
     output.table(comparison_table(result, str(real), shifts))
-    output.document(comparison_document(result, str(real), [baseline, *candidates], shifts))
+    document = comparison_document(result, str(real), [arm.folders for arm in arms], shifts)
+    explanations = []
+    if explain:
+        shares = None
+        if labels is not None and label_maps is not None:
+            with output.progress("label maps", "maps") as on_progress:
+                shares = label_class_shares(label_maps, result.ids, stored_class_names(labels), on_progress)
+        explanations = [set_comparison.explain(result, k, shares) for k in range(len(result.candidates))]
+        for candidate, explanation, entry in zip(result.candidates, explanations, document["candidates"], strict=True):
+            entry["explanation"] = explanation_document(explanation)
+            for table in explanation_tables(explanation, candidate.name):
+                output.table(table)
+    output.document(document)
     if picture is not None:
-        write_png(picture, comparison_picture(sources, ["real", *names]))
+        sources = [each for each in inputs if isinstance(each, ImageSource)]
+        if explanations and (explanations[0].upward or explanations[0].downward):
+            first = [sources[0], sources[1], sources[1 + len(arms[0].folders)]]
+            images = explanations[0].upward[:_STRIP_ROWS] + explanations[0].downward[:_STRIP_ROWS]
+            pixels = influence_strip(images, first, ["real", arms[0].name, arms[1].name], label_maps)
+        else:
+            pixels = comparison_picture(sources, ["real", *names])
+        write_png(picture, pixels)
         output.note(f"Picture: {picture}")
     found = {candidate.verdict.value for candidate in result.candidates}
     if found & {verdict.value for verdict in fail_on or ()}:

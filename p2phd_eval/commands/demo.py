@@ -91,7 +91,7 @@ def demo(
         "fp32-other-seed is the yardstick: fp32 again, from another seed. After minutes of training a seed alone moves "
         "the FID by tens, so one pair of runs tells nothing about a precision; that takes several seeds of each."
     )
-    folders = [arm.samples.folder for arm in result.arms]
+    folders = [[arm.samples.folder] for arm in result.arms]
     document = comparison_document(result.comparison, str(result.photos), folders)
     records = {arm.arm.name: arm.training.last_record for arm in result.arms}
     document["training"] = {name: asdict(record) if record else None for name, record in records.items()}

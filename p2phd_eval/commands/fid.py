@@ -9,6 +9,8 @@ import typer
 
 from p2phd_eval.commands.options import (
     Cache,
+    ClusterBy,
+    Confidence,
     Device,
     Dims,
     Force,
@@ -28,6 +30,8 @@ from p2phd_eval.report.console import Output
 def fid(
     real: Annotated[Path, typer.Argument(help="Real images: folder, .zip, .tar, shards, list; or .npz; see below.")],
     fake: Annotated[Path, typer.Argument(help="Generated images, likewise.")],
+    confidence: Confidence = 0.95,
+    cluster_by: ClusterBy = None,
     replicates: Replicates = None,
     seed: Seed = 0,
     force: Force = False,
@@ -41,7 +45,7 @@ def fid(
     workers: Workers = None,
     cache: Cache = True,
 ) -> None:
-    """FID between two sets of images with its standard error: pytorch-fid's number, and how far it can be trusted.
+    """FID between two sets of images: pytorch-fid's number, its standard error, and an interval where one covers.
 
     Each set is a folder (subfolders are read too), a .zip or .tar, webdataset shards ("train-{000000..000009}.tar"), a
     .txt list of files, features of `p2phd-eval features` (.npz), or statistics `mu` and `sigma` of any FID tool
@@ -52,10 +56,16 @@ def fid(
         p2phd-eval fid real/ fake/ --json fid.json
 
         p2phd-eval fid real.npz fake.zip --resize legacy-tensorflow
+
+        p2phd-eval fid real/ fake/ --cluster-by cityscapes-city
     """
     from p2phd_eval.features.inputs import open_input
+    from p2phd_eval.stats.cluster_rules import parse_rule
+    from p2phd_eval.stats.equivalence import require_confidence
 
-    # Cheap failures first: both are found and listed before torch is loaded.
+    # Cheap failures first: options are checked, both sets found and listed, before torch is loaded.
+    require_confidence(confidence)
+    rule = None if cluster_by is None else parse_rule(cluster_by)
     inputs = [open_input(real), open_input(fake)]
 
     from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
@@ -86,8 +96,15 @@ def fid(
         output.table(statistics_table(statistics, str(real), str(fake)))
         output.document(statistics_document(statistics, str(real), str(fake)))
         return
-    with output.progress("bootstrap", "replicates") as on_progress:
-        result = evaluate_fid(*features, replicates=replicates, seed=seed, force=force, on_progress=on_progress)
+    result = evaluate_fid(
+        *features,
+        confidence=confidence,
+        cluster_by=rule,
+        replicates=replicates,
+        seed=seed,
+        force=force,
+        progress=output.progress,
+    )
     shifts = precision_shifts(extractor, inputs, features, [str(fake)])
     output.table(fid_table(result, str(real), str(fake), shifts))
     output.document(fid_document(result, str(real), str(fake), shifts))

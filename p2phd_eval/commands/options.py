@@ -24,6 +24,17 @@ Device = Annotated[
     str | None,
     typer.Option("--device", help="Any torch device, such as cpu, cuda:1 or mps. Default: cuda, mps or cpu."),
 ]
+ClusterBy = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster-by",
+        metavar="RULE",
+        help="Which images are alike: cityscapes-city, cityscapes-sequence, a regular expression on the stem (its "
+        "first group), or a .csv with the columns id and cluster.",
+        show_default=False,
+    ),
+]
+Confidence = Annotated[float, typer.Option("--confidence", help="Of the intervals, and 1 - alpha of the tests.")]
 Force = Annotated[bool, typer.Option("--force", help="Compare features that were made differently, with a warning.")]
 
 _FEATURES = "Features"
@@ -85,7 +96,7 @@ Replicates = Annotated[
     typer.Option(
         "--replicates",
         min=2,
-        help="Bootstrap replicates. Default: 200 for fid, 1000 for compare, 20 above 4096 images.",
+        help="Bootstrap replicates. Default: 200 for fid, 1000 for compare, fewer where each is costly.",
         show_default=False,
     ),
 ]

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings, ProgressFactory
+from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.features.inputs import Input, as_statistics, open_input
+from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.sources.arrays import ArraySource, Layout
 from p2phd_eval.sources.source import ImageSource
 from p2phd_eval.stats.evaluation import FidResult, evaluate_fid
@@ -19,10 +19,6 @@ from p2phd_eval.stats.statistics_fid import Statistics, StatisticsFidResult, fid
 
 if TYPE_CHECKING:
     from p2phd_eval.features.prepared import FeatureBlock
-
-
-def _silent(description: str, unit: str) -> nullcontext[Callable[[int, int], None]]:
-    return nullcontext(lambda done, total: None)
 
 
 def compute_fid(
@@ -34,7 +30,7 @@ def compute_fid(
     replicates: int | None = None,
     seed: int = 0,
     force: bool = False,
-    progress: ProgressFactory = _silent,
+    progress: ProgressFactory = silent,
 ) -> FidResult | StatisticsFidResult:
     """FID between real and generated images, with its standard errors.
 
@@ -75,7 +71,7 @@ def compute_fid(
     features = [each for each in sets if isinstance(each, FeatureSet)]
     if len(features) < 2:
         return fid_from_statistics(*map(as_statistics, sets), force=force)
-    return evaluate_fid(*features, replicates=replicates, seed=seed, force=force)
+    return evaluate_fid(*features, replicates=replicates, seed=seed, force=force, progress=progress)
 
 
 def _as_input(data: Any) -> Any:

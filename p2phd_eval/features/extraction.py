@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from p2phd_eval.features.cache import FeatureCache
 from p2phd_eval.features.cache_entry import FeatureKey
 from p2phd_eval.features.identity import FeaturePrecision, NetworkIdentity, Resize
 from p2phd_eval.features.weights_index import known_weights
+from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.sources.source import ImageSource
 from p2phd_eval.stats.feature_set import FeatureSet, images_sha256
 
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from p2phd_eval.features.prepared import FeatureBlock
 
 _MANY = 5000  # images that take long enough to read that one wants to see it
-
-#: Opens the progress of one piece of work: (description, unit) to a context that gives `on_progress`.
-ProgressFactory = Callable[[str, str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import Any
 from p2phd_eval.features.precision_shifts import PrecisionShift
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
+from p2phd_eval.report.intervals import interval_document, interval_notes, interval_rows
 from p2phd_eval.stats.evaluation import FidResult
 from p2phd_eval.stats.feature_set import FeatureStamp
 from p2phd_eval.stats.frechet import FrechetDistance
@@ -26,7 +27,8 @@ def fid_table(result: FidResult, real: str, fake: str, shifts: Sequence[Precisio
     bootstrap = "-" if result.fid_se_bootstrap is None else f"{result.fid_se_bootstrap:.4g}"
     notes = [
         f"The standard errors are those of FID@{n}, at this number of images; {PAIRING[result.pairing]}.",
-        "FID is biased upward by about c/n: compare only FIDs of one n.",
+        f"FID@{n} is biased upward by about c/n: compare only FIDs of one n.",
+        *interval_notes(result.interval),
         *map(str, shifts),
     ]
     return ResultTable(
@@ -35,8 +37,10 @@ def fid_table(result: FidResult, real: str, fake: str, shifts: Sequence[Precisio
         rows=(
             (f"FID@{n}", f"{result.fid:.4f}"),
             ("standard error (influence)", f"{result.fid_se:.4g}"),
-            ("standard error (bootstrap)", bootstrap),
+            (f"standard error ({result.replicates} bootstrap replicates)", bootstrap),
+            *interval_rows(result.interval),
             ("images", f"{result.n_real} real, {result.n_fake} generated"),
+            *(() if result.clusters is None else (("clusters", str(result.clusters)),)),
             *_terms(result.distance),
             *made_rows(result.real_stamp),
         ),
@@ -53,6 +57,9 @@ def fid_document(result: FidResult, real: str, fake: str, shifts: Sequence[Preci
         fid=result.fid,
         fid_se=result.fid_se,
         fid_se_bootstrap=result.fid_se_bootstrap,
+        replicates=result.replicates,
+        population=interval_document(result.interval),
+        clusters=result.clusters,
         n_real=result.n_real,
         n_fake=result.n_fake,
         pairing=result.pairing,
@@ -95,6 +102,9 @@ def statistics_document(result: StatisticsFidResult, real: str, fake: str) -> di
         fid=result.fid,
         fid_se=None,
         fid_se_bootstrap=None,
+        replicates=0,
+        population=None,
+        clusters=None,
         n_real=result.n_real,
         n_fake=result.n_fake,
         pairing=None,

@@ -1,208 +1,251 @@
-"""Is the FID of some generators within the error range of a baseline's?"""
+"""Is the FID of a candidate within the error range of a baseline's? From features to the verdict."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.bootstrap import bootstrap_dfid_se, usual_replicates
-from p2phd_eval.stats.equivalence import EquivalenceResult, Verdict, equivalence_test
-from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
-from p2phd_eval.stats.influence import mean_standard_error, paired_differences
-from p2phd_eval.stats.pairing import (
-    NamedSet,
-    aligned,
-    common_ids,
-    examples,
-    require_same_stamps,
-    require_unique_ids,
-)
-from p2phd_eval.stats.set_checks import duplicate_warnings, few_images_warnings, format_warnings, size_warnings
+from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.stats.bootstrap import bootstrap_contrasts, usual_replicates
+from p2phd_eval.stats.decision import Decision, Scope, decide
+from p2phd_eval.stats.equivalence import EquivalenceResult, Verdict, judge_differences, require_confidence
+from p2phd_eval.stats.extrapolation import half_samples
+from p2phd_eval.stats.influence import fid_influence
+from p2phd_eval.stats.kernel_contrast import kernel_contrasts
+from p2phd_eval.stats.margins import MarginRule, parse_margin
+from p2phd_eval.stats.moments import as_features, checked_features, require_equal_dims
+from p2phd_eval.stats.sample_size import UndecidedNeeds, undecided_needs
+from p2phd_eval.stats.sampling_design import SamplingDesign, require_pairs
+from p2phd_eval.stats.swap_test import SwapTest, swap_test
 
-SCOPE_CHECKPOINTS = "A: these checkpoints (images random, models fixed)"
-
-# Below this many pairs the standard error is itself too uncertain for its intervals to be taken at their word.
-_FEW_PAIRS = 50
+_REPLICATES = 1000
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class CandidateResult:
-    """A candidate against the baseline, over the paired images."""
+class Arm:
+    """One way to train, such as fp32: the features of one or more training seeds."""
 
     name: str
-    fid: float  # FID@n, squared feature units; so are all differences and errors here
-    dfid: float  # FID(real, candidate) - FID(real, baseline); positive: the candidate is worse
-    dfid_se: float  # analytic standard error (influence function of the triplets)
-    dfid_se_bootstrap: float | None  # the same from the bootstrap; None where no replicates were asked for
-    ci90: tuple[float, float]  # of dfid, from dfid_se
-    ci95: tuple[float, float]
-    n_pairs: int
-    verdict: Verdict
-    equivalence: EquivalenceResult
-    stamp: FeatureStamp
+    runs: tuple[npt.NDArray[np.generic], ...]  # each (n, d)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ComparisonResult:
-    """Candidates against one baseline, all at the same n and on the same images."""
+class FIDComparison:
+    """A candidate against a baseline. Positive differences: the candidate is worse."""
 
-    scope: str  # which question the intervals answer: a letter and what is random
-    margin: float | None  # FID difference that still counts as none
-    n_pairs: int  # images that all sets have
-    baseline_name: str
-    baseline_fid: float  # FID@n, on the paired images
-    real_stamp: FeatureStamp
-    baseline_stamp: FeatureStamp
-    candidates: tuple[CandidateResult, ...]
-    warnings: tuple[str, ...]
+    name: str  # of the candidate
+    scope: Scope  # A: these checkpoints, images random; B: the recipes, training seeds random too
+    decision: Decision  # which difference is judged, with its error and margin, and all that was computed beside it
+    test: EquivalenceResult  # of that difference, with the verdict
+    dfid_se_bootstrap: float | None  # of dFID@n, the check of `decision.dfid_error`; None without replicates
+    replicates: int  # of the bootstrap
+    swap: SwapTest | None  # exchangeability of the images of one label map; None unless both arms are one paired run
+    needs: UndecidedNeeds | None  # what would decide an inconclusive result; None for others
+
+    @property
+    def estimate(self) -> float:
+        """The difference that is judged."""
+        return self.test.estimate
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Its two-sided interval."""
+        return self.test.interval
+
+    @property
+    def verdict(self) -> Verdict:
+        """What the data say about it."""
+        return self.test.verdict
 
 
 def compare_fid(
-    real: FeatureSet,
-    baseline: FeatureSet,
-    candidates: Sequence[NamedSet],
-    baseline_name: str,
+    real: npt.ArrayLike,
+    baseline: npt.ArrayLike,
+    candidate: npt.ArrayLike,
     *,
-    margin: float | None,
-    replicates: int | None = None,
-    seed: int = 0,
-    force: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
-) -> ComparisonResult:
-    """Compare the FID of candidates with that of a baseline, image by image, and judge the differences.
+    margin: float | str | None = None,
+    confidence: float = 0.95,
+    clusters: npt.ArrayLike | None = None,
+    replicates: int = 0,
+    rng: np.random.Generator | int | None = None,
+) -> FIDComparison:
+    """Compare the FID of a candidate with a baseline's, image by image.
 
-    Images pair up by id: the real image, the baseline's and each candidate's of one label map. Ids that a set
-    lacks are left out of all, with a warning, so that every FID here is on the same images. The verdicts are
-    about these checkpoints; they say nothing about another training run. The order of the images does not matter.
+    Row i of all arrays belongs to label map i. The difference is that of the distributions: dFID@n, extrapolated from
+    half samples, with the standard error of its influence function (see `p2phd_eval.stats.intervals`). Where that is
+    refused, the unbiased dKID is judged instead.
 
     Parameters
     ----------
-    real, baseline : FeatureSet
-        Made with the same network, resize and dtype, with unique ids.
-    candidates : sequence of (name, FeatureSet)
-        One or more, with different names.
-    baseline_name : str
-        What the baseline is called in the result and in messages.
-    margin : float or None
-        FID difference that still counts as none, > 0, set before looking at the data. With None no result
-        can be "within" or "negligible".
-    replicates : int, optional
-        Bootstrap replicates, 0 for none; by default 1000, or 20 above 2 d images, where each costs seconds.
-    seed : int
-        Of the bootstrap.
-    force : bool
-        Compare sets that were made differently, with a warning.
-    on_progress : callable, optional
-        Called with (done, total) after each replicate.
+    real : array_like, shape (n, d)
+        Features of the real images, n >= 3.
+    baseline, candidate : array_like, shape (n, d) or (S, n, d)
+        Features of the generated images; with S training seeds each, S >= 2 for both, the recipes are compared
+        (scope B).
+    margin : float or str, optional
+        Difference that still counts as none, > 0, set before looking at the data: in units of the FID, a share of
+        the baseline's FID@n such as "2%", or "seeds", 2.77 standard deviations of the baseline's seeds, which is what
+        is taken without one where there are several. With none nothing is called within the error range.
+    confidence : float
+        Of the interval, in (0.5, 1); the two one-sided tests are at 1 - confidence.
+    clusters : array_like, shape (n,), optional
+        Any label of the cluster, such as the city, of each label map.
+    replicates : int
+        Of the agreement checks, bootstrap and swap test; 0 for none.
+    rng : numpy.random.Generator or int, optional
+        Source of splits and checks, or its seed; by default 0.
 
     Returns
     -------
-    ComparisonResult
+    FIDComparison
 
     Raises
     ------
     InputError
-        If the sets were made differently (unless forced), an id repeats, fewer than two ids are shared, a name
-        repeats, width and height are swapped, or the margin is not above 0.
-    """
-    arms = [(baseline_name, baseline), *candidates]
-    _require_names([name for name, _ in arms])
-    sets = [("the real images", real), *arms]
-    stamps = [(name, features.stamp) for name, features in sets]
-    warnings = require_same_stamps(stamps, force=force)
-    named_ids = [(name, features.ids) for name, features in sets]
-    require_unique_ids(named_ids)
-    ids = common_ids(named_ids)
-    warnings += _unmatched_warnings(sets, set(ids))
-    for stamp in stamps:
-        warnings += duplicate_warnings(stamp)
-    for stamp in stamps[1:]:
-        warnings += format_warnings(real.stamp, stamp)
-    real = aligned(real, ids)
-    arms = [(name, aligned(features, ids)) for name, features in arms]
-    for arm in arms:
-        warnings += size_warnings(real, arm)
-    warnings += _bias_warnings(len(ids), real.stamp.dims)
+        If the arrays cannot be used or do not fit each other, or an option is out of range.
 
-    generated = [features.values for _, features in arms]
-    pairs = paired_differences(real.values, generated[0], generated[1:])
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from p2phd_eval.stats.comparison import compare_fid
+    >>> rng = np.random.default_rng(0)
+    >>> scene = rng.normal(size=(400, 16))
+    >>> real, fp32, amp = (scene + 0.5 * rng.normal(size=(400, 16)) for _ in range(3))
+    >>> compare_fid(real, fp32, amp, margin=0.5).verdict.value
+    'within'
+    """
+    arms = [Arm(name=name, runs=_runs(runs, name)) for name, runs in (("baseline", baseline), ("candidate", candidate))]
+    real_values = as_features(real, "real")
+    for arm in arms:
+        for run in arm.runs:
+            require_equal_dims(real_values, run)
+            require_pairs(len(real_values), len(run))
+    design = SamplingDesign.paired(len(real_values), 1 + sum(len(arm.runs) for arm in arms), clusters)
+    (result,) = compare_arms(
+        real_values,
+        arms,
+        design,
+        margin=parse_margin(margin),
+        confidence=confidence,
+        replicates=replicates,
+        rng=np.random.default_rng(0 if rng is None else rng),
+    )
+    return result
+
+
+def compare_arms(
+    real: npt.NDArray[np.generic],
+    arms: Sequence[Arm],
+    design: SamplingDesign,
+    *,
+    margin: MarginRule | None,
+    scope: Scope | None = None,
+    confidence: float = 0.95,
+    replicates: int | None = None,
+    rng: np.random.Generator,
+    progress: ProgressFactory = silent,
+) -> tuple[FIDComparison, ...]:
+    """Compare candidates with one baseline; the verdicts are adjusted for their number by Holm's method.
+
+    Parameters
+    ----------
+    real : ndarray, shape (n_r, d)
+    arms : sequence of Arm
+        The baseline, then one candidate or more.
+    design : SamplingDesign
+        Of the real set and of all runs, in the order of the arms.
+    margin : MarginRule or None
+        See `compare_fid`.
+    scope : {"A", "B"}, optional
+        By default B where every arm has two runs or more.
+    confidence, rng
+        See `compare_fid`.
+    replicates : int, optional
+        Of bootstrap and swap test, 0 for neither; by default up to 1000, fewer where each is costly.
+    progress : ProgressFactory
+        Opened for each stage.
+
+    Returns
+    -------
+    tuple of FIDComparison
+        One a candidate.
+
+    Raises
+    ------
+    InputError
+        As `compare_fid`, and if scope B is asked for with one run an arm.
+    """
+    require_confidence(confidence)
+    if scope is None:
+        scope = "B" if all(len(arm.runs) > 1 for arm in arms) else "A"
+    sets = [real, *(run for arm in arms for run in arm.runs)]
+    weights = [_weights(arms, k) for k in range(1, len(arms))]
+    splits_rng, bootstrap_rng, swap_rng = rng.spawn(3)
+    samples = None
+    if design.quarters:
+        with progress("half samples", "FIDs") as on_progress:
+            samples = half_samples(sets, design, rng=splits_rng, on_progress=on_progress)
+    whole = samples.whole if samples else tuple(fid_influence(real, fake) for fake in sets[1:])
+    with progress("KID", "tiles") as on_progress:
+        kids = kernel_contrasts(sets, np.array(weights), design, on_progress=on_progress)
+    decisions = [
+        decide(samples, whole, kid, weight, design, scope, margin) for kid, weight in zip(kids, weights, strict=True)
+    ]
+    tests = judge_differences([each.difference for each in decisions], confidence=confidence)
+
+    if replicates is None:
+        replicates = usual_replicates(max(design.sizes), real.shape[1], len(sets) - 1, _REPLICATES)
+    bootstrap: list[float | None] = [None] * len(weights)
+    if replicates:
+        with progress("bootstrap", "replicates") as on_progress:
+            spread = bootstrap_contrasts(
+                sets, np.array(weights), design, replicates=replicates, rng=bootstrap_rng, on_progress=on_progress
+            )
+        bootstrap = [each.se for each in spread]
     results = []
-    for (name, features), pair in zip(arms[1:], pairs, strict=True):
-        standard_error = mean_standard_error(pair.delta)
-        test = equivalence_test(pair.dfid, standard_error, margin=margin, n=len(ids))
+    for k, generator in enumerate(swap_rng.spawn(len(weights))):
+        swap = None
+        pair = [position for position, weight in enumerate(weights[k], start=1) if weight]
+        if replicates and len(pair) == 2 and design.drawn_together(pair):
+            with progress(f"swaps of {arms[k + 1].name}", "swaps") as on_progress:
+                baseline, candidate = (sets[position] for position in pair)
+                swap = swap_test(real, baseline, candidate, design.subset(pair), rng=generator, on_progress=on_progress)
         results.append(
-            CandidateResult(
-                name=name,
-                fid=pair.candidate.value,
-                dfid=pair.dfid,
-                dfid_se=standard_error,
-                dfid_se_bootstrap=None,
-                ci90=test.ci90,
-                ci95=test.ci95,
-                n_pairs=len(ids),
-                verdict=test.verdict,
-                equivalence=test,
-                stamp=features.stamp,
+            FIDComparison(
+                name=arms[k + 1].name,
+                scope=scope,
+                decision=decisions[k],
+                test=tests[k],
+                dfid_se_bootstrap=bootstrap[k],
+                replicates=replicates,
+                swap=swap,
+                needs=_needs(decisions[k], tests[k], scope),
             )
         )
-    if replicates is None:
-        replicates = usual_replicates(len(ids), real.stamp.dims, 1000)
-    if replicates:
-        spread = bootstrap_dfid_se(
-            real.values,
-            generated[0],
-            generated[1:],
-            replicates=replicates,
-            rng=np.random.default_rng(seed),
-            on_progress=on_progress,
-        )
-        results = [
-            dataclasses.replace(result, dfid_se_bootstrap=bootstrap.se)
-            for result, bootstrap in zip(results, spread, strict=True)
-        ]
-    return ComparisonResult(
-        scope=SCOPE_CHECKPOINTS,
-        margin=margin,
-        n_pairs=len(ids),
-        baseline_name=baseline_name,
-        baseline_fid=pairs[0].baseline.value,
-        real_stamp=real.stamp,
-        baseline_stamp=baseline.stamp,
-        candidates=tuple(results),
-        warnings=warnings,
+    return tuple(results)
+
+
+def _weights(arms: Sequence[Arm], candidate: int) -> tuple[float, ...]:
+    """The weights of all runs in the difference of a candidate's mean from the baseline's."""
+    signs = {0: -1, candidate: 1}
+    return tuple(signs.get(k, 0) / len(arm.runs) for k, arm in enumerate(arms) for _ in arm.runs)
+
+
+def _needs(decision: Decision, test: EquivalenceResult, scope: Scope) -> UndecidedNeeds | None:
+    if test.verdict is not Verdict.INCONCLUSIVE:
+        return None
+    return undecided_needs(
+        decision.components, test.estimate, test.margin, recipes=scope == "B", confidence=test.confidence
     )
 
 
-def _require_names(names: list[str]) -> None:
-    name, count = Counter(names).most_common(1)[0]
-    if count > 1:
-        raise InputError(
-            "names", expected="a different name for the baseline and each candidate", found=f"{count} x {name!r}"
-        )
-    if len(names) < 2:
-        raise InputError("candidates", expected="at least one", found="none")
-
-
-def _unmatched_warnings(sets: Sequence[NamedSet], shared: set[str]) -> tuple[str, ...]:
-    left_out = [(name, set(features.ids) - shared) for name, features in sets]
-    return tuple(
-        f"{len(ids)} of the images of {name} are left out, because another set lacks them: {examples(ids)}"
-        for name, ids in left_out
-        if ids
-    )
-
-
-def _bias_warnings(n: int, dims: int) -> tuple[str, ...]:
-    warnings = few_images_warnings(n, dims)
-    if warnings:
-        warnings += (
-            f"the difference is at n = {n} too: its baseline and candidate share the bias only as far as their "
-            "images are equally diverse",
-        )
-    if n < _FEW_PAIRS:
-        warnings += (f"only {n} pairs: below {_FEW_PAIRS} the standard errors are themselves uncertain",)
-    return warnings
+def _runs(values: npt.ArrayLike, name: str) -> tuple[npt.NDArray[np.generic], ...]:
+    array = np.asarray(values)
+    runs = array if array.ndim == 3 else array[None]
+    if not len(runs):
+        raise InputError(f"{name} features", expected="at least one run", found=f"shape {array.shape}")
+    return tuple(checked_features(run, name) for run in runs)

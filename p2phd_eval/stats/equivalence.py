@@ -1,14 +1,16 @@
-"""From a difference, its standard error and a margin to a verdict (TOST)."""
+"""From differences, their standard errors and a margin to verdicts (TOST)."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from enum import Enum
 
 from scipy import stats
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.sampling_design import StandardError
 
 
 class Verdict(str, Enum):
@@ -22,99 +24,105 @@ class Verdict(str, Enum):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Difference:
+    """A difference to be judged; positive means that the candidate is worse."""
+
+    estimate: float  # in units of the metric
+    error: StandardError
+    margin: float | None  # the difference that still counts as none, > 0, set before looking at the data
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class EquivalenceResult:
-    """A difference with its intervals and its verdict; positive means that the candidate is worse."""
+    """A difference with its intervals, its tests and its verdict; positive means that the candidate is worse."""
 
-    estimate: float  # in units of the FID, like every number here but the p-value and the counts
+    estimate: float  # in units of the metric, like every number here but p-values and counts
     standard_error: float
-    margin: float | None  # the difference that still counts as none, or None where nobody set one
     df: float  # degrees of freedom of the t quantiles; infinity is the normal distribution
-    ci90: tuple[float, float]
-    ci95: tuple[float, float]
-    verdict: Verdict
-    material: bool  # worse or better, and the 95 % interval lies wholly beyond the margin
-    non_inferior: bool | None  # whether the one-sided 95 % upper bound is below the margin; None without one
-    p_equivalence: float | None  # TOST p-value, the larger of its two; None without a margin
+    confidence: float  # of `interval`
+    interval: tuple[float, float]  # two-sided, at `confidence`
+    tost_interval: tuple[float, float]  # at 2 confidence - 1: inside the margins where both one-sided tests reject
+    margin: float | None  # the difference that still counts as none, or None where there is none
+    p_difference: float  # two-sided, of no difference
+    p_lower: float | None  # one-sided, of a difference of -margin or less; None without a margin
+    p_upper: float | None  # one-sided, of a difference of margin or more
+    p_difference_holm: float  # adjusted for all differences that were judged together
+    p_equivalence_holm: float | None  # the larger one-sided p-value, adjusted likewise
+    verdict: Verdict  # from the adjusted p-values
+    material: bool  # worse or better, and `interval` lies wholly beyond the margin
+    non_inferior: bool | None  # whether p_upper is below 1 - confidence; None without a margin
     reason: str  # one sentence with the numbers
-    n_needed: int | None  # images that would decide an inconclusive result; None where none would
 
 
-def equivalence_test(
-    estimate: float, standard_error: float, *, margin: float | None, n: int, df: float = math.inf
-) -> EquivalenceResult:
-    """Judge a difference by two one-sided tests at 5 % and by its 95 % interval.
+def equivalence_test(difference: Difference, *, confidence: float = 0.95) -> EquivalenceResult:
+    """Judge one difference; see `judge_differences`."""
+    return judge_differences([difference], confidence=confidence)[0]
+
+
+def judge_differences(differences: Sequence[Difference], *, confidence: float = 0.95) -> tuple[EquivalenceResult, ...]:
+    """Judge differences by two one-sided tests and by a two-sided one, each at 1 - confidence.
 
     In this order:
 
-    1. 90 % interval inside (-margin, margin), 95 % interval contains 0: within.
-    2. 90 % interval inside (-margin, margin), 95 % interval excludes 0: negligible.
-    3. 95 % interval excludes 0: worse (above 0) or better (below 0).
+    1. both one-sided tests reject, the two-sided does not: within.
+    2. both one-sided tests reject, and so does the two-sided: negligible.
+    3. the two-sided test rejects: worse (above 0) or better (below 0).
     4. otherwise: inconclusive.
 
-    Without a margin the first two are not available. A 95 % interval that contains 0 never counts as "within".
+    For one difference at 95 %: within where the 90 % interval lies inside (-margin, margin) and the 95 % interval
+    contains 0, and so on. For several, p-values are adjusted by Holm's method, which keeps the probability of any
+    false "within" among them, and of any false "worse" or "better", at 5 %; the intervals stay those of each alone.
+    Without a margin the first two are not available: that no difference was detected never counts as "within".
 
     Parameters
     ----------
-    estimate : float
-        The difference; positive means that the candidate is worse.
-    standard_error : float
-        Of the estimate, >= 0. With 0 both intervals are the estimate itself.
-    margin : float or None
-        Above 0, in units of the estimate, set before looking at the data.
-    n : int
-        Number of images (pairs) behind the standard error.
-    df : float
-        Degrees of freedom of the t quantiles.
+    differences : sequence of Difference
+        Judged as one family. A standard error of 0 makes the estimate itself the interval.
+    confidence : float
+        In (0.5, 1).
 
     Returns
     -------
-    EquivalenceResult
+    tuple of EquivalenceResult
 
     Raises
     ------
     InputError
-        If the margin is not above 0, or another number is not usable.
-
-    Notes
-    -----
-    `n_needed` answers: if the estimate e and the standard deviation of an image stayed as they are, so that the
-    standard error were s sqrt(n/n'), from which n' on would the result be decided? The 95 % interval excludes 0
-    above n (q_.975 s / |e|)^2; the 90 % interval is inside the margin above n (q_.95 s / (margin - |e|))^2, where
-    |e| < margin. It is the smaller of the two, and None where neither exists.
+        If a margin is not above 0, or another number is not usable.
 
     References
     ----------
-    Schuirmann (1987); Lakens (2017).
+    Schuirmann (1987) and Lakens (2017), for the two one-sided tests; Holm (1979).
     """
-    require_margin(margin)
-    _require_usable(estimate, standard_error, n, df)
-    q90, q95 = float(stats.t.ppf(0.95, df)), float(stats.t.ppf(0.975, df))
-    ci90 = (estimate - q90 * standard_error, estimate + q90 * standard_error)
-    ci95 = (estimate - q95 * standard_error, estimate + q95 * standard_error)
-    contains_zero = ci95[0] <= 0 <= ci95[1]
-    equivalent = margin is not None and -margin < ci90[0] and ci90[1] < margin
-
-    if equivalent:
-        verdict = Verdict.WITHIN if contains_zero else Verdict.NEGLIGIBLE
-    elif contains_zero:
-        verdict = Verdict.INCONCLUSIVE
-    else:
-        verdict = Verdict.WORSE if estimate > 0 else Verdict.BETTER
-    decided = verdict is not Verdict.INCONCLUSIVE
-    return EquivalenceResult(
-        estimate=estimate,
-        standard_error=standard_error,
-        margin=margin,
-        df=df,
-        ci90=ci90,
-        ci95=ci95,
-        verdict=verdict,
-        material=margin is not None and (ci95[0] > margin or ci95[1] < -margin),
-        non_inferior=None if margin is None else ci90[1] < margin,
-        p_equivalence=None if margin is None else _tost_p(estimate, standard_error, margin, df),
-        reason=_reason(margin, ci90, ci95, equivalent=equivalent, contains_zero=contains_zero),
-        n_needed=None if decided else _n_needed(estimate, standard_error, margin, n, q90, q95),
+    require_confidence(confidence)
+    for each in differences:
+        require_margin(each.margin)
+        _require_usable(each)
+    tests = [_Tests(each) for each in differences]
+    detections = holm([each.p_difference for each in tests])
+    one_sided = {
+        k: max(each.p_lower, each.p_upper)
+        for k, each in enumerate(tests)
+        if each.p_lower is not None and each.p_upper is not None
+    }
+    equivalences = dict(zip(one_sided, holm(list(one_sided.values())), strict=True))
+    return tuple(
+        _judge(each, tests[k], detections[k], equivalences.get(k), confidence, len(differences))
+        for k, each in enumerate(differences)
     )
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p-values so that rejecting those below alpha makes any false rejection at most alpha probable.
+
+    The k-th smallest of m, k from 0, becomes the maximum of (m - j) p_j over j <= k, at most 1 (Holm 1979).
+    """
+    adjusted = [0.0] * len(p_values)
+    largest = 0.0
+    for rank, place in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[place]))
+        adjusted[place] = largest
+    return adjusted
 
 
 def require_margin(margin: float | None) -> None:
@@ -122,66 +130,121 @@ def require_margin(margin: float | None) -> None:
     if margin is not None and not (math.isfinite(margin) and margin > 0):
         raise InputError(
             "--margin",
-            expected="a number above 0: the FID difference that still counts as none",
+            expected="a number above 0: the difference that still counts as none",
             found=str(margin),
             fix="Give such a margin, or none: then no result is called within the error range.",
         )
 
 
-def _require_usable(estimate: float, standard_error: float, n: int, df: float) -> None:
+def require_confidence(confidence: float) -> None:
+    """Raise InputError unless the confidence of an interval is a number between one half and 1."""
+    if not 0.5 < confidence < 1:
+        raise InputError(
+            "--confidence",
+            expected="a number above 0.5 and below 1, such as 0.95",
+            found=str(confidence),
+            fix="For 95 % give 0.95.",
+        )
+
+
+def t_interval(estimate: float, error: StandardError, confidence: float) -> tuple[float, float]:
+    """Two-sided interval of an estimate by the t distribution."""
+    reach = float(stats.t.ppf(0.5 + confidence / 2, error.df)) * error.value
+    return estimate - reach, estimate + reach
+
+
+class _Tests:
+    """The p-values of one difference, before any adjustment."""
+
+    def __init__(self, difference: Difference) -> None:
+        estimate, error, margin = difference.estimate, difference.error, difference.margin
+        self.p_difference = min(1.0, 2 * _upper_tail(abs(estimate), error))
+        self.p_lower = None if margin is None else _upper_tail(estimate + margin, error)
+        self.p_upper = None if margin is None else _upper_tail(margin - estimate, error)
+
+
+def _upper_tail(distance: float, error: StandardError) -> float:
+    """One-sided p-value of an estimate this far on the right side of a bound."""
+    if error.value == 0:
+        return 0.0 if distance > 0 else 1.0
+    return float(stats.t.sf(distance / error.value, error.df))
+
+
+def _judge(
+    difference: Difference,
+    test: _Tests,
+    p_difference: float,
+    p_equivalence: float | None,
+    confidence: float,
+    family: int,
+) -> EquivalenceResult:
+    alpha = 1 - confidence
+    estimate, margin = difference.estimate, difference.margin
+    interval = t_interval(estimate, difference.error, confidence)
+    tost_interval = t_interval(estimate, difference.error, 2 * confidence - 1)
+    detected = p_difference < alpha
+    equivalent = p_equivalence is not None and p_equivalence < alpha
+    if equivalent:
+        verdict = Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
+    elif detected:
+        verdict = Verdict.WORSE if estimate > 0 else Verdict.BETTER
+    else:
+        verdict = Verdict.INCONCLUSIVE
+    beyond = margin is not None and (interval[0] > margin or interval[1] < -margin)
+    return EquivalenceResult(
+        estimate=estimate,
+        standard_error=difference.error.value,
+        df=difference.error.df,
+        confidence=confidence,
+        interval=interval,
+        tost_interval=tost_interval,
+        margin=margin,
+        p_difference=test.p_difference,
+        p_lower=test.p_lower,
+        p_upper=test.p_upper,
+        p_difference_holm=p_difference,
+        p_equivalence_holm=p_equivalence,
+        verdict=verdict,
+        material=beyond and verdict in (Verdict.WORSE, Verdict.BETTER),
+        non_inferior=None if test.p_upper is None else test.p_upper < alpha,
+        reason=_reason(
+            margin,
+            (tost_interval, 2 * confidence - 1),
+            (interval, confidence),
+            equivalent=equivalent,
+            detected=detected,
+            adjusted=family > 1,
+        ),
+    )
+
+
+def _require_usable(difference: Difference) -> None:
+    estimate, error = difference.estimate, difference.error
     if not math.isfinite(estimate):
         raise InputError("estimate", expected="a finite number", found=str(estimate))
-    if not (math.isfinite(standard_error) and standard_error >= 0):
-        raise InputError("standard error", expected="a finite number, not negative", found=str(standard_error))
-    if n < 2:
-        raise InputError("n", expected="at least 2 images", found=str(n))
-    if not df > 0:
-        raise InputError("df", expected="degrees of freedom above 0", found=str(df))
-
-
-def _tost_p(estimate: float, standard_error: float, margin: float, df: float) -> float:
-    room = margin - abs(estimate)
-    if standard_error == 0:
-        return 0.0 if room > 0 else 1.0
-    return float(stats.t.sf(room / standard_error, df))
-
-
-def _n_needed(
-    estimate: float, standard_error: float, margin: float | None, n: int, q90: float, q95: float
-) -> int | None:
-    size = abs(estimate)
-    limits = []
-    if size > 0:
-        limits.append(_square(q95 * standard_error / size) * n)
-    if margin is not None and size < margin:
-        limits.append(_square(q90 * standard_error / (margin - size)) * n)
-    # Rounding must not call the n at hand enough: it was inconclusive.
-    return max(math.floor(min(limits)) + 1, n + 1) if limits and math.isfinite(min(limits)) else None
-
-
-def _square(ratio: float) -> float:
-    # `**` raises where the result overflows; the product is infinite, which means that no n is enough.
-    return ratio * ratio
+    if not (math.isfinite(error.value) and error.value >= 0):
+        raise InputError("standard error", expected="a finite number, not negative", found=str(error.value))
+    if not error.df > 0:
+        raise InputError("df", expected="degrees of freedom above 0", found=str(error.df))
 
 
 def _reason(
     margin: float | None,
-    ci90: tuple[float, float],
-    ci95: tuple[float, float],
+    tost: tuple[tuple[float, float], float],
+    two_sided: tuple[tuple[float, float], float],
     *,
     equivalent: bool,
-    contains_zero: bool,
+    detected: bool,
+    adjusted: bool,
 ) -> str:
-    zero = "contains 0" if contains_zero else "excludes 0"
+    after = " (after Holm's adjustment)" if adjusted else ""
+    zero = f"{_text(*two_sided)} {'excludes' if detected else 'contains'} 0{after}"
     if margin is None:
-        return (
-            f"the 95 % interval {_text(ci95)} {zero}; without a margin no result can be called within the "
-            "error range or negligible"
-        )
+        return f"the {zero}; without a margin no result can be called within the error range or negligible"
     inside = "lies inside" if equivalent else "does not lie inside"
-    link = "and" if equivalent == contains_zero else "but"
-    return f"the 90 % interval {_text(ci90)} {inside} ±{margin:.4g} {link} the 95 % interval {_text(ci95)} {zero}"
+    link = "but" if equivalent == detected else "and"
+    return f"the {_text(*tost)} {inside} ±{margin:.4g}{after} {link} the {zero}"
 
 
-def _text(interval: tuple[float, float]) -> str:
-    return f"({interval[0]:.4g}, {interval[1]:.4g})"
+def _text(interval: tuple[float, float], confidence: float) -> str:
+    return f"{100 * confidence:.4g} % interval ({interval[0]:.4g}, {interval[1]:.4g})"

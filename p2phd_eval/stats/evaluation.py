@@ -1,19 +1,25 @@
-"""The FID of one set of generated images, with its standard errors."""
+"""The FID of one set of generated images, with its standard errors and its interval."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
 
-from p2phd_eval.stats.bootstrap import bootstrap_fid_se, usual_replicates
+from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.stats.bootstrap import bootstrap_contrasts, usual_replicates
+from p2phd_eval.stats.cluster_rules import ClusterRule
+from p2phd_eval.stats.equivalence import require_confidence
+from p2phd_eval.stats.extrapolation import half_samples
 from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.stats.frechet import FrechetDistance
-from p2phd_eval.stats.influence import fid_influence, independent_standard_error, paired_standard_error
+from p2phd_eval.stats.influence import fid_influence
+from p2phd_eval.stats.intervals import FIDInterval, at_n_error, interval_of
 from p2phd_eval.stats.pairing import require_same_stamps, sorted_by_id
+from p2phd_eval.stats.sampling_design import Block, SamplingDesign, cluster_codes
 from p2phd_eval.stats.set_checks import (
+    cluster_warnings,
     count_warnings,
     duplicate_warnings,
     few_images_warnings,
@@ -21,17 +27,22 @@ from p2phd_eval.stats.set_checks import (
     size_warnings,
 )
 
+_REPLICATES = 200
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FidResult:
-    """FID@n: at this number of images, with finite n biased upward."""
+    """FID@n, with finite n biased upward, and the interval of the distributions' FID."""
 
     fid: float  # squared feature units
     fid_se: float  # analytic standard error (influence function), in units of the FID
     fid_se_bootstrap: float | None  # the same from the bootstrap; None where no replicates were asked for
+    replicates: int  # of the bootstrap
+    interval: FIDInterval | None  # of the distributions' FID; None below 8 images or clusters, or if not asked for
+    clusters: int | None  # of images that are alike; None where each is its own
     n_real: int  # number of images
     n_fake: int
-    pairing: Literal["paired", "independent"]  # what both standard errors assume
+    pairing: Literal["paired", "independent"]  # what all errors assume
     distance: FrechetDistance
     real_stamp: FeatureStamp
     fake_stamp: FeatureStamp
@@ -42,12 +53,15 @@ def evaluate_fid(
     real: FeatureSet,
     fake: FeatureSet,
     *,
+    confidence: float = 0.95,
+    cluster_by: ClusterRule | None = None,
+    extrapolate: bool = True,
     replicates: int | None = None,
     seed: int = 0,
     force: bool = False,
-    on_progress: Callable[[int, int], None] | None = None,
+    progress: ProgressFactory = silent,
 ) -> FidResult:
-    """FID between real and generated images, with two standard errors.
+    """FID between real and generated images, with two standard errors and an interval.
 
     Where both sets hold the same ids, once each, image i of both comes from the same label map: the sets are
     aligned and the errors are those of pairs. Otherwise they are those of two independent samples. The order of
@@ -57,14 +71,20 @@ def evaluate_fid(
     ----------
     real, fake : FeatureSet
         Made with the same network, resize and dtype; at least 2 images each.
+    confidence : float
+        Of the interval, in (0.5, 1).
+    cluster_by : ClusterRule, optional
+        Which images are alike, such as those of one city; by default each is its own.
+    extrapolate : bool
+        Whether to compute the interval; see `p2phd_eval.stats.intervals`.
     replicates : int, optional
-        Bootstrap replicates, 0 for none; by default 200, or 20 above 2 d images, where each costs seconds.
+        Bootstrap replicates, 0 for none; by default up to 200, fewer where each is costly.
     seed : int
-        Of the bootstrap.
+        Of the splits and of the bootstrap.
     force : bool
         Compare sets that were made differently, with a warning.
-    on_progress : callable, optional
-        Called with (done, total) after each replicate.
+    progress : ProgressFactory
+        Opened for each stage.
 
     Returns
     -------
@@ -73,8 +93,10 @@ def evaluate_fid(
     Raises
     ------
     InputError
-        If the sets were made differently (unless forced), hold too few images, or have width and height swapped.
+        If the sets were made differently (unless forced), hold too few images, have width and height swapped, or
+        the rule does not cover all images.
     """
+    require_confidence(confidence)
     named = [("the real images", real.stamp), ("the generated images", fake.stamp)]
     warnings = require_same_stamps(named, force=force)
     warnings += size_warnings(real, ("the generated images", fake))
@@ -89,26 +111,40 @@ def evaluate_fid(
             "take all images as independent",
         )
     real, fake = sorted_by_id(real), sorted_by_id(fake)
-
-    influence = fid_influence(real.values, fake.values)
+    sets = [real.values, fake.values]
+    design = _design(real, fake, paired, cluster_by)
+    warnings += cluster_warnings(design)
+    splits_rng, bootstrap_rng = np.random.default_rng(seed).spawn(2)
+    interval = None
+    if extrapolate and design.quarters:
+        with progress("half samples", "FIDs") as on_progress:
+            samples = half_samples(sets, design, rng=splits_rng, on_progress=on_progress)
+        interval = interval_of(samples, design, confidence)
+        influence = samples.whole[0]
+    else:
+        influence = fid_influence(*sets)
     if replicates is None:
-        replicates = usual_replicates(min(len(real), len(fake)), real.stamp.dims, 200)
+        replicates = usual_replicates(max(len(real), len(fake)), real.stamp.dims, 1, _REPLICATES)
     bootstrap = None
     if replicates:
-        bootstrap = bootstrap_fid_se(
-            real.values,
-            fake.values,
-            paired=paired,
-            replicates=replicates,
-            rng=np.random.default_rng(seed),
-            on_progress=on_progress,
-        )
+        with progress("bootstrap", "replicates") as on_progress:
+            (bootstrap,) = bootstrap_contrasts(
+                sets,
+                np.ones((1, 1)),
+                design,
+                replicates=replicates,
+                rng=bootstrap_rng,
+                on_progress=on_progress,
+            )
     if influence.distance.note:
         warnings += (influence.distance.note,)
     return FidResult(
         fid=influence.distance.value,
-        fid_se=paired_standard_error(influence) if paired else independent_standard_error(influence),
+        fid_se=at_n_error([influence], (1.0,), design).value,
         fid_se_bootstrap=None if bootstrap is None else bootstrap.se,
+        replicates=replicates,
+        interval=interval,
+        clusters=design.clusters if design.clustered else None,
         n_real=len(real),
         n_fake=len(fake),
         pairing="paired" if paired else "independent",
@@ -116,4 +152,16 @@ def evaluate_fid(
         real_stamp=real.stamp,
         fake_stamp=fake.stamp,
         warnings=warnings,
+    )
+
+
+def _design(real: FeatureSet, fake: FeatureSet, paired: bool, cluster_by: ClusterRule | None) -> SamplingDesign:
+    clusters = [None if cluster_by is None else cluster_by.labels(each.ids) for each in (real, fake)]
+    if paired:
+        return SamplingDesign.paired(len(real), 2, clusters[0])
+    return SamplingDesign(
+        [
+            Block(sets=(k,), cluster_of=cluster_codes(labels, len(each)))
+            for k, (labels, each) in enumerate(zip(clusters, (real, fake), strict=True))
+        ]
     )

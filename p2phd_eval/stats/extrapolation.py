@@ -1,8 +1,8 @@
-"""The FID of infinitely many images, extrapolated from the FIDs of parts of the sets.
+"""Half-sample Richardson extrapolation: the FID of all images minus the bias that halves of them show.
 
 The FID of n images is biased upward by about c/n, where c depends on the generator, so a fixed n does not cancel it
-(Bińkowski et al. 2018, appendix D.2). Both sets are finite here, so both shrink together: the bias of a part with
-the share f of both is then c/(f n), whatever the sizes of the two sets.
+(Bińkowski et al. 2018, appendix D.2). Halves of both sets show twice the bias, so 2 F_n - F_{n/2} is free of it, as in
+the first step of Richardson's "deferred approach to the limit" (1927). Quarters tell whether the bias falls as c/n.
 """
 
 from __future__ import annotations
@@ -12,249 +12,220 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from threadpoolctl import threadpool_limits
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.bootstrap import ResampledFid
-from p2phd_eval.stats.frechet import frechet_distance, frechet_distance_from_moments
-from p2phd_eval.stats.moments import checked_features, merge_moments, moments, require_equal_dims
+from p2phd_eval.stats.frechet import frechet_distance
+from p2phd_eval.stats.influence import FidInfluence, fid_influence
+from p2phd_eval.stats.moments import checked_features, require_equal_dims
+from p2phd_eval.stats.sampling_design import Rows, SamplingDesign
+from p2phd_eval.stats.threads import map_in_threads
 
 Progress = Callable[[int, int], None]
-Rows = npt.NDArray[np.int64]
+Sets = Sequence[npt.NDArray[np.generic]]
 
 SLOPE_RANGE = (1.7, 2.3)  # of the slope ratio within which the bias is taken to be c/n, where it is 2
-
-# The authors' smallest part. Far below it, where images are fewer than features, the bias does not fall as c/n yet.
-_SMALLEST_PART = 5000
+USUAL_SPLITS = 10
 
 # A bias below this share of the covariances' traces is rounding.
 _NO_BIAS = 1e-10
 
+# With a slope ratio below it the bias falls so slowly that what is left of it cannot be told from its gaps.
+FLAT_SLOPE = 1.2
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HalfSampleRichardson:
-    """2 F_n - F_{n/2}: the FID of all images minus the bias that the halves show."""
+    """2 F_n - F_{n/2} of some FIDs' weighted sum, such as one FID or a difference of two."""
 
-    value: float  # estimate of the distributions' FID; may be below 0
-    fid: float  # F_n, of all images
-    fid_half: float  # F_{n/2}, mean over both halves of all splits
-    fid_quarter: float  # F_{n/4}, mean over the four quarters of all splits
-    slope_ratio: float | None  # (F_{n/4} - F_{n/2}) / (F_{n/2} - F_n); None where the halves show no bias
-    slope_holds: bool  # whether the ratio lies in SLOPE_RANGE, so that the extrapolation may be believed
+    value: float  # estimate for the distributions; of one FID it may be below 0
+    at_n: float  # F_n, of all images
+    at_half: float  # F_{n/2}, mean over both halves of all splits
+    at_quarter: float  # F_{n/4}, mean over the four quarters of all splits
+    slope_ratio: float | None  # (F_{n/4} - F_{n/2}) / (F_{n/2} - F_n), of the FID where it is worst; None without bias
+    slope_holds: bool  # whether all these ratios lie in SLOPE_RANGE, so that the bias is c/n
+    residual_bias: (
+        float | None
+    )  # what the extrapolation may have left, >= 0; None: no bound; see `HalfSamples.contrast`
+    influences: tuple[npt.NDArray[np.float64], ...]  # of each set's images on `value`; [0] of the real ones, (n_k,)
     splits: int
-    evaluations: int  # FIDs computed
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class FidInfinity:
-    """Intercept of the line through FIDs of parts of the sets against 1/n."""
+class HalfSamples:
+    """FIDs of K generated sets, of their halves and of their quarters, all against parts of the same real set."""
 
-    value: float  # estimate of the distributions' FID; may be below 0
-    slope: float  # c of the bias c/n, n being the generated images
-    sizes: tuple[int, ...]  # generated images of each part
-    fids: tuple[float, ...]  # FID of each part
+    whole: tuple[FidInfluence, ...]  # K, of all images
+    half_fids: npt.NDArray[np.float64]  # (K,), mean over both halves of all splits
+    quarter_fids: npt.NDArray[np.float64]  # (K,)
+    half_real: npt.NDArray[np.float64]  # (K, n_r), mean influence of the real images on the mean FID of the halves
+    half_fake: tuple[npt.NDArray[np.float64], ...]  # K of (n_k,), that of the generated ones
+    splits: int
+
+    def contrast(self, weights: Sequence[float]) -> HalfSampleRichardson:
+        """Extrapolate sum_k weights_k FID(real, set k).
+
+        The influence of an image on the estimate is the derivative of what is computed, 2 psi_n - psi_{n/2}: that of
+        the FID alone overstates the standard error by a factor of 2 where the features are heavy-tailed, since the
+        bias, which the extrapolation removes, follows the images' norms.
+
+        With g = F_{n/2} - F_n of the sum and the slope ratio r of the FID whose ratio is farthest from 2, the
+        residual bias is at most about
+
+            |g| |r - 2| / 3        where r is in SLOPE_RANGE: the next term, c2/n^2, as in Romberg's scheme,
+            |g| (1/(r - 1) - 1)    where r is below: what a geometric series of the increments still adds,
+            |g| |r - 2|            where r is above.
+
+        Where r is below 1.2 no bound is known. (The ratio of a difference itself is too noisy to tell anything.)
+
+        Parameters
+        ----------
+        weights : sequence of float
+            K weights, such as (1,) for one FID and (-1, 1) for a difference.
+
+        Returns
+        -------
+        HalfSampleRichardson
+        """
+        used = np.asarray(weights, dtype=np.float64)
+        fids = np.array([each.distance.value for each in self.whole])
+        gaps, steps = self.half_fids - fids, self.quarter_fids - self.half_fids
+        scale = np.array([each.distance.trace_real + each.distance.trace_fake for each in self.whole])
+        known = [float(steps[k] / gaps[k]) for k in np.flatnonzero(used) if gaps[k] > _NO_BIAS * scale[k]]
+        biased = len(known) == int(np.count_nonzero(used))
+        gap = float(used @ gaps)
+        real = sum(w * (2 * each.real - half) for w, each, half in zip(used, self.whole, self.half_real, strict=True))
+        return HalfSampleRichardson(
+            value=float(used @ (fids - gaps)),
+            at_n=float(used @ fids),
+            at_half=float(used @ self.half_fids),
+            at_quarter=float(used @ self.quarter_fids),
+            slope_ratio=max(known, key=lambda ratio: abs(ratio - 2)) if biased else None,
+            slope_holds=biased and all(SLOPE_RANGE[0] <= ratio <= SLOPE_RANGE[1] for ratio in known),
+            residual_bias=_residual_bias(gap, known) if biased else _above(abs(gap), _NO_BIAS * scale[used != 0].max()),
+            influences=(
+                np.asarray(real),
+                *(w * (2 * each.fake - half) for w, each, half in zip(used, self.whole, self.half_fake, strict=True)),
+            ),
+            splits=self.splits,
+        )
 
 
-def half_sample_richardson(
-    real: npt.ArrayLike,
-    fake: npt.ArrayLike,
+def half_samples(
+    sets: Sequence[npt.ArrayLike],
+    design: SamplingDesign,
     *,
-    paired: bool,
-    splits: int = 10,
+    splits: int = USUAL_SPLITS,
     rng: np.random.Generator,
     on_progress: Progress | None = None,
-) -> HalfSampleRichardson:
-    """Richardson extrapolation of the FID from complementary halves, without replacement.
+) -> HalfSamples:
+    """FIDs of all images and of complementary halves and quarters, without replacement.
 
-    Split k orders the images by the k-th generator g of `rng.spawn(splits)`: the real ones by `g.permutation(n_r)`,
-    then, unless paired, the generated ones by `g.permutation(n_g)`. It halves each order, and each half again.
+    Split k cuts all sets by `design.split` with the k-th generator of `rng.spawn(splits)`: whole clusters stay
+    together, and so do images that were drawn together. Equal sets of the same block give equal FIDs, to the bit.
 
     Parameters
     ----------
-    real : array_like, shape (n_r, d)
-        Features of the real images, n_r >= 8, so that a quarter has a covariance.
-    fake : array_like, shape (n_g, d)
-        Features of the generated images, n_g >= 8.
-    paired : bool
-        Whether real image i and generated image i share a label map and stay together (n_r = n_g).
+    sets : sequence of array_like, each of shape (n_k, d)
+        Features: the real images, then K generated sets.
+    design : SamplingDesign
+        At least 8 images, or clusters, a block, so that a quarter has a covariance.
     splits : int, optional
         At least 1.
     rng : numpy.random.Generator
         Source of the splits.
     on_progress : callable, optional
-        Called with (splits done, splits).
+        Called with (FIDs done, FIDs).
 
     Returns
     -------
-    HalfSampleRichardson
+    HalfSamples
 
     Raises
     ------
     InputError
-        If a set cannot be used or is too small, the two do not fit each other, or `splits` is below 1.
-
-    Notes
-    -----
-    A split costs six FIDs. Up to n = d they come from one cross-Gram matrix; beyond n = 4 d the moments of the
-    quarters, merged, are those of the halves. It is the first step of Richardson's "deferred approach to the
-    limit" (1927).
+        If a set cannot be used or is too small, or `splits` is below 1.
     """
-    sets = _SubsetFid(real, fake, paired=paired)
+    values = [checked_features(each, "real" if k == 0 else "generated") for k, each in enumerate(sets)]
+    for fake in values[1:]:
+        require_equal_dims(values[0], fake)
     if splits < 1:
         raise InputError("splits", expected="at least 1 half split", found=str(splits))
-    halves, quarters = [], []
-    with sets.threads():
-        whole = frechet_distance(sets.real, sets.fake)
-        for done, generator in enumerate(rng.spawn(splits), start=1):
-            half, quarter = sets.split(*sets.orders(generator))
-            halves += half
-            quarters += quarter
-            if on_progress is not None:
-                on_progress(done, splits)
-    fid_half, fid_quarter = float(np.mean(halves)), float(np.mean(quarters))
-    bias = fid_half - whole.value
-    ratio = (fid_quarter - fid_half) / bias if bias > _NO_BIAS * (whole.trace_real + whole.trace_fake) else None
-    return HalfSampleRichardson(
-        value=2 * whole.value - fid_half,
-        fid=whole.value,
-        fid_half=fid_half,
-        fid_quarter=fid_quarter,
-        slope_ratio=ratio,
-        slope_holds=ratio is not None and SLOPE_RANGE[0] <= ratio <= SLOPE_RANGE[1],
+    if not design.quarters:
+        raise InputError(
+            "features",
+            expected=f"at least 8 {design.unit}, none above a sixth of all, so that a quarter has a covariance",
+            found=str(design.clusters),
+            fix=f"Give more {design.unit}.",
+        )
+    first_equal = [next(j for j in range(k + 1) if _same(values, design, j, k)) for k in range(len(values))]
+    fakes = sorted(set(first_equal[1:]))
+    cuts = [design.split(generator, 4) for generator in rng.spawn(splits)]
+    parts = [_parts(quarters) for quarters in cuts]
+    jobs: list[tuple[int, int | None]] = [(k, None) for k in fakes]
+    jobs += [(k, split) for split in range(splits) for k in fakes]
+
+    def work(job: tuple[int, int | None]) -> tuple[list[FidInfluence], list[float]]:
+        k, split = job
+        if split is None:
+            return [fid_influence(values[0], values[k])], []
+        halves, quarters = parts[split]
+        influences = [fid_influence(values[0][half[0]], values[k][half[k]]) for half in halves]
+        return influences, [frechet_distance(values[0][rows[0]], values[k][rows[k]]).value for rows in quarters]
+
+    results = dict(zip(jobs, map_in_threads(work, jobs, _small(values), on_progress), strict=True))
+    whole = {k: results[k, None][0][0] for k in fakes}
+    half_fids, quarter_fids, half_real, half_fake = {}, {}, {}, {}
+    for k in fakes:
+        of_splits = [results[k, split] for split in range(splits)]
+        half_fids[k] = float(np.mean([each.distance.value for halves, _ in of_splits for each in halves]))
+        quarter_fids[k] = float(np.mean([value for _, quarters in of_splits for value in quarters]))
+        half_real[k], half_fake[k] = np.zeros(len(values[0])), np.zeros(len(values[k]))
+        for (influences, _), (halves, _) in zip(of_splits, parts, strict=True):
+            for each, half in zip(influences, halves, strict=True):
+                # A half is 1/s of the images, so that weight moved onto an image of it counts s-fold in the half.
+                half_real[k][half[0]] += each.real * len(values[0]) / (2 * len(half[0]) * splits)
+                half_fake[k][half[k]] += each.fake * len(values[k]) / (2 * len(half[k]) * splits)
+    order = first_equal[1:]
+    return HalfSamples(
+        whole=tuple(whole[k] for k in order),
+        half_fids=np.array([half_fids[k] for k in order]),
+        quarter_fids=np.array([quarter_fids[k] for k in order]),
+        half_real=np.array([half_real[k] for k in order]),
+        half_fake=tuple(half_fake[k] for k in order),
         splits=splits,
-        evaluations=1 + len(halves) + len(quarters),
     )
 
 
-def fid_infinity(
-    real: npt.ArrayLike,
-    fake: npt.ArrayLike,
-    *,
-    paired: bool,
-    points: int = 15,
-    rng: np.random.Generator,
-    on_progress: Progress | None = None,
-) -> FidInfinity:
-    """FID-infinity: least squares of FIDs against 1/n, at n = infinity.
-
-    The authors draw 15 parts of evenly spaced sizes from 5,000 to all 50,000 generated images, each without
-    replacement and on its own. Here the sizes run likewise from 5,000 to all, but never from below a tenth nor from
-    above a half of the set.
-    They compare with one fixed real set, whose own bias stays in their result; here each part takes the same share
-    of the real images. Part k is the beginning of an order that the k-th generator of `rng.spawn(points)` gives, as
-    in `half_sample_richardson`.
-
-    Parameters
-    ----------
-    real : array_like, shape (n_r, d)
-        Features of the real images, n_r >= 8.
-    fake : array_like, shape (n_g, d)
-        Features of the generated images, n_g >= 8.
-    paired : bool
-        Whether real image i and generated image i share a label map and stay together (n_r = n_g).
-    points : int, optional
-        Parts, at least 2.
-    rng : numpy.random.Generator
-        Source of the parts.
-    on_progress : callable, optional
-        Called with (points done, points).
-
-    Returns
-    -------
-    FidInfinity
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used or is too small, the two do not fit each other, or `points` is below 2.
-
-    References
-    ----------
-    Chong and Forsyth (2020), "Effectively unbiased FID and Inception score and where to find them".
-    """
-    sets = _SubsetFid(real, fake, paired=paired)
-    if points < 2:
-        raise InputError("points", expected="at least 2 points for a line", found=str(points))
-    shares = np.linspace(max(0.1, min(0.5, _SMALLEST_PART / sets.n_fake)), 1, points)
-    real_sizes, fake_sizes = (np.maximum(np.round(n * shares).astype(int), 2) for n in (sets.n_real, sets.n_fake))
-    fids = []
-    with sets.threads():
-        for done, generator in enumerate(rng.spawn(points), start=1):
-            real_order, fake_order = sets.orders(generator)
-            fids.append(sets.at(real_order[: real_sizes[done - 1]], fake_order[: fake_sizes[done - 1]]))
-            if on_progress is not None:
-                on_progress(done, points)
-    slope, intercept = np.polyfit(1 / fake_sizes, fids, 1)
-    return FidInfinity(value=float(intercept), slope=float(slope), sizes=tuple(fake_sizes.tolist()), fids=tuple(fids))
+def _residual_bias(gap: float, ratios: Sequence[float]) -> float | None:
+    if gap == 0:  # of equal sets
+        return 0.0
+    if min(ratios) < FLAT_SLOPE:
+        return None
+    low, high = SLOPE_RANGE
+    factors = [1 / (ratio - 1) - 1 if ratio < low else abs(ratio - 2) / (3 if ratio <= high else 1) for ratio in ratios]
+    return abs(gap) * max(factors)
 
 
-class _SubsetFid:
-    """FIDs of parts of two sets."""
+def _above(value: float, rounding: float) -> float:
+    return value if value > rounding else 0.0
 
-    def __init__(self, real: npt.ArrayLike, fake: npt.ArrayLike, *, paired: bool) -> None:
-        self.real, self.fake = checked_features(real, "real"), checked_features(fake, "fake")
-        require_equal_dims(self.real, self.fake)
-        self._paired = paired
-        self.n_real, self._d = self.real.shape
-        self.n_fake = len(self.fake)
-        self._require_sizes()
-        # Above n = d the [d, d] covariances of a part are smaller than its part of the cross-Gram matrix.
-        self._grams: ResampledFid | None = None
-        if max(self.n_real, self.n_fake) <= self._d:
-            self._grams = ResampledFid(
-                np.asarray(self.real, dtype=np.float64), [np.asarray(self.fake, dtype=np.float64)]
-            )
 
-    def threads(self) -> threadpool_limits:
-        """BLAS threads for the work at hand: many small decompositions gain nothing from more than one."""
-        return threadpool_limits(1 if self._grams is not None else None, user_api="blas")
+def _same(values: Sets, design: SamplingDesign, j: int, k: int) -> bool:
+    """Whether set j is set k, drawn together with it; computed twice, rounding would look like a difference."""
+    if j == k:
+        return True
+    return bool(j > 0 and design.drawn_together((j, k)) and np.array_equal(values[j], values[k]))
 
-    def orders(self, generator: np.random.Generator) -> tuple[Rows, Rows]:
-        """A random order of the real images, and one of the generated ones; the same for pairs."""
-        real = generator.permutation(self.n_real)
-        return real, real if self._paired else generator.permutation(self.n_fake)
 
-    def at(self, real: Rows, fake: Rows) -> float:
-        """FID of some images, each at most once."""
-        if self._grams is None:
-            return frechet_distance(self.real[real], self.fake[fake]).value
-        counts = np.bincount(real, minlength=self.n_real), np.bincount(fake, minlength=self.n_fake)
-        return self._grams.at(*counts)[0]
+def _parts(quarters: list[list[Rows]]) -> tuple[list[list[Rows]], list[list[Rows]]]:
+    """The two halves and the four quarters, each as the rows of every set."""
+    halves = [
+        [np.concatenate(rows) for rows in zip(quarters[2 * half], quarters[2 * half + 1], strict=True)]
+        for half in range(2)
+    ]
+    return halves, quarters
 
-    def split(self, real: Rows, fake: Rows) -> tuple[list[float], list[float]]:
-        """FIDs of the two halves and of the four quarters of an order."""
-        halves, quarters = [], []
-        for half in zip(np.array_split(real, 2), np.array_split(fake, 2), strict=True):
-            parts = list(zip(*(np.array_split(rows, 2) for rows in half), strict=True))
-            if min(len(rows) for part in parts for rows in part) > self._d:
-                value, values = self._from_moments(parts)
-                halves.append(value)
-                quarters += values
-            else:
-                halves.append(self.at(*half))
-                quarters += [self.at(*part) for part in parts]
-        return halves, quarters
 
-    def _from_moments(self, quarters: Sequence[tuple[Rows, Rows]]) -> tuple[float, list[float]]:
-        # One pass over the images: the moments of a half are those of its quarters, merged.
-        reals = [moments(self.real[rows]) for rows, _ in quarters]
-        fakes = [moments(self.fake[rows]) for _, rows in quarters]
-        half = frechet_distance_from_moments(merge_moments(*reals), merge_moments(*fakes))
-        values = [frechet_distance_from_moments(real, fake).value for real, fake in zip(reals, fakes, strict=True)]
-        return half.value, values
-
-    def _require_sizes(self) -> None:
-        for name, n in (("real", self.n_real), ("fake", self.n_fake)):
-            if n < 8:
-                raise InputError(
-                    f"{name} features",
-                    expected="at least 8 images, so that a quarter of them has a covariance",
-                    found=str(n),
-                    fix="Give more images.",
-                )
-        if self._paired and self.n_real != self.n_fake:
-            raise InputError(
-                "paired sets",
-                expected="the same number of images, row i of each from one label map",
-                found=f"{self.n_real} and {self.n_fake}",
-            )
+def _small(values: Sets) -> bool:
+    """Whether the decompositions are so small that several at a time are faster than several threads on one."""
+    return bool(min(min(each.shape) for each in values) <= 1024)

@@ -1,35 +1,26 @@
-"""Influence functions of the Fréchet distance: analytic standard errors from one singular value decomposition."""
+"""Influence functions of the Fréchet distance, from which its standard errors come: one decomposition for both."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError
 from p2phd_eval.stats.frechet import FrechetDistance, assemble_distance, centred_rows
 from p2phd_eval.stats.moments import as_features, require_equal_dims
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FidInfluence:
-    """How strongly each image pulls on the FID, to first order; each array has mean 0."""
+    """How strongly each image pulls on the FID, to first order, and how much of the FID it makes up."""
 
     distance: FrechetDistance
-    real: npt.NDArray[np.float64]  # (n_r,), psi_r(x_j), squared feature units
-    fake: npt.NDArray[np.float64]  # (n_g,), psi_g(y_i), squared feature units
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PairedDifference:
-    """The difference of two FIDs that share their real images, and each image's influence on it."""
-
-    dfid: float  # FID(real, candidate) - FID(real, baseline); positive: the candidate is worse
-    baseline: FrechetDistance
-    candidate: FrechetDistance
-    delta: npt.NDArray[np.float64]  # (n,), influence of triplet i on dfid, mean 0
+    real: npt.NDArray[np.float64]  # (n_r,), psi_r(x_j), squared feature units, mean 0
+    fake: npt.NDArray[np.float64]  # (n_g,), psi_g(y_i), squared feature units, mean 0
+    # Each image's term in the FID, of the means and of the covariances; the column means of both add up to the FID.
+    real_terms: npt.NDArray[np.float64]  # (n_r, 2), squared feature units
+    fake_terms: npt.NDArray[np.float64]  # (n_g, 2), squared feature units
 
 
 def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
@@ -47,6 +38,15 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
 
     The factor n/(n - 1) makes psi the exact derivative of the FID with ddof = 1: moving the weight e from all
     images onto image j changes the FID by e psi_j.
+
+    The FID is also a sum over images, exactly and at any n, since Tr(T S_r) = Tr(T^-1 S_g) = Tr (S_r S_g)^(1/2).
+    With c = (m_r + m_g)/2 and x, y not centred, the terms of real image x and generated image y are
+
+        (m_r - m_g)'(x - c)   and   n_r/(n_r - 1) (x - m_r)'(I - T)(x - m_r)
+        (m_g - m_r)'(y - c)   and   n_g/(n_g - 1) (y - m_g)'(I - T^-1)(y - m_g),
+
+    whose means over the images add up to |m_r - m_g|^2 and to Tr S_r + Tr S_g - 2 Tr (S_r S_g)^(1/2). An influence is
+    twice the first term plus the second, each less its mean.
 
     Parameters
     ----------
@@ -88,91 +88,15 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
         trace_sqrt=float(singular_values.sum()),
         method="cross-Gram" if all(few) else "mixed" if any(few) else "covariances",
     )
+    real_influence, real_terms = _influence_and_terms(real_rows, step, left, singular_values)
+    fake_influence, fake_terms = _influence_and_terms(fake_rows, -step, right, singular_values)
     return FidInfluence(
         distance=distance,
-        real=_influence(real_rows, step, left, singular_values),
-        fake=_influence(fake_rows, -step, right, singular_values),
+        real=real_influence,
+        fake=fake_influence,
+        real_terms=real_terms,
+        fake_terms=fake_terms,
     )
-
-
-def independent_standard_error(influence: FidInfluence) -> float:
-    """Standard error of the FID where real and generated images were drawn independently.
-
-    sqrt(Var(psi_r)/n_r + Var(psi_g)/n_g), with ddof = 1, in units of the FID.
-    """
-    variance = influence.real.var(ddof=1) / len(influence.real)
-    variance += influence.fake.var(ddof=1) / len(influence.fake)
-    return float(np.sqrt(variance))
-
-
-def paired_standard_error(influence: FidInfluence) -> float:
-    """Standard error of the FID where real image i and generated image i share a label map.
-
-    sd(psi_r(x_i) + psi_g(y_i)) / sqrt(n), with ddof = 1, in units of the FID.
-
-    Raises
-    ------
-    InputError
-        If the numbers of images differ.
-    """
-    _require_pairs(len(influence.real), len(influence.fake))
-    return mean_standard_error(influence.real + influence.fake)
-
-
-def mean_standard_error(delta: npt.NDArray[np.float64]) -> float:
-    """Standard error sd(delta)/sqrt(n) of a mean over independent images, ddof = 1; `delta` is (n,), n >= 2."""
-    return float(delta.std(ddof=1) / np.sqrt(len(delta)))
-
-
-def paired_difference(baseline: FidInfluence, candidate: FidInfluence) -> PairedDifference:
-    """The difference of two FIDs from their influences, where image i of all sets shares one label map.
-
-    delta_i = [psi_r^cand(x_i) + psi_g^cand(z_i)] - [psi_r^base(x_i) + psi_g^base(y_i)]; its
-    `mean_standard_error` is that of dfid. (An FID between baseline and candidate has no such error: where the
-    two distributions are equal its influence is identically 0.)
-
-    Parameters
-    ----------
-    baseline, candidate : FidInfluence
-        Against the same n real images, with n generated images each, in the same order.
-
-    Returns
-    -------
-    PairedDifference
-
-    Raises
-    ------
-    InputError
-        If the numbers of images differ.
-    """
-    for count in (len(baseline.fake), len(candidate.real), len(candidate.fake)):
-        _require_pairs(len(baseline.real), count)
-    return PairedDifference(
-        dfid=candidate.distance.value - baseline.distance.value,
-        baseline=baseline.distance,
-        candidate=candidate.distance,
-        delta=(candidate.real + candidate.fake) - (baseline.real + baseline.fake),
-    )
-
-
-def paired_differences(
-    real: npt.ArrayLike, baseline: npt.ArrayLike, candidates: Sequence[npt.ArrayLike]
-) -> list[PairedDifference]:
-    """`paired_difference` of each candidate, from arrays of shape (n, d) whose rows i share one label map.
-
-    A candidate equal to the baseline gives a difference and deltas of exactly 0.
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used, or the sets differ in n or d.
-    """
-    reference = fid_influence(real, baseline)
-    # Computed twice, equal sets may differ in the last bit, and a difference of rounding looks "significant".
-    influences = [
-        reference if np.array_equal(baseline, candidate) else fid_influence(real, candidate) for candidate in candidates
-    ]
-    return [paired_difference(reference, influence) for influence in influences]
 
 
 def _basis_and_factor(
@@ -186,23 +110,14 @@ def _basis_and_factor(
     return basis, factor
 
 
-def _influence(
+def _influence_and_terms(
     rows: npt.NDArray[np.float64],
     step: npt.NDArray[np.float64],
     vectors: npt.NDArray[np.float64],
     singular_values: npt.NDArray[np.float64],
-) -> npt.NDArray[np.float64]:
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     n = len(rows)
     # x'(I - T)x / (n - 1), whose sum over the images is Tr[(I - T) S].
     spread = np.einsum("ij,ij->i", rows, rows) - np.square(vectors) @ singular_values
-    psi: npt.NDArray[np.float64] = 2 * np.sqrt(n - 1) * (rows @ step) + n * spread - spread.sum()
-    return psi
-
-
-def _require_pairs(n: int, other: int) -> None:
-    if n != other:
-        raise InputError(
-            "paired sets",
-            expected="the same number of images, row i of each from one label map",
-            found=f"{n} and {other}",
-        )
+    along = np.sqrt(n - 1) * (rows @ step)
+    return 2 * along + n * spread - spread.sum(), np.column_stack((along + step @ step / 2, n * spread))

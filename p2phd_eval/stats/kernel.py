@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.moments import checked_features, require_equal_dims
+from p2phd_eval.stats.sampling_design import Rows
 
 Progress = Callable[[int, int], None]
 
@@ -81,10 +82,10 @@ def kernel_distance(
     require_equal_dims(real_values, fake_values)
     n_real, n_fake = len(real_values), len(fake_values)
     _require_counts(n_real, n_fake, paired)
-    tick = _counter(n_real, n_fake, on_progress)
-    real_sums = _sums_within(real_values, tick)
-    fake_sums = _sums_within(fake_values, tick)
-    cross_real, cross_fake = _sums_between(real_values, fake_values, skip_pairs=paired, tick=tick)
+    tick = counter(tiles_within(n_real) + tiles_within(n_fake) + tiles_between(n_real, n_fake), on_progress)
+    real_sums = sums_within(real_values, np.arange(n_real), tick)
+    fake_sums = sums_within(fake_values, np.arange(n_fake), tick)
+    cross_real, cross_fake = sums_between(real_values, fake_values, np.arange(n_real) if paired else None, tick)
     if paired:
         value, se = _paired_statistic(real_sums + fake_sums - cross_real - cross_fake)
     else:
@@ -126,38 +127,66 @@ def _jackknife_variance(without: npt.NDArray[np.float64]) -> float:
     return float((len(without) - 1) * without.var())
 
 
-def _sums_within(values: npt.NDArray[Any], tick: Callable[[], None]) -> npt.NDArray[np.float64]:
-    """sum_{j != i} k(x_i, x_j) for each i; each of the two equal halves of the matrix is computed once."""
+def sums_within(values: npt.NDArray[Any], unit_of: Rows, tick: Callable[[], None]) -> npt.NDArray[np.float64]:
+    """Sum of k(x_i, x_j) over the images j of other units, for each image i.
+
+    Each of the two equal halves of the matrix is computed once.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, d)
+    unit_of : ndarray of int64, shape (n,)
+        What each image was drawn with: its label map, or its cluster.
+    tick : callable
+        Called after each tile; there are `tiles_within(n)`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+    """
     sums = np.zeros(len(values))
     for rows in _blocks(len(values)):
         left = values[rows].astype(np.float64)
         for columns in _blocks(len(values), rows.start):
             diagonal = columns == rows
             kernel = _kernel(left, left if diagonal else values[columns].astype(np.float64))
-            if diagonal:
-                np.fill_diagonal(kernel, 0)
-            else:
+            kernel[unit_of[rows, None] == unit_of[columns]] = 0
+            if not diagonal:
                 sums[columns] += kernel.sum(axis=0)
             sums[rows] += kernel.sum(axis=1)
             tick()
     return sums
 
 
-def _sums_between(
-    real: npt.NDArray[Any], fake: npt.NDArray[Any], *, skip_pairs: bool, tick: Callable[[], None]
+def sums_between(
+    left: npt.NDArray[Any], right: npt.NDArray[Any], unit_of: Rows | None, tick: Callable[[], None]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """sum_j k(x_i, y_j) for each i, and sum_i k(x_i, y_j) for each j; `skip_pairs` leaves out i = j."""
-    real_sums, fake_sums = np.zeros(len(real)), np.zeros(len(fake))
-    for rows in _blocks(len(real)):
-        left = real[rows].astype(np.float64)
-        for columns in _blocks(len(fake)):
-            kernel = _kernel(left, fake[columns].astype(np.float64))
-            if skip_pairs and columns == rows:
-                np.fill_diagonal(kernel, 0)
-            real_sums[rows] += kernel.sum(axis=1)
-            fake_sums[columns] += kernel.sum(axis=0)
+    """Sum of k(x_i, y_j) over the images j of other units, for each image i, and over i for each j.
+
+    Parameters
+    ----------
+    left, right : ndarray, shapes (m, d) and (n, d)
+    unit_of : ndarray of int64, shape (n,), or None
+        Of row i of both sets, where they were drawn together (m = n); None where they are independent, and no image
+        shares a unit with one of the other set.
+    tick : callable
+        Called after each tile; there are `tiles_between(m, n)`.
+
+    Returns
+    -------
+    tuple of ndarray of float64, of shapes (m,) and (n,)
+    """
+    left_sums, right_sums = np.zeros(len(left)), np.zeros(len(right))
+    for rows in _blocks(len(left)):
+        tile = left[rows].astype(np.float64)
+        for columns in _blocks(len(right)):
+            kernel = _kernel(tile, right[columns].astype(np.float64))
+            if unit_of is not None:
+                kernel[unit_of[rows, None] == unit_of[columns]] = 0
+            left_sums[rows] += kernel.sum(axis=1)
+            right_sums[columns] += kernel.sum(axis=0)
             tick()
-    return real_sums, fake_sums
+    return left_sums, right_sums
 
 
 def _kernel(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -173,9 +202,19 @@ def _blocks(n: int, start: int = 0) -> Iterator[slice]:
     return (slice(first, min(first + _ROWS, n)) for first in range(start, n, _ROWS))
 
 
-def _counter(n_real: int, n_fake: int, on_progress: Progress | None) -> Callable[[], None]:
-    real, fake = -(-n_real // _ROWS), -(-n_fake // _ROWS)
-    total = real * (real + 1) // 2 + fake * (fake + 1) // 2 + real * fake
+def tiles_within(n: int) -> int:
+    """Tiles of the symmetric kernel matrix of n images that `sums_within` computes."""
+    blocks = -(-n // _ROWS)
+    return blocks * (blocks + 1) // 2
+
+
+def tiles_between(m: int, n: int) -> int:
+    """Tiles of the kernel matrix of m and n images."""
+    return -(-m // _ROWS) * -(-n // _ROWS)
+
+
+def counter(total: int, on_progress: Progress | None) -> Callable[[], None]:
+    """Make the function that is called after each of `total` tiles and passes their number on."""
     done = 0
 
     def tick() -> None:

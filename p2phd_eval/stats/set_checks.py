@@ -7,7 +7,10 @@ import numpy as np
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.stats.pairing import NamedSet, NamedStamp
+from p2phd_eval.stats.sampling_design import SamplingDesign
 
+_FEW_CLUSTERS = 10
+_FEW_IMAGES = 50  # below which a standard error is itself too uncertain for its intervals to be taken at their word
 _LOSSY = ("JPEG", "WEBP")  # Pillow does not tell lossless WebP from lossy
 
 
@@ -53,6 +56,20 @@ def few_images_warnings(n: int, dims: int) -> tuple[str, ...]:
         f"FID@{n} is at n = {n} images, fewer than its {dims} features: it is biased upward, by an amount that "
         "depends on n and on the diversity of the images",
     )
+
+
+def cluster_warnings(design: SamplingDesign) -> tuple[str, ...]:
+    """Say where a standard error rests on few draws: clusters, or images."""
+    if design.clustered and design.clusters < _FEW_CLUSTERS:
+        return (
+            f"only {design.clusters} clusters: below {_FEW_CLUSTERS} their spread is hardly known, which the t "
+            "distribution accounts for only roughly",
+        )
+    if design.clusters < _FEW_IMAGES:
+        return (
+            f"only {design.clusters} {design.unit}: below {_FEW_IMAGES} the standard errors are themselves uncertain",
+        )
+    return ()
 
 
 def size_warnings(real: FeatureSet, fake: NamedSet) -> tuple[str, ...]:

@@ -1,142 +1,123 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.bootstrap import bootstrap_dfid_se
 from p2phd_eval.stats.comparison import compare_fid
 from p2phd_eval.stats.equivalence import Verdict
 from p2phd_eval.stats.frechet import frechet_distance
-from p2phd_eval.stats.influence import mean_standard_error, paired_differences
-from tests.stats.feature_sets import feature_set, reordered, triplets
+from p2phd_eval.stats.kernel import kernel_distance
+from p2phd_eval.stats.seeds import recipe_error
 
 
-def numbers(candidate):
-    return (candidate.fid, candidate.dfid, candidate.dfid_se, candidate.dfid_se_bootstrap, *candidate.ci95)
+def arrays(n=200, d=6, shifts=(0.0, 0.3, 0.3), seed=0):
+    rng = np.random.default_rng(seed)
+    scene = rng.normal(size=(n, d))
+    return tuple(scene + shift + 0.5 * rng.normal(size=(n, d)) for shift in shifts)
 
 
-def test_a_comparison_holds_the_paired_difference_and_both_errors():
-    real, baseline, candidate = triplets()
-    result = compare_fid(real, baseline, [("amp", candidate)], "fp32", margin=0.5, replicates=20, seed=2)
-    (amp,) = result.candidates
-    pair = paired_differences(real.values, baseline.values, [candidate.values])[0]
-    assert amp.dfid == pytest.approx(pair.dfid)
-    assert amp.dfid_se == pytest.approx(mean_standard_error(pair.delta))
-    (bootstrap,) = bootstrap_dfid_se(
-        real.values, baseline.values, [candidate.values], replicates=20, rng=np.random.default_rng(2)
-    )
-    assert amp.dfid_se_bootstrap == pytest.approx(bootstrap.se)
-    assert amp.fid == pytest.approx(frechet_distance(real.values, candidate.values).value)
-    assert result.baseline_fid == pytest.approx(frechet_distance(real.values, baseline.values).value)
-    assert amp.dfid == amp.fid - result.baseline_fid
-    assert amp.ci95 == pytest.approx((amp.dfid - 1.96 * amp.dfid_se, amp.dfid + 1.96 * amp.dfid_se), abs=1e-4)
-    assert amp.verdict is Verdict.WORSE
-    assert result.scope.startswith("A: these checkpoints")
-    assert (result.n_pairs, result.baseline_name, result.warnings) == (80, "fp32", ())
-    assert (result.margin, amp.equivalence.margin) == (0.5, 0.5)
+def test_the_difference_is_extrapolated_from_that_at_n():
+    real, baseline, candidate = arrays(shifts=(0, 0.3, 1))
+    result = compare_fid(real, baseline, candidate, margin=0.5)
+    decision = result.decision
+    fids = [frechet_distance(real, each).value for each in (baseline, candidate)]
+    assert (*decision.baseline_fids, *decision.fids) == pytest.approx(fids)
+    assert decision.dfid == pytest.approx(fids[1] - fids[0])
+    assert result.estimate == decision.population.value == pytest.approx(decision.dfid, rel=0.05)
+    assert (result.verdict, result.test.material, decision.why_kid) == (Verdict.WORSE, True, "")
+    assert result.needs is None
 
 
-def test_the_better_of_two_is_better_as_a_candidate():
-    real, good, bad = triplets()
-    result = compare_fid(real, bad, [("good", good)], "bad", margin=None, replicates=0)
-    assert result.candidates[0].verdict is Verdict.BETTER
-    assert result.candidates[0].dfid_se_bootstrap is None
+def test_far_too_few_images_leave_the_verdict_to_kid():
+    real, baseline, candidate = arrays(n=40, d=300, shifts=(0, 0.1, 0.5))
+    result = compare_fid(real, baseline, candidate, margin="10%")
+    decision = result.decision
+    assert (decision.statistic, result.verdict) == ("KID", Verdict.WORSE)
+    assert "falls too slowly with n" in decision.why_kid
+    kids = [kernel_distance(real, each, paired=True).value for each in (baseline, candidate)]
+    assert result.estimate == pytest.approx(kids[1] - kids[0])
+    assert decision.margin.value == pytest.approx(0.1 * kids[0])
+    absolute = compare_fid(real, baseline, candidate, margin=1.0)
+    assert absolute.test.margin is None
+    assert "in units of FID" in absolute.decision.margin.text
 
 
-def test_the_baseline_again_is_within_any_margin():
-    real, baseline, _ = triplets()
-    again = reordered(baseline, np.arange(80)[::-1])
-    result = compare_fid(real, baseline, [("again", again)], "fp32", margin=1e-9, replicates=0)
-    (same,) = result.candidates
-    assert (same.dfid, same.dfid_se, same.verdict) == (0, 0, Verdict.WITHIN)
+def test_an_inconclusive_result_says_what_would_decide_it():
+    real, baseline, candidate = arrays(n=60, shifts=(0, 0.3, 0.3), seed=4)
+    result = compare_fid(real, baseline, candidate, margin=0.2)
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.needs.images > 60
 
 
-def test_the_order_of_the_images_does_not_matter():
-    sets = triplets()
+def test_seeds_add_their_variance():
+    real, *_ = arrays()
     rng = np.random.default_rng(1)
-    shuffled = [reordered(features, rng.permutation(80)) for features in sets]
-    results = [
-        compare_fid(real, baseline, [("amp", candidate)], "fp32", margin=0.5, replicates=5)
-        for real, baseline, candidate in (sets, shuffled)
-    ]
-    plain, shuffled = (result.candidates[0] for result in results)
-    assert numbers(shuffled) == pytest.approx(numbers(plain), rel=1e-9)
-    assert results[0].warnings == results[1].warnings
+    arms = [np.stack([real + rng.normal(size=real.shape) + rng.normal(size=6) / 3 for _ in range(3)]) for _ in range(2)]
+    result = compare_fid(real, *arms)
+    population = result.decision.population
+    means = result.decision.baseline_fids, result.decision.fids
+    assert result.decision.dfid == pytest.approx(np.mean(means[1]) - np.mean(means[0]))
+    # The seeds' extrapolated FIDs differ from those at n by nearly the same bias.
+    assert result.test.standard_error == pytest.approx(recipe_error(*means, population.error).value, rel=0.1)
+    assert result.test.standard_error > 1.5 * population.error.value
 
 
-def test_candidates_do_not_influence_each_other():
-    real, baseline, candidate = triplets()
-    third = feature_set(candidate.values + 0.5)
-    both = compare_fid(real, baseline, [("amp", candidate), ("third", third)], "fp32", margin=1, replicates=5)
-    for position, (name, features) in enumerate([("amp", candidate), ("third", third)]):
-        alone = compare_fid(real, baseline, [(name, features)], "fp32", margin=1, replicates=5)
-        assert both.candidates[position].name == name
-        assert numbers(both.candidates[position]) == pytest.approx(numbers(alone.candidates[0]), rel=1e-9)
+def test_clusters_of_one_change_nothing():
+    real, baseline, candidate = arrays()
+    plain = compare_fid(real, baseline, candidate, margin=1)
+    single = compare_fid(real, baseline, candidate, margin=1, clusters=[f"c{k:03}" for k in range(200)])
+    assert dataclasses.asdict(single.test) == dataclasses.asdict(plain.test)
 
 
-def test_images_that_a_set_lacks_are_left_out_of_all():
-    real, baseline, candidate = triplets()
-    kept = np.arange(4, 80)
-    partial = reordered(candidate, kept)
-    result = compare_fid(real, baseline, [("amp", partial)], "fp32", margin=1, replicates=3)
-    expected = compare_fid(
-        reordered(real, kept), reordered(baseline, kept), [("amp", partial)], "fp32", margin=1, replicates=3
-    )
-    assert numbers(result.candidates[0]) == pytest.approx(numbers(expected.candidates[0]), rel=1e-9)
-    assert result.baseline_fid == pytest.approx(expected.baseline_fid, rel=1e-9)
-    assert result.n_pairs == 76
-    assert result.warnings == tuple(
-        f"4 of the images of {name} are left out, because another set lacks them: "
-        "'scene_000', 'scene_001', 'scene_002', ..."
-        for name in ("the real images", "fp32")
-    )
+def test_clusters_that_cannot_be_quartered_leave_the_verdict_to_kid():
+    labels = np.r_[np.zeros(160), 1 + np.arange(40) // 2]
+    result = compare_fid(*arrays(), clusters=labels)
+    assert (result.decision.population, result.decision.statistic) == (None, "KID")
+    assert "too few, or too unequal" in result.decision.why_kid
 
 
-def test_fewer_than_two_pairs_are_refused_with_examples():
-    real, baseline, candidate = triplets(10)
-    other = feature_set(candidate.values, ids=[f"frame{k}" for k in range(10)])
-    with pytest.raises(InputError, match=r"fp32 has 'scene_000'.*amp has 'frame0', 'frame1', 'frame2', \.\.\."):
-        compare_fid(real, baseline, [("amp", other)], "fp32", margin=1)
+def test_images_that_are_all_the_same_have_no_spread():
+    real, baseline, _ = arrays()
+    same = np.tile(baseline[:1], (200, 1))
+    result = compare_fid(real, baseline, same, margin=1)
+    assert result.verdict is Verdict.WORSE
+    still = compare_fid(np.tile(real[:1], (200, 1)), same, same + 1, margin=1)
+    assert (still.decision.dfid_error.value, still.verdict) == (0, Verdict.WORSE)
 
 
-def test_an_id_that_repeats_is_refused():
-    real, baseline, candidate = triplets(10)
-    twice = feature_set(candidate.values, ids=[*candidate.ids[:-1], "scene_003"])
-    with pytest.raises(InputError, match=r"images of amp: .* found 2 images with the id 'scene_003'"):
-        compare_fid(real, baseline, [("amp", twice)], "fp32", margin=1)
+@pytest.mark.parametrize("n", [1, 2])
+def test_too_few_label_maps(n):
+    real, baseline, candidate = arrays(n)
+    with pytest.raises(InputError, match=f"expected at least .* found {n}"):
+        compare_fid(real, baseline, candidate)
 
 
-def test_few_images_are_pointed_out():
-    real, baseline, candidate = triplets(n=5, d=6)
-    result = compare_fid(real, baseline, [("amp", candidate)], "fp32", margin=1, replicates=0)
-    bias, difference, pairs = result.warnings
-    assert bias.startswith("FID@5 is at n = 5 images")
-    assert "share the bias only as far as their images are equally diverse" in difference
-    assert pairs.startswith("only 5 pairs")
+def test_three_label_maps_are_judged_by_kid():
+    assert compare_fid(*arrays(3)).decision.statistic == "KID"
 
 
-def test_features_made_differently_are_refused():
-    real, baseline, candidate = triplets(10)
-    other = feature_set(candidate.values, resize="clean")
-    with pytest.raises(InputError, match="features of amp: expected the resize mode"):
-        compare_fid(real, baseline, [("amp", other)], "fp32", margin=1)
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"confidence": 1.0}, "--confidence"),
+        ({"margin": "wide"}, "--margin"),
+        ({"margin": "seeds"}, "--margin seeds: expected two or more training seeds"),
+        ({"clusters": np.zeros(200)}, "at least 2 clusters"),
+        ({"clusters": np.zeros(3)}, "one label for each of 200 images"),
+        ({"candidate": np.zeros((199, 6))}, "the same number of images"),
+        ({"candidate": np.zeros((200, 5))}, "the same number of features"),
+        ({"candidate": np.zeros((0, 200, 6))}, "at least one run"),
+    ],
+)
+def test_what_does_not_fit_is_refused(change, message):
+    options = dict(zip(("real", "baseline", "candidate"), arrays(), strict=True)) | change
+    with pytest.raises(InputError, match=message):
+        compare_fid(**options)
 
 
-def test_swapped_width_and_height_are_refused_for_the_candidate():
-    real, baseline, candidate = triplets(10)
-    with pytest.raises(InputError, match=r"images of amp: .*swapped"):
-        compare_fid(real, baseline, [("amp", feature_set(candidate.values, size=(32, 64)))], "fp32", margin=1)
-
-
-@pytest.mark.parametrize("margin", [0, -1, float("nan")])
-def test_margins_that_are_none_are_refused(margin):
-    real, baseline, candidate = triplets(10)
-    with pytest.raises(InputError, match="--margin"):
-        compare_fid(real, baseline, [("amp", candidate)], "fp32", margin=margin)
-
-
-def test_names_must_differ_and_there_must_be_a_candidate():
-    real, baseline, candidate = triplets(10)
-    with pytest.raises(InputError, match="2 x 'fp32'"):
-        compare_fid(real, baseline, [("fp32", candidate)], "fp32", margin=1)
-    with pytest.raises(InputError, match="expected at least one, found none"):
-        compare_fid(real, baseline, [], "fp32", margin=1)
+def test_the_seed_alone_decides():
+    sets = arrays(60)
+    first, again, other = (compare_fid(*sets, margin=1, replicates=10, rng=seed) for seed in (1, 1, 2))
+    assert (first.test, first.swap, first.dfid_se_bootstrap) == (again.test, again.swap, again.dfid_se_bootstrap)
+    assert first.estimate != other.estimate

@@ -1,12 +1,18 @@
+from contextlib import contextmanager
+
 import numpy as np
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.bootstrap import bootstrap_fid_se
+from p2phd_eval.stats.bootstrap import bootstrap_contrasts
+from p2phd_eval.stats.cluster_rules import parse_rule
 from p2phd_eval.stats.evaluation import evaluate_fid
 from p2phd_eval.stats.frechet import frechet_distance
-from p2phd_eval.stats.influence import fid_influence, independent_standard_error, paired_standard_error
+from p2phd_eval.stats.influence import fid_influence
+from p2phd_eval.stats.intervals import fid_interval
+from p2phd_eval.stats.sampling_design import SamplingDesign
 from tests.stats.feature_sets import feature_set, reordered, triplets
+from tests.stats.plain_errors import independent_standard_error, paired_standard_error
 
 
 def numbers(result):
@@ -19,7 +25,13 @@ def test_equal_ids_are_evaluated_as_pairs():
     assert result.pairing == "paired"
     assert result.fid == pytest.approx(frechet_distance(real.values, fake.values).value, rel=1e-10)
     assert result.fid_se == pytest.approx(paired_standard_error(fid_influence(real.values, fake.values)))
-    bootstrap = bootstrap_fid_se(real.values, fake.values, paired=True, replicates=20, rng=np.random.default_rng(3))
+    splits_rng, bootstrap_rng = np.random.default_rng(3).spawn(2)
+    design = SamplingDesign.paired(80, 2)
+    (bootstrap,) = bootstrap_contrasts(
+        [real.values, fake.values], np.ones((1, 1)), design, replicates=20, rng=bootstrap_rng
+    )
+    expected = fid_interval(real.values, fake.values, paired=True, rng=splits_rng)
+    assert result.interval.interval == pytest.approx(expected.interval)
     assert result.fid_se_bootstrap == pytest.approx(bootstrap.se)
     assert (result.n_real, result.n_fake, result.warnings) == (80, 80, ())
     assert (result.real_stamp, result.fake_stamp) == (real.stamp, fake.stamp)
@@ -60,14 +72,38 @@ def test_independent_sets_may_come_in_any_order_too():
 def test_without_replicates_there_is_no_bootstrap_error():
     real, fake, _ = triplets(20)
     seen = []
+
+    @contextmanager
+    def progress(description, unit):
+        yield lambda done, total: seen.append((description, done, total))
+
     assert evaluate_fid(real, fake, replicates=0).fid_se_bootstrap is None
-    evaluate_fid(real, fake, replicates=2, on_progress=lambda *step: seen.append(step))
-    assert seen == [(1, 2), (2, 2)]
+    evaluate_fid(real, fake, extrapolate=False, replicates=2, progress=progress)
+    assert seen == [("bootstrap", 1, 2), ("bootstrap", 2, 2)]
+    assert evaluate_fid(real, fake, extrapolate=False, replicates=0).interval is None
+
+
+def test_clusters_widen_the_errors_of_images_that_are_alike():
+    """Each image three times: as clusters of three, the standard error of the images once."""
+    real, fake, _ = triplets(30)
+    thrice = [
+        feature_set(np.repeat(each.values, 3, axis=0), ids=[f"{k // 3:02d}_{k % 3}" for k in range(90)])
+        for each in (real, fake)
+    ]
+    rule = parse_rule(r"^(\d+)_")
+    alone = evaluate_fid(*thrice, replicates=0)
+    clustered = evaluate_fid(*thrice, cluster_by=rule, replicates=200)
+    assert clustered.clusters == 30
+    # Cluster totals are three times as large as those of single images: sqrt(3), but for G/(G - 1).
+    factor = np.sqrt(3 * (30 / 29) / (90 / 89))
+    assert clustered.fid_se == pytest.approx(alone.fid_se * factor)
+    assert clustered.fid_se_bootstrap == pytest.approx(clustered.fid_se, rel=0.3)
 
 
 def test_fewer_images_than_features_are_pointed_out():
     real, fake, _ = triplets(n=5, d=6)
-    (warning,) = evaluate_fid(real, fake, replicates=0).warnings
+    warning, few = evaluate_fid(real, fake, replicates=0).warnings
+    assert few.startswith("only 5 images")
     assert warning.startswith("FID@5 is at n = 5 images, fewer than its 6 features: it is biased upward")
 
 
@@ -106,7 +142,7 @@ def test_swapped_width_and_height_are_refused():
 
 def test_other_sizes_are_pointed_out():
     real, fake, _ = triplets(20)
-    (warning,) = evaluate_fid(real, feature_set(fake.values, size=(128, 64)), replicates=0).warnings
+    warning, _ = evaluate_fid(real, feature_set(fake.values, size=(128, 64)), replicates=0).warnings
     assert "are 128 x 64 pixels and the real ones 64 x 32" in warning
 
 

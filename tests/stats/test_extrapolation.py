@@ -1,117 +1,239 @@
+"""Half-sample Richardson against plain FIDs of the parts, against derivatives, and against laws of the bias."""
+
 import re
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.extrapolation import SLOPE_RANGE, fid_infinity, half_sample_richardson
-from p2phd_eval.stats.frechet import frechet_distance
+from p2phd_eval.stats.extrapolation import SLOPE_RANGE, HalfSamples, half_samples
+from p2phd_eval.stats.frechet import FrechetDistance, frechet_distance
+from p2phd_eval.stats.influence import FidInfluence
+from p2phd_eval.stats.sampling_design import Block, SamplingDesign, cluster_codes
 
-# n_r, n_g, d for each way of computing the parts: from the cross-Gram matrix of all (n <= d), from their rows, and
-# from moments merged (n/4 > d); odd numbers and unequal sets included.
-SHAPES = [(40, 40, 60), (33, 58, 60), (41, 41, 15), (150, 47, 15), (90, 90, 4), (41, 91, 4)]
-CASES = [(*shape, False) for shape in SHAPES] + [(*shape, True) for shape in SHAPES if shape[0] == shape[1]]
+CLUSTERS = np.random.default_rng(0).permutation(np.repeat(np.arange(14), [1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4]))
+
+# n = 41 images each, and 58 where sets are on their own. Set 0 is the real one.
+DESIGNS = {
+    "paired": SamplingDesign.paired(41, 3),
+    "clusters": SamplingDesign.paired(41, 3, CLUSTERS),
+    "independent": SamplingDesign.independent([41, 58, 33]),
+    "arms paired, real on its own": SamplingDesign(
+        [Block(sets=(0,), cluster_of=np.arange(58)), Block(sets=(1, 2), cluster_of=cluster_codes(CLUSTERS, 41))]
+    ),
+}
+DIMS = [4, 60]  # quarters of more and of fewer images than features
 
 
-def two_sets(n_real, n_fake, d, seed=0):
+def sets_of(design, d, seed=0):
     rng = np.random.default_rng(seed)
-    return rng.normal(size=(n_real, d)), 0.3 + 1.3 * rng.normal(size=(n_fake, d))
+    return [0.2 * k + (1 + 0.3 * k) * rng.normal(size=(n, d)) for k, n in enumerate(design.sizes)]
 
 
-def population_fid(d, shift, scale):
-    """Of N(0, I) and N(shift, scale^2 I) in d dimensions."""
-    return d * (shift**2 + (1 - scale) ** 2)
+def parts_of(design, splits, seed, parts):
+    return [rows for rng in np.random.default_rng(seed).spawn(splits) for rows in design.split(rng, parts)]
 
 
-def orders(rng, n_real, n_fake, paired):
-    real = rng.permutation(n_real)
-    return real, real if paired else rng.permutation(n_fake)
+def extrapolated(real, fake, rng, splits=10):
+    return half_samples([real, fake], SamplingDesign.independent([len(real), len(fake)]), splits=splits, rng=rng)
 
 
-@pytest.mark.parametrize(("n_real", "n_fake", "d", "paired"), CASES)
-def test_richardson_equals_plain_fids_of_halves_and_quarters(n_real, n_fake, d, paired):
-    real, fake = two_sets(n_real, n_fake, d)
-    result = half_sample_richardson(real, fake, paired=paired, splits=3, rng=np.random.default_rng(5))
-    halves, quarters = [], []
-    for rng in np.random.default_rng(5).spawn(3):
-        real_order, fake_order = orders(rng, n_real, n_fake, paired)
-        for half in zip(np.array_split(real_order, 2), np.array_split(fake_order, 2), strict=True):
-            halves.append(frechet_distance(real[half[0]], fake[half[1]]).value)
-            for k in range(2):
-                rows = [np.array_split(side, 2)[k] for side in half]
-                quarters.append(frechet_distance(real[rows[0]], fake[rows[1]]).value)
-    whole = frechet_distance(real, fake).value
-    assert result.fid == pytest.approx(whole, rel=1e-9)
-    assert result.fid_half == pytest.approx(np.mean(halves), rel=1e-9)
-    assert result.fid_quarter == pytest.approx(np.mean(quarters), rel=1e-9)
-    assert result.value == pytest.approx(2 * whole - np.mean(halves), rel=1e-8)
-    ratio = (np.mean(quarters) - np.mean(halves)) / (np.mean(halves) - whole)
-    assert result.slope_ratio == pytest.approx(ratio, rel=1e-6)
-    assert result.slope_holds == (SLOPE_RANGE[0] <= ratio <= SLOPE_RANGE[1])
-    assert (result.splits, result.evaluations) == (3, 1 + len(halves) + len(quarters))
+@pytest.mark.parametrize("d", DIMS)
+@pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
+def test_values_are_those_of_plain_fids_of_halves_and_quarters(design, d):
+    sets = sets_of(design, d)
+    samples = half_samples(sets, design, splits=3, rng=np.random.default_rng(5))
+    plain = {
+        parts: np.mean(
+            [
+                [frechet_distance(sets[0][rows[0]], sets[k][rows[k]]).value for k in (1, 2)]
+                for rows in parts_of(design, 3, 5, parts)
+            ],
+            axis=0,
+        )
+        for parts in (1, 2, 4)
+    }
+    for weights in ((1, 0), (0, 1), (-1, 1), (0.5, 0.5)):
+        result = samples.contrast(weights)
+        whole, half, quarter = (float(plain[parts] @ weights) for parts in (1, 2, 4))
+        assert (result.at_n, result.at_half, result.at_quarter) == pytest.approx((whole, half, quarter), rel=1e-9)
+        assert result.value == pytest.approx(2 * whole - half, rel=1e-8)
+        ratios = [
+            (plain[4][k] - plain[2][k]) / (plain[2][k] - plain[1][k]) for k, weight in enumerate(weights) if weight
+        ]
+        assert result.slope_ratio == pytest.approx(max(ratios, key=lambda r: abs(r - 2)), rel=1e-6)
+        assert result.slope_holds == all(SLOPE_RANGE[0] <= ratio <= SLOPE_RANGE[1] for ratio in ratios)
+        assert result.splits == 3
 
 
-@pytest.mark.parametrize(("n_real", "n_fake", "d", "paired"), CASES)
-def test_fid_infinity_equals_a_line_through_plain_fids(n_real, n_fake, d, paired):
-    real, fake = two_sets(n_real, n_fake, d)
-    result = fid_infinity(real, fake, paired=paired, points=6, rng=np.random.default_rng(5))
-    assert result.sizes == tuple(np.round(np.linspace(n_fake / 2, n_fake, 6)))
-    real_sizes = np.round(np.linspace(n_real / 2, n_real, 6)).astype(int)
-    fids = []
-    for rng, real_size, fake_size in zip(np.random.default_rng(5).spawn(6), real_sizes, result.sizes, strict=True):
-        real_order, fake_order = orders(rng, n_real, n_fake, paired)
-        fids.append(frechet_distance(real[real_order[:real_size]], fake[fake_order[:fake_size]]).value)
-    assert result.fids == pytest.approx(fids, rel=1e-9)
-    line = stats.linregress(1 / np.array(result.sizes), fids)
-    assert (result.value, result.slope) == pytest.approx((line.intercept, line.slope), rel=1e-8)
+def weighted_fid(sets, weights):
+    """FID of images with weights; a part's weights are brought to 1, and equal ones give the FID with ddof = 1."""
+    means, factors = [], []
+    for values, weight in zip(sets, weights, strict=True):
+        n, share = len(values), weight / weight.sum()
+        means.append(share @ values)
+        factors.append(np.sqrt(share * n / (n - 1))[:, None] * (values - means[-1]))
+    nuclear = np.linalg.svd(factors[0] @ factors[1].T, compute_uv=False).sum()
+    return np.square(means[0] - means[1]).sum() + sum(np.square(each).sum() for each in factors) - 2 * nuclear
 
 
-@pytest.mark.parametrize(("n", "smallest"), [(100, 50), (10_000, 5000), (20_000, 5000), (60_000, 6000)])
-def test_the_smallest_part_is_the_papers_where_the_set_allows_it(n, smallest):
-    rows = np.random.default_rng(0).normal(size=(n, 1))
-    assert fid_infinity(rows, rows + 1, paired=True, points=2, rng=np.random.default_rng(0)).sizes == (smallest, n)
+@pytest.mark.parametrize("d", DIMS)
+@pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
+def test_influences_are_the_derivative_of_the_extrapolation(design, d):
+    """Moving the weight e from all images of a set onto one of them."""
+    sets, contrast = sets_of(design, d), (-0.5, 1.0)
+    result = half_samples(sets, design, splits=2, rng=np.random.default_rng(5)).contrast(contrast)
+    halves = parts_of(design, 2, 5, 2)
+
+    def richardson(weights):
+        total = 0.0
+        for k, w in enumerate(contrast, start=1):
+            of_halves = [
+                weighted_fid([sets[j][rows[j]] for j in (0, k)], [weights[j][rows[j]] for j in (0, k)])
+                for rows in halves
+            ]
+            whole = weighted_fid([sets[0], sets[k]], [weights[0], weights[k]])
+            total += w * (2 * whole - np.mean(of_halves))
+        return total
+
+    assert richardson([np.ones(n) for n in design.sizes]) == pytest.approx(result.value, rel=1e-9)
+    step = 1e-5  # error of the central difference: about step^2, and 1e-13 / step from rounding
+    for position, n in enumerate(design.sizes):
+        assert abs(result.influences[position].mean()) < 1e-11 * n
+        for image in (0, n // 2, n - 1):
+            values = []
+            for e in (step, -step):
+                weights = [np.full(size, 1 / size) for size in design.sizes]
+                weights[position] *= 1 - e
+                weights[position][image] += e
+                values.append(richardson(weights))
+            derivative = (values[0] - values[1]) / (2 * step)
+            assert result.influences[position][image] == pytest.approx(derivative, rel=1e-5, abs=1e-5)
+
+
+@pytest.mark.parametrize("d", DIMS)
+def test_equal_sets_of_one_block_differ_by_exactly_nothing(d):
+    design = DESIGNS["clusters"]
+    real, fake, _ = sets_of(design, d)
+    result = half_samples([real, fake, fake.copy()], design, rng=np.random.default_rng(0)).contrast((-1, 1))
+    assert (result.value, result.at_n, result.at_half, result.at_quarter) == (0, 0, 0, 0)
+    # With 60 features of 41 images the bias of neither FID has a bound, but equal sets have the same.
+    assert result.residual_bias == 0
+    assert not design.standard_error(result.influences).value
+    # On their own they are split on their own.
+    alone = SamplingDesign.independent([41] * 3)
+    assert half_samples([real, fake, fake], alone, rng=np.random.default_rng(0)).contrast((-1, 1)).at_half != 0
+
+
+@pytest.mark.parametrize("d", DIMS)
+def test_a_set_equal_to_the_real_one_has_no_bias_to_extrapolate(d):
+    design = SamplingDesign.paired(41, 2)
+    real, _ = sets_of(design, d)
+    result = half_samples([real, real], design, rng=np.random.default_rng(0)).contrast((1,))
+    assert result.value == pytest.approx(0, abs=1e-10)
+    assert (result.slope_ratio, result.slope_holds) == (None, False)
+    assert result.residual_bias == 0
+
+
+def made(*triples):
+    """Half samples of sets whose FIDs at n, n/2 and n/4 are these."""
+    return HalfSamples(
+        whole=tuple(
+            FidInfluence(
+                distance=FrechetDistance(
+                    value=triple[0],
+                    mean_term=0.0,
+                    trace_real=1.0,
+                    trace_fake=1.0,
+                    trace_sqrt=0.0,
+                    method="covariances",
+                    note="",
+                ),
+                real=np.zeros(2),
+                fake=np.zeros(2),
+                real_terms=np.zeros((2, 2)),
+                fake_terms=np.zeros((2, 2)),
+            )
+            for triple in triples
+        ),
+        half_fids=np.array([triple[1] for triple in triples]),
+        quarter_fids=np.array([triple[2] for triple in triples]),
+        half_real=np.zeros((len(triples), 2)),
+        half_fake=tuple(np.zeros(2) for _ in triples),
+        splits=1,
+    )
+
+
+@pytest.mark.parametrize("c2", [-5.0, 0.0, 3.0, 20.0])
+def test_the_residual_bias_is_that_of_the_next_term(c2):
+    """FIDs of 3 + 40/n + c2/n^2 at n = 100: 2 F_n - F_{n/2} is off by -2 c2/n^2."""
+    result = made([3 + 40 / n + c2 / n**2 for n in (100, 50, 25)]).contrast((1,))
+    assert result.slope_holds
+    assert result.residual_bias == pytest.approx(abs(result.value - 3), abs=1e-12)
+    assert result.residual_bias == pytest.approx(2 * abs(c2) / 1e4, abs=1e-12)
+
+
+@pytest.mark.parametrize("power", [0.3, 0.5, 0.7, 1.25, 1.5])
+def test_the_residual_bias_bounds_that_of_another_power_of_n(power):
+    """FIDs of 3 + 40/n^p, whose slope ratio is 2^p; where the bias falls more slowly than c/n it is all of it."""
+    result = made([3 + 40 / n**power for n in (100, 50, 25)]).contrast((1,))
+    assert result.slope_ratio == pytest.approx(2**power)
+    assert not result.slope_holds
+    left = abs(result.value - 3)
+    assert left <= result.residual_bias * (1 + 1e-9)
+    if power < 1:
+        assert result.residual_bias == pytest.approx(left)
+
+
+def test_no_bound_where_the_bias_hardly_falls():
+    result = made([3 + 40 / n**0.2 for n in (100, 50, 25)]).contrast((1,))
+    assert (result.slope_ratio, result.residual_bias) == (pytest.approx(2**0.2), None)
+
+
+def test_a_difference_is_as_good_as_its_worse_fid():
+    good, bad = [3 + 40 / n for n in (100, 50, 25)], [5 + 70 / n**0.5 for n in (100, 50, 25)]
+    samples = made(good, bad)
+    assert samples.contrast((-1, 0)).slope_holds
+    result = samples.contrast((-1, 1))
+    assert (result.slope_ratio, result.slope_holds) == (pytest.approx(2**0.5), False)
+    gap = (bad[1] - good[1]) - (bad[0] - good[0])
+    assert result.residual_bias == pytest.approx(gap * (1 / (2**0.5 - 1) - 1))
 
 
 @pytest.mark.parametrize("shared", [False, True])
-def test_both_extrapolations_find_the_population_fid(shared):
-    """d = 6, n = 300: the bias is several times the noise of 40 repetitions, and gone after the extrapolation."""
-    d, shift, scale, repeats = 6, 0.2, 1.2, 40
-    truth = population_fid(d, shift, scale)
+def test_it_finds_the_population_fid(shared):
+    """N(0, I) and N(.2, 1.2^2 I), d = 6, n = 300: the bias is several times the noise, and gone afterwards."""
+    d, repeats = 6, 40
+    truth = d * (0.2**2 + (1 - 1.2) ** 2)
     rng = np.random.default_rng(1)
-    plain, richardson, infinity, ratios = [], [], [], []
+    results = []
     for _ in range(repeats):
         scene = 0.8 * rng.normal(size=(300, d)) if shared else 0
-        own = 0.6 if shared else 1
-        real, fake = (scene + own * rng.normal(size=(300, d)) for _ in range(2))
-        fake = shift + scale * fake
-        result = half_sample_richardson(real, fake, paired=shared, splits=5, rng=rng)
-        plain.append(result.fid)
-        richardson.append(result.value)
-        ratios.append(result.slope_ratio)
-        infinity.append(fid_infinity(real, fake, paired=shared, rng=rng).value)
+        real, fake = (scene + (0.6 if shared else 1) * rng.normal(size=(300, d)) for _ in range(2))
+        design = SamplingDesign.paired(300, 2) if shared else SamplingDesign.independent([300, 300])
+        results.append(half_samples([real, 0.2 + 1.2 * fake], design, splits=5, rng=rng).contrast((1,)))
 
     def standard_errors_off(values):
         return (np.mean(values) - truth) / (np.std(values, ddof=1) / np.sqrt(repeats))
 
-    assert abs(standard_errors_off(richardson)) < 3
-    assert abs(standard_errors_off(infinity)) < 3
+    plain, centres = [each.at_n for each in results], [each.value for each in results]
+    assert abs(standard_errors_off(centres)) < 3
+    assert np.mean(plain) > np.mean(centres)
     if not shared:  # what pairs share cancels from the difference of their moments, and most of the bias with it
         assert standard_errors_off(plain) > 4
-    assert np.mean(plain) > np.mean(richardson)
     # Where the bias is c/n the ratio is (4 - 2)/(2 - 1) = 2.
-    assert SLOPE_RANGE[0] < np.median(ratios) < SLOPE_RANGE[1]
+    assert SLOPE_RANGE[0] < np.median([each.slope_ratio for each in results]) < SLOPE_RANGE[1]
 
 
 def test_one_dimension_follows_theory():
     """Equal N(0, 1), d = 1: E F_n = E (dm)^2 + E (ds)^2 = 2/n + 1/n to first order, so 3/n, 6/n and 12/n."""
     rng = np.random.default_rng(2)
-    n, repeats = 80, 400
+    n, repeats = 80, 250
     results = [
-        half_sample_richardson(rng.normal(size=(n, 1)), rng.normal(size=(n, 1)), paired=False, splits=2, rng=rng)
+        extrapolated(rng.normal(size=(n, 1)), rng.normal(size=(n, 1)), rng, splits=2).contrast((1,))
         for _ in range(repeats)
     ]
-    for name, share in (("fid", 1), ("fid_half", 2), ("fid_quarter", 4)):
+    for name, share in (("at_n", 1), ("at_half", 2), ("at_quarter", 4)):
         values = np.array([getattr(result, name) for result in results])
         noise = values.std(ddof=1) / np.sqrt(repeats)
         # Var s = 1/(2 n) is right to O(1/n), for 20 images to a few per cent of the term.
@@ -119,64 +241,69 @@ def test_one_dimension_follows_theory():
 
 
 def test_far_too_few_images_break_the_slope():
-    """With n below d the bias is not c/n, and the ratio says so."""
-    real, fake = two_sets(40, 40, 400)
-    result = half_sample_richardson(real, fake, paired=False, rng=np.random.default_rng(0))
+    rng = np.random.default_rng(0)
+    result = extrapolated(rng.normal(size=(40, 400)), 1.3 * rng.normal(size=(40, 400)), rng).contrast((1,))
     assert not result.slope_holds
     assert result.slope_ratio < SLOPE_RANGE[0]
 
 
-@pytest.mark.parametrize(("n", "d"), [(40, 60), (41, 15), (90, 4)])
-def test_identical_pairs_have_no_bias_to_extrapolate(n, d):
-    real, _ = two_sets(n, n, d)
-    result = half_sample_richardson(real, real, paired=True, rng=np.random.default_rng(0))
-    assert result.value == pytest.approx(0, abs=1e-10)
-    assert (result.slope_ratio, result.slope_holds) == (None, False)
-    assert fid_infinity(real, real, paired=True, rng=np.random.default_rng(0)).value == pytest.approx(0, abs=1e-10)
-
-
-@pytest.mark.parametrize("estimate", [half_sample_richardson, fid_infinity])
-def test_the_seed_alone_decides_the_parts(estimate):
-    real, fake = two_sets(40, 40, 10)
-    first, again, other = (estimate(real, fake, paired=True, rng=np.random.default_rng(seed)) for seed in (1, 1, 2))
-    assert first == again
+def test_the_seed_alone_decides_the_parts():
+    sets = sets_of(DESIGNS["paired"], 10)
+    first, again, other = (
+        half_samples(sets, DESIGNS["paired"], rng=np.random.default_rng(seed)).contrast((-1, 1)) for seed in (1, 1, 2)
+    )
+    assert first.value == again.value
+    assert all(np.array_equal(a, b) for a, b in zip(first.influences, again.influences, strict=True))
     assert first.value != other.value
 
 
-@pytest.mark.parametrize("estimate", [half_sample_richardson, fid_infinity])
-@pytest.mark.parametrize(("n", "d"), [(40, 60), (90, 4)])
-def test_float32_is_widened(estimate, n, d):
-    real, fake = (values.astype(np.float32) for values in two_sets(n, n, d))
-    wide = estimate(real.astype(np.float64), fake.astype(np.float64), paired=False, rng=np.random.default_rng(0))
-    assert estimate(real, fake, paired=False, rng=np.random.default_rng(0)).value == pytest.approx(wide.value, rel=1e-9)
-
-
-@pytest.mark.parametrize(("estimate", "total"), [(half_sample_richardson, 10), (fid_infinity, 15)])
-def test_progress(estimate, total):
-    seen = []
-    estimate(
-        *two_sets(20, 20, 3), paired=True, rng=np.random.default_rng(0), on_progress=lambda *step: seen.append(step)
+@pytest.mark.parametrize("d", DIMS)
+def test_float32_is_widened(d):
+    sets = [each.astype(np.float32) for each in sets_of(DESIGNS["paired"], d)]
+    narrow, wide = (
+        half_samples(each, DESIGNS["paired"], rng=np.random.default_rng(0)).contrast((-1, 1))
+        for each in (sets, [each.astype(np.float64) for each in sets])
     )
-    assert seen == [(k, total) for k in range(1, total + 1)]
+    assert narrow.value == pytest.approx(wide.value, rel=1e-9)
 
 
-@pytest.mark.parametrize("estimate", [half_sample_richardson, fid_infinity])
+def test_progress():
+    seen = []
+    design = SamplingDesign.paired(20, 3)
+    half_samples(
+        sets_of(design, 3), design, splits=4, rng=np.random.default_rng(0), on_progress=lambda *step: seen.append(step)
+    )
+    assert seen == [(k, 10) for k in range(1, 11)]  # two sets, whole and in each of four splits
+
+
 @pytest.mark.parametrize(
-    ("n_real", "n_fake", "paired", "message"),
+    ("design", "options", "message"),
     [
-        (7, 20, False, "real features: expected at least 8 images"),
-        (20, 7, False, "fake features: expected at least 8 images"),
-        (20, 21, True, "the same number of images, row i of each from one label map, found 20 and 21"),
+        (
+            SamplingDesign.paired(7, 2),
+            {},
+            "at least 8 images, none above a sixth of all, so that a quarter has a covariance, found 7",
+        ),
+        (
+            SamplingDesign.independent([20, 7]),
+            {},
+            "at least 8 images, none above a sixth of all, so that a quarter has a covariance",
+        ),
+        (
+            SamplingDesign.paired(20, 2, np.arange(20) // 4),
+            {},
+            "at least 8 clusters, none above a sixth of all, so that a quarter has",
+        ),
+        (SamplingDesign.paired(20, 2), {"splits": 0}, "at least 1 half split, found 0"),
+        (SamplingDesign.paired(1, 2), {}, "real features: expected at least 2 images, found 1"),
     ],
 )
-def test_too_few_or_unequal_images_are_refused(estimate, n_real, n_fake, paired, message):
+def test_too_few_parts_are_refused(design, options, message):
     with pytest.raises(InputError, match=re.escape(message)):
-        estimate(*two_sets(n_real, n_fake, 3), paired=paired, rng=np.random.default_rng(0))
+        half_samples(sets_of(design, 3), design, rng=np.random.default_rng(0), **options)
 
 
-def test_numbers_of_parts_that_cannot_be_are_refused():
-    real, fake = two_sets(20, 20, 3)
-    with pytest.raises(InputError, match="at least 1 half split, found 0"):
-        half_sample_richardson(real, fake, paired=True, splits=0, rng=np.random.default_rng(0))
-    with pytest.raises(InputError, match="at least 2 points for a line, found 1"):
-        fid_infinity(real, fake, paired=True, points=1, rng=np.random.default_rng(0))
+def test_unlike_numbers_of_features_are_refused():
+    design = SamplingDesign.paired(20, 2)
+    with pytest.raises(InputError, match="the same number of features"):
+        half_samples([np.zeros((20, 3)), np.zeros((20, 4))], design, rng=np.random.default_rng(0))

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.comparison import compare_fid
 from p2phd_eval.stats.evaluation import evaluate_fid
 from p2phd_eval.stats.feature_set import FeatureStamp
 from p2phd_eval.stats.pairing import require_same_stamps
 from p2phd_eval.stats.set_checks import count_warnings, duplicate_warnings, format_warnings
+from p2phd_eval.stats.set_comparison import FeatureArm, compare_feature_sets
 from tests.stats.feature_sets import STAMP, feature_set, triplets
 
 
@@ -71,9 +71,10 @@ def test_evaluations_carry_all_of_it() -> None:
     assert forced.fid == evaluate_fid(real, fake, replicates=0).fid
     for word in ("compared by force", "JPEG", "3 of 80 are copies"):
         assert any(word in warning for warning in forced.warnings)
+    arms = [FeatureArm(name="base", runs=(base,)), FeatureArm(name="odd", runs=(odd,))]
     with pytest.raises(InputError, match="resize mode"):
-        compare_fid(real, base, [("odd", odd)], "base", margin=None, replicates=0)
-    compared = compare_fid(real, base, [("odd", odd)], "base", margin=None, replicates=0, force=True)
+        compare_feature_sets(real, arms, margin=None, replicates=0)
+    compared = compare_feature_sets(real, arms, margin=None, replicates=0, force=True)
     for word in ("compared by force", "JPEG", "3 of 80 are copies"):
         assert any(word in warning for warning in compared.warnings)
 

@@ -1,0 +1,114 @@
+"""Options that take several folders, as `--baseline a b c` does: an option of a command line has a fixed number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from p2phd_eval.errors import InputError
+
+_OPTIONS = ("--baseline", "--candidate", "--runs")
+# Stands between the folders of one option; no path can hold it.
+_BETWEEN = "\0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenFolders:
+    """What stood after one of the options."""
+
+    name: str | None  # of the arm, where the first folder had NAME= before it
+    folders: tuple[Path, ...]  # one or more
+
+    @classmethod
+    def parse(cls, joined: str) -> GivenFolders:
+        """Take apart what `FolderOptionsCommand` joined.
+
+        ``NAME=`` before the first folder names the arm, unless a folder of that whole name exists (``lr=1/samples``).
+        """
+        first, *others = joined.split(_BETWEEN)
+        name = None
+        named = re.fullmatch(r"([^=/\\]+)=(.+)", first)
+        if named and not Path(first).exists():
+            name, first = named.groups()
+        return cls(name=name, folders=(Path(first), *map(Path, others)))
+
+
+class FolderOptionsCommand(TyperCommand):
+    """A command whose options --baseline, --candidate and --runs take all that follows, up to the next option."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Join the folders of each of these options into one value."""
+        return super().parse_args(ctx, _join_folders(args))
+
+
+_SEVERAL = "Several runs an arm"
+Positional = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="BASELINE CANDIDATE",
+        help="One run an arm: the baseline's images, such as fp32, and those to compare with it, such as AMP.",
+        show_default=False,
+    ),
+]
+Baselines = Annotated[
+    list[GivenFolders] | None,
+    typer.Option(
+        "--baseline",
+        parser=GivenFolders.parse,
+        metavar="FOLDER...",
+        rich_help_panel=_SEVERAL,
+        show_default=False,
+        help="The baseline's images, a folder for each training seed. NAME= before the first names the arm.",
+    ),
+]
+Candidates = Annotated[
+    list[GivenFolders] | None,
+    typer.Option(
+        "--candidate",
+        parser=GivenFolders.parse,
+        metavar="FOLDER...",
+        rich_help_panel=_SEVERAL,
+        show_default=False,
+        help="A candidate's, as for --baseline; once for each candidate.",
+    ),
+]
+Runs = Annotated[
+    list[GivenFolders] | None,
+    typer.Option(
+        "--runs",
+        parser=GivenFolders.parse,
+        metavar="FOLDER...",
+        rich_help_panel=_SEVERAL,
+        show_default=False,
+        help="Instead of both: run folders, image folders of `generate`, or a folder of them. Runs that differ in "
+        "their seed alone are one arm; fp32 is the baseline.",
+    ),
+]
+
+
+def _join_folders(args: Sequence[str]) -> list[str]:
+    joined: list[str] = []
+    rest = list(args)
+    while rest and rest[0] != "--":
+        option, equals, first = rest[0].partition("=")
+        if option not in _OPTIONS:
+            joined.append(rest.pop(0))
+            continue
+        end = next((i for i, token in enumerate(rest) if i and token.startswith("-")), len(rest))
+        folders = [first, *rest[1:end]] if equals else rest[1:end]
+        if not folders or "" in folders:
+            raise InputError(
+                option,
+                expected="one or more folders after it",
+                found="an empty text" if folders else "none",
+                fix=f"For example: p2phd-eval compare REAL {option} FOLDER FOLDER FOLDER",
+            )
+        joined.append(f"{option}={_BETWEEN.join(folders)}")
+        rest = rest[end:]
+    return joined + rest

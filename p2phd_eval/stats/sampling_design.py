@@ -1,0 +1,235 @@
+"""How the images of several sets were drawn: which rows belong together, and which images of a cluster are alike.
+
+Everything that treats images as random rests on it: standard errors sum the influences of what was drawn together,
+splits keep it together, and resamples draw it together.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.errors import InputError
+
+Rows = npt.NDArray[np.int64]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Block:
+    """Sets of which row i comes from the same draw, such as one label map, and the clusters of these draws."""
+
+    sets: tuple[int, ...]  # positions of the sets; 0 holds the real images
+    cluster_of: Rows  # (n,), the cluster of row i, 0 to G - 1; without clusters each row is its own
+
+    @property
+    def n(self) -> int:
+        """Number of images in each of the sets."""
+        return len(self.cluster_of)
+
+    @property
+    def clusters(self) -> int:
+        """Number of clusters G; n where each image is its own."""
+        return int(self.cluster_of.max()) + 1
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StandardError:
+    """Standard error of an estimate whose images are random."""
+
+    value: float  # in units of the estimate
+    df: float  # degrees of freedom of its t quantiles (Welch and Satterthwaite where blocks are independent)
+
+
+class SamplingDesign:
+    """Independent blocks of sets that were drawn together.
+
+    Parameters
+    ----------
+    blocks : sequence of Block
+        Each of the sets 0, 1, ... stands in exactly one.
+    """
+
+    def __init__(self, blocks: Sequence[Block]) -> None:
+        self.blocks = tuple(blocks)
+        sizes = {position: block.n for block in self.blocks for position in block.sets}
+        self.sizes = tuple(sizes[position] for position in range(len(sizes)))
+
+    @classmethod
+    def paired(cls, n: int, sets: int, clusters: npt.ArrayLike | None = None) -> SamplingDesign:
+        """All sets share n label maps; `clusters`, of shape (n,), holds any label of each one's cluster."""
+        return cls([Block(sets=tuple(range(sets)), cluster_of=cluster_codes(clusters, n))])
+
+    @classmethod
+    def independent(cls, sizes: Sequence[int]) -> SamplingDesign:
+        """Sets of these numbers of images that have nothing in common."""
+        return cls([Block(sets=(k,), cluster_of=np.arange(n)) for k, n in enumerate(sizes)])
+
+    @property
+    def clusters(self) -> int:
+        """Number of clusters of the block with the fewest."""
+        return min(block.clusters for block in self.blocks)
+
+    @property
+    def clustered(self) -> bool:
+        """Whether some cluster holds more than one image."""
+        return any(block.clusters < block.n for block in self.blocks)
+
+    @property
+    def quarters(self) -> bool:
+        """Whether every quarter of a `split` has at least two images of each set, and as many clusters."""
+        # A quarter lacks at most half of the clusters at both of its ends.
+        return all(block.clusters >= 8 and 6 * np.bincount(block.cluster_of).max() <= block.n for block in self.blocks)
+
+    @property
+    def unit(self) -> str:
+        """What is counted as one draw, for messages."""
+        return "clusters" if self.clustered else "images"
+
+    def drawn_together(self, sets: Sequence[int]) -> bool:
+        """Whether row i of all these sets comes from one draw."""
+        return any(set(sets) <= set(block.sets) for block in self.blocks)
+
+    def subset(self, sets: Sequence[int]) -> SamplingDesign:
+        """The design of the real set and of these generated sets, in this order."""
+        place = {0: 0, **{position: k for k, position in enumerate(sets, start=1)}}
+        kept = [(tuple(place[k] for k in block.sets if k in place), block.cluster_of) for block in self.blocks]
+        return SamplingDesign([Block(sets=sets, cluster_of=cluster_of) for sets, cluster_of in kept if sets])
+
+    def standard_error(self, influences: Sequence[npt.NDArray[np.float64]]) -> StandardError:
+        """Standard error of an estimate from the influence of each image of each set on it.
+
+        With delta_i the sum of the influences of row i over the sets of a block, the block's variance is
+
+            G/(G - 1) sum_g (sum_{i in g} delta_i)^2 / n^2,
+
+        which for clusters of one image is Var(delta)/n. Its degrees of freedom are those of a chi-square variable with
+        the same coefficient of variation, 2 G / (kurtosis - 1), and at most G - 1: heavy tails make the standard
+        error itself uncertain. The variances of the blocks add up.
+
+        Parameters
+        ----------
+        influences : sequence of ndarray, each of shape (n_k,)
+            Of the images of set k; mean 0, in units of the estimate.
+
+        References
+        ----------
+        Liang and Zeger (1986), for clusters; Satterthwaite (1946).
+        """
+        variances = []
+        for block in self.blocks:
+            delta = np.sum([influences[k] for k in block.sets], axis=0)
+            totals = np.bincount(block.cluster_of, weights=delta).astype(np.float64)
+            groups = len(totals)
+            variance = groups / (groups - 1) * float(totals @ totals) / block.n**2
+            variances.append((variance, min(groups - 1.0, _degrees_of_freedom(totals))))
+        return combine_variances(variances)
+
+    def split(self, rng: np.random.Generator, parts: int) -> list[list[Rows]]:
+        """Cut all sets at random into complementary parts of about the same size, whole clusters together.
+
+        Returns
+        -------
+        list of list of ndarray of int64
+            For each part the rows of each set. Parts 2k and 2k + 1 of a cut into 2 p parts make up part k of a cut
+            into p.
+        """
+        cuts: list[list[Rows]] = [[np.empty(0, dtype=np.int64)] * len(self.sizes) for _ in range(parts)]
+        for block in self.blocks:
+            order = rng.permutation(block.clusters)
+            counts = np.bincount(block.cluster_of)[order]
+            # The part in which the middle of a cluster falls.
+            part_of_cluster = ((np.cumsum(counts) - counts / 2) * parts // block.n).astype(np.int64)
+            part_of = np.empty(block.clusters, dtype=np.int64)
+            part_of[order] = part_of_cluster
+            part_of_row = part_of[block.cluster_of]
+            for part in range(parts):
+                rows = np.flatnonzero(part_of_row == part)
+                for position in block.sets:
+                    cuts[part][position] = rows
+        return cuts
+
+    def draw(self, rng: np.random.Generator) -> list[Rows]:
+        """Draw clusters with replacement, as many as there are.
+
+        Returns
+        -------
+        list of ndarray of int64, each of shape (n_k,)
+            How often each image of each set was drawn.
+        """
+        counts: list[Rows] = [np.empty(0, dtype=np.int64)] * len(self.sizes)
+        for block in self.blocks:
+            drawn = np.bincount(rng.integers(block.clusters, size=block.clusters), minlength=block.clusters)
+            for position in block.sets:
+                counts[position] = drawn[block.cluster_of]
+        return counts
+
+
+def combine_variances(parts: Sequence[tuple[float, float]]) -> StandardError:
+    """The standard error whose square is the sum of independent variances, each with its degrees of freedom.
+
+    df = (sum v)^2 / sum(v^2 / df), the formula of Welch and Satterthwaite; without any variance, the smallest df.
+
+    Parameters
+    ----------
+    parts : sequence of (variance, df)
+        In squared units of the estimate.
+    """
+    variance = sum(v for v, _ in parts)
+    if variance == 0:
+        return StandardError(value=0.0, df=min(df for _, df in parts))
+    # Shares first: the squares of tiny variances would vanish.
+    return StandardError(value=float(np.sqrt(variance)), df=1 / sum((v / variance) ** 2 / df for v, df in parts))
+
+
+def require_pairs(n: int, other: int) -> None:
+    """Raise InputError unless two sets that are taken as pairs have the same number of images."""
+    if n != other:
+        raise InputError(
+            "paired sets",
+            expected="the same number of images, row i of each from one label map",
+            found=f"{n} and {other}",
+        )
+
+
+def _degrees_of_freedom(totals: npt.NDArray[np.float64]) -> float:
+    """Degrees of freedom of a mean square, 2 G / (kurtosis - 1), by Satterthwaite's matching of two moments."""
+    largest = float(np.abs(totals).max())
+    if largest == 0:
+        return float("inf")
+    squares = np.square(totals / largest)
+    excess = float(np.mean(squares**2) / np.mean(squares) ** 2) - 1
+    return 2 * len(totals) / excess if excess > 0 else float("inf")
+
+
+def cluster_codes(clusters: npt.ArrayLike | None, n: int) -> Rows:
+    """Number the clusters 0 to G - 1 in the order of their labels.
+
+    Parameters
+    ----------
+    clusters : array_like or None, shape (n,)
+        Any label, such as a city, for each image; None: each image is its own cluster.
+    n : int
+        Number of images.
+
+    Raises
+    ------
+    InputError
+        If there is not one label an image, or fewer than two clusters.
+    """
+    if clusters is None:
+        return np.arange(n)
+    labels = np.asarray(clusters)
+    if labels.shape != (n,):
+        raise InputError("clusters", expected=f"one label for each of {n} images", found=f"shape {labels.shape}")
+    names, codes = np.unique(labels, return_inverse=True)
+    if len(names) < 2:
+        raise InputError(
+            "clusters",
+            expected="at least 2 clusters: they are the draws that a standard error counts",
+            found=f"all {n} images in {names[0]!s}",
+            fix="Give a finer rule, or none.",
+        )
+    return codes.astype(np.int64)

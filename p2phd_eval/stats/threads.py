@@ -1,0 +1,60 @@
+"""Many decompositions on all cores: several at a time where they are small, else one at a time on all of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from threadpoolctl import threadpool_limits
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+def map_in_threads(
+    work: Callable[[T], R],
+    jobs: Sequence[T],
+    parallel: bool,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> list[R]:
+    """Apply a function that spends its time in NumPy to all jobs, in order.
+
+    Many small decompositions gain nothing from BLAS threads, and lose a factor of 20 where another process wants a
+    core, since the threads wait for each other at every step: they run one a thread, with one BLAS thread each. The
+    result of a job must not depend on the others, so that it does not depend on the number of cores.
+
+    Parameters
+    ----------
+    work : callable
+    jobs : sequence
+    parallel : bool
+        Whether the jobs are small.
+    on_progress : callable, optional
+        Called in the caller's thread with (jobs done, jobs).
+
+    Returns
+    -------
+    list
+        What `work` returned for each job.
+    """
+    results = []
+    with threadpool_limits(1 if parallel else None, user_api="blas"):
+        pool = ThreadPoolExecutor(max_workers=usable_cores() if parallel else 1)
+        try:
+            for done, result in enumerate(pool.map(work, jobs), start=1):
+                results.append(result)
+                if on_progress is not None:
+                    on_progress(done, len(jobs))
+        finally:
+            # An interrupt must not wait for what has not begun.
+            pool.shutdown(wait=True, cancel_futures=True)
+    return results
+
+
+def usable_cores() -> int:
+    """Number of cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
