@@ -36,7 +36,7 @@ from p2phd_eval.stats.equivalence import Verdict
 from p2phd_eval.stats.intervals import fid_interval
 from p2phd_eval.stats.margins import absolute_margin
 
-SIZES = {(64, 100): 400, (64, 300): 200, (64, 1000): 100, (256, 100): 200, (256, 500): 60, (1024, 250): 60}
+SIZES = {(64, 100): 400, (64, 300): 300, (64, 1000): 100, (256, 100): 300, (256, 500): 100, (1024, 250): 60}
 LARGE, LARGE_REPEATS = (2048, 500), 15
 SHAPES: dict[str, tuple[Shape, float]] = {
     "gaussian-fast": ("gaussian", 2),
@@ -84,9 +84,7 @@ def cells(*, cifar10: bool) -> Iterator[Cell]:
         for n, repeats in CIFAR10_SIZES.items():
             for difference in ("none", "worse"):
                 yield Cell(f"cifar10-{difference}", n, 2048, repeats, {"difference": difference})
-                yield Cell(
-                    f"cifar10-{difference}", n, CIFAR10_COMPONENTS, 50 if n == 2000 else 200, {"difference": difference}
-                )
+                yield Cell(f"cifar10-{difference}", n, CIFAR10_COMPONENTS, 200, {"difference": difference})
 
 
 def population(cell: Cell, cifar10: Path | None) -> Population:

@@ -21,7 +21,7 @@ from p2phd_eval.images import write_png
 from p2phd_eval.pictures import difference_column, evenly_spaced, label_colours, picture_grid
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.sources.open import open_source
-from p2phd_eval.stats.margins import absolute_margin
+from p2phd_eval.stats.margins import MarginRule
 from p2phd_eval.stats.set_comparison import ComparisonResult, FeatureArm, compare_feature_sets
 
 
@@ -68,7 +68,7 @@ def run_study(
     arms: Sequence[Arm],
     *,
     device: torch.device,
-    margin: float | None,
+    margin: MarginRule | None,
     weights: Path | None,
     progress: ProgressFactory,
 ) -> StudyResult:
@@ -86,7 +86,7 @@ def run_study(
     arms : sequence of Arm
         Two or more; the first is the baseline. Its seed is that of the comparison too.
     device : torch.device
-    margin : float or None
+    margin : MarginRule or None
         See `compare_feature_sets`.
     weights : Path or None
         Inception weights; by default those of the cache, fetched if need be.
@@ -125,7 +125,7 @@ def run_study(
     comparison = compare_feature_sets(
         features[0],
         [FeatureArm(name=arm.name, runs=(values,)) for arm, values in zip(arms, features[1:], strict=True)],
-        margin=None if margin is None else absolute_margin(margin),
+        margin=margin,
         seed=arms[0].seed,
         progress=progress,
     )

@@ -18,6 +18,7 @@ from p2phd_eval.config import DataConfig, DiscriminatorConfig, GeneratorConfig, 
 from p2phd_eval.decoding import open_image
 from p2phd_eval.generators.scenes import CLASSES, write_dataset
 from p2phd_eval.stats.feature_set import FeatureSet
+from p2phd_eval.stats.margins import absolute_margin
 from p2phd_eval.study import Arm, StudyResult, run_study
 
 BASE = TrainConfig(
@@ -53,7 +54,14 @@ def test_arms_to_a_verdict_and_again_without_work(data: Path, tmp_path: Path) ->
     def run() -> StudyResult:
         device = torch.device("cpu")
         return run_study(
-            data, tmp_path / "out", BASE, arms, device=device, margin=1000.0, weights=None, progress=progress
+            data,
+            tmp_path / "out",
+            BASE,
+            arms,
+            device=device,
+            margin=absolute_margin(1000),
+            weights=None,
+            progress=progress,
         )
 
     first = run()

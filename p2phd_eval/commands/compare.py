@@ -126,8 +126,8 @@ def compare(
     from p2phd_eval.sources.source import ImageSource
     from p2phd_eval.stats.cluster_rules import parse_rule
     from p2phd_eval.stats.equivalence import require_confidence
-    from p2phd_eval.stats.margins import parse_margin
-    from p2phd_eval.stats.pairing import require_unique_ids
+    from p2phd_eval.stats.margins import parse_margin, require_seeds
+    from p2phd_eval.stats.pairing import common_ids, require_unique_ids
     from p2phd_eval.stats.seeds import require_runs
 
     # Cheap failures first: options, images and names are checked before the network computes anything.
@@ -135,15 +135,22 @@ def compare(
     require_confidence(confidence)
     cluster_rule = None if cluster_by is None else parse_rule(cluster_by)
     arms, arm_notes = read_arms(folders or (), baselines or (), candidates or (), runs or ())
+    require_seeds(margin_rule, len(arms[0].folders))
     if scope is ScopeOption.B:
         require_runs({arm.name: len(arm.folders) for arm in arms})
     paths = [real, *(folder for arm in arms for folder in arm.folders)]
     inputs = [open_images_or_features(path) for path in paths]
-    require_unique_ids([(str(path), each.ids) for path, each in zip(paths, inputs, strict=True)])
+    named_ids = [(str(path), each.ids) for path, each in zip(paths, inputs, strict=True)]
+    require_unique_ids(named_ids)
+    if cluster_rule is not None:
+        for each in inputs:
+            cluster_rule.labels(each.ids)
     if labels is not None and not explain:
         raise InputError("--labels", expected="--explain beside it", found="no --explain")
     if picture is not None and any(not isinstance(each, ImageSource) for each in inputs):
         raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
+    if picture is not None:
+        common_ids(named_ids)
 
     from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
     from p2phd_eval.features.precision_shifts import precision_shifts

@@ -23,7 +23,7 @@ _LOSSES = ("G_GAN", "G_GAN_Feat", "D_real", "D_fake")
 
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder to write; a second call goes on in it.")] = Path("demo"),
-    margin: Annotated[float, typer.Option("--margin", help="FID difference that still counts as none.")] = 2.0,
+    margin: Annotated[str, typer.Option("--margin", help="Difference that still counts as none; see compare.")] = "2%",
     weights: Weights = None,
     seed: Seed = 0,
     device: Device = None,
@@ -38,9 +38,9 @@ def demo(
 
         p2phd-eval demo --out demo
     """
-    from p2phd_eval.stats.equivalence import require_margin
+    from p2phd_eval.stats.margins import parse_margin
 
-    require_margin(margin)
+    margin_rule = parse_margin(margin)
 
     from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.generators.precision import amp_name
@@ -78,7 +78,7 @@ def demo(
             base,
             arms,
             device=torch_device,
-            margin=margin,
+            margin=margin_rule,
             weights=weights,
             progress=output.progress,
         )

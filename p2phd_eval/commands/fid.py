@@ -62,11 +62,15 @@ def fid(
     from p2phd_eval.features.inputs import open_input
     from p2phd_eval.stats.cluster_rules import parse_rule
     from p2phd_eval.stats.equivalence import require_confidence
+    from p2phd_eval.stats.statistics_fid import Statistics
 
     # Cheap failures first: options are checked, both sets found and listed, before torch is loaded.
     require_confidence(confidence)
     rule = None if cluster_by is None else parse_rule(cluster_by)
     inputs = [open_input(real), open_input(fake)]
+    for each in inputs:
+        if rule is not None and not isinstance(each, Statistics):
+            rule.labels(each.ids)
 
     from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
     from p2phd_eval.features.inputs import as_statistics

@@ -108,6 +108,17 @@ def margin_of_kid(rule: MarginRule | None, baseline: float, baseline_runs: Seque
     return _margin_of(rule, baseline, baseline_runs, "KID")
 
 
+def require_seeds(rule: MarginRule | None, baseline_runs: int) -> None:
+    """Raise InputError if the margin is to come from seeds and the baseline has only one."""
+    if rule is not None and rule.kind == "seeds" and baseline_runs < 2:
+        raise InputError(
+            "--margin seeds",
+            expected="two or more training seeds of the baseline",
+            found="one",
+            fix="Give several runs to --baseline, or a number.",
+        )
+
+
 def _margin_of(rule: MarginRule | None, baseline: float, runs: Sequence[float], metric: str) -> Margin:
     if rule is not None and rule.kind == "relative":
         value = rule.amount * baseline
@@ -115,15 +126,9 @@ def _margin_of(rule: MarginRule | None, baseline: float, runs: Sequence[float], 
         if value > 0:
             return Margin(value=value, range=None, text=text)
         return Margin(value=None, range=None, text=f"{text}: not above 0")
+    require_seeds(rule, len(runs))
     if len(runs) < 2:
-        if rule is None:
-            return Margin(value=None, range=None, text="none given, and one baseline run shows no spread of seeds")
-        raise InputError(
-            "--margin seeds",
-            expected="two or more training seeds of the baseline",
-            found="one",
-            fix="Give several runs to --baseline, or a number.",
-        )
+        return Margin(value=None, range=None, text="none given, and one baseline run shows no spread of seeds")
     df = len(runs) - 1
     value = REPEATABILITY * float(np.std(runs, ddof=1))
     low, high = (value * math.sqrt(df / float(stats.chi2.ppf(p, df))) for p in (0.975, 0.025))
