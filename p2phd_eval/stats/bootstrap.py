@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.moments import as_features, require_equal_dims
+from p2phd_eval.stats.designed_sets import checked_contrasts, checked_sets
 from p2phd_eval.stats.resampled_fid import ResampledFid
 from p2phd_eval.stats.sampling_design import SamplingDesign
 from p2phd_eval.stats.threads import map_in_threads
@@ -124,8 +124,8 @@ def bootstrap_contrasts(
     Efron and Tibshirani (1993), "An introduction to the bootstrap", chapter 6; for clusters, Davison and Hinkley
     (1997), "Bootstrap methods and their application", section 3.8.
     """
-    values = checked_sets(sets, design)
-    weights = _checked_contrasts(contrasts, len(values) - 1)
+    values = [np.asarray(each, dtype=np.float64) for each in checked_sets(sets, design)]
+    weights = checked_contrasts(contrasts, len(values) - 1)
     if replicates < 2:
         raise InputError("replicates", expected="at least 2 bootstrap replicates", found=str(replicates))
     resampled = ResampledFid(values[0], values[1:])
@@ -140,27 +140,5 @@ def bootstrap_contrasts(
     return tuple(_summary(fids @ row) for row in weights)
 
 
-def checked_sets(sets: Sequence[npt.ArrayLike], design: SamplingDesign) -> list[npt.NDArray[np.float64]]:
-    """Widen real and generated features to float64; InputError unless they fit each other and the design."""
-    values = [as_features(each, "real" if k == 0 else "generated") for k, each in enumerate(sets)]
-    for fake in values[1:]:
-        require_equal_dims(values[0], fake)
-    sizes = tuple(len(each) for each in values)
-    if sizes != design.sizes:
-        raise InputError("sets", expected=f"sets of {design.sizes} images, as the design says", found=f"{sizes}")
-    return values
-
-
 def _summary(values: npt.NDArray[np.float64]) -> BootstrapSE:
     return BootstrapSE(se=float(values.std(ddof=1)), replicates=values, mean=float(values.mean()))
-
-
-def _checked_contrasts(contrasts: npt.ArrayLike, sets: int) -> npt.NDArray[np.float64]:
-    weights = np.asarray(contrasts, dtype=np.float64)
-    if weights.ndim != 2 or weights.shape[1] != sets or not np.isfinite(weights).all():
-        raise InputError(
-            "contrasts",
-            expected=f"rows of {sets} finite numbers, one for each generated set",
-            found=f"shape {weights.shape}" if np.isfinite(weights).all() else "NaN or infinity",
-        )
-    return weights

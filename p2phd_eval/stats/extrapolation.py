@@ -14,9 +14,9 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.designed_sets import checked_sets, first_equal
 from p2phd_eval.stats.frechet import frechet_distance
 from p2phd_eval.stats.influence import FidInfluence, fid_influence
-from p2phd_eval.stats.moments import checked_features, require_equal_dims
 from p2phd_eval.stats.sampling_design import Rows, SamplingDesign
 from p2phd_eval.stats.threads import map_in_threads
 
@@ -145,9 +145,7 @@ def half_samples(
     InputError
         If a set cannot be used or is too small, or `splits` is below 1.
     """
-    values = [checked_features(each, "real" if k == 0 else "generated") for k, each in enumerate(sets)]
-    for fake in values[1:]:
-        require_equal_dims(values[0], fake)
+    values = checked_sets(sets, design)
     if splits < 1:
         raise InputError("splits", expected="at least 1 half split", found=str(splits))
     if not design.quarters:
@@ -157,8 +155,8 @@ def half_samples(
             found=str(design.clusters),
             fix=f"Give more {design.unit}.",
         )
-    first_equal = [next(j for j in range(k + 1) if _same(values, design, j, k)) for k in range(len(values))]
-    fakes = sorted(set(first_equal[1:]))
+    same_as = first_equal(values, design)
+    fakes = sorted(set(same_as))
     cuts = [design.split(generator, 4) for generator in rng.spawn(splits)]
     parts = [_parts(quarters) for quarters in cuts]
     jobs: list[tuple[int, int | None]] = [(k, None) for k in fakes]
@@ -185,13 +183,12 @@ def half_samples(
                 # A half is 1/s of the images, so that weight moved onto an image of it counts s-fold in the half.
                 half_real[k][half[0]] += each.real * len(values[0]) / (2 * len(half[0]) * splits)
                 half_fake[k][half[k]] += each.fake * len(values[k]) / (2 * len(half[k]) * splits)
-    order = first_equal[1:]
     return HalfSamples(
-        whole=tuple(whole[k] for k in order),
-        half_fids=np.array([half_fids[k] for k in order]),
-        quarter_fids=np.array([quarter_fids[k] for k in order]),
-        half_real=np.array([half_real[k] for k in order]),
-        half_fake=tuple(half_fake[k] for k in order),
+        whole=tuple(whole[k] for k in same_as),
+        half_fids=np.array([half_fids[k] for k in same_as]),
+        quarter_fids=np.array([quarter_fids[k] for k in same_as]),
+        half_real=np.array([half_real[k] for k in same_as]),
+        half_fake=tuple(half_fake[k] for k in same_as),
         splits=splits,
     )
 
@@ -208,13 +205,6 @@ def _residual_bias(gap: float, ratios: Sequence[float]) -> float | None:
 
 def _above(value: float, rounding: float) -> float:
     return value if value > rounding else 0.0
-
-
-def _same(values: Sets, design: SamplingDesign, j: int, k: int) -> bool:
-    """Whether set j is set k, drawn together with it; computed twice, rounding would look like a difference."""
-    if j == k:
-        return True
-    return bool(j > 0 and design.drawn_together((j, k)) and np.array_equal(values[j], values[k]))
 
 
 def _parts(quarters: list[list[Rows]]) -> tuple[list[list[Rows]], list[list[Rows]]]:

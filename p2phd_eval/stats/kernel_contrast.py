@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.designed_sets import checked_contrasts, checked_sets, first_equal
 from p2phd_eval.stats.kernel import Progress, counter, sums_between, sums_within, tiles_between, tiles_within
-from p2phd_eval.stats.moments import checked_features, require_equal_dims
 from p2phd_eval.stats.sampling_design import Block, SamplingDesign, StandardError, combine_variances
 
 Values = npt.NDArray[Any]
@@ -90,10 +90,9 @@ def kernel_contrasts(
     similarity for model selection in generative models" (differences); Arvesen (1969), "Jackknifing U-statistics".
     """
     values = _checked(sets, design)
-    rows = _checked_contrasts(contrasts, len(values) - 1)
-    block_of = _block_of(design)
+    rows = checked_contrasts(contrasts, len(values) - 1)
     # Equal sets of one block are computed once and their weights added, so that they cancel without rounding.
-    same_as = [_first_equal(values, k, block_of) for k in range(1, len(values))]
+    same_as = first_equal(values, design)
     distinct = sorted(set(same_as))
     sizes = design.sizes
     tick = counter(
@@ -258,18 +257,8 @@ def _pairs(block: Block) -> int:
     return block.n**2 - int(np.square(np.bincount(block.cluster_of)).sum())
 
 
-def _first_equal(values: Sequence[Values], k: int, block_of: Sequence[Block]) -> int:
-    """The first generated set of the block of set k that equals it, at the latest set k itself."""
-    return next(j for j in range(1, k + 1) if block_of[j] is block_of[k] and np.array_equal(values[j], values[k]))
-
-
 def _checked(sets: Sequence[npt.ArrayLike], design: SamplingDesign) -> list[Values]:
-    values = [checked_features(each, f"generated set {k}" if k else "real") for k, each in enumerate(sets)]
-    for fake in values[1:]:
-        require_equal_dims(values[0], fake)
-    sizes = tuple(len(each) for each in values)
-    if sizes != design.sizes:
-        raise InputError("sets", expected=f"sets of {design.sizes} images, as the design says", found=f"{sizes}")
+    values = checked_sets(sets, design)
     for block in design.blocks:
         if block.clusters < 3:
             raise InputError(
@@ -279,14 +268,3 @@ def _checked(sets: Sequence[npt.ArrayLike], design: SamplingDesign) -> list[Valu
                 fix="Give more images, or a finer rule for the clusters.",
             )
     return values
-
-
-def _checked_contrasts(contrasts: npt.ArrayLike, sets: int) -> Floats:
-    weights = np.asarray(contrasts, dtype=np.float64)
-    if weights.ndim != 2 or weights.shape[1] != sets or not np.isfinite(weights).all():
-        raise InputError(
-            "contrasts",
-            expected=f"rows of {sets} finite weights, one for each generated set",
-            found=f"shape {weights.shape}" if np.isfinite(weights).all() else "NaN or infinity",
-        )
-    return weights

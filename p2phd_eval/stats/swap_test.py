@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.bootstrap import checked_sets
+from p2phd_eval.stats.designed_sets import checked_sets
 from p2phd_eval.stats.kernel_contrast import kernel_swap_terms
 from p2phd_eval.stats.sampling_design import Rows, SamplingDesign
 from p2phd_eval.stats.swapped_fid import SwappedFid, seconds_per_swap
@@ -96,7 +96,7 @@ def swap_test(
     Fisher (1935), "The design of experiments", section 21; Phipson and Smyth (2010), "Permutation p-values should
     never be zero".
     """
-    values = checked_sets([real, baseline, candidate], design)
+    values = [np.asarray(each, dtype=np.float64) for each in checked_sets([real, baseline, candidate], design)]
     unit_of = _units(design)
     if swaps is not None and swaps < 1:
         raise InputError("swaps", expected="at least 1 swap", found=str(swaps))

@@ -209,7 +209,7 @@ def test_what_does_not_fit_is_refused():
         run(sets=sets[:2], contrasts=[[1]])
     with pytest.raises(InputError, match="found 5 and 3"):
         run(sets=[*sets[:2], sets[2][:, :3]])
-    with pytest.raises(InputError, match=r"rows of 2 finite numbers, .* found shape \(1, 3\)"):
+    with pytest.raises(InputError, match=r"rows of 2 finite weights, .* found shape \(1, 3\)"):
         run(contrasts=[[1, 1, 1]])
     with pytest.raises(InputError, match=r"found shape \(2,\)"):
         run(contrasts=[-1, 1])
