@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint
+.PHONY: demo test lint docs linkcheck
 
 demo: $(INSTALLED)
 	$(BIN)/p2phd-eval demo
@@ -15,6 +15,14 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# The site, in build/docs/index.html; links inside it that lead nowhere are errors. It needs no network.
+docs: $(INSTALLED)
+	$(BIN)/sphinx-build -W --keep-going -b html docs build/docs
+
+# Links to other sites, over the network: apart from the tests, since others break them.
+linkcheck: $(INSTALLED)
+	$(BIN)/sphinx-build --keep-going -b linkcheck docs build/linkcheck
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv

@@ -13,16 +13,21 @@ from typer.core import TyperGroup
 import p2phd_eval
 from p2phd_eval.commands import cache, data, encode, weights
 from p2phd_eval.commands.bench import bench
+from p2phd_eval.commands.blind_test import blind_test
 from p2phd_eval.commands.compare import compare
 from p2phd_eval.commands.convert import convert
 from p2phd_eval.commands.demo import demo
 from p2phd_eval.commands.features import features
 from p2phd_eval.commands.fid import fid
 from p2phd_eval.commands.folder_options import FolderOptionsCommand
+from p2phd_eval.commands.gate import gate
 from p2phd_eval.commands.generate import generate
 from p2phd_eval.commands.metrics import metrics
 from p2phd_eval.commands.plan import plan
+from p2phd_eval.commands.report import report
+from p2phd_eval.commands.study import study
 from p2phd_eval.commands.train import train
+from p2phd_eval.commands.training_options import TrainingOptionsCommand
 from p2phd_eval.errors import InputError
 
 # Read when a command loads torch. By default OpenMP's threads spin for milliseconds while they wait; as soon as another
@@ -67,6 +72,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(demo)
+app.command(cls=TrainingOptionsCommand)(study)
+app.command()(report)
+app.command()(gate)
 app.command()(train)
 app.command()(generate)
 app.command()(convert)
@@ -76,6 +84,7 @@ app.command()(plan)
 app.command()(metrics)
 app.command()(features)
 app.command()(bench)
+app.command("blind-test")(blind_test)
 app.add_typer(cache.app, name="cache")
 app.add_typer(data.app, name="data")
 app.add_typer(encode.app, name="encode")

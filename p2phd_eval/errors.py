@@ -1,4 +1,4 @@
-"""The one exception for input that cannot be used."""
+"""The exception for input that cannot be used, and its one special case: a training that diverged."""
 
 from __future__ import annotations
 
@@ -32,4 +32,8 @@ class InputError(Exception):
 
     def __reduce__(self) -> tuple[partial[InputError], tuple[str]]:
         # Decoding processes send it to their parent; exceptions are otherwise made again from the message alone.
-        return partial(InputError, expected=self.expected, found=self.found, fix=self.fix), (self.where,)
+        return partial(type(self), expected=self.expected, found=self.found, fix=self.fix), (self.where,)
+
+
+class DivergenceError(InputError):
+    """A network whose losses or samples are no longer finite: an outcome of its training, not a mistake of the user."""

@@ -138,11 +138,13 @@ def test_each_candidate_has_its_plan_or_one_is_chosen(tmp_path: Path) -> None:
     ("text", "found"),
     [
         ("not JSON", "Expecting value"),
-        ("[]", "schema None"),
+        ("[]", "JSON that is a list"),
+        (json.dumps({"schema": "p2phd-eval/compare", "schema_version": 1}), "schema_version: expected 2, found 1"),
         (json.dumps(document("fid", fid=1.0)), "schema 'p2phd-eval/fid'"),
         (json.dumps(document("compare", candidates=[{"name": "amp"}])), "components"),
         (json.dumps(document("compare", candidates=[3])), "candidates[0]"),
         (json.dumps(document("compare", candidates=[])), "expected at least one candidate"),
+        (json.dumps(document("report", comparisons={"training": None})), "expected at least one candidate"),
     ],
 )
 def test_a_file_that_is_no_pilot(tmp_path: Path, text: str, found: str) -> None:
@@ -176,7 +178,7 @@ def test_components_that_cannot_be(tmp_path: Path, change: dict[str, Any], found
         (("--margin", 0, "--image-sd", 3), "--margin: expected a number above 0"),
         (("--margin", 2, "--image-sd", 3, "--power", 1), "--power: expected a probability"),
         (("--margin", 2, "--image-sd", 3, "--confidence", 95), "--confidence: expected a number above 0.5"),
-        (("nowhere.json", "--margin", 2), "expected the JSON of a comparison, found nothing there"),
+        (("nowhere.json", "--margin", 2), "expected a compare or report document, found nothing there"),
         (("nowhere.json", "--margin", 2, "--image-sd", 3), "found both"),
         (("--image-sd", 3), "Missing option"),
     ],

@@ -54,9 +54,10 @@ def read_arms(
         One entry for each time that the option was given. An arm without a name is called by what the paths of its
         runs have in common, or else by "baseline" and "candidate".
     runs : sequence of GivenFolders
-        Image folders with a manifest, run folders whose `samples` has one, or folders of such folders. Runs whose
-        manifests agree in all but seeds are one arm. It is called by the precision of its training, and by what else
-        tells it from other arms of that precision. The fp32 arm is the baseline; of several the one sampled in fp32.
+        Image folders with a manifest, run folders whose `samples` has one or holds such folders, or folders of these.
+        Runs whose manifests agree in all but seeds are one arm. It is called by the precision of its training, and by
+        what else tells it from other arms of that precision. The fp32 arm is the baseline; of several the one sampled
+        in fp32.
 
     Returns
     -------
@@ -148,13 +149,13 @@ class _Run:
 def _image_folders(given: Path) -> list[Path]:
     """The image folders with a manifest that a folder stands for."""
     own = _with_manifest(given)
-    if own is not None:
-        return [own]
+    if own:
+        return own
     inside = sorted(child for child in given.iterdir() if child.is_dir()) if given.is_dir() else []
     found = {folder: _with_manifest(folder) for folder in inside}
     # Beside the runs of a study stand other folders; a run without samples would be missed without a word.
-    unfinished = [folder for folder, images in found.items() if images is None and (folder / "config.json").exists()]
-    images = [images for images in found.values() if images is not None]
+    unfinished = [folder for folder, images in found.items() if not images and (folder / "config.json").exists()]
+    images = [folder for folders in found.values() for folder in folders]
     if unfinished or not images:
         raise InputError(
             str(unfinished[0] if unfinished else given),
@@ -166,8 +167,13 @@ def _image_folders(given: Path) -> list[Path]:
     return images
 
 
-def _with_manifest(folder: Path) -> Path | None:
-    return next((place for place in (folder, folder / "samples") if (place / MANIFEST).is_file()), None)
+def _with_manifest(folder: Path) -> list[Path]:
+    """The folder itself, a run's samples, or those of each precision of generation, as a study makes them."""
+    for places in ([folder], [folder / "samples"], sorted(folder.glob("samples/*"))):
+        found = [place for place in places if (place / MANIFEST).is_file()]
+        if found:
+            return found
+    return []
 
 
 def _read_run(folder: Path) -> _Run:

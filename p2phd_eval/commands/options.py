@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,19 @@ Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything ran
 Device = Annotated[
     str | None,
     typer.Option("--device", help="Any torch device, such as cpu, cuda:1 or mps. Default: cuda, mps or cpu."),
+]
+
+
+class Tracker(str, Enum):
+    """Where `--track` writes, through its own library."""
+
+    TENSORBOARD = "tensorboard"
+    MLFLOW = "mlflow"
+
+
+Track = Annotated[
+    list[Tracker] | None,
+    typer.Option("--track", help="Write curves there too, by its own library; may be repeated.", show_default=False),
 ]
 ClusterBy = Annotated[
     str | None,

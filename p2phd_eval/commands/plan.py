@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -11,6 +10,7 @@ import typer
 from p2phd_eval.commands.options import Json
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
+from p2phd_eval.report.reading import read_document
 
 if TYPE_CHECKING:
     from p2phd_eval.stats.power import VarianceComponents
@@ -23,7 +23,10 @@ _AGAIN = "Write it with: p2phd-eval compare ... --json PILOT.json"
 def plan(
     margin: Annotated[float, typer.Option("--margin", help="FID difference that still counts as none.")],
     pilot: Annotated[
-        Path | None, typer.Argument(metavar="[PILOT]", help="What `compare --json` wrote of a smaller comparison.")
+        Path | None,
+        typer.Argument(
+            metavar="[PILOT]", help="A smaller comparison: what `compare --json` wrote, or the report.json of a study."
+        ),
     ] = None,
     power: Annotated[
         float, typer.Option("--power", help="Wished probability that the comparison is decided, 0.5 to 0.999.")
@@ -127,15 +130,9 @@ def _assumed(image_sd: float | None, seed_sd: float | None, candidate: str | Non
 def _read(pilot: Path, image_sd: float | None, seed_sd: float | None, candidate: str | None) -> list[_Arm]:
     if image_sd is not None or seed_sd is not None:
         raise InputError("plan", expected="the JSON of a pilot, or --image-sd and --seed-sd", found="both")
-    try:
-        document = json.loads(pilot.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(str(pilot), expected="the JSON of a comparison", found="nothing there", fix=_AGAIN) from None
-    except ValueError as error:
-        raise InputError(str(pilot), expected="the JSON of a comparison", found=str(error), fix=_AGAIN) from error
-    schema = document.get("schema") if isinstance(document, dict) else None
-    if schema != "p2phd-eval/compare" or not isinstance(document.get("candidates"), list):
-        raise InputError(str(pilot), expected="the JSON of p2phd-eval compare", found=f"schema {schema!r}", fix=_AGAIN)
+    document = read_document(pilot, ("compare", "report"))
+    if document["schema"].endswith("/report"):
+        document = document["comparisons"]["training"] or {"candidates": []}
     if not document["candidates"]:
         raise InputError(str(pilot), expected="at least one candidate", found="none", fix=_AGAIN)
     found = [_components(pilot, i, values) for i, values in enumerate(document["candidates"])]

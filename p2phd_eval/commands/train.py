@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from p2phd_eval.commands.configuration import configuration
-from p2phd_eval.commands.options import Device, Json, Seed, Weights
+from p2phd_eval.commands.options import Device, Json, Seed, Track, Weights
 from p2phd_eval.errors import InputError
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.console import Output
@@ -17,6 +17,8 @@ from p2phd_eval.report.documents import document
 
 _DATA, _G, _E, _D = "Data", "Generator", "Features", "Discriminator"
 _OBJECTIVE, _TRAINING, _EXECUTION, _WATCHING = "Objective", "Training", "Execution", "Watching"
+#: Panels of the options that shape a training.
+TRAINING_PANELS = (_DATA, _G, _E, _D, _OBJECTIVE, _TRAINING, _EXECUTION)
 
 
 def _option(panel: str, name: str, text: str) -> Any:
@@ -143,9 +145,7 @@ def train(
     keep_every: Annotated[
         int | None, _option(_WATCHING, "--keep-every", "Epochs between checkpoints that stay; 0: the newest only.")
     ] = None,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write to RUN/tensorboard too.", rich_help_panel=_WATCHING)
-    ] = False,
+    track: Track = None,
     validate_every: Annotated[
         int | None, _option(_WATCHING, "--validate-every", "Epochs between FIDs on held-out photos; 0: none.")
     ] = None,
@@ -174,7 +174,8 @@ def train(
     from p2phd_eval.distributed import local_device, ranks_from_environment
     from p2phd_eval.generators.checkpoint import versions
     from p2phd_eval.generators.precision import amp_name
-    from p2phd_eval.generators.tensorboard import TensorBoard
+    from p2phd_eval.generators.tracker import Ending
+    from p2phd_eval.generators.trackers import open_trackers
     from p2phd_eval.generators.training import train as run_training
     from p2phd_eval.held_out import HeldOut
 
@@ -196,13 +197,14 @@ def train(
         if dry:
             dry_run(config, data, ranks.size, output)
             return
-        board = TensorBoard(out) if tensorboard and ranks.is_first else None
         held_out = None
         if config.validate_every and ranks.is_first:
             held_out = HeldOut(
                 config, data, validation_phase, out, device=torch_device, weights=weights, progress=output.progress
             )
-        with output.progress("train", "steps") as on_progress:
+        names = [each.value for each in track or ()] if ranks.is_first else []
+        trackers = open_trackers(names, out, config, experiment=data.resolve().name, note=output.note)
+        with trackers, output.progress("train", "steps") as on_progress:
             result = run_training(
                 config,
                 data,
@@ -210,10 +212,9 @@ def train(
                 device=torch_device,
                 ranks=ranks,
                 resume=resume,
-                watchers=watch(output, on_progress, load_pretrain, board, held_out),
+                watchers=watch(output, trackers, on_progress=on_progress, source=load_pretrain, held_out=held_out),
             )
-        if board:
-            board.close()
+            trackers.end(Ending.FINISHED if result.stopped_by is None else Ending.STOPPED)
     output.document(
         document(
             "train",

@@ -1,14 +1,11 @@
-"""Who watches a training: the terminal, TensorBoard and a held-out part of the data."""
+"""Who watches a training: the terminal, trackers and a held-out part of the data."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from p2phd_eval.generators.run_log import LogRecord
-from p2phd_eval.generators.tensorboard import TensorBoard
+from p2phd_eval.generators.trackers import Trackers
 from p2phd_eval.generators.training import Watchers
 from p2phd_eval.held_out import HeldOut
 from p2phd_eval.report.console import OnProgress, Output
@@ -16,18 +13,24 @@ from p2phd_eval.report.log_line import log_line
 
 
 def watch(
-    output: Output, on_progress: OnProgress, source: Path | None, board: TensorBoard | None, held_out: HeldOut | None
+    output: Output,
+    trackers: Trackers,
+    *,
+    on_progress: OnProgress | None = None,
+    source: Path | None = None,
+    held_out: HeldOut | None = None,
 ) -> Watchers:
     """Tell each of the watchers that there are.
 
     Parameters
     ----------
     output : Output
-    on_progress : callable
-    source : Path or None
+    trackers : Trackers
+        Open ones; whoever opened them says how the training ended.
+    on_progress : callable, optional
+    source : Path, optional
         Where the initial weights come from.
-    board : TensorBoard or None
-    held_out : HeldOut or None
+    held_out : HeldOut, optional
     """
 
     def on_start(fresh: dict[str, tuple[str, ...]]) -> None:
@@ -36,12 +39,7 @@ def watch(
 
     def on_log(record: LogRecord) -> None:
         output.note(log_line(record))
-        if board:
-            board.on_log(record)
-
-    def on_grid(step: int, picture: npt.NDArray[np.uint8]) -> None:
-        if board:
-            board.on_grid(step, picture)
+        trackers.on_log(record)
 
     def on_validation(epoch: int, step: int, checkpoint: Path) -> None:
         if held_out is None:
@@ -51,9 +49,12 @@ def watch(
             f"epoch {epoch}  held-out FID@{found.n} {found.fid:.3f} (standard error {found.fid_se:.3f}), "
             f"KID {found.kid:.5f} ({found.kid_se:.5f})  best FID so far: epoch {found.best_epoch}"
         )
-        if board:
-            board.on_scores(step, {"fid": found.fid, "fid_se": found.fid_se, "kid": found.kid, "kid_se": found.kid_se})
+        trackers.on_scores(step, {"fid": found.fid, "fid_se": found.fid_se, "kid": found.kid, "kid_se": found.kid_se})
 
     return Watchers(
-        on_log=on_log, on_grid=on_grid, on_progress=on_progress, on_start=on_start, on_validation=on_validation
+        on_log=on_log,
+        on_grid=trackers.on_grid,
+        on_progress=on_progress,
+        on_start=on_start,
+        on_validation=on_validation,
     )

@@ -13,7 +13,7 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.decoding import image_size
 from p2phd_eval.devices import describe_device
 from p2phd_eval.distributed import SINGLE, Ranks
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import DivergenceError, InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.batch import Batch, photo_array, regions_of
 from p2phd_eval.generators.checkpoint import Checkpoint, versions
@@ -101,6 +101,8 @@ def generate(
     InputError
         For an unusable checkpoint or data set, clusters that are missing or another checkpoint's, a style for a model
         without features, or a folder with samples made in another way.
+    DivergenceError
+        For a sample that is not finite.
     """
     checkpoint_path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
     config = checkpoint.config
@@ -139,7 +141,7 @@ def generate(
         for batch in load_batches(dataset, batches, device):
             for triplet, photo in zip(batch.triplets, sampler.sample(batch, seed), strict=True):
                 if not bool(photo.isfinite().all()):
-                    raise InputError(
+                    raise DivergenceError(
                         f"sample {triplet.key!r}",
                         expected="finite numbers",
                         found="NaN or infinity",

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError
 from p2phd_eval.generators.run_log import LogRecord
+from p2phd_eval.generators.tracker import Ending, missing_package, scalars, validation_scalars
 
 _FLUSH_SECONDS = 20
 
@@ -36,31 +36,14 @@ class TensorBoard:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError as error:
-            raise InputError(
-                "--tensorboard",
-                expected="the package tensorboard",
-                found=str(error),
-                fix="Install it: pip install 'p2phd-eval[tensorboard]'.",
-            ) from error
+            raise missing_package("tensorboard", error) from error
         self._open = SummaryWriter
         self._folder = run / "tensorboard"
         self._writer: Any = None
 
     def on_log(self, record: LogRecord) -> None:
         """Write a line of the log: one scalar a number, none where there is no number."""
-        groups: dict[str, Mapping[str, float | None]] = {
-            "losses": record.losses,
-            "loss_scale": record.loss_scale,
-            "skipped_steps": record.skipped_steps,
-        }
-        values = {f"{group}/{name}": value for group, named in groups.items() for name, value in named.items()}
-        values |= {
-            "learning_rate": record.lr,
-            "images_per_second": record.images_per_second,
-            "data_wait": record.data_wait,
-            "peak_memory_bytes": record.peak_memory_bytes,
-        }
-        self._write(record.step, values)
+        self._write(record.step, scalars(record))
 
     def on_grid(self, step: int, picture: npt.NDArray[np.uint8]) -> None:
         """Write a picture of shape (H, W, 3)."""
@@ -68,18 +51,17 @@ class TensorBoard:
 
     def on_scores(self, step: int, scores: Mapping[str, float]) -> None:
         """Write the scores of a validation."""
-        self._write(step, {f"validation/{name}": value for name, value in scores.items()})
+        self._write(step, validation_scalars(scores))
 
-    def close(self) -> None:
-        """Write out what is left; events may follow all the same."""
+    def close(self, ending: Ending) -> None:
+        """Write out what is left; TensorBoard knows no ending."""
         if self._writer is not None:
             self._writer.close()
 
-    def _write(self, step: int, values: Mapping[str, float | None]) -> None:
+    def _write(self, step: int, values: Mapping[str, float]) -> None:
         writer = self._at(step)
         for name, value in values.items():
-            if value is not None:
-                writer.add_scalar(name, value, step)
+            writer.add_scalar(name, value, step)
 
     def _at(self, step: int) -> Any:
         if self._writer is None:

@@ -15,7 +15,7 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.distributed import SINGLE, Ranks
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import DivergenceError, InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.generators.batch import Batch, photo_array
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, save_checkpoint
@@ -94,7 +94,9 @@ def train(
     ------
     InputError
         For unusable data; a folder that holds a run already (without `resume`) or a run of another configuration
-        (with it); a batch that cannot be shared; a loss that is not finite although nothing scales it; a full disk.
+        (with it); a batch that cannot be shared; a full disk.
+    DivergenceError
+        For a loss that is not finite although nothing scales it.
     """
     checkpoint = open_run(out, config, resume=resume)
     execution = config.execution
@@ -250,7 +252,7 @@ def _finite_losses(model: Pix2PixHD, step: int, losses: Losses, ranks: Ranks) ->
     if not model.precision.scales_loss:
         for name, value in values.items():
             if not math.isfinite(value):
-                raise InputError(
+                raise DivergenceError(
                     f"loss {name} at step {step}",
                     expected="a finite number",
                     found=str(value),

@@ -208,6 +208,7 @@ def _candidate(candidate: FIDComparison, runs: list[dict[str, Any]]) -> dict[str
     return {
         "name": candidate.name,
         "verdict": candidate.verdict.value,
+        "sentence": _sentences(candidate)[0],
         "reason": test.reason,
         "statistic": decision.statistic,
         "why_kid": decision.why_kid,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import sys
 import time
 from dataclasses import replace
@@ -19,7 +18,9 @@ from p2phd_eval.decoding import read_rgb
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.tensorboard import TensorBoard
+from p2phd_eval.generators.tracker import Ending
 from p2phd_eval.generators.training import Watchers, train
+from tests.generators.tracked import curves_of_the_log
 
 event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
 
@@ -28,7 +29,7 @@ def run_with_tensorboard(config: TrainConfig, data: Path, out: Path, *, resume: 
     board = TensorBoard(out)
     watchers = Watchers(on_log=board.on_log, on_grid=board.on_grid)
     train(config, data, out, device=torch.device("cpu"), resume=resume, watchers=watchers)
-    board.close()
+    board.close(Ending.FINISHED)
 
 
 def read_events(run: Path) -> tuple[dict[str, dict[int, float]], dict[int, bytes]]:
@@ -49,21 +50,7 @@ def read_events(run: Path) -> tuple[dict[str, dict[int, float]], dict[int, bytes
 
 def assert_shows_the_log(run: Path) -> None:
     scalars, pictures = read_events(run)
-    records = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
-    expected: dict[str, dict[int, float]] = {}
-    for record in records:
-        values = {
-            "learning_rate": record["lr"],
-            **{name: record[name] for name in ("images_per_second", "data_wait", "peak_memory_bytes")},
-            **{
-                f"{group}/{name}": value
-                for group in ("losses", "loss_scale", "skipped_steps")
-                for name, value in record[group].items()
-            },
-        }
-        for name, value in values.items():
-            if value is not None:
-                expected.setdefault(name, {})[record["step"]] = value
+    expected = curves_of_the_log(run)
     assert scalars.keys() == expected.keys()
     for name, by_step in expected.items():
         assert scalars[name] == pytest.approx(by_step, rel=1e-6), name  # float32 in the file
@@ -98,7 +85,7 @@ def test_scores_of_a_validation(tmp_path: Path) -> None:
     assert not (tmp_path / "tensorboard").exists()  # nothing before the first event
     board.on_scores(7, {"fid": 41.5, "fid_se": 0.25})
     board.on_grid(7, np.zeros((4, 6, 3), dtype=np.uint8))
-    board.close()
+    board.close(Ending.FINISHED)
     scalars, _ = read_events(tmp_path)
     assert scalars == {"validation/fid": {7: 41.5}, "validation/fid_se": {7: 0.25}}
 
@@ -106,5 +93,5 @@ def test_scores_of_a_validation(tmp_path: Path) -> None:
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "torch.utils.tensorboard", raising=False)
     monkeypatch.setitem(sys.modules, "tensorboard", None)
-    with pytest.raises(InputError, match=r"pip install 'p2phd-eval\[tensorboard\]'"):
+    with pytest.raises(InputError, match=r"--track tensorboard(.|\n)*pip install 'p2phd-eval\[tensorboard\]'"):
         TensorBoard(tmp_path)

@@ -1,0 +1,89 @@
+"""`p2phd-eval gate`."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from p2phd_eval.commands.options import Json
+
+
+class RequireOption(str, Enum):
+    """What `--require` takes."""
+
+    WITHIN = "within"
+    NOT_WORSE = "not-worse"
+
+
+def gate(
+    report: Annotated[
+        Path, typer.Argument(metavar="REPORT", help="A study's report.json, or what `compare --json` wrote.")
+    ],
+    require: Annotated[
+        RequireOption | None,
+        typer.Option(
+            "--require",
+            help="within: the verdict is within, negligible or better. not-worse: that, or undecided and shown not to "
+            "be worse by more than the margin.",
+            show_default=False,
+        ),
+    ] = None,
+    max_dfid: Annotated[
+        float | None,
+        typer.Option(
+            "--max-dfid",
+            metavar="NUMBER",
+            help="The upper end of the interval of dFID is at most this. An estimate below it would show nothing.",
+        ),
+    ] = None,
+    max_dkid: Annotated[
+        float | None,
+        typer.Option(
+            "--max-dkid",
+            metavar="NUMBER",
+            help="The same of dKID, for candidates whose FID is refused for its bias, so that KID decides.",
+        ),
+    ] = None,
+    junit: Annotated[
+        Path | None, typer.Option("--junit", help="JUnit XML to write, for the CI's list of tests.")
+    ] = None,
+    summary: Annotated[
+        Path | None,
+        typer.Option(
+            "--summary",
+            envvar="GITHUB_STEP_SUMMARY",
+            help="File to append a summary in Markdown to.",
+        ),
+    ] = None,
+    json_target: Json = None,
+) -> None:
+    """Exit with 0 if all rules hold for every candidate, with 1 if one is broken, with 2 if REPORT cannot be used.
+
+    Numbers are those of the report, to the last digit. Of a study's report, the verdicts on training precision are
+    judged; a training that failed breaks every rule of its arm. Intervals are those of the report: 95 % as a rule.
+
+    Examples:
+
+        p2phd-eval gate study/report.json --max-dfid 1.0 --require within
+
+        p2phd-eval gate verdict.json --require not-worse --junit gate.xml
+    """
+    from p2phd_eval.report.console import Output
+    from p2phd_eval.report.gate import Requirement, Rules, judge
+    from p2phd_eval.report.gate_outputs import append_summary, gate_document, gate_table, write_junit
+    from p2phd_eval.report.reading import read_document
+
+    rules = Rules(require=None if require is None else Requirement(require.value), max_dfid=max_dfid, max_dkid=max_dkid)
+    result = judge(read_document(report, ("report", "compare")), rules, str(report))
+    output = Output(json_target)
+    output.table(gate_table(result, str(report)))
+    output.document(gate_document(result, rules, str(report)))
+    if junit is not None:
+        write_junit(junit, result)
+    if summary is not None:
+        append_summary(summary, result, str(report))
+    if not result.holds:
+        raise typer.Exit(1)

@@ -1,0 +1,32 @@
+"""`p2phd-eval report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from p2phd_eval.commands.options import Json
+from p2phd_eval.report.console import Output
+
+
+def report(
+    folder: Annotated[Path, typer.Argument(metavar="STUDY", help="Study folder, with all runs ended and compared.")],
+    json_target: Json = None,
+) -> None:
+    """Write report.html, report.json and report.md of a study again, from what is there; nothing is computed.
+
+    Example:
+
+        p2phd-eval report study
+    """
+    from p2phd_eval.report.study import study_table
+    from p2phd_eval.study.plan import load_plan
+    from p2phd_eval.study.report_files import write_report
+
+    output = Output(json_target)
+    written = write_report(folder, load_plan(folder))
+    output.table(study_table(written))
+    output.document(written)
+    output.note(f"Report: {folder / 'report.html'}")

@@ -1,0 +1,184 @@
+"""`p2phd-eval study`."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from p2phd_eval.commands.options import ClusterBy, Device, Json, Track, Weights
+from p2phd_eval.commands.training_options import given_options
+from p2phd_eval.errors import InputError
+from p2phd_eval.presets import PRESETS
+from p2phd_eval.report.console import Output
+
+if TYPE_CHECKING:
+    from p2phd_eval.study.plan import StudyPlan
+
+_SEEDS = 3
+_CONFIDENCE = 0.95
+
+
+def study(
+    ctx: typer.Context,
+    data: Annotated[
+        Path | None,
+        typer.Argument(help="Data set with training and test photos. Left out: the study in --out goes on."),
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", help="Study folder; a second call goes on in it.")] = Path("study"),
+    arms: Annotated[
+        str | None,
+        typer.Option(
+            "--arms",
+            help="Training precisions separated by commas, the baseline first. Default: fp32 and what --amp is here.",
+            show_default=False,
+        ),
+    ] = None,
+    seeds: Annotated[
+        int | None,
+        typer.Option("--seeds", min=1, help=f"Trainings of each arm; more may follow. Default: {_SEEDS}."),
+    ] = None,
+    margin: Annotated[
+        str | None,
+        typer.Option(
+            "--margin",
+            metavar="NUMBER|PERCENT|seeds",
+            help="Difference that still counts as none, as for compare. Default: from the baseline's seeds.",
+            show_default=False,
+        ),
+    ] = None,
+    cluster_by: ClusterBy = None,
+    confidence: Annotated[
+        float | None, typer.Option("--confidence", help=f"Of the intervals. Default: {_CONFIDENCE}.")
+    ] = None,
+    repeat: Annotated[
+        bool | None,
+        typer.Option(
+            "--repeat/--no-repeat", help="Train the baseline's first seed twice: what chance alone does. Default: yes."
+        ),
+    ] = None,
+    preset: Annotated[str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")] = "512p",
+    dry: Annotated[bool, typer.Option("--dry-run", help="Print the plan with its time and disk, and stop.")] = False,
+    slurm: Annotated[
+        bool, typer.Option("--slurm", help="Write a job array for sbatch into OUT/slurm instead of training here.")
+    ] = False,
+    one: Annotated[
+        str | None, typer.Option("--run", metavar="NAME", help="Make this run of the study alone, as a job of it does.")
+    ] = None,
+    track: Track = None,
+    weights: Weights = None,
+    lpips_weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--lpips-weights",
+            help="File of torchvision's AlexNet weights, for LPIPS. Default: from the cache, else they are fetched; "
+            "without them LPIPS is left out.",
+        ),
+    ] = None,
+    device: Device = None,
+    json_target: Json = None,
+) -> None:
+    """Does reduced precision hurt? From a data set to a report that settles it: arms x seeds, one command.
+
+    Prints the plan with time and disk, trains every run (side by side on the GPUs there are), generates in both
+    precisions, computes features, compares, and writes OUT/report.html, report.json and report.md. Killed at any
+    moment and called again, it redoes nothing that is finished. A run that diverges or runs out of memory is a result
+    of its arm. Takes the options of `train` that shape a training, too.
+
+    Examples:
+
+        p2phd-eval study DATA --out study --arms fp32,amp-fp16,amp-bf16 --seeds 3
+
+        p2phd-eval study DATA --out study --dry-run
+
+        p2phd-eval study --out study --seeds 5
+
+        p2phd-eval study DATA --out study --slurm
+    """
+    from p2phd_eval.commands.study_stages import make_run, make_study, write_jobs
+    from p2phd_eval.devices import find_device
+
+    torch_device = find_device(device)
+    output = Output(json_target)
+    if one is not None:
+        make_run(out, one, torch_device, weights, track or (), output)
+        return
+    options = {"arms": arms, "seeds": seeds, "margin": margin, "cluster_by": cluster_by, "confidence": confidence}
+    plan = _plan(ctx, data, out, preset, {**options, "repeat": repeat}, output)
+    files = {"--weights": weights, "--lpips-weights": lpips_weights}
+    shared = [text for name, path in files.items() if path is not None for text in (name, str(path.resolve()))]
+    shared += [text for name in track or () for text in ("--track", name.value)]
+    command = (sys.executable, "-m", "p2phd_eval", "study", "--out", str(out.resolve()), *shared)
+    if slurm and not dry:
+        write_jobs(out, plan, command, output)
+        return
+    make_study(
+        out,
+        plan,
+        command,
+        device=torch_device,
+        every_gpu=device is None,
+        weights=weights,
+        lpips_weights=lpips_weights,
+        dry=dry,
+        output=output,
+    )
+
+
+def _plan(
+    ctx: typer.Context, data: Path | None, out: Path, preset: str, options: dict[str, object], output: Output
+) -> StudyPlan:
+    from p2phd_eval.commands.configuration import configuration
+    from p2phd_eval.devices import find_device
+    from p2phd_eval.generators.precision import PRECISIONS, amp_name
+    from p2phd_eval.generators.triplets import find_triplets
+    from p2phd_eval.stats.cluster_rules import parse_rule
+    from p2phd_eval.stats.equivalence import require_confidence
+    from p2phd_eval.stats.margins import parse_margin
+    from p2phd_eval.study.artefacts import data_sha256
+    from p2phd_eval.study.plan import PLAN_FILE, StudyPlan, continue_plan, load_plan, parse_arms
+
+    before = load_plan(out) if data is None or (out / PLAN_FILE).exists() else None
+    given = {name: value for name, value in options.items() if value is not None}
+    if "arms" in given:
+        given["arms"] = parse_arms(str(given["arms"]), tuple(PRECISIONS))
+    if "seeds" in given:
+        given["seeds"] = tuple(range(int(str(given["seeds"]))))
+    parse_margin(str(given["margin"]) if "margin" in given else None)
+    if "cluster_by" in given:
+        parse_rule(str(given["cluster_by"]))
+    require_confidence(float(str(given.get("confidence", _CONFIDENCE))))
+    training = {name: str(value) if isinstance(value, Path) else value for name, value in given_options(ctx).items()}
+    if before is not None and data is None:
+        unused = [name for name, value in training.items() if value is not None]
+        if unused:
+            raise InputError(
+                f"--{unused[0].replace('_', '-')}",
+                expected="DATA before it: a study that goes on keeps its configuration",
+                found="none",
+            )
+        data, base = Path(before.data), before.base
+    else:
+        assert data is not None
+        base = configuration(preset, data, training, precision="fp32")
+    data = data.resolve()
+    with output.progress("look through the data", "phases") as on_progress:
+        for done, phase in enumerate((base.data.phase, "test"), start=1):
+            find_triplets(data, phase, base.data, photos=True)
+            on_progress(done, 2)
+    values = dict[str, object](
+        data=str(data), data_sha256=data_sha256(data, base.data, (base.data.phase, "test")), base=base
+    )
+    if before is not None:
+        now = dataclasses.replace(before, **{**given, **values})  # type: ignore[arg-type]
+        continue_plan(before, now, str(out))
+        # The first one's switches too: how steps are computed stays as it was.
+        return dataclasses.replace(now, base=before.base)
+    values["arms"] = ("fp32", amp_name(find_device(ctx.params["device"])))
+    values["seeds"] = tuple(range(_SEEDS))
+    values["command"] = shlex.join(["p2phd-eval", *sys.argv[1:]])
+    return StudyPlan(**{**values, **given})  # type: ignore[arg-type]

@@ -1,0 +1,155 @@
+"""Where the weights of LPIPS' AlexNet come from: a given file, the cache, torch's hub cache, or a download."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import http.client
+import urllib.request
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from p2phd_eval.cache_folder import cache_folder
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import atomic_write, file_sha256
+
+# torchvision's AlexNet_Weights.IMAGENET1K_V1; its file names end in the first digits of the content's SHA-256.
+SHA256_PREFIX = "7be5be79"
+FILE_NAME = f"alexnet-owt-{SHA256_PREFIX}.pth"
+URL = f"https://download.pytorch.org/models/{FILE_NAME}"
+_TIMEOUT = 10.0  # seconds without an answer
+
+# torchvision's names and shapes of AlexNet's convolutions, all that LPIPS needs of it.
+_CONVOLUTIONS = {
+    "features.0": (64, 3, 11, 11),
+    "features.3": (192, 64, 5, 5),
+    "features.6": (384, 192, 3, 3),
+    "features.8": (256, 384, 3, 3),
+    "features.10": (256, 256, 3, 3),
+}
+TENSOR_SHAPES = {
+    name: shape
+    for convolution, weight in _CONVOLUTIONS.items()
+    for name, shape in ((f"{convolution}.weight", weight), (f"{convolution}.bias", weight[:1]))
+}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class LpipsWeights:
+    """A file of AlexNet's weights."""
+
+    path: Path
+    sha256: str  # of the file, hexadecimal
+
+    @property
+    def standard(self) -> bool:
+        """Whether it is torchvision's ImageNet file, so that distances compare with published ones."""
+        return self.sha256.startswith(SHA256_PREFIX)
+
+    @property
+    def network(self) -> str:
+        """What a result calls the network."""
+        return "alex" if self.standard else f"alex, custom weights ({self.path.name}, SHA-256 {self.sha256[:8]})"
+
+
+def find_lpips_weights(explicit: Path | None = None) -> LpipsWeights:
+    """Find the weights: the given file if there is one, else the cached ones, torch's, or a download into the cache.
+
+    Parameters
+    ----------
+    explicit : Path, optional
+        A state dict with torchvision's names. Others than torchvision's own are named as custom. Without it only the
+        file with torchvision's SHA-256 is taken.
+
+    Raises
+    ------
+    InputError
+        If the given file is missing; or if the weights are neither here nor can be fetched: the message says how to
+        bring them.
+    """
+    if explicit is not None:
+        if not explicit.is_file():
+            raise InputError(
+                str(explicit),
+                expected=f"a file with AlexNet's weights, such as torchvision's {FILE_NAME}",
+                found="no such file",
+                fix=f"Get it from {URL}.",
+            )
+        return LpipsWeights(path=explicit, sha256=file_sha256(explicit))
+    failures = []
+    cached = cache_folder() / FILE_NAME
+    for path in (cached, Path(torch.hub.get_dir()) / "checkpoints" / FILE_NAME):
+        if path.is_file():
+            weights = LpipsWeights(path=path, sha256=file_sha256(path))
+            if weights.standard:
+                return weights
+            failures.append(f"{path}: a file with the wrong SHA-256 {weights.sha256}")
+    try:
+        return LpipsWeights(path=cached, sha256=_download(cached))
+    except (InputError, OSError, http.client.HTTPException) as error:
+        failures.append(f"{URL}: {error.found if isinstance(error, InputError) else error}")
+    raise InputError(
+        "LPIPS' AlexNet weights",
+        expected=f"{FILE_NAME} in {cache_folder()}, or a way to download it",
+        found="none (" + "; ".join(failures) + ")",
+        fix=f"On a machine with network get {URL}; put it into {cache_folder()} or pass --lpips-weights FILE.",
+    )
+
+
+def load_lpips_state(weights: LpipsWeights) -> dict[str, Tensor]:
+    """Read the convolutions of AlexNet.
+
+    Returns
+    -------
+    dict of str to Tensor
+        float32, under torchvision's names, such as "features.0.weight".
+
+    Raises
+    ------
+    InputError
+        If the file holds other things than tensors, or one is missing, has another shape or is not finite.
+    """
+    try:
+        stored = torch.load(weights.path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch.load raises a different type for each way in which a file is wrong
+        raise _unusable(weights.path, f"what torch cannot read as tensors ({type(error).__name__})") from error
+    if not isinstance(stored, Mapping):
+        raise _unusable(weights.path, type(stored).__name__)
+    state = {}
+    for name, shape in TENSOR_SHAPES.items():
+        tensor = stored.get(name)
+        if not isinstance(tensor, Tensor):
+            raise _unusable(weights.path, f"no tensor {name!r}")
+        if tuple(tensor.shape) != shape:
+            raise _unusable(weights.path, f"{name!r} of shape {tuple(tensor.shape)} in place of {shape}")
+        state[name] = tensor.detach().float()
+        if not bool(torch.isfinite(state[name]).all()):
+            raise _unusable(weights.path, f"NaN or infinity in {name!r}")
+    return state
+
+
+def _download(target: Path) -> str:
+    """Fetch torchvision's file, atomically and checked; return its SHA-256."""
+    digest = hashlib.sha256()
+    with contextlib.ExitStack() as stack:
+        response = stack.enter_context(urllib.request.urlopen(URL, timeout=_TIMEOUT))
+        stream = stack.enter_context(atomic_write(target))
+        while block := response.read(1 << 20):
+            stream.write(block)
+            digest.update(block)
+        if not digest.hexdigest().startswith(SHA256_PREFIX):
+            raise InputError(URL, expected=f"SHA-256 {SHA256_PREFIX}...", found=f"wrong SHA-256 {digest.hexdigest()}")
+    return digest.hexdigest()
+
+
+def _unusable(path: Path, found: str) -> InputError:
+    return InputError(
+        str(path),
+        expected="a state dict of AlexNet with torchvision's names, tensors alone",
+        found=found,
+        fix=f"Give torchvision's file, {URL}.",
+    )

@@ -1,0 +1,84 @@
+"""A study as tables: what it is going to do, and what came out."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from typing import Any
+
+from rich.filesize import decimal
+
+from p2phd_eval.report.console import ResultTable
+
+_STYLES = {"within": "green", "negligible": "green", "better": "green", "worse": "red", "inconclusive": "yellow"}
+
+
+def plan_table(
+    rows: Sequence[tuple[str, int, int, float | None]], *, total_seconds: float | None, disk: int, devices: int
+) -> ResultTable:
+    """Return the table of what a study will do.
+
+    Parameters
+    ----------
+    rows : sequence of tuple
+        Of each arm: its name, how often it is trained, steps a run, seconds a run (None: does not fit).
+    total_seconds : float or None
+        Of all trainings.
+    disk : int
+        Bytes in all.
+    devices : int
+        Runs side by side.
+    """
+    total = "unknown, since an arm does not fit into memory" if total_seconds is None else duration(total_seconds)
+    return ResultTable(
+        title="Study",
+        columns=("arm", "runs", "steps a run", "time a run"),
+        rows=tuple(
+            (name, str(runs), str(steps), "does not fit" if seconds is None else duration(seconds))
+            for name, runs, steps, seconds in rows
+        ),
+        notes=(
+            f"Training takes about {total} with {devices} run{'s' if devices > 1 else ''} at a time, from a few steps "
+            "measured on this machine; generation, features and the comparison come on top, minutes as a rule.",
+            f"Disk: about {decimal(disk)}.",
+        ),
+    )
+
+
+def study_table(report: dict[str, Any]) -> ResultTable:
+    """Return the table of the verdicts of a study's report."""
+    training = report["comparisons"]["training"]
+    baseline = report["what_was_run"]["arms"][0]["name"]
+    rows = [_row(report, baseline, "baseline", None)]
+    rows += [_row(report, entry["arm"], entry["verdict"], entry) for entry in report["verdicts"]]
+    n = "n" if training is None else training["n"]
+    return ResultTable(
+        title=f"Study of {report['name']}",
+        columns=("arm", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "verdict"),
+        rows=tuple(rows),
+        notes=tuple(entry["sentence"] for entry in report["verdicts"]),
+        styles=("", *(_STYLES[entry["verdict"]] for entry in report["verdicts"])),
+    )
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in two units, such as "2 h 05 min"."""
+    minutes = round(seconds / 60)
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min" if seconds >= 120 else f"{seconds:.0f} s"
+
+
+def _row(report: dict[str, Any], arm: str, verdict: str, entry: dict[str, Any] | None) -> tuple[str, ...]:
+    runs = [run for run in report["runs"] if run["arm"] == arm and not run["repeat"]]
+    fids = [run["fid"] for run in runs if run["fid"] is not None]
+    fid = "-" if not fids else f"{statistics.mean(fids):.3f}"
+    if len(fids) > 1:
+        fid += f" (sd {statistics.stdev(fids):.3f})"
+    failed = sum(run["status"] != "finished" for run in runs)
+    judged = estimate = interval = "-"
+    if entry is not None and entry["estimate"] is not None:
+        digits = "+.3f" if entry["statistic"] == "FID" else "+.3g"
+        judged, estimate = f"d{entry['statistic']}", f"{entry['estimate']:{digits}}"
+        interval = "({:{d}}, {:{d}})".format(*entry["interval"], d=digits)
+    return (arm, str(len(runs)), str(failed), fid, judged, estimate, interval, verdict)

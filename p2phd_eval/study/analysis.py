@@ -1,0 +1,136 @@
+"""From the samples of all runs to the comparisons and the per-image quality of a study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+from p2phd_eval.features.lpips_weights import find_lpips_weights
+from p2phd_eval.features.weights import find_weights
+from p2phd_eval.files import file_sha256, write_json
+from p2phd_eval.progress import ProgressFactory
+from p2phd_eval.report.documents import document
+from p2phd_eval.report.quality import QualityRun, measure_quality
+from p2phd_eval.sources.open import open_source
+from p2phd_eval.stats.cluster_rules import parse_rule
+from p2phd_eval.stats.feature_set import FeatureSet
+from p2phd_eval.study.artefacts import content_sha256, finished, record, values_sha256
+from p2phd_eval.study.comparisons import compare_study, photos_folder
+from p2phd_eval.study.outcome import Outcome
+from p2phd_eval.study.plan import COMMON_SAMPLING, StudyPlan
+from p2phd_eval.study.run_job import features_path, samples_folder
+
+
+def analyse(
+    study: Path,
+    plan: StudyPlan,
+    outcomes: Mapping[str, Outcome],
+    *,
+    device: torch.device,
+    weights: Path | None,
+    lpips_weights: Path | None,
+    progress: ProgressFactory,
+) -> None:
+    """Write `analysis/comparisons.json` and `analysis/quality.json`, unless they are there for these very samples.
+
+    Parameters
+    ----------
+    study : Path
+        A study folder whose runs have ended.
+    plan : StudyPlan
+    outcomes : mapping
+        Of each run, by name.
+    device : torch.device
+        Of the photos' features and of LPIPS.
+    weights, lpips_weights : Path or None
+        Inception's, and those of LPIPS's AlexNet; by default those of the cache, fetched if need be.
+    progress : ProgressFactory
+
+    Raises
+    ------
+    InputError
+        As `FeatureExtractor`, `compare_study` and `measure_quality` do.
+    """
+    rules = values_sha256(
+        {
+            "arms": plan.arms,
+            "seeds": plan.seeds,
+            "outcomes": {name: outcome.status for name, outcome in outcomes.items()},
+            "margin": plan.margin,
+            "cluster_by": plan.cluster_by,
+            "confidence": plan.confidence,
+        }
+    )
+    real = _real_features(study, plan, device, weights, progress)
+    compared = {"rules": rules, "real": file_sha256(study / "features" / "real.npz")}
+    viewed = {"rules": rules, "data": plan.data_sha256, "lpips": _lpips_identity(lpips_weights)}
+    for run in plan.runs:
+        if not outcomes[run.name].failed:
+            viewed[run.name] = content_sha256(samples_folder(study, run, COMMON_SAMPLING))
+            for precision in run.sampling:
+                compared[f"{run.name}@{precision}"] = file_sha256(features_path(study, run, precision))
+
+    def comparisons() -> dict[str, Any]:
+        return compare_study(study, plan, outcomes, real, progress=progress)
+
+    def quality() -> dict[str, Any]:
+        runs = [
+            QualityRun(
+                name=run.name,
+                arm=run.arm,
+                seed=run.seed,
+                repeat=run.repeat,
+                source=open_source(samples_folder(study, run, COMMON_SAMPLING)),
+            )
+            for run in plan.runs
+            if not outcomes[run.name].failed
+        ]
+        if not any(run.arm == plan.arms[0] and not run.repeat for run in runs):
+            return {"quality": None}
+        measured = measure_quality(
+            open_source(photos_folder(plan)),
+            runs,
+            baseline=plan.arms[0],
+            lpips_weights=lpips_weights,
+            device=device,
+            cluster_by=None if plan.cluster_by is None else parse_rule(plan.cluster_by),
+            confidence=plan.confidence,
+            progress=progress,
+        )
+        return {"quality": measured}
+
+    for name, inputs, make in (("comparisons", compared, comparisons), ("quality", viewed, quality)):
+        path = study / "analysis" / f"{name}.json"
+        if finished(study, name, inputs, path) is None:
+            start = time.perf_counter()
+            write_json(path, document(f"study-{name}", **make()))
+            record(study, name, inputs, path, time.perf_counter() - start)
+
+
+def _lpips_identity(given: Path | None) -> str:
+    try:
+        return find_lpips_weights(given).sha256
+    except InputError:
+        if given is not None:
+            raise
+        return "none"  # left out; tried again by the next call
+
+
+def _real_features(
+    study: Path, plan: StudyPlan, device: torch.device, weights: Path | None, progress: ProgressFactory
+) -> FeatureSet:
+    path = study / "features" / "real.npz"
+    with progress("fetch Inception weights", "bytes") as on_progress:
+        inputs = {"data": plan.data_sha256, "weights": find_weights(weights, on_progress=on_progress).sha256}
+    if finished(study, "real", inputs, path) is None:
+        start = time.perf_counter()
+        extract = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)), progress=progress)
+        extract(open_source(photos_folder(plan))).save(path)
+        record(study, "real", inputs, path, time.perf_counter() - start)
+    return FeatureSet.load(path)

@@ -1,0 +1,146 @@
+"""The three comparisons of a study: what training's precision does, what generation's does, what chance alone does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from p2phd_eval.generators.triplets import folder_names
+from p2phd_eval.progress import ProgressFactory
+from p2phd_eval.report.comparison import comparison_document
+from p2phd_eval.report.explanation import explanation_document
+from p2phd_eval.sources.label_shares import ClassShares, label_class_shares, stored_class_names
+from p2phd_eval.sources.open import open_source
+from p2phd_eval.stats.cluster_rules import parse_rule
+from p2phd_eval.stats.decision import Scope
+from p2phd_eval.stats.feature_set import FeatureSet
+from p2phd_eval.stats.margins import MarginRule, parse_margin
+from p2phd_eval.stats.set_comparison import ComparisonResult, FeatureArm, compare_feature_sets, explain
+from p2phd_eval.study.outcome import Outcome
+from p2phd_eval.study.plan import COMMON_SAMPLING, PlannedRun, StudyPlan
+from p2phd_eval.study.run_job import features_path, samples_folder
+
+_Entry = tuple[PlannedRun, str]  # a run and the precision in which it generated
+_Arm = tuple[str, Sequence[_Entry]]  # name and runs
+
+
+def photos_folder(plan: StudyPlan) -> Path:
+    """Return the folder of the real photos that everything is compared with."""
+    return Path(plan.data) / folder_names("test", plan.base.data)[2]
+
+
+def labels_folder(plan: StudyPlan) -> Path:
+    """Return the folder of the test label maps, or of the photos in their place."""
+    return Path(plan.data) / folder_names("test", plan.base.data)[0]
+
+
+def compare_study(
+    study: Path,
+    plan: StudyPlan,
+    outcomes: Mapping[str, Outcome],
+    real: FeatureSet,
+    *,
+    progress: ProgressFactory,
+) -> dict[str, Any]:
+    """Compare the runs that finished.
+
+    * "training": every arm against the first, all generated in fp32. Scope B where each arm has several runs.
+    * "sampling": for each arm, its own checkpoints generated in reduced precision against themselves in fp32; the
+      same checkpoints, so scope A.
+    * "repeat": the baseline's first seed trained twice, scope A.
+
+    Parameters
+    ----------
+    study : Path
+    plan : StudyPlan
+    outcomes : mapping
+        Of each run, by name.
+    real : FeatureSet
+        Of the test photos.
+    progress : ProgressFactory
+
+    Returns
+    -------
+    dict
+        Documents as `p2phd-eval compare --json` writes them; None where runs are missing.
+
+    Raises
+    ------
+    InputError
+        As `compare_feature_sets` does, for sets whose names do not match above all.
+    """
+    done = [run for run in plan.runs if not outcomes[run.name].failed]
+    by_arm = {arm: [run for run in done if run.arm == arm and not run.repeat] for arm in plan.arms}
+    comparing = _Comparing(study, plan, real, progress)
+    arms = [(arm, [(run, COMMON_SAMPLING) for run in runs]) for arm, runs in by_arm.items() if runs]
+    sampling = []
+    for arm, reduced in plan.reduced_sampling().items():
+        if by_arm[arm] and reduced != COMMON_SAMPLING:
+            pair = [
+                (f"{arm}, generated in {precision}", [(run, precision) for run in by_arm[arm]])
+                for precision in (COMMON_SAMPLING, reduced)
+            ]
+            sampling.append({"arm": arm, "document": comparing(pair, "A")})
+    repeat = next((run for run in done if run.repeat), None)
+    first = plan.runs[0]
+    return {
+        "training": comparing(arms, None) if by_arm[plan.arms[0]] and len(arms) > 1 else None,
+        "sampling": sampling,
+        "repeat": None
+        if repeat is None or outcomes[first.name].failed
+        else comparing([(run.name, [(run, COMMON_SAMPLING)]) for run in (first, repeat)], "A"),
+    }
+
+
+class _Comparing:
+    """Compares arms against the same photos under the plan's rules."""
+
+    def __init__(self, study: Path, plan: StudyPlan, real: FeatureSet, progress: ProgressFactory) -> None:
+        self._study, self._plan, self._real, self._progress = study, plan, real, progress
+        self._margin = parse_margin(plan.margin)
+        self._clusters = None if plan.cluster_by is None else parse_rule(plan.cluster_by)
+        self._shares: ClassShares | None = None
+
+    def __call__(self, arms: Sequence[_Arm], scope: Scope | None) -> dict[str, Any]:
+        result = compare_feature_sets(
+            self._real,
+            [
+                FeatureArm(
+                    name=name,
+                    runs=tuple(FeatureSet.load(features_path(self._study, *entry)) for entry in entries),
+                )
+                for name, entries in arms
+            ],
+            margin=self._rule([len(entries) for _, entries in arms]),
+            scope=scope,
+            cluster_by=self._clusters,
+            confidence=self._plan.confidence,
+            progress=self._progress,
+        )
+        folders = [[samples_folder(self._study, *entry) for entry in entries] for _, entries in arms]
+        written = comparison_document(result, str(photos_folder(self._plan)), folders)
+        for arm in (written["baseline"], *written["candidates"]):
+            for run in arm["runs"]:
+                run["folder"] = Path(run["folder"]).relative_to(self._study).as_posix()
+        shares = self._class_shares(result)
+        for k, entry in enumerate(written["candidates"]):
+            entry["explanation"] = explanation_document(explain(result, k, shares))
+        return written
+
+    def _rule(self, runs: Sequence[int]) -> MarginRule | None:
+        # A margin from seeds is that of the recipes; a pair of single runs has none.
+        if self._margin is not None and self._margin.kind == "seeds" and runs[0] < 2:
+            return None
+        return self._margin
+
+    def _class_shares(self, result: ComparisonResult) -> ClassShares | None:
+        if not self._plan.base.data.label_nc or result.pairing != "triplets":
+            return None
+        if self._shares is None:
+            folder = labels_folder(self._plan)
+            with self._progress("label maps", "maps") as on_progress:
+                self._shares = label_class_shares(
+                    open_source(folder), result.ids, stored_class_names(folder), on_progress
+                )
+        return self._shares

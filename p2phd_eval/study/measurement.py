@@ -1,0 +1,105 @@
+"""A short measurement before a study: what it will take, and the speed and memory that its report tells."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from p2phd_eval.bench.machine import describe_machine
+from p2phd_eval.bench.run import Timing, bench
+from p2phd_eval.bench.speed import settings
+from p2phd_eval.devices import describe_device
+from p2phd_eval.files import write_json
+from p2phd_eval.generators.dataset import training_set
+from p2phd_eval.generators.estimate import estimate
+from p2phd_eval.generators.triplets import find_triplets
+from p2phd_eval.progress import ProgressFactory
+from p2phd_eval.report.bench import bench_document
+from p2phd_eval.report.reading import read_document
+from p2phd_eval.study.artefacts import finished, record, values_sha256
+from p2phd_eval.study.plan import StudyPlan
+
+# Enough for a plan and for a median; `bench` measures thoroughly.
+_TIMING = {"cuda": Timing(warm_up=5, steps=10, repeats=3), "cpu": Timing(warm_up=1, steps=3, repeats=2)}
+_FEATURE_BYTES = 4 * 2048  # of an image
+_PNG_BYTES = 2.0  # a pixel, about
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """What a study takes; the time is that of training alone, which is nearly all of it."""
+
+    steps: int  # of one run
+    seconds: dict[str, float | None]  # of training a run of each arm; None where it does not fit into memory
+    disk: int  # bytes of all runs
+
+    def total_seconds(self, plan: StudyPlan, at_once: int) -> float | None:
+        """Return the time of all runs with so many side by side; None where an arm does not fit."""
+        each = [self.seconds[run.arm] for run in plan.runs]
+        known = [seconds for seconds in each if seconds is not None]
+        return sum(known) / at_once if len(known) == len(each) else None
+
+
+def measure(study: Path, plan: StudyPlan, *, device: torch.device, progress: ProgressFactory) -> dict[str, Any]:
+    """Time a few training steps of each arm, at the plan's batch size and at twice that, as the talk does.
+
+    Parameters
+    ----------
+    study : Path
+        Its folder; the measurement is kept in `analysis/bench.json` and made once for a configuration and a device.
+    plan : StudyPlan
+    device : torch.device
+    progress : ProgressFactory
+
+    Returns
+    -------
+    dict
+        The document of a bench.
+
+    Raises
+    ------
+    InputError
+        If the data cannot be used, or the device cannot run an arm.
+    """
+    path = study / "analysis" / "bench.json"
+    asked = {"config": plan.base.to_dict(), "arms": list(plan.arms), "device": describe_device(device)}
+    inputs = {"data": plan.data_sha256, "asked": values_sha256(asked)}
+    if finished(study, "bench", inputs, path) is None:
+        start = time.perf_counter()
+        timing = _TIMING["cuda" if device.type == "cuda" else "cpu"]
+        batch = plan.base.batch_size
+        rows = settings(plan.arms, (batch, 2 * batch), (), against=False)
+        with progress("measure training steps", "starts") as on_progress:
+            result = bench(plan.base, Path(plan.data), rows, device=device, timing=timing, on_progress=on_progress)
+        machine = describe_machine(device)
+        write_json(path, bench_document(result, machine, config=asked["config"], data={"folder": plan.data}))
+        record(study, "bench", inputs, path, time.perf_counter() - start)
+    return read_document(path, ("bench",))
+
+
+def effort(plan: StudyPlan, measured: dict[str, Any]) -> Effort:
+    """Return what a study takes, from a measurement.
+
+    Parameters
+    ----------
+    plan : StudyPlan
+    measured : dict
+        Of `measure`.
+    """
+    data, base = Path(plan.data), plan.base
+    steps = len(training_set(base, data)) // base.batch_size * base.total_epochs
+    width, height = measured["input"]["width"], measured["input"]["height"]
+    seconds = {}
+    for arm in plan.arms:
+        row = next(row for row in measured["rows"] if (row["precision"], row["batch_size"]) == (arm, base.batch_size))
+        seconds[arm] = None if row["seconds_median"] is None else steps * row["seconds_median"]
+    memory = estimate(base, (width, height))
+    n_images = len(find_triplets(data, "test", base.data, photos=False))
+    image = round(width * height * _PNG_BYTES) + _FEATURE_BYTES
+    checkpoint = memory.weights + memory.optimizer
+    images = sum(len(run.sampling) for run in plan.runs) * n_images
+    return Effort(steps=steps, seconds=seconds, disk=len(plan.runs) * checkpoint + images * image)

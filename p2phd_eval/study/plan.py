@@ -1,0 +1,206 @@
+"""What a study does: arms, seeds, and the runs that follow from them."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import write_json
+from p2phd_eval.report.documents import document
+from p2phd_eval.report.reading import read_document
+
+PLAN_FILE = "study.json"
+#: The precision in which every run generates, so that training alone tells the arms apart.
+COMMON_SAMPLING = "fp32"
+
+# What sampling has nothing of its own for: apex trains alone.
+_SAMPLED_AS = {"apex-O1": "amp-fp16", "apex-O2": "fp16"}
+_FULL = ("fp32", "fp64")
+# Of the configuration: what runs differ in by plan, how steps are computed, and how often things are written.
+_MAY_DIFFER = (
+    *("seed", "precision", "execution"),
+    *("log_every", "grid_every", "checkpoint_every", "keep_every", "validate_every"),
+)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """One training of a study, and what is made from it."""
+
+    name: str  # of its folder below `runs`
+    arm: str
+    precision: str  # of training
+    seed: int
+    repeat: bool  # the baseline's first seed once more: what non-determinism alone does
+    sampling: tuple[str, ...]  # precisions in which it generates, the common one first
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StudyPlan:
+    """Everything that a study's result depends on, but for the machine."""
+
+    data: str  # folder of the data set, absolute
+    data_sha256: str  # of names and contents of its training and test files
+    base: TrainConfig  # of all runs, but for precision and seed
+    arms: tuple[str, ...]  # training precisions; the first is the baseline
+    seeds: tuple[int, ...]
+    repeat: bool = True  # whether the baseline's first seed is trained twice
+    margin: str | None = None  # as `parse_margin` reads it
+    cluster_by: str | None = None  # as `parse_rule` reads it
+    confidence: float = 0.95
+    command: str = "p2phd-eval study"  # that began it
+
+    @property
+    def runs(self) -> tuple[PlannedRun, ...]:
+        """All runs, seed by seed, so that a study cut short still has pairs of arms; the repeat comes last."""
+        reduced = self.reduced_sampling()
+        runs = [
+            PlannedRun(
+                name=f"{arm}-s{seed}",
+                arm=arm,
+                precision=arm,
+                seed=seed,
+                repeat=False,
+                sampling=tuple(dict.fromkeys((COMMON_SAMPLING, reduced[arm]))),
+            )
+            for seed in self.seeds
+            for arm in self.arms
+        ]
+        if self.repeat:
+            first = runs[0]
+            runs.append(
+                dataclasses.replace(first, name=f"{first.name}-repeat", repeat=True, sampling=(COMMON_SAMPLING,))
+            )
+        return tuple(runs)
+
+    def run(self, name: str) -> PlannedRun:
+        """Return the run of a name.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        for run in self.runs:
+            if run.name == name:
+                return run
+        raise InputError(f"--run {name}", expected=" | ".join(run.name for run in self.runs), found=repr(name))
+
+    def reduced_sampling(self) -> dict[str, str]:
+        """Return the second precision of generation of each arm: its own, or for a full one that of the first other."""
+        own = {arm: _SAMPLED_AS.get(arm, arm) for arm in self.arms}
+        other = next((own[arm] for arm in self.arms if arm not in _FULL), COMMON_SAMPLING)
+        return {arm: other if arm in _FULL else own[arm] for arm in self.arms}
+
+    def config(self, run: PlannedRun) -> TrainConfig:
+        """Return the training configuration of a run."""
+        return dataclasses.replace(self.base, precision=run.precision, seed=run.seed)
+
+    def recipe(self, run: PlannedRun) -> dict[str, Any]:
+        """Return what the weights of a run depend on, beside the data."""
+        return {**_flat(self.base.to_dict()), "precision": run.precision, "seed": run.seed, "repeat": run.repeat}
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the plan as JSON values."""
+        return {**dataclasses.asdict(self), "base": self.base.to_dict()}
+
+
+def parse_arms(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Read arms, training precisions separated by commas, the baseline first.
+
+    Raises
+    ------
+    InputError
+        If one is unknown or given twice, or there are fewer than two.
+    """
+    arms = tuple(part.strip() for part in text.split(","))
+    for arm in arms:
+        if arm not in known:
+            raise InputError("--arms", expected=f"precisions of {', '.join(known)}", found=repr(arm))
+    name, count = Counter(arms).most_common(1)[0]
+    if count > 1:
+        raise InputError("--arms", expected="each arm once", found=f"{name} {count} times")
+    if len(arms) < 2:
+        raise InputError(
+            "--arms", expected="a baseline and one candidate or more", found=text, fix="For example: fp32,amp-fp16"
+        )
+    return arms
+
+
+def save_plan(out: Path, plan: StudyPlan) -> None:
+    """Write the plan into its study folder."""
+    write_json(out / PLAN_FILE, document("study", **plan.to_dict()))
+
+
+def load_plan(out: Path) -> StudyPlan:
+    """Read the plan of a study folder.
+
+    Raises
+    ------
+    InputError
+        If there is none, or it is damaged or of another version.
+    """
+    path = out / PLAN_FILE
+    if not path.is_file():
+        raise InputError(
+            str(out),
+            expected=f"a study folder, with {PLAN_FILE}",
+            found="none in it" if out.is_dir() else "no such folder",
+            fix=f"Begin one: p2phd-eval study DATA --out {out}",
+        )
+    stored = read_document(path, ("study",))
+    try:
+        values = {field.name: stored[field.name] for field in dataclasses.fields(StudyPlan)}
+        values |= {"arms": tuple(values["arms"]), "seeds": tuple(values["seeds"])}
+        return StudyPlan(**{**values, "base": TrainConfig.from_dict(values["base"], f"{path}, base")})
+    except (KeyError, TypeError) as error:
+        raise InputError(str(path), expected="the plan of a study", found=f"{type(error).__name__}: {error}") from error
+
+
+def continue_plan(before: StudyPlan, now: StudyPlan, where: str) -> None:
+    """Check that a plan goes on with what an earlier one began: more arms and seeds are welcome, another recipe is not.
+
+    Raises
+    ------
+    InputError
+        If data or configuration differ, or arms or seeds of the earlier plan are gone.
+    """
+    fix = f"Go on with `p2phd-eval study --out {where}` and no other options, or choose another --out."
+    if before.data_sha256 != now.data_sha256:
+        raise InputError(
+            f"{where}, data", expected=f"the files of {before.data} as the study began", found=now.data, fix=fix
+        )
+    old, new = (_flat(plan.base.to_dict()) for plan in (before, now))
+    for key in old:
+        if old[key] != new[key]:
+            raise InputError(
+                f"{where}, config key {key!r}",
+                expected=f"{old[key]!r} as the study began",
+                found=json.dumps(new[key]),
+                fix=fix,
+            )
+    if now.arms[: len(before.arms)] != before.arms:
+        raise InputError(
+            f"{where}, --arms", expected=f"{','.join(before.arms)}, and others after them", found=",".join(now.arms)
+        )
+    gone = sorted(set(before.seeds) - set(now.seeds))
+    if gone:
+        raise InputError(f"{where}, --seeds", expected=f"{len(before.seeds)} or more", found=str(len(now.seeds)))
+
+
+def _flat(config: dict[str, Any], above: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if not above and key in _MAY_DIFFER:
+            continue
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{above}{key}.")
+        else:
+            flat[f"{above}{key}"] = value
+    return flat

@@ -1,0 +1,131 @@
+"""Runs of a study as processes: side by side on the devices there are, ended together with their parent."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+_PARENT_VARIABLE = "P2PHD_EVAL_STUDY_PROCESS"  # process number of the study that a run belongs to
+_POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A run of a study as a process."""
+
+    name: str
+    command: tuple[str, ...]  # without the device
+    log: Path  # of what it prints, where several work at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a process ended."""
+
+    name: str
+    returncode: int  # negative: the number of the signal that ended it
+
+
+def run_processes(
+    jobs: Sequence[Job], devices: Sequence[str], *, on_start: Callable[[Job, str], None]
+) -> tuple[list[Ended], int | None]:
+    """Run jobs, at most one a device at a time.
+
+    A job that ends with an error other than a signal's is the last one to start: what is wrong with data or disk is
+    wrong for all. SIGINT and SIGTERM are passed on, and those at work are waited for: they save.
+
+    Parameters
+    ----------
+    jobs : sequence of Job
+    devices : sequence of str
+        Where there is more than one, jobs print into their logs instead of to the terminal.
+    on_start : callable
+        Called with a job and its device.
+
+    Returns
+    -------
+    ended : list of Ended
+        In the order of their ends.
+    signum : int or None
+        The signal that stopped all.
+    """
+    waiting, ended = list(jobs), list[Ended]()
+    at_work: dict[str, tuple[Job, subprocess.Popen[bytes]]] = {}
+    stop = _PassedOn(lambda: [process for _, process in at_work.values()])
+    with stop:
+        while True:
+            for device, (job, process) in list(at_work.items()):
+                if process.poll() is not None:
+                    del at_work[device]
+                    ended.append(Ended(name=job.name, returncode=process.returncode))
+            if stop.signum is not None or any(each.returncode > 0 for each in ended):
+                waiting.clear()
+            for device in devices:
+                if waiting and device not in at_work:
+                    job = waiting.pop(0)
+                    on_start(job, device)
+                    at_work[device] = (job, _start(job, device, logged=len(devices) > 1))
+            if not at_work:
+                return ended, stop.signum
+            time.sleep(_POLL_SECONDS)
+
+
+def follow_parent() -> None:
+    """End this process as SIGTERM does when the study that started it is gone, however that ended.
+
+    Without this, the runs of a study that was killed would train on, beside those of the study that goes on.
+    """
+    parent = os.environ.get(_PARENT_VARIABLE)
+    if parent is None:
+        return
+
+    def watch() -> None:
+        while str(os.getppid()) == parent:
+            time.sleep(_POLL_SECONDS)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, daemon=True, name="follow-parent").start()
+
+
+def _start(job: Job, device: str, *, logged: bool) -> subprocess.Popen[bytes]:
+    command = [*job.command, "--device", device]
+    environment = {**os.environ, _PARENT_VARIABLE: str(os.getpid())}
+    with ExitStack() as stack:
+        log = None
+        if logged:
+            job.log.parent.mkdir(parents=True, exist_ok=True)
+            log = stack.enter_context(job.log.open("ab"))
+        # A group of its own: Ctrl-C reaches it through its parent alone, once.
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
+
+
+class _PassedOn:
+    """Context in which SIGINT and SIGTERM go on to other processes instead of ending this one."""
+
+    def __init__(self, processes: Callable[[], Sequence[subprocess.Popen[bytes]]]) -> None:
+        self.signum: int | None = None
+        self._processes = processes
+        self._before: dict[signal.Signals, signal._HANDLER] = {}
+
+    def __enter__(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._receive)
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _receive(self, signum: int, frame: FrameType | None) -> None:
+        self.signum = signum
+        for process in self._processes():
+            process.send_signal(signum)

@@ -1,0 +1,58 @@
+"""One small study, made once by the command, for all tests that look at a finished one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from p2phd_eval.features.weights_index import WeightsFile
+from p2phd_eval.generators.scenes import write_dataset
+from tests.pages.conftest import chromium, page
+
+__all__ = ["chromium", "page"]  # fixtures here too
+
+#: The smallest networks that there are, for two epochs.
+OPTIONS = (
+    *("--arms", "fp32,amp-bf16", "--seeds", "2", "--margin", "10%", "--preset", "demo", "--load-size", "64"),
+    *("--ngf", "4", "--n-blocks", "1", "--ndf", "4", "--n-layers-d", "2", "--epochs", "1", "--epochs-decay", "1"),
+    *("--log-every", "2", "--checkpoint-every", "3"),
+)
+
+
+def start_study(*arguments: object) -> subprocess.Popen[str]:
+    """Start `p2phd-eval study` as a process of its own."""
+    return subprocess.Popen(
+        [sys.executable, "-m", "p2phd_eval", "study", *map(str, arguments), "--device", "cpu"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+
+
+def run_study(*arguments: object, code: int = 0) -> tuple[str, str]:
+    """Run `p2phd-eval study` to its end and return what it printed."""
+    process = start_study(*arguments)
+    stdout, stderr = process.communicate()
+    assert process.returncode == code, stderr
+    return stdout, stderr
+
+
+@pytest.fixture(scope="session")
+def study_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Scenes of 64 x 32 pixels: 6 for training, 8 for the test. Not to be changed."""
+    root = tmp_path_factory.mktemp("study-data") / "scenes"
+    write_dataset(root, n_train=6, n_test=8, width=64, height=32, seed=0)
+    return root
+
+
+@pytest.fixture(scope="session")
+def finished_study(study_data: Path, inception_weights: WeightsFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A study that was never interrupted. Not to be changed."""
+    out = tmp_path_factory.mktemp("study") / "study"
+    run_study(study_data, "--out", out, *OPTIONS)
+    return out

@@ -1,0 +1,104 @@
+"""Real processes side by side, and what becomes of them when something ends early."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from p2phd_eval.study.schedule import Job, run_processes
+
+
+def job(folder: Path, name: str, code: str) -> Job:
+    """A process that finds its device in sys.argv[2]."""
+    return Job(name=name, command=(sys.executable, "-c", code), log=folder / f"{name}.log")
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path} never came"
+        time.sleep(0.02)
+
+
+def test_one_job_a_device_at_a_time_and_all_of_them(tmp_path: Path) -> None:
+    """Two jobs that each wait for the other one's file can only end side by side."""
+    meet = (
+        "import pathlib, sys, time\n"
+        f"folder = pathlib.Path({str(tmp_path)!r})\n"
+        "(folder / {own!r}).write_text(sys.argv[2]); print('here')\n"
+        "while not (folder / {other!r}).exists(): time.sleep(0.01)\n"
+    )
+    jobs = [job(tmp_path, own, meet.format(own=own, other=other)) for own, other in (("a", "b"), ("b", "a"))]
+    jobs.append(job(tmp_path, "c", "pass"))
+    started: list[tuple[str, str]] = []
+    ended, signum = run_processes(
+        jobs, ["cuda:0", "cuda:1"], on_start=lambda job, device: started.append((job.name, device))
+    )
+    assert signum is None
+    assert {(each.name, each.returncode) for each in ended} == {("a", 0), ("b", 0), ("c", 0)}
+    assert started[:2] == [("a", "cuda:0"), ("b", "cuda:1")]
+    assert ((tmp_path / "a").read_text(), (tmp_path / "b").read_text()) == ("cuda:0", "cuda:1")
+    assert (tmp_path / "a.log").read_text() == "here\n"  # not into the terminal, where lines would mix
+
+
+def test_an_error_is_the_last_start_and_a_signal_is_not(tmp_path: Path) -> None:
+    kill = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
+    jobs = [
+        job(tmp_path, "killed", kill),
+        job(tmp_path, "wrong", "raise SystemExit(2)"),
+        job(tmp_path, "never", "pass"),
+    ]
+    ended, signum = run_processes(jobs, ["cpu"], on_start=lambda job, device: None)
+    assert signum is None
+    assert [(each.name, each.returncode) for each in ended] == [("killed", -signal.SIGKILL), ("wrong", 2)]
+
+
+_CHILD = """
+import pathlib, signal, sys, time
+from p2phd_eval.study.schedule import follow_parent
+folder = pathlib.Path(sys.argv[1])
+def end(signum, frame):
+    (folder / "ended").write_text(str(signum))
+    raise SystemExit(128 + signum)
+signal.signal(signal.SIGTERM, end)
+signal.signal(signal.SIGINT, end)
+follow_parent()
+(folder / "started").write_text("")
+time.sleep(120)
+"""
+_PARENT = """
+import pathlib, sys
+from p2phd_eval.study.schedule import Job, run_processes
+folder = pathlib.Path(sys.argv[1])
+child = Job(name="child", command=(sys.executable, str(folder / "child.py"), str(folder)), log=folder / "log")
+print(run_processes([child, child], ["cpu"], on_start=lambda job, device: None))
+"""
+
+
+def parent(folder: Path) -> subprocess.Popen[str]:
+    (folder / "child.py").write_text(_CHILD)
+    (folder / "parent.py").write_text(_PARENT)
+    command = [sys.executable, str(folder / "parent.py"), str(folder)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
+    wait_for(folder / "started")
+    return process
+
+
+def test_a_signal_goes_on_to_those_at_work_and_they_are_waited_for(tmp_path: Path) -> None:
+    process = parent(tmp_path)
+    process.send_signal(signal.SIGTERM)
+    stdout, _ = process.communicate(timeout=60)
+    assert (tmp_path / "ended").read_text() == str(int(signal.SIGTERM))
+    assert stdout == f"([Ended(name='child', returncode={128 + signal.SIGTERM})], {int(signal.SIGTERM)})\n"
+
+
+def test_a_killed_study_leaves_no_training_behind(tmp_path: Path) -> None:
+    process = parent(tmp_path)
+    process.kill()
+    process.communicate(timeout=60)
+    wait_for(tmp_path / "ended")
+    assert (tmp_path / "ended").read_text() == str(int(signal.SIGTERM))

@@ -1,0 +1,267 @@
+"""A real study by the command: finished, gone on with, killed, and reported."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.command_line import document_of, error_of, invoke
+from tests.study.conftest import OPTIONS, run_study, start_study
+
+
+def report_of(study: Path) -> dict[str, Any]:
+    return json.loads((study / "report.json").read_text())  # type: ignore[no-any-return]
+
+
+def without_times(study: Path) -> tuple[dict[str, Any], str]:
+    """The report's document and page, but for what was measured with a clock."""
+    report = report_of(study)
+    del report["speed"]
+    page, cut = re.subn(r'<section id="speed".*?</section>', "", (study / "report.html").read_text(), flags=re.DOTALL)
+    assert cut == 1
+    return report, page
+
+
+def test_a_study_makes_everything_that_it_promises(finished_study: Path) -> None:
+    report = report_of(finished_study)
+    names = ["fp32-s0", "amp-bf16-s0", "fp32-s1", "amp-bf16-s1", "fp32-s0-repeat"]
+    assert [run["name"] for run in report["runs"]] == names
+    for run in report["runs"]:
+        assert (run["status"], run["why"], run["steps"]) == ("finished", None, 12)
+        assert (finished_study / run["folder"] / "checkpoints" / "latest.pt").exists()
+        assert list(run["samples"]) == (["fp32"] if run["repeat"] else ["fp32", "amp-bf16"])
+        for folder in run["samples"].values():
+            assert len(list((finished_study / folder).glob("*.png"))) == 8
+    (verdict,) = report["verdicts"]
+    assert (verdict["arm"], verdict["scope"], verdict["runs"], verdict["failed"]) == ("amp-bf16", "B", 2, 0)
+    assert verdict["sentence"].startswith("amp-bf16, scope B: ")
+    assert [each["arm"] for each in report["comparisons"]["sampling"]] == ["fp32", "amp-bf16"]
+    assert {each["document"]["scope"] for each in report["comparisons"]["sampling"]} == {"A"}
+    assert {row["precision"] for row in report["speed"]["bench"]["rows"]} == {"fp32", "amp-bf16"}
+    for name in ("report.html", "report.md", "study.json"):
+        assert (finished_study / name).stat().st_size > 500
+
+
+def test_the_same_seed_gives_the_same_bits_on_a_cpu_and_another_does_not(finished_study: Path) -> None:
+    runs = {run["name"]: run for run in report_of(finished_study)["runs"]}
+    assert runs["fp32-s0"]["fid"] == runs["fp32-s0-repeat"]["fid"]
+    assert runs["fp32-s0"]["fid"] != runs["fp32-s1"]["fid"]
+    repeat = report_of(finished_study)["comparisons"]["repeat"]
+    assert repeat["candidates"][0]["dfid"] == 0
+
+
+def test_the_reports_numbers_are_those_of_compare(finished_study: Path, study_data: Path) -> None:
+    """To the last digit, by the arms as a user would name them and as their manifests say."""
+    by_arm = [
+        [finished_study / "runs" / f"{arm}-s{seed}" / "samples" / "fp32" for seed in (0, 1)]
+        for arm in ("fp32", "amp-bf16")
+    ]
+    ours = report_of(finished_study)["comparisons"]["training"]
+    for folders in (
+        ("--baseline", f"fp32={by_arm[0][0]}", by_arm[0][1], "--candidate", f"amp-bf16={by_arm[1][0]}", by_arm[1][1]),
+        ("--baseline", *by_arm[0], "--candidate", *by_arm[1]),
+    ):
+        options = ("--margin", "10%", "--explain", "--labels", study_data / "test_label", "--device", "cpu")
+        theirs = document_of(invoke("compare", study_data / "test_img", *folders, *options, "--json", "-"))
+        entry, other = ours["candidates"][0], theirs["candidates"][0]
+        for key in ("verdict", "test", "margin", "dfid", "dfid_se", "kid", "population", "explanation", "components"):
+            assert entry[key] == other[key], key
+        assert [run["fid"] for run in ours["baseline"]["runs"]] == [run["fid"] for run in theirs["baseline"]["runs"]]
+
+
+def test_compare_finds_the_arms_of_a_study_in_its_runs(finished_study: Path, study_data: Path) -> None:
+    found = document_of(
+        invoke("compare", study_data / "test_img", "--runs", finished_study / "runs", "--device", "cpu", "--json", "-")
+    )
+    assert len(found["baseline"]["runs"]) == 2
+    assert len(found["candidates"]) == 3  # amp-bf16, and both generated in reduced precision
+
+
+def test_nothing_finished_is_made_again(finished_study: Path, tmp_path: Path) -> None:
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    before = {path: path.stat().st_mtime_ns for path in study.rglob("*") if path.suffix in (".pt", ".png", ".npz")}
+    _, notes = run_study("--out", study)
+    assert "run 1 of" not in notes
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+    assert without_times(study) == without_times(finished_study)
+
+
+def test_what_is_changed_or_gone_is_made_again_and_what_rests_on_it(finished_study: Path, tmp_path: Path) -> None:
+    """By content: an image of the same size and time, but other pixels, is not the one that was made."""
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    folder = study / "runs" / "amp-bf16-s1" / "samples" / "fp32"
+    image = sorted(folder.glob("*.png"))[3]
+    other = sorted(folder.glob("*.png"))[4]
+    right = image.read_bytes()
+    image.write_bytes(other.read_bytes())
+    (study / "features" / "fp32-s0@amp-bf16.npz").unlink()
+    _, notes = run_study("--out", study)
+    assert re.findall(r"run \d of 5: (\S+)", notes) == ["fp32-s0", "amp-bf16-s1"]
+    assert image.read_bytes() == right
+    assert without_times(study) == without_times(finished_study)
+
+
+def test_a_checkpoint_that_was_changed_is_refused(finished_study: Path, tmp_path: Path) -> None:
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    shutil.copy(
+        study / "runs" / "fp32-s1" / "checkpoints" / "latest.pt",
+        study / "runs" / "fp32-s0" / "checkpoints" / "latest.pt",
+    )
+    _, notes = run_study("--out", study, code=2)
+    assert "expected the checkpoint that the study recorded, found another one" in notes
+
+
+def test_killed_three_times_at_random_moments_it_gives_the_same_report(
+    finished_study: Path, study_data: Path, tmp_path: Path
+) -> None:
+    """The parent is killed outright; the run that it leaves behind ends by itself, and the next call goes on."""
+    study = finished_study
+    reference = without_times(study)
+    aside = study.rename(tmp_path / "reference")
+    moments = random.Random(int(time.time()))
+    try:
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+            process = start_study(study_data, "--out", study, *OPTIONS)
+            time.sleep(moments.uniform(4, 12))
+            process.send_signal(number)
+            process.communicate()
+        run_study(study_data, "--out", study, *OPTIONS)
+        found, page = without_times(study)
+        assert found == reference[0]
+        assert page == reference[1]
+    finally:
+        shutil.rmtree(study)
+        aside.rename(study)
+
+
+def test_a_diverged_run_is_an_outcome_and_the_report_counts_it(finished_study: Path, tmp_path: Path) -> None:
+    """Of the baseline and of the candidate: each once, by what a run writes when its loss is no number."""
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    failure = {"status": "diverged", "why": "loss G_GAN at step 3: nan"}
+    (study / "runs" / "amp-bf16-s0" / "outcome.json").write_text(json.dumps(failure))
+    run_study("--out", study)
+    report = report_of(study)
+    (verdict,) = report["verdicts"]
+    assert (verdict["failed"], verdict["scope"]) == (1, "A")  # one run is left, which is no sample of seeds
+    assert "1 of its 2 runs failed" in verdict["why_changed"]
+    assert verdict["verdict"] in ("inconclusive", "worse")
+    assert "nan" in (study / "report.html").read_text()
+
+
+def test_a_real_divergence_ends_its_run_and_not_the_study(study_data: Path, tmp_path: Path) -> None:
+    options = [*OPTIONS, "--seeds", "1", "--no-repeat", "--lr", "1e30"]
+    run_study(study_data, "--out", tmp_path / "study", *options)
+    report = report_of(tmp_path / "study")
+    assert {run["status"] for run in report["runs"]} == {"diverged"}
+    assert all(re.search("loss|sample", run["why"]) for run in report["runs"])
+    (verdict,) = report["verdicts"]
+    assert (verdict["verdict"], report["comparisons"]["training"]) == ("inconclusive", None)
+
+
+def test_more_seeds_go_on_with_a_study_and_keep_what_there_is(finished_study: Path, tmp_path: Path) -> None:
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    tables, _ = run_study("--out", study, "--seeds", "3", "--dry-run")
+    assert "fp32\t4" in tables  # with the repeat
+    assert report_of(study) == report_of(finished_study)
+
+
+def test_slurms_tasks_make_the_study(finished_study: Path, tmp_path: Path) -> None:
+    """Its scripts are run as sbatch would run them; what they need is in what they name."""
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    _, notes = run_study("--out", study, "--slurm")
+    submit = Path(re.findall(r"bash (\S+)", notes)[0])
+    shutil.rmtree(study / "features")
+    array, report = (submit.parent / f"{name}.sbatch" for name in ("runs", "report"))
+    assert "#SBATCH --array=0-4\n" in array.read_text()
+    task = {**os.environ, "SLURM_ARRAY_TASK_ID": "3", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    subprocess.run(["bash", array], check=True, env=task, cwd="/")
+    made = sorted(path.name for path in (study / "features").iterdir())
+    assert made == ["amp-bf16-s1@amp-bf16.npz", "amp-bf16-s1@fp32.npz"]
+    subprocess.run(["bash", report], check=True, env=task, cwd="/")
+    # The scheduler itself: a stand-in that says what it was called with, since there is none here.
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text('#!/bin/bash\necho "$@" >> "$CALLS"; echo 17\n')
+    sbatch.chmod(0o755)
+    calls = tmp_path / "calls"
+    path = {**os.environ, "PATH": f"{sbatch.parent}:{os.environ['PATH']}", "CALLS": str(calls)}
+    subprocess.run(["bash", submit, "--partition=gpu"], check=True, env=path)
+    assert calls.read_text().splitlines() == [
+        f"--parsable --partition=gpu {array.resolve()}",
+        f"--dependency=afterany:17 --partition=gpu {report.resolve()}",
+    ]
+
+
+def test_report_writes_the_same_again_without_computing(finished_study: Path, tmp_path: Path) -> None:
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    for name in ("report.html", "report.json", "report.md"):
+        (study / name).unlink()
+    shutil.rmtree(study / "features")  # nothing is computed from them again
+    assert invoke("report", study).exit_code == 0
+    assert without_times(study) == without_times(finished_study)
+    assert (study / "report.md").read_text() == (finished_study / "report.md").read_text()
+
+
+def test_a_missing_run_is_named(finished_study: Path, tmp_path: Path) -> None:
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    shutil.rmtree(study / "runs" / "fp32-s1")
+    message = error_of(invoke("report", study))
+    assert "fp32-s1: expected a run that has ended, found no such folder" in message
+    assert f"p2phd-eval study --out {study}" in message
+
+
+def test_a_study_folder_of_another_configuration_is_refused(finished_study: Path, study_data: Path) -> None:
+    message = error_of(invoke("study", study_data, "--out", finished_study, *OPTIONS, "--ngf", "8"))
+    assert "config key 'generator.ngf': expected 4 as the study began, found 8" in message
+    message = error_of(invoke("study", "--out", finished_study, "--ngf", "4"))
+    assert "--ngf: expected DATA before it" in message
+
+
+def test_an_unknown_arm_and_no_study_at_all(study_data: Path, tmp_path: Path) -> None:
+    assert "--arms: expected precisions of" in error_of(
+        invoke("study", study_data, "--out", tmp_path, "--arms", "fp32,amp")
+    )
+    assert "expected a study folder" in error_of(invoke("study", "--out", tmp_path))
+    assert "expected a study folder" in error_of(invoke("report", tmp_path))
+    assert not list(tmp_path.iterdir())
+
+
+def test_photos_that_were_exchanged_are_other_data(finished_study: Path, study_data: Path, tmp_path: Path) -> None:
+    data = shutil.copytree(study_data, tmp_path / "data")
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    photos = sorted((data / "test_img").iterdir())
+    first, second = photos[0].read_bytes(), photos[1].read_bytes()
+    photos[0].write_bytes(second)
+    photos[1].write_bytes(first)
+    assert "study, data: expected the files" in error_of(invoke("study", data, "--out", study, *OPTIONS))
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
+def test_a_full_disk_stops_the_study_and_keeps_what_is_finished(finished_study: Path, tmp_path: Path) -> None:
+    """Nothing can be written where the features should go: a real file system that is full from the start."""
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    shutil.rmtree(study / "features")
+    small = tmp_path / "small"
+    small.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", small], capture_output=True).returncode:
+        pytest.skip("no right to mount a small file system")
+    try:
+        (study / "features").symlink_to(small)
+        _, notes = run_study("--out", study, code=2)
+        assert "No space left on device" in notes
+        assert "finished work is kept" in notes.lower()
+    finally:
+        subprocess.run(["umount", small], check=True)
+    (study / "features").unlink()
+    run_study("--out", study)
+    assert without_times(study) == without_times(finished_study)

@@ -1,0 +1,127 @@
+"""`blind-test` as a user types it: a page is made, results are scored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from p2phd_eval.blind_test.scoring import results_checksum
+from p2phd_eval.stats.binomial import clopper_pearson, trials_for_equivalence, trials_for_precision
+from tests.blind_test.answers import chooser, results, saved
+from tests.command_line import document_of, error_of, invoke, noise_folder
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Path:
+    for seed, name in enumerate(("fp32-run", "amp-run", "photos")):
+        noise_folder(tmp_path / name, 40, seed=seed)
+    path = tmp_path / "out" / "page.html"
+    result = invoke("blind-test", tmp_path / "fp32-run", tmp_path / "amp-run", "--out", path, "--trials", 30)
+    assert result.exit_code == 0, result.output
+    return path
+
+
+def key_of(page: Path) -> Path:
+    return page.with_name("page.key.json")
+
+
+def answers(page: Path, name: str, chosen: list[str]) -> Path:
+    identity = json.loads(key_of(page).read_text())["page"]
+    return saved(page.parent / f"{name}.json", results(identity, chosen, participant=name, session=name))
+
+
+def test_making_a_page_says_how_many_people_it_takes(page: Path) -> None:
+    folder = page.parent.parent
+    arguments = ["blind-test", folder / "fp32-run", folder / "amp-run", "--trials", 30, "--out"]
+    found = document_of(
+        invoke(*arguments, folder / "b.html", "--reference", folder / "photos", "--precision", 0.1, "--json", "-")
+    )
+    assert found["schema"] == "p2phd-eval/blind-test-page"
+    assert (found["trials"], found["images"], found["warnings"]) == (30, 40, [])
+    assert found["needed"]["for_precision"] == trials_for_precision(0.1)
+    assert found["needed"]["for_within"] == trials_for_equivalence(0.1)
+    assert json.loads((folder / "b.key.json").read_text())["page"] == found["page"]
+    text = invoke(*arguments, page).stdout
+    assert f"{trials_for_precision(0.05)} trials: 14 people" in text
+    assert str(key_of(page)) in text
+
+
+def test_the_same_command_writes_the_same_bytes(page: Path) -> None:
+    before = page.read_bytes(), key_of(page).read_bytes()
+    folder = page.parent.parent
+    arguments = ["blind-test", folder / "fp32-run", folder / "amp-run", "--out", page, "--trials", 30]
+    assert invoke(*arguments).exit_code == 0
+    assert (page.read_bytes(), key_of(page).read_bytes()) == before
+    assert "the key of another page" in error_of(invoke(*arguments, "--seed", 1))
+    assert (page.read_bytes(), key_of(page).read_bytes()) == before
+
+
+def test_the_page_does_not_hold_the_key(page: Path) -> None:
+    source = page.read_text().lower()
+    ids = [trial["id"] for trial in json.loads(key_of(page).read_text())["trials"]]
+    for secret in ("fp32", "amp-run", "baseline", "candidate", "reference", str(page.parent.parent).lower()):
+        assert secret not in source, secret
+    assert not [each for each in ids if f'"{each}"' in source or f">{each}<" in source]
+    # Nothing is loaded from elsewhere.
+    assert "http" not in source
+    assert " src=" not in source
+
+
+def test_who_always_takes_the_candidate_is_scored_so(page: Path) -> None:
+    path = answers(page, "Ada", chooser(key_of(page), lambda _: True))
+    found = document_of(invoke("blind-test", "--score", key_of(page), path, "--json", "-"))
+    assert found["schema"] == "p2phd-eval/blind-test"
+    assert (found["chosen"], found["trials"], found["share"], found["verdict"]) == (30, 30, 1.0, "better")
+    assert tuple(found["analyses"][0]["interval"]) == clopper_pearson(30, 30)
+    assert found["candidate"].endswith("amp-run")
+    assert len(found["responses"]) == 30
+    assert all(each["candidate"] and each["seconds"] > 0 for each in found["responses"])
+    never = answers(page, "Bob", chooser(key_of(page), lambda _: False))
+    assert document_of(invoke("blind-test", "--score", key_of(page), never, "--json", "-"))["verdict"] == "worse"
+
+
+def test_several_people_are_merged(page: Path) -> None:
+    paths = [
+        answers(page, name, chooser(key_of(page), wish))
+        for name, wish in (("Ada", lambda i: i % 2 == 0), ("Bob", lambda i: i % 3 == 0), ("Cleo", lambda i: i < 15))
+    ]
+    found = document_of(invoke("blind-test", "--score", key_of(page), *paths, "--json", "-"))
+    assert [(each["person"], each["chosen"]) for each in found["people"]] == [("Ada", 15), ("Bob", 10), ("Cleo", 15)]
+    assert (found["chosen"], found["trials"], found["verdict"]) == (40, 90, "inconclusive")
+    assert [each["unit"] for each in found["analyses"]] == ["trials", "images", "people"]
+    assert found["people"][0]["left"] == 15
+    turned = document_of(invoke("blind-test", "--score", key_of(page), *paths[::-1], "--json", "-"))
+    assert {**turned, "responses": []} == {**found, "responses": []}
+    result = invoke("blind-test", "--score", key_of(page), *paths, "--precision", 0.1)
+    assert result.exit_code == 0, result.output
+    for text in ("all, over 3 people", "inconclusive:", "People do not differ detectably"):
+        assert text in result.stdout
+    assert f"{trials_for_precision(0.1)} for an interval of ± 0.1" in result.stdout
+
+
+def test_a_habit_of_one_side_is_named(page: Path) -> None:
+    document = json.loads(answers(page, "Ada", chooser(key_of(page), lambda i: i % 2 == 0)).read_text())
+    left = [(each["trial"], each["chosen"], "left", each["milliseconds"]) for each in document["answers"]]
+    for answer in document["answers"]:
+        answer["side"] = "left"
+    document["checksum"] = results_checksum(document["page"], document["session"], left)
+    path = saved(page.parent / "left.json", document)
+    assert "Ada chose the left image in 30 of 30 trials" in invoke("blind-test", "--score", key_of(page), path).stdout
+
+
+def test_bad_input_is_named(page: Path) -> None:
+    folder = page.parent.parent
+    base, cand = folder / "fp32-run", folder / "amp-run"
+    assert "two folders of images" in error_of(invoke("blind-test", base, "--out", page))
+    assert "--out" in error_of(invoke("blind-test", base, cand))
+    assert "--margin" in error_of(invoke("blind-test", base, cand, "--out", page, "--margin", 0.5))
+    assert "--precision" in error_of(invoke("blind-test", base, cand, "--out", page, "--precision", 0))
+    assert "--confidence" in error_of(invoke("blind-test", base, cand, "--out", page, "--confidence", 95))
+    assert "--trials" in error_of(invoke("blind-test", base, cand, "--out", page, "--trials", 41))
+    mine = answers(page, "Ada", chooser(key_of(page), lambda _: True))
+    assert "it beside --score" in error_of(invoke("blind-test", "--score", key_of(page), mine, "--out", page))
+    assert "the key of a blind test" in error_of(invoke("blind-test", "--score", mine, mine))
+    assert "no other file" in error_of(invoke("blind-test", "--score", key_of(page), mine, mine))
+    assert "nothing there" in error_of(invoke("blind-test", "--score", key_of(page), folder / "absent.json"))
