@@ -54,10 +54,10 @@ def read_arms(
         One entry for each time that the option was given. An arm without a name is called by what the paths of its
         runs have in common, or else by "baseline" and "candidate".
     runs : sequence of GivenFolders
-        Image folders with a manifest, run folders whose `samples` has one or holds such folders, or folders of these.
-        Runs whose manifests agree in all but seeds are one arm. It is called by the precision of its training, and by
-        what else tells it from other arms of that precision. The fp32 arm is the baseline; of several the one sampled
-        in fp32.
+        Image folders with a manifest, run folders whose `samples` has one or holds such folders, folders of these,
+        or a study. Runs whose manifests agree in all but seeds are one arm. It is called by the precision of its
+        training, and by what else tells it from other arms of that precision. The fp32 arm is the baseline; of several
+        the one sampled in fp32.
 
     Returns
     -------
@@ -148,6 +148,8 @@ class _Run:
 
 def _image_folders(given: Path) -> list[Path]:
     """The image folders with a manifest that a folder stands for."""
+    if (given / "study.json").is_file():
+        given = given / "runs"
     own = _with_manifest(given)
     if own:
         return own

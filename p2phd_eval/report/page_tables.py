@@ -44,7 +44,7 @@ def difference_rows(report: dict[str, Any]) -> list[Row]:
             f"{candidate['dfid']:+.3f} ± {candidate['dfid_se']:.3f}",
             f"d{candidate['statistic']} {signed(candidate['test']['estimate'])}",
             interval(candidate["test"]["interval"]),
-            candidate["verdict"],
+            "identical" if candidate["dfid"] == candidate["dfid_se"] == 0 else candidate["verdict"],
         )
         for what, document, candidate in comparisons(report)
     ]

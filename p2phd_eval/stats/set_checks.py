@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
 import numpy as np
 
 from p2phd_eval.errors import InputError
@@ -12,6 +15,30 @@ from p2phd_eval.stats.sampling_design import SamplingDesign
 _FEW_CLUSTERS = 10
 _FEW_IMAGES = 50  # below which a standard error is itself too uncertain for its intervals to be taken at their word
 _LOSSY = ("JPEG", "WEBP")  # Pillow does not tell lossless WebP from lossy
+
+_Set = TypeVar("_Set")
+
+
+def said_once(
+    named: Sequence[tuple[str, _Set]], check: Callable[[tuple[str, _Set]], tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Return what a check says of several sets, once where it says the same of more than one.
+
+    Parameters
+    ----------
+    named : sequence of (str, set)
+        The generated sets.
+    check : callable
+        Takes a named set and returns warnings that hold its name.
+    """
+    names_of: dict[str, list[str]] = {}
+    for each in named:
+        for warning in check(each):
+            names_of.setdefault(warning.replace(each[0], "\0", 1), []).append(each[0])
+    return tuple(
+        text.replace("\0", "all generated sets" if 1 < len(names) == len(named) else " and ".join(names))
+        for text, names in names_of.items()
+    )
 
 
 def format_warnings(real: FeatureStamp, fake: NamedStamp) -> tuple[str, ...]:

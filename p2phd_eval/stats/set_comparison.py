@@ -26,6 +26,7 @@ from p2phd_eval.stats.set_checks import (
     duplicate_warnings,
     few_images_warnings,
     format_warnings,
+    said_once,
     size_warnings,
 )
 
@@ -119,14 +120,15 @@ def compare_feature_sets(
     warnings += _matching_warnings(named, pairing, ids, strict)
     for stamp in stamps:
         warnings += duplicate_warnings(stamp)
-    for stamp in stamps[1:]:
-        warnings += format_warnings(real.stamp, stamp)
+    warnings += said_once(stamps[1:], lambda stamp: format_warnings(real.stamp, stamp))
     used = [
         aligned(features, ids) if pairing == "triplets" or (k and pairing == "generated") else sorted_by_id(features)
         for k, (_, features) in enumerate(named)
     ]
-    for (name, _), features in zip(named[1:], used[1:], strict=True):
-        warnings += size_warnings(used[0], (name, features)) + count_warnings(len(used[0]), len(features))
+    generated = [(name, features) for (name, _), features in zip(named[1:], used[1:], strict=True)]
+    warnings += said_once(generated, lambda each: size_warnings(used[0], each))
+    for count in sorted({len(features) for _, features in generated}):
+        warnings += count_warnings(len(used[0]), count)
     design = _design(used, pairing, cluster_by)
     n = min(design.sizes)
     warnings += few_images_warnings(n, real.stamp.dims) + cluster_warnings(design)

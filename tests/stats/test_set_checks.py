@@ -9,7 +9,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.stats.evaluation import evaluate_fid
 from p2phd_eval.stats.feature_set import FeatureStamp
 from p2phd_eval.stats.pairing import require_same_stamps
-from p2phd_eval.stats.set_checks import count_warnings, duplicate_warnings, format_warnings
+from p2phd_eval.stats.set_checks import count_warnings, duplicate_warnings, format_warnings, said_once
 from p2phd_eval.stats.set_comparison import FeatureArm, compare_feature_sets
 from tests.stats.feature_sets import STAMP, feature_set, triplets
 
@@ -83,3 +83,13 @@ def test_unequal_numbers_are_warned_of() -> None:
     rng = np.random.default_rng(0)
     result = evaluate_fid(feature_set(rng.normal(size=(30, 6))), feature_set(rng.normal(size=(20, 6))), replicates=0)
     assert any("30 real and 20 generated" in warning for warning in result.warnings)
+
+
+def test_what_holds_for_several_sets_is_said_once() -> None:
+    def check(named: tuple[str, int]) -> tuple[str, ...]:
+        return (f"{named[0]} has {named[1]}",) if named[1] else ()
+
+    assert said_once([("a", 1), ("b", 1)], check) == ("all generated sets has 1",)
+    assert said_once([("a", 1), ("b", 2), ("c", 1)], check) == ("a and c has 1", "b has 2")
+    assert said_once([("a", 1), ("b", 0)], check) == ("a has 1",)
+    assert said_once([("a", 0)], check) == ()

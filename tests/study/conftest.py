@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from p2phd_eval.features.weights_index import WeightsFile
 from p2phd_eval.generators.scenes import write_dataset
@@ -23,36 +24,49 @@ OPTIONS = (
 )
 
 
-def start_study(*arguments: object) -> subprocess.Popen[str]:
-    """Start `p2phd-eval study` as a process of its own."""
+def start_study(*arguments: object, folder: Path | None = None) -> subprocess.Popen[str]:
+    """Start `p2phd-eval study` as a process of its own, in a folder."""
     return subprocess.Popen(
         [sys.executable, "-m", "p2phd_eval", "study", *map(str, arguments), "--device", "cpu"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        cwd=folder,
     )
 
 
-def run_study(*arguments: object, code: int = 0) -> tuple[str, str]:
+def run_study(*arguments: object, folder: Path | None = None, code: int = 0) -> tuple[str, str]:
     """Run `p2phd-eval study` to its end and return what it printed."""
-    process = start_study(*arguments)
+    process = start_study(*arguments, folder=folder)
     stdout, stderr = process.communicate()
     assert process.returncode == code, stderr
     return stdout, stderr
 
 
 @pytest.fixture(scope="session")
-def study_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that the processes of a test run share."""
+    own = tmp_path_factory.getbasetemp()
+    return own.parent if "PYTEST_XDIST_WORKER" in os.environ else own
+
+
+@pytest.fixture(scope="session")
+def study_data(shared_folder: Path) -> Path:
     """Scenes of 64 x 32 pixels: 6 for training, 8 for the test. Not to be changed."""
-    root = tmp_path_factory.mktemp("study-data") / "scenes"
-    write_dataset(root, n_train=6, n_test=8, width=64, height=32, seed=0)
+    root = shared_folder / "scenes"
+    with FileLock(f"{root}.lock"):
+        if not root.exists():
+            write_dataset(root, n_train=6, n_test=8, width=64, height=32, seed=0)
     return root
 
 
 @pytest.fixture(scope="session")
-def finished_study(study_data: Path, inception_weights: WeightsFile, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_study(study_data: Path, shared_folder: Path, inception_weights: WeightsFile) -> Path:
     """A study that was never interrupted. Not to be changed."""
-    out = tmp_path_factory.mktemp("study") / "study"
-    run_study(study_data, "--out", out, *OPTIONS)
-    return out
+    root = shared_folder / "finished"
+    with FileLock(f"{root}.lock"):
+        if not (root / "study" / "report.md").exists():
+            root.mkdir()
+            run_study(study_data, "--out", "study", *OPTIONS, folder=root)
+    return root / "study"

@@ -81,7 +81,7 @@ def test_the_reports_numbers_are_those_of_compare(finished_study: Path, study_da
 
 def test_compare_finds_the_arms_of_a_study_in_its_runs(finished_study: Path, study_data: Path) -> None:
     found = document_of(
-        invoke("compare", study_data / "test_img", "--runs", finished_study / "runs", "--device", "cpu", "--json", "-")
+        invoke("compare", study_data / "test_img", "--runs", finished_study, "--device", "cpu", "--json", "-")
     )
     assert len(found["baseline"]["runs"]) == 2
     assert len(found["candidates"]) == 3  # amp-bf16, and both generated in reduced precision
@@ -125,23 +125,16 @@ def test_killed_three_times_at_random_moments_it_gives_the_same_report(
     finished_study: Path, study_data: Path, tmp_path: Path
 ) -> None:
     """The parent is killed outright; the run that it leaves behind ends by itself, and the next call goes on."""
-    study = finished_study
-    reference = without_times(study)
-    aside = study.rename(tmp_path / "reference")
     moments = random.Random(int(time.time()))
-    try:
-        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
-            process = start_study(study_data, "--out", study, *OPTIONS)
-            time.sleep(moments.uniform(4, 12))
-            process.send_signal(number)
-            process.communicate()
-        run_study(study_data, "--out", study, *OPTIONS)
-        found, page = without_times(study)
-        assert found == reference[0]
-        assert page == reference[1]
-    finally:
-        shutil.rmtree(study)
-        aside.rename(study)
+    for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
+        process = start_study(study_data, "--out", "study", *OPTIONS, folder=tmp_path)
+        time.sleep(moments.uniform(4, 12))
+        process.send_signal(number)
+        process.communicate()
+    run_study(study_data, "--out", "study", *OPTIONS, folder=tmp_path)
+    (found, page), (wanted, wanted_page) = without_times(tmp_path / "study"), without_times(finished_study)
+    assert found == wanted
+    assert page == wanted_page
 
 
 def test_a_diverged_run_is_an_outcome_and_the_report_counts_it(finished_study: Path, tmp_path: Path) -> None:
@@ -180,14 +173,15 @@ def test_slurms_tasks_make_the_study(finished_study: Path, tmp_path: Path) -> No
     study = shutil.copytree(finished_study, tmp_path / "study")
     _, notes = run_study("--out", study, "--slurm")
     submit = Path(re.findall(r"bash (\S+)", notes)[0])
-    shutil.rmtree(study / "features")
+    for name in ("amp-bf16-s1@fp32", "amp-bf16-s1@amp-bf16", "fp32-s0-repeat@fp32"):
+        (study / "features" / f"{name}.npz").unlink()
     array, report = (submit.parent / f"{name}.sbatch" for name in ("runs", "report"))
     assert "#SBATCH --array=0-4\n" in array.read_text()
     task = {**os.environ, "SLURM_ARRAY_TASK_ID": "3", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
     subprocess.run(["bash", array], check=True, env=task, cwd="/")
-    made = sorted(path.name for path in (study / "features").iterdir())
-    assert made == ["amp-bf16-s1@amp-bf16.npz", "amp-bf16-s1@fp32.npz"]
+    assert len(list((study / "features").iterdir())) == 9  # its own two again, and those of nobody else
     subprocess.run(["bash", report], check=True, env=task, cwd="/")
+    assert len(list((study / "features").iterdir())) == 10
     # The scheduler itself: a stand-in that says what it was called with, since there is none here.
     sbatch = tmp_path / "bin" / "sbatch"
     sbatch.parent.mkdir()
@@ -248,20 +242,21 @@ def test_photos_that_were_exchanged_are_other_data(finished_study: Path, study_d
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_stops_the_study_and_keeps_what_is_finished(finished_study: Path, tmp_path: Path) -> None:
-    """Nothing can be written where the features should go: a real file system that is full from the start."""
+    """A real file system with room for one record and no more."""
     study = shutil.copytree(finished_study, tmp_path / "study")
-    shutil.rmtree(study / "features")
+    records = study / "records" / "amp-bf16-s1"
+    shutil.rmtree(records)
     small = tmp_path / "small"
     small.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", small], capture_output=True).returncode:
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4k", "tmpfs", small], capture_output=True).returncode:
         pytest.skip("no right to mount a small file system")
     try:
-        (study / "features").symlink_to(small)
+        records.symlink_to(small)
         _, notes = run_study("--out", study, code=2)
         assert "No space left on device" in notes
         assert "finished work is kept" in notes.lower()
     finally:
         subprocess.run(["umount", small], check=True)
-    (study / "features").unlink()
+    records.unlink()
     run_study("--out", study)
     assert without_times(study) == without_times(finished_study)
