@@ -6,7 +6,7 @@ import dataclasses
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -130,8 +130,9 @@ def study(
 
 
 def _plan(
-    ctx: typer.Context, data: Path | None, out: Path, preset: str, options: dict[str, object], output: Output
+    ctx: typer.Context, data: Path | None, out: Path, preset: str, options: dict[str, Any], output: Output
 ) -> StudyPlan:
+    """Return the plan of a new study, or of the one in `out` with what the options change."""
     from p2phd_eval.commands.configuration import configuration
     from p2phd_eval.devices import find_device
     from p2phd_eval.generators.precision import PRECISIONS, amp_name
@@ -145,15 +146,16 @@ def _plan(
     before = load_plan(out) if data is None or (out / PLAN_FILE).exists() else None
     given = {name: value for name, value in options.items() if value is not None}
     if "arms" in given:
-        given["arms"] = parse_arms(str(given["arms"]), tuple(PRECISIONS))
+        given["arms"] = parse_arms(given["arms"], tuple(PRECISIONS))
     if "seeds" in given:
-        given["seeds"] = tuple(range(int(str(given["seeds"]))))
-    parse_margin(str(given["margin"]) if "margin" in given else None)
+        given["seeds"] = tuple(range(given["seeds"]))
     if "cluster_by" in given:
-        parse_rule(str(given["cluster_by"]))
-    require_confidence(float(str(given.get("confidence", _CONFIDENCE))))
+        parse_rule(given["cluster_by"])
+    parse_margin(given.get("margin"))
+    require_confidence(given.get("confidence", _CONFIDENCE))
     training = {name: str(value) if isinstance(value, Path) else value for name, value in given_options(ctx).items()}
-    if before is not None and data is None:
+    if data is None:
+        assert before is not None  # or else loading it failed
         unused = [name for name, value in training.items() if value is not None]
         if unused:
             raise InputError(
@@ -163,22 +165,17 @@ def _plan(
             )
         data, base = Path(before.data), before.base
     else:
-        assert data is not None
         base = configuration(preset, data, training, precision="fp32")
     data = data.resolve()
+    phases = (base.data.phase, "test")
     with output.progress("look through the data", "phases") as on_progress:
-        for done, phase in enumerate((base.data.phase, "test"), start=1):
+        for done, phase in enumerate(phases, start=1):
             find_triplets(data, phase, base.data, photos=True)
-            on_progress(done, 2)
-    values = dict[str, object](
-        data=str(data), data_sha256=data_sha256(data, base.data, (base.data.phase, "test")), base=base
-    )
+            on_progress(done, len(phases))
+    given |= {"data": str(data), "data_sha256": data_sha256(data, base.data, phases)}
     if before is not None:
-        now = dataclasses.replace(before, **{**given, **values})  # type: ignore[arg-type]
-        continue_plan(before, now, str(out))
-        # The first one's switches too: how steps are computed stays as it was.
-        return dataclasses.replace(now, base=before.base)
-    values["arms"] = ("fp32", amp_name(find_device(ctx.params["device"])))
-    values["seeds"] = tuple(range(_SEEDS))
-    values["command"] = shlex.join(["p2phd-eval", *sys.argv[1:]])
-    return StudyPlan(**{**values, **given})  # type: ignore[arg-type]
+        continue_plan(before, dataclasses.replace(before, **given, base=base), str(out))
+        # The switches of the beginning too: how steps are computed stays as it was.
+        return dataclasses.replace(before, **given)
+    defaults = {"arms": ("fp32", amp_name(find_device(ctx.params["device"]))), "seeds": tuple(range(_SEEDS))}
+    return StudyPlan(**{**defaults, **given}, base=base, command=shlex.join(["p2phd-eval", *sys.argv[1:]]))

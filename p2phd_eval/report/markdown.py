@@ -9,6 +9,7 @@ from typing import Any
 from p2phd_eval.report.page_tables import interval, signed
 
 _MARKS = {"within": "✅", "negligible": "✅", "better": "✅", "worse": "❌", "inconclusive": "❔"}
+_REFERENCES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_[]|~#"}
 _COLUMNS = ("arm", "runs", "FID@n", "judged", "difference", "interval", "verdict", "images/s", "peak memory")
 
 
@@ -62,7 +63,5 @@ def _row(cells: Any) -> str:
 
 
 def _text(text: str) -> str:
-    escaped = html.escape(" ".join(str(text).split()), quote=False)
-    for mark in "\\`*_[]|~#":
-        escaped = escaped.replace(mark, f"&#{ord(mark)};")
-    return escaped
+    # All marks in one pass: a reference such as &#95; holds a mark itself.
+    return html.escape(" ".join(str(text).split()), quote=False).translate(_REFERENCES)

@@ -12,12 +12,13 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from p2phd_eval.errors import InputError
 from p2phd_eval.pictures import difference_column, evenly_spaced, label_colours
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.sources.source import ImageSource
 
 _WIDEST = 512  # pixels of an embedded picture
-_SMALL = 256  # pixels of width up to which a picture is embedded without loss
+_SMALL = 48 << 10  # bytes of a PNG up to which a picture is embedded without loss
 _ROWS = 12
 _COMMON = "fp32"  # the precision in which every run generated
 
@@ -58,7 +59,7 @@ def picture_rows(report: dict[str, Any], folder: Path) -> list[PictureRow]:
     Raises
     ------
     InputError
-        If an image cannot be read.
+        If an image is missing or cannot be read.
     """
     shown = _first_runs(report)
     if not shown:
@@ -113,7 +114,15 @@ def _path(folder: Path, path: str) -> Path:
 
 
 def _index(source: ImageSource, id_: str) -> int:
-    return source.ids.index(id_)
+    try:
+        return source.ids.index(id_)
+    except ValueError:
+        raise InputError(
+            source.name,
+            expected=f"an image of the label map {id_!r}, which the report shows",
+            found=f"{len(source)} images, and none of that name",
+            fix="Put it back, or delete the folder and continue the study.",
+        ) from None
 
 
 def _pixels(source: ImageSource, id_: str) -> npt.NDArray[np.uint8]:
@@ -130,11 +139,14 @@ def _uri(pixels: npt.NDArray[np.uint8]) -> str:
     image = Image.fromarray(pixels)
     if image.width > _WIDEST:
         image = image.resize((_WIDEST, round(image.height * _WIDEST / image.width)), Image.Resampling.LANCZOS)
+    # Label maps are small as PNG at any size, and their edges stay sharp.
+    kind, content = "png", _encoded(image, format="PNG", optimize=True)
+    if len(content) > _SMALL:
+        kind, content = "webp", _encoded(image, format="WEBP", quality=90, method=4)
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _encoded(image: Image.Image, **how: Any) -> bytes:
     stream = io.BytesIO()
-    if image.width <= _SMALL:
-        image.save(stream, format="PNG", optimize=True)
-        kind = "png"
-    else:
-        image.save(stream, format="WEBP", quality=90, method=4)
-        kind = "webp"
-    return f"data:image/{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
+    image.save(stream, **how)
+    return stream.getvalue()

@@ -67,8 +67,7 @@ def forest_plot(report: dict[str, Any], statistic: Literal["FID", "KID"]) -> Plo
         axes.set_ylim(0, drawn)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
-        axes.axvline(0, color=MUTED, linewidth=1, zorder=2).set_gid("zero")
-        top = drawn
+        top, bottoms = drawn, []
         for index, (row, head, height) in enumerate(zip(rows, heads, heights, strict=True)):
             if head:
                 add_text(figure, 0.15, below + top - 0.28, row.group, color=MUTED, fontstyle="italic")
@@ -80,6 +79,10 @@ def forest_plot(report: dict[str, Any], statistic: Literal["FID", "KID"]) -> Plo
             add_text(figure, 0.2, below + top - 0.06, row.name, va="top")
             add_text(figure, WIDTH - 0.2, below + top - 0.06, numbers, va="top", ha="right")
             top -= height
+            bottoms.append(top)
+        # Not through the text above the marks, so a piece a row.
+        pieces = axes.vlines(np.zeros(len(bottoms)), bottoms, np.add(bottoms, 0.27), color=MUTED, linewidth=1)
+        pieces.set(gid="zero", zorder=2)
         axes.margins(x=0.06)
         axes.autoscale(axis="x")
         axes.set_xlabel(f"d{statistic} (candidate - baseline), lower is better")
@@ -137,8 +140,13 @@ def runs_plot(report: dict[str, Any]) -> Plot | None:
             of_arm = [run for run in runs if run["arm"] == arm]
             fids = [run["fid"] for run in of_arm if not run["repeat"] and not _failed(run)]
             if fids:
-                (line,) = axes.plot((column - 0.4, column + 0.4), [np.mean(fids)] * 2, color=colour, linewidth=1.5)
+                mean, end = np.mean(fids), column + 0.4
+                (line,) = axes.plot((column - 0.4, end), (mean, mean), color=colour, linewidth=1.5)
                 line.set_gid(f"mean-{column}")
+                if len(fids) > 1:
+                    spread = np.std(fids, ddof=1)
+                    (bar,) = axes.plot((end, end), (mean - spread, mean + spread), color=colour, linewidth=1.5)
+                    bar.set_gid(f"spread-{column}")
             for run in of_arm:
                 _run(failures if _failed(run) else axes, run, column, shifts[run["seed"]], colour)
             if any(map(_failed, of_arm)):
@@ -147,7 +155,7 @@ def runs_plot(report: dict[str, Any]) -> Plot | None:
             each.set_xlim(-0.5, len(arms) - 0.5)
             each.grid(axis="x", visible=False)
         axes.set_xticks([])
-        axes.margins(y=0.12)
+        axes.margins(y=0.15)
         axes.spines["bottom"].set_visible(False)
         failures.set_ylim(-1, 1)
         failures.set_yticks([])
@@ -158,8 +166,9 @@ def runs_plot(report: dict[str, Any]) -> Plot | None:
         if all(map(_failed, runs)):
             axes.set_yticks([])
         label = (
-            f"{statistic} of every run, with its seed; the line is the mean of an arm, a hollow ring a seed that was "
-            "trained a second time, a cross a run that failed."
+            f"{statistic} of every run, with its seed; the line is the mean of an arm, the bar at its end one "
+            "standard deviation up and down, a hollow ring a seed that was trained a second time, a cross a run that "
+            "failed."
         )
         return plot_of(figure, "runs", label)
 
@@ -176,15 +185,12 @@ def _run(axes: Axes, run: dict[str, Any], column: int, shift: float, colour: str
         at, height, "x" if failed else "o", color=colour, markerfacecolor=face, markersize=size, markeredgewidth=1.5
     )
     mark.set_gid(f"{'failed' if failed else 'run'}-{'again-' if repeat else ''}{column}-{run['seed']}")
-    side = -1 if repeat else 1
+    # Above the mark, where neither the mean's line nor the next seed is; a failure has no room above it.
+    place, align = ((9, 0), ("left", "center")) if failed else ((0, 7), ("center", "bottom"))
+    if repeat and not failed:
+        place, align = (0, -9), ("center", "top")
     axes.annotate(
-        str(run["seed"]),
-        (at, height),
-        xytext=(side * 9, 0),
-        textcoords="offset points",
-        va="center",
-        ha="right" if repeat else "left",
-        color=MUTED,
+        str(run["seed"]), (at, height), place, textcoords="offset points", ha=align[0], va=align[1], color=MUTED
     )
 
 

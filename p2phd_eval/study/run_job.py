@@ -16,6 +16,7 @@ from p2phd_eval.features.weights import find_weights
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.sampling import generate
 from p2phd_eval.generators.training import Watchers, train
+from p2phd_eval.generators.triplets import find_triplets
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.sources.open import open_source
 from p2phd_eval.study.artefacts import Artefact, finished, read_record, record, values_sha256
@@ -134,15 +135,25 @@ def ended(study: Path, plan: StudyPlan, run: PlannedRun, weights_sha256: str) ->
     if trained is None:
         return False
     for precision in run.sampling:
-        inputs = {"data": plan.data_sha256, "checkpoint": trained.sha256}
+        inputs = images_inputs(plan, trained)
         images = finished(study, f"{run.name}/generate-{precision}", inputs, samples_folder(study, run, precision))
         if images is None:
             return False
-        inputs = {"images": images.sha256, "weights": weights_sha256}
+        inputs = features_inputs(images, weights_sha256)
         path = features_path(study, run, precision)
         if finished(study, f"{run.name}/features-{precision}", inputs, path) is None:
             return False
     return True
+
+
+def images_inputs(plan: StudyPlan, trained: Artefact) -> dict[str, str]:
+    """Return the hashes of what the images of a run are made from."""
+    return {"data": plan.data_sha256, "checkpoint": trained.sha256}
+
+
+def features_inputs(images: Artefact, weights_sha256: str) -> dict[str, str]:
+    """Return the hashes of what features are made from."""
+    return {"images": images.sha256, "weights": weights_sha256}
 
 
 def train_inputs(plan: StudyPlan, run: PlannedRun) -> dict[str, str]:
@@ -201,7 +212,7 @@ class _Job:
 
     def generate(self, precision: str, trained: Artefact) -> Artefact:
         folder, name = samples_folder(self._study, self._run, precision), f"{self._run.name}/generate-{precision}"
-        inputs = {"data": self._plan.data_sha256, "checkpoint": trained.sha256}
+        inputs = images_inputs(self._plan, trained)
         done = finished(self._study, name, inputs, folder)
         if done is not None:
             return done
@@ -219,11 +230,24 @@ class _Job:
                 style=None if self._plan.base.features.kind == "none" else "photo",
                 on_progress=on_progress,
             )
+        self._require_label_maps(folder)
         return record(self._study, name, inputs, folder, time.perf_counter() - start)
+
+    def _require_label_maps(self, folder: Path) -> None:
+        # Images that were there before may be another data set's.
+        wanted = {triplet.key for triplet in find_triplets(self._data, "test", self._plan.base.data, photos=False)}
+        others = sorted(set(open_source(folder).ids) ^ wanted)
+        if others:
+            raise InputError(
+                str(folder),
+                expected=f"an image for each of the {len(wanted)} label maps of {self._data}, and no other",
+                found=f"{len(others)} that differ: {', '.join(others[:5])}",
+                fix="Delete the folder, and it is made again.",
+            )
 
     def features(self, precision: str, images: Artefact) -> Artefact:
         path, name = features_path(self._study, self._run, precision), f"{self._run.name}/features-{precision}"
-        inputs = {"images": images.sha256, "weights": self._weights_sha256}
+        inputs = features_inputs(images, self._weights_sha256)
         done = finished(self._study, name, inputs, path)
         if done is not None:
             return done

@@ -79,6 +79,14 @@ def test_the_reports_numbers_are_those_of_compare(finished_study: Path, study_da
         assert [run["fid"] for run in ours["baseline"]["runs"]] == [run["fid"] for run in theirs["baseline"]["runs"]]
 
 
+def test_the_gates_numbers_are_those_of_the_report(finished_study: Path) -> None:
+    result = invoke("gate", finished_study / "report.json", "--require", "not-worse", "--max-dfid", 1, "--json", "-")
+    assert result.exit_code == 1  # two seeds of a few steps show nothing
+    entry = report_of(finished_study)["verdicts"][0]
+    assert entry["sentence"].startswith("amp-bf16, scope B: inconclusive")
+    assert all(repr(value) in result.stdout for value in entry["interval"])
+
+
 def test_compare_finds_the_arms_of_a_study_in_its_runs(finished_study: Path, study_data: Path) -> None:
     found = document_of(
         invoke("compare", study_data / "test_img", "--runs", finished_study, "--device", "cpu", "--json", "-")
@@ -121,6 +129,17 @@ def test_a_checkpoint_that_was_changed_is_refused(finished_study: Path, tmp_path
     assert "expected the checkpoint that the study recorded, found another one" in notes
 
 
+def test_images_of_other_label_maps_are_refused(finished_study: Path, tmp_path: Path) -> None:
+    """They came into a run's folder before the study knew it: they would be part of its FID."""
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    folder = study / "runs" / "fp32-s0" / "samples" / "fp32"
+    next(folder.glob("*.png")).rename(folder / "street_1.png")
+    (study / "records" / "fp32-s0" / "generate-fp32.json").unlink()
+    _, notes = run_study("--out", study, code=2)
+    assert "expected an image for each of the 8 label maps" in notes
+    assert "found 1 that differ: street_1" in notes
+
+
 def test_killed_three_times_at_random_moments_it_gives_the_same_report(
     finished_study: Path, study_data: Path, tmp_path: Path
 ) -> None:
@@ -159,6 +178,27 @@ def test_a_real_divergence_ends_its_run_and_not_the_study(study_data: Path, tmp_
     assert all(re.search("loss|sample", run["why"]) for run in report["runs"])
     (verdict,) = report["verdicts"]
     assert (verdict["verdict"], report["comparisons"]["training"]) == ("inconclusive", None)
+
+
+def test_a_run_that_the_system_kills_is_an_outcome_and_is_tried_again(study_data: Path, tmp_path: Path) -> None:
+    """As the kernel does where memory is short: SIGKILL, to the run alone."""
+    options = [*OPTIONS, "--seeds", "1", "--no-repeat", "--track", "tensorboard"]
+    process = start_study(study_data, "--out", tmp_path / "study", *options)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    found: list[str] = []
+    while not found and process.poll() is None:
+        found = children.read_text().split() if (tmp_path / "study" / "study.json").exists() else []
+        time.sleep(0.02)
+    os.kill(int(found[0]), signal.SIGKILL)
+    _, notes = process.communicate()
+    assert process.returncode == 0, notes
+    assert "SIGKILL" in notes
+    report = report_of(tmp_path / "study")
+    assert [run["status"] for run in report["runs"]] == ["killed", "finished"]
+    assert report["verdicts"][0]["verdict"] == "inconclusive"  # the baseline has no run
+    assert list((tmp_path / "study" / "runs" / "amp-bf16-s0" / "tensorboard").iterdir())
+    run_study(study_data, "--out", tmp_path / "study", *options)
+    assert [run["status"] for run in report_of(tmp_path / "study")["runs"]] == ["finished", "finished"]
 
 
 def test_more_seeds_go_on_with_a_study_and_keep_what_there_is(finished_study: Path, tmp_path: Path) -> None:
