@@ -16,7 +16,7 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-WIDTH = 6.4  # inches: 461 units of the viewBox, so that text of 10 units is legible on a telephone
+WIDTH = 5.2  # inches: 374 units of the viewBox, about as wide as a telephone, so that text of 10 units is legible there
 LINE = 0.2  # inches, the height of a line of text
 
 # matplotlib knows no CSS variables: colours that nobody would choose stand for them until the SVG is written.
@@ -137,7 +137,7 @@ def plot_of(figure: Figure, name: str, label: str) -> Plot:
             "width": "100%",
             "role": "img",
             "aria-label": label,
-            "style": "max-width: 40rem; stroke-linejoin: round; stroke-linecap: butt",
+            "style": "max-width: 36rem; stroke-linejoin: round; stroke-linecap: butt",
         }
     )
     title = ElementTree.Element("title")

@@ -14,7 +14,7 @@ from p2phd_eval.report.page_pictures import picture_rows
 from p2phd_eval.report.page_tables import (
     bias_rows,
     difference_rows,
-    memory_ratio,
+    memory_shares,
     quality_tables,
     run_rows,
     signed,
@@ -82,7 +82,7 @@ def render_page(report: dict[str, Any], folder: Path) -> str:
         differences=difference_rows(report),
         speed=speed_rows(report),
         ratios=_ratios(report),
-        memory=memory_ratio(report),
+        memory=memory_shares(report),
         on_cpu=str(report["what_was_run"]["device"]).startswith("cpu"),
         bias=bias_rows(report),
         quality=quality_tables(report["quality"]),

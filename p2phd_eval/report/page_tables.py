@@ -95,15 +95,14 @@ def speed_rows(report: dict[str, Any]) -> list[Row]:
     return rows
 
 
-def memory_ratio(report: dict[str, Any]) -> str | None:
-    """Peak memory of the first candidate as a share of the baseline's; None where the device does not tell."""
-    arms = [arm["name"] for arm in report["what_was_run"]["arms"]]
-    peaks = [_of_runs(report, arm, "peak_memory_bytes") for arm in arms[:2]]
-    if any(peak is None for peak in peaks):
-        return None
-    assert peaks[0] is not None
-    assert peaks[1] is not None
-    return f"{arms[1]} needs {peaks[1] / peaks[0]:.2f} of the memory of {arms[0]}"
+def memory_shares(report: dict[str, Any]) -> list[str]:
+    """Peak memory of every candidate as a share of the baseline's; empty where the device does not tell."""
+    baseline, *candidates = (arm["name"] for arm in report["what_was_run"]["arms"])
+    base = _of_runs(report, baseline, "peak_memory_bytes")
+    peaks = {arm: _of_runs(report, arm, "peak_memory_bytes") for arm in candidates}
+    if base is None:
+        return []
+    return [f"{arm} needs {peak / base:.2f} of the memory of {baseline}" for arm, peak in peaks.items() if peak]
 
 
 def quality_tables(quality: dict[str, Any] | None) -> list[tuple[str, list[Row], list[Row]]]:

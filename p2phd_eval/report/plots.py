@@ -105,7 +105,7 @@ def _rows(report: dict[str, Any]) -> list[_Row]:
     for group, of_arm, compared in groups:
         for candidate in [] if compared is None else compared["candidates"]:
             arm = candidate["name"] if of_arm is None else of_arm
-            name = as_text(candidate["name"], 36)
+            name = as_text(candidate["name"], 22)
             rows.append(_Row(group=group, name=name, arm=arm if arm in arms else None, candidate=candidate))
     return rows
 

@@ -48,13 +48,13 @@ def _verdict(
     test = None if compared is None else compared["test"]
     verdict = Verdict.INCONCLUSIVE.value if compared is None else compared["verdict"]
     sentence = f"{arm}: nothing to compare" if compared is None else compared["sentence"]
-    changed = None
+    before, reason = verdict, ""
     failed, failed_before = (sum(each.failed for each in arm_endings) for arm_endings in (endings, baseline))
     if failed == len(endings) and failed_before < len(baseline):
-        verdict, changed = Verdict.WORSE.value, f"none of its {failed} runs finished"
+        verdict, reason = Verdict.WORSE.value, f"none of its {failed} runs finished"
     elif failed * len(baseline) > failed_before * len(endings):
         p = failures_p(baseline, endings)
-        changed = (
+        reason = (
             f"{failed} of its {len(endings)} runs failed, of {plan.arms[0]} {failed_before} of {len(baseline)} "
             f"(Fisher's exact p = {p:.2g}), so that runs which finished are a selection"
         )
@@ -62,6 +62,7 @@ def _verdict(
             verdict = Verdict.WORSE.value
         elif verdict in _FAVOURABLE:
             verdict = Verdict.INCONCLUSIVE.value
+    changed = reason if verdict != before else None
     if failed:
         ways = sorted({_WORDS[each.status] for each in endings if each.failed})
         sentence += f" {failed} of {len(endings)} runs failed ({', '.join(ways)})."

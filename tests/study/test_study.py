@@ -165,7 +165,7 @@ def test_a_diverged_run_is_an_outcome_and_the_report_counts_it(finished_study: P
     report = report_of(study)
     (verdict,) = report["verdicts"]
     assert (verdict["failed"], verdict["scope"]) == (1, "A")  # one run is left, which is no sample of seeds
-    assert "1 of its 2 runs failed" in verdict["why_changed"]
+    assert "1 of 2 runs failed (diverged)" in verdict["sentence"]
     assert verdict["verdict"] in ("inconclusive", "worse")
     assert "nan" in (study / "report.html").read_text()
 
