@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -83,7 +84,7 @@ def save_checkpoint(
     }
     try:
         with atomic_write(path) as stream:
-            torch.save(document, stream)
+            torch.save(_canonical(document), stream)
     # torch's zip writer reports a failed write as RuntimeError.
     except (OSError, RuntimeError) as error:
         kept = "the checkpoint before is intact" if path.exists() else "nothing was left behind"
@@ -93,6 +94,24 @@ def save_checkpoint(
             found=str(error).partition("\n")[0].rstrip("."),
             fix=f"Free space and continue with --resume; {kept}.",
         ) from error
+
+
+def _canonical(value: Any) -> Any:
+    """Return a value whose pickle depends on its content alone.
+
+    Pickle writes an object that it meets again as a reference. Which equal strings are one object differs between a
+    run and the same run resumed, and the hash of a checkpoint must not.
+    """
+    if type(value) is str:
+        return sys.intern(value)
+    if isinstance(value, dict):
+        copy = type(value)((_canonical(key), _canonical(each)) for key, each in value.items())
+        if hasattr(value, "_metadata"):  # of a module's state dict
+            copy._metadata = _canonical(value._metadata)  # type: ignore[attr-defined]
+        return copy
+    if type(value) in (list, tuple):
+        return type(value)(map(_canonical, value))
+    return value
 
 
 def load_checkpoint(path: Path) -> Checkpoint:

@@ -15,6 +15,7 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import load_checkpoint
 from p2phd_eval.generators.pix2pixhd import learning_rate
 from p2phd_eval.generators.run_log import LogRecord
@@ -123,6 +124,8 @@ def test_interrupted_and_resumed_is_bitwise_equal_to_uninterrupted(
     assert process.stdout.split() == ["5", str(int(number))]
     resumed = train(config, scenes, tmp_path / "resumed", device=CPU, resume=True)
     whole = train(config, scenes, tmp_path / "whole", device=CPU)
+    # The file too: studies know artefacts by their hash.
+    assert file_sha256(whole.checkpoint) == file_sha256(resumed.checkpoint)
     a, b = load_checkpoint(whole.checkpoint), load_checkpoint(resumed.checkpoint)
     assert (a.step, b.step) == (TOTAL, TOTAL)
     for name in ("networks", "optimizers", "rng"):
