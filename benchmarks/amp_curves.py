@@ -21,9 +21,9 @@ import torch
 from p2phd_eval.config import DataConfig, TrainConfig
 from p2phd_eval.files import write_json
 from p2phd_eval.generators.checkpoint import versions
-from p2phd_eval.generators.scenes import CLASSES, write_dataset
-from p2phd_eval.generators.training import train
+from p2phd_eval.generators.training.loop import train
 from p2phd_eval.presets import PRESETS
+from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 
 LOSSES = ("G_GAN", "G_GAN_Feat", "D_real", "D_fake")
 ARMS = ("fp32", "amp-bf16")

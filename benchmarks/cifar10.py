@@ -25,13 +25,13 @@ from rich.console import Console
 from rich.progress import track
 
 from p2phd_eval.features.identity import Resize
-from p2phd_eval.features.inception import load_inception
-from p2phd_eval.features.network import FeatureNetwork
+from p2phd_eval.features.networks.inception import load_inception
+from p2phd_eval.features.networks.protocol import FeatureNetwork
 from p2phd_eval.features.pipeline import read_features
-from p2phd_eval.features.weights import find_weights
+from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import atomic_write, write_json
-from p2phd_eval.sources.arrays import ArraySource
-from p2phd_eval.stats.frechet import frechet_distance
+from p2phd_eval.images.sources.arrays import ArraySource
+from p2phd_eval.stats.distances.frechet import frechet_distance
 
 # tests/metrics in torch-fidelity's repository, whose tolerance is 1e-4.
 PUBLISHED = 10.3233274

@@ -20,10 +20,10 @@ from measuring import describe_machine, today
 
 from p2phd_eval.files import write_json
 from p2phd_eval.progress import OnProgress
-from p2phd_eval.stats.comparison import Arm, compare_arms
-from p2phd_eval.stats.influence import fid_influence
-from p2phd_eval.stats.margins import absolute_margin
-from p2phd_eval.stats.sampling_design import SamplingDesign
+from p2phd_eval.stats.design import SamplingDesign
+from p2phd_eval.stats.errors.influence import fid_influence
+from p2phd_eval.stats.verdicts.compared_arms import Arm, compare_arms
+from p2phd_eval.stats.verdicts.margins import absolute_margin
 
 D = 2048  # Inception's pool3 features
 FEW, MANY = 500, 5000

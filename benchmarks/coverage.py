@@ -31,10 +31,10 @@ from rich.table import Table
 from scipy import stats
 
 from p2phd_eval.files import atomic_write, write_json
-from p2phd_eval.stats.comparison import Arm, compare_arms
-from p2phd_eval.stats.equivalence import Verdict
-from p2phd_eval.stats.intervals import fid_interval
-from p2phd_eval.stats.margins import absolute_margin
+from p2phd_eval.stats.errors.intervals import fid_interval
+from p2phd_eval.stats.verdicts.compared_arms import Arm, compare_arms
+from p2phd_eval.stats.verdicts.equivalence import Verdict
+from p2phd_eval.stats.verdicts.margins import absolute_margin
 
 SIZES = {(64, 100): 400, (64, 300): 300, (64, 1000): 100, (256, 100): 300, (256, 500): 100, (1024, 250): 60}
 LARGE, LARGE_REPEATS = (2048, 500), 15

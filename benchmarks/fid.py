@@ -25,9 +25,9 @@ from measuring import command_seconds, describe_machine, today
 from PIL import Image
 
 from p2phd_eval.cache_folder import CACHE_VARIABLE
-from p2phd_eval.features.weights import find_weights
-from p2phd_eval.features.weights_file import load_state
-from p2phd_eval.features.weights_index import RELEASE_FILE
+from p2phd_eval.features.weights.file import load_state
+from p2phd_eval.features.weights.find import find_weights
+from p2phd_eval.features.weights.index import RELEASE_FILE
 from p2phd_eval.files import write_json
 
 _DECLARE = "from p2phd_eval.torchvision_ops import declare_missing_operators as declare; declare()\n"

@@ -24,12 +24,12 @@ import numpy.typing as npt
 from measuring import describe_machine, seconds, today
 
 from p2phd_eval.files import write_json
-from p2phd_eval.stats.bootstrap import bootstrap_contrasts
-from p2phd_eval.stats.frechet import frechet_distance, frechet_distance_from_moments
-from p2phd_eval.stats.influence import fid_influence
-from p2phd_eval.stats.intervals import at_n_error
-from p2phd_eval.stats.moments import MomentAccumulator, Moments, moments
-from p2phd_eval.stats.sampling_design import SamplingDesign
+from p2phd_eval.stats.design import SamplingDesign
+from p2phd_eval.stats.distances.frechet import frechet_distance, frechet_distance_from_moments
+from p2phd_eval.stats.distances.moments import MomentAccumulator, Moments, moments
+from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts
+from p2phd_eval.stats.errors.influence import fid_influence
+from p2phd_eval.stats.errors.intervals import at_n_error
 
 D = 2048  # Inception's pool3 features
 REPLICATES = 1000

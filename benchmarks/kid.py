@@ -16,7 +16,7 @@ import torch
 from measuring import describe_machine, seconds, today
 
 from p2phd_eval.files import write_json
-from p2phd_eval.stats.kernel import KernelDistance, kernel_distance
+from p2phd_eval.stats.distances.kernel import KernelDistance, kernel_distance
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 D = 2048  # Inception's pool3 features

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
-from p2phd_eval.stats.frechet import nuclear_norm
-from p2phd_eval.stats.sampling_design import Block, SamplingDesign, cluster_codes
+from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
+from p2phd_eval.stats.distances.frechet import nuclear_norm
 
 Array = npt.NDArray[np.float64]
 Shape = Literal["gaussian", "relu", "mixture"]

@@ -22,10 +22,10 @@ from measuring import today
 from populations import Synthetic
 
 from p2phd_eval.files import atomic_write, write_json
-from p2phd_eval.stats.bootstrap import bootstrap_contrasts
-from p2phd_eval.stats.comparison import Arm, compare_arms
-from p2phd_eval.stats.intervals import fid_interval
-from p2phd_eval.stats.sampling_design import SamplingDesign
+from p2phd_eval.stats.design import SamplingDesign
+from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts
+from p2phd_eval.stats.errors.intervals import fid_interval
+from p2phd_eval.stats.verdicts.compared_arms import Arm, compare_arms
 
 REPEATS, REPLICATES = 60, 200
 IMAGES = Path(__file__).parents[1] / "docs" / "images"

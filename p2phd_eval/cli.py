@@ -19,15 +19,15 @@ from p2phd_eval.commands.convert import convert
 from p2phd_eval.commands.demo import demo
 from p2phd_eval.commands.features import features
 from p2phd_eval.commands.fid import fid
-from p2phd_eval.commands.folder_options import FolderOptionsCommand
 from p2phd_eval.commands.gate import gate
 from p2phd_eval.commands.generate import generate
 from p2phd_eval.commands.metrics import metrics
+from p2phd_eval.commands.options.folders import FolderOptionsCommand
+from p2phd_eval.commands.options.training import TrainingOptionsCommand
 from p2phd_eval.commands.plan import plan
 from p2phd_eval.commands.report import report
 from p2phd_eval.commands.study import study
 from p2phd_eval.commands.train import train
-from p2phd_eval.commands.training_options import TrainingOptionsCommand
 from p2phd_eval.errors import InputError
 
 # Read when a command loads torch. By default OpenMP's threads spin for milliseconds while they wait; as soon as another

@@ -12,16 +12,16 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
+from p2phd_eval.evaluation.pairing import sorted_by_id
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
-from p2phd_eval.features.weights import find_weights
+from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import atomic_write
-from p2phd_eval.generators.sampling import generate
-from p2phd_eval.generators.triplets import find_triplets, folder_names
+from p2phd_eval.generators.data.triplets import find_triplets, folder_names
+from p2phd_eval.generators.sampling.generation import generate
+from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
-from p2phd_eval.sources.open import open_source
-from p2phd_eval.stats.evaluation import evaluate_fid
-from p2phd_eval.stats.kernel import kernel_distance
-from p2phd_eval.stats.pairing import sorted_by_id
+from p2phd_eval.stats.distances.kernel import kernel_distance
 
 
 @dataclass(frozen=True, kw_only=True)

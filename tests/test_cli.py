@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
-from p2phd_eval.decoding import open_image
-from p2phd_eval.images import write_png
+from p2phd_eval.images.decoding import open_image
+from p2phd_eval.images.names import write_png
 from tests.command_line import document_of, error_of, invoke, noise_folder
 
 TRAIN_OPTIONS = (

@@ -13,15 +13,15 @@ import torch
 import typer
 from typer.testing import CliRunner, Result
 
-from p2phd_eval.commands.arms import read_arms
-from p2phd_eval.commands.folder_options import Baselines, Candidates, FolderOptionsCommand, Positional, Runs
+from p2phd_eval.commands.options.folders import Baselines, Candidates, FolderOptionsCommand, Positional, Runs
 from p2phd_eval.config import DataConfig, DiscriminatorConfig, ExecutionConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.arms import read_arms
 from p2phd_eval.files import write_json
 from p2phd_eval.generators.checkpoint import latest_path, save_checkpoint
-from p2phd_eval.generators.pix2pixhd import Pix2PixHD
-from p2phd_eval.generators.sampling import generate
-from p2phd_eval.generators.scenes import CLASSES, write_dataset
+from p2phd_eval.generators.sampling.generation import generate
+from p2phd_eval.generators.training.step import Pix2PixHD
+from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 
 CPU = torch.device("cpu")
 TINY = TrainConfig(

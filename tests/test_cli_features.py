@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from p2phd_eval.features.cache import FeatureCache
-from p2phd_eval.features.cache_entry import FeatureKey
+from p2phd_eval.features.cache.entry import FeatureKey
+from p2phd_eval.features.cache.store import FeatureCache
 from p2phd_eval.features.identity import NetworkIdentity
 from tests.command_line import document_of, error_of, invoke, noise_folder
 from tests.stats.feature_sets import feature_set

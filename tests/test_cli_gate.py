@@ -11,7 +11,7 @@ import pytest
 
 from p2phd_eval.files import write_json
 from tests.command_line import error_of, invoke
-from tests.report.gate_documents import comparison, report
+from tests.gate.gate_documents import comparison, report
 
 
 @pytest.fixture(scope="module")

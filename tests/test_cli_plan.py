@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from p2phd_eval.report.documents import document
-from p2phd_eval.stats.power import VarianceComponents
-from p2phd_eval.stats.sample_size import plan_sizes
+from p2phd_eval.stats.verdicts.power import VarianceComponents
+from p2phd_eval.stats.verdicts.sample_size import plan_sizes
 from tests.command_line import document_of, error_of, invoke
 
 CHECKPOINTS = VarianceComponents(

@@ -19,10 +19,10 @@ import pytest
 from p2phd_eval.blind_test.key import RESULTS_SCHEMA, RESULTS_VERSION
 from p2phd_eval.blind_test.scoring import results_checksum
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.features.weights_index import WeightsFile
+from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.generators.checkpoint import load_safely
 from p2phd_eval.report.documents import SCHEMA_VERSION
-from p2phd_eval.study.plan import StudyPlan, save_plan
+from p2phd_eval.study.study_plan import StudyPlan, save_plan
 from tests.command_line import invoke
 from tests.test_cli_compare import arm_file
 

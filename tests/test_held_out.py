@@ -14,14 +14,14 @@ import torch
 
 from p2phd_eval.config import DataConfig, DiscriminatorConfig, FeatureConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
+from p2phd_eval.evaluation.pairing import aligned
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
-from p2phd_eval.generators.scenes import CLASSES, write_dataset
-from p2phd_eval.generators.training import Watchers, train
+from p2phd_eval.generators.training.loop import Watchers, train
 from p2phd_eval.held_out import HeldOut, HeldOutResult
-from p2phd_eval.sources.open import open_source
-from p2phd_eval.stats.evaluation import evaluate_fid
-from p2phd_eval.stats.kernel import kernel_distance as evaluate_kid
-from p2phd_eval.stats.pairing import aligned
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.scenes.data_set import CLASSES, write_dataset
+from p2phd_eval.stats.distances.kernel import kernel_distance as evaluate_kid
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import linalg
 
-from p2phd_eval.stats.frechet import frechet_distance
+from p2phd_eval.stats.distances.frechet import frechet_distance
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 D = 6

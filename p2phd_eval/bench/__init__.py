@@ -1,1 +1,1 @@
-"""Time and memory of a training step in every precision, with real data loading."""
+"""Seconds and memory of a training step in each precision."""

@@ -9,7 +9,7 @@ import torch
 
 from p2phd_eval.bench.speed import LargestBatch, Setting, largest_that_fits
 from p2phd_eval.bench.stage import Stage, Trainee
-from p2phd_eval.generators.batch import Batch, collate
+from p2phd_eval.generators.data.batch import Batch, collate
 
 _STEPS = 2  # the first makes the optimizers' state, beside which the second has to fit
 

@@ -17,9 +17,9 @@ from torch import nn
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.batch import Batch
+from p2phd_eval.generators.data.batch import Batch
+from p2phd_eval.generators.networks.vgg import untrained_vgg19_features
 from p2phd_eval.generators.original.options import original_options
-from p2phd_eval.generators.vgg import untrained_vgg19_features
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 _MODEL = Path("models") / "pix2pixHD_model.py"

@@ -16,9 +16,9 @@ from p2phd_eval.bench.peer import require_checkout
 from p2phd_eval.bench.speed import BenchResult, Measurement, Setting
 from p2phd_eval.bench.stage import Stage
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.generators.dataset import Place, TripletDataset, default_workers, load_batches, training_set
-from p2phd_eval.generators.precision import find_precision
-from p2phd_eval.generators.vgg import UNTRAINED
+from p2phd_eval.generators.data.dataset import Place, TripletDataset, default_workers, load_batches, training_set
+from p2phd_eval.generators.networks.vgg import UNTRAINED
+from p2phd_eval.generators.training.precision import find_precision
 
 _SAMPLES = 8  # that the search for the largest batch repeats
 _PREFETCHED = 2  # batches that each worker makes ahead

@@ -13,10 +13,10 @@ import torch
 from p2phd_eval.bench.peer import original_step
 from p2phd_eval.bench.speed import ORIGINAL, Setting
 from p2phd_eval.config import ExecutionConfig, TrainConfig
-from p2phd_eval.generators.apex_optimizer import ApexOptimizer
-from p2phd_eval.generators.batch import Batch
-from p2phd_eval.generators.pix2pixhd import Pix2PixHD
-from p2phd_eval.generators.precision import ScaledOptimizer, backend_flags, find_precision
+from p2phd_eval.generators.data.batch import Batch
+from p2phd_eval.generators.training.apex_optimizer import ApexOptimizer
+from p2phd_eval.generators.training.precision import ScaledOptimizer, backend_flags, find_precision
+from p2phd_eval.generators.training.step import Pix2PixHD
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,1 +1,1 @@
-"""A blind test: people choose between two images of each label map, not knowing which is whose."""
+"""A page that asks people which image is better, and the reading of their answers."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from p2phd_eval.blind_test.key import RESULTS_SCHEMA, RESULTS_VERSION, BlindKey, read_document
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.forced_choice import Response
+from p2phd_eval.stats.proportions.forced_choice import Response
 
 _POSITIONS = ("first", "second")
 _SIDES = ("left", "right")

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.sources.source import ImageSource, LoadedImage
-from p2phd_eval.stats.pairing import common_ids, require_unique_ids
+from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
+from p2phd_eval.images.sources.source import ImageSource, LoadedImage
 
 Pixels = npt.NDArray[np.uint8]
 

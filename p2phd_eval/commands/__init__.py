@@ -1,1 +1,1 @@
-"""One file a command: options to a configuration, one library call, print. torch is imported only inside commands."""
+"""One module a command: its options, one call of the library, and what it prints."""

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 
 import typer
 
-from p2phd_eval.commands.configuration import configuration
-from p2phd_eval.commands.options import Device, Json, Seed
+from p2phd_eval.commands.options.common import Device, Json, Seed
+from p2phd_eval.commands.options.configuration import configuration
 from p2phd_eval.errors import InputError
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.console import Output
@@ -99,9 +99,9 @@ def bench(
     from p2phd_eval.bench.run import bench as run_bench
     from p2phd_eval.bench.speed import SWITCHES, settings
     from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.generators.dataset import default_workers
-    from p2phd_eval.generators.precision import find_precision
-    from p2phd_eval.report.bench import bench_document, bench_tables, waiting_message
+    from p2phd_eval.generators.data.dataset import default_workers
+    from p2phd_eval.generators.training.precision import find_precision
+    from p2phd_eval.report.tables.bench_tables import bench_document, bench_tables, waiting_message
 
     # Cheap failures first: before scenes are drawn.
     if vgg not in (None, *_VGG):

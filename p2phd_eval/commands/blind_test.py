@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p2phd_eval.commands.options import Confidence, Json, Seed
+from p2phd_eval.commands.options.common import Confidence, Json, Seed
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
 
 if TYPE_CHECKING:
-    from p2phd_eval.report.blind_test import TrialsNeeded
+    from p2phd_eval.report.tables.blind_test_tables import TrialsNeeded
 
 
 def blind_test(
@@ -52,9 +52,9 @@ def blind_test(
 
         p2phd-eval blind-test --score page.key.json results/*.json --json score.json
     """
-    from p2phd_eval.report.blind_test import trials_needed
-    from p2phd_eval.stats.binomial import require_share_margin
-    from p2phd_eval.stats.equivalence import require_confidence
+    from p2phd_eval.report.tables.blind_test_tables import trials_needed
+    from p2phd_eval.stats.proportions.binomial import require_share_margin
+    from p2phd_eval.stats.verdicts.equivalence import require_confidence
 
     require_share_margin(margin)
     require_confidence(confidence)
@@ -89,11 +89,11 @@ def _make(
     output: Output,
 ) -> None:
     from p2phd_eval.blind_test.key import key_path, write_key
-    from p2phd_eval.blind_test.page import render_page
+    from p2phd_eval.blind_test.question_page import render_page
     from p2phd_eval.blind_test.trials import make_trials
     from p2phd_eval.files import atomic_write
-    from p2phd_eval.report.blind_test import page_document, page_table
-    from p2phd_eval.sources.open import open_source
+    from p2phd_eval.images.sources.open import open_source
+    from p2phd_eval.report.tables.blind_test_tables import page_document, page_table
 
     with output.progress("images", "trials") as on_progress:
         test = make_trials(
@@ -127,8 +127,8 @@ def _make(
 def _score(key_file: Path, results: list[Path], needed: TrialsNeeded, output: Output) -> None:
     from p2phd_eval.blind_test.key import read_key
     from p2phd_eval.blind_test.scoring import read_responses
-    from p2phd_eval.report.blind_test import score_document, score_table
-    from p2phd_eval.stats.forced_choice import score_choices
+    from p2phd_eval.report.tables.blind_test_tables import score_document, score_table
+    from p2phd_eval.stats.proportions.forced_choice import score_choices
 
     key = read_key(key_file)
     responses = read_responses(key, results)

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 import typer
 
-from p2phd_eval.commands.options import Json
+from p2phd_eval.commands.options.common import Json
 from p2phd_eval.report.console import Output, ResultTable
 from p2phd_eval.report.documents import document
 
@@ -24,7 +24,7 @@ def list_(json_target: Json = None) -> None:
     """
     from rich.filesize import decimal
 
-    from p2phd_eval.features.cache import FeatureCache
+    from p2phd_eval.features.cache.store import FeatureCache
 
     output = Output(json_target)
     cache = FeatureCache()
@@ -73,7 +73,7 @@ def clear(json_target: Json = None) -> None:
     """
     from rich.filesize import decimal
 
-    from p2phd_eval.features.cache import FeatureCache
+    from p2phd_eval.features.cache.store import FeatureCache
 
     output = Output(json_target)
     cache = FeatureCache()

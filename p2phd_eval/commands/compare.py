@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.folder_options import Baselines, Candidates, Positional, Runs
-from p2phd_eval.commands.options import (
+from p2phd_eval.commands.options.common import (
     Cache,
     ClusterBy,
     Confidence,
@@ -25,9 +24,10 @@ from p2phd_eval.commands.options import (
     Weights,
     Workers,
 )
+from p2phd_eval.commands.options.folders import Baselines, Candidates, Positional, Runs
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.identity import FeaturePrecision, Resize
-from p2phd_eval.images import write_png
+from p2phd_eval.images.names import write_png
 from p2phd_eval.report.console import Output
 
 _STRIP_ROWS = 4  # of the images that pull dFID up, and of those that pull it down
@@ -121,14 +121,14 @@ def compare(
 
         p2phd-eval compare real/ fp32/ amp/ --explain --labels data/test_label --picture worst.png
     """
-    from p2phd_eval.commands.arms import read_arms
+    from p2phd_eval.evaluation.arms import read_arms
+    from p2phd_eval.evaluation.cluster_rules import parse_rule
+    from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
     from p2phd_eval.features.inputs import open_images_or_features
-    from p2phd_eval.sources.source import ImageSource
-    from p2phd_eval.stats.cluster_rules import parse_rule
-    from p2phd_eval.stats.equivalence import require_confidence
-    from p2phd_eval.stats.margins import parse_margin, require_seeds
-    from p2phd_eval.stats.pairing import common_ids, require_unique_ids
-    from p2phd_eval.stats.seeds import require_runs
+    from p2phd_eval.images.sources.source import ImageSource
+    from p2phd_eval.stats.errors.seeds import require_runs
+    from p2phd_eval.stats.verdicts.equivalence import require_confidence
+    from p2phd_eval.stats.verdicts.margins import parse_margin, require_seeds
 
     # Cheap failures first: options, images and names are checked before the network computes anything.
     margin_rule = parse_margin(margin)
@@ -152,13 +152,13 @@ def compare(
     if picture is not None:
         common_ids(named_ids)
 
+    from p2phd_eval.evaluation import comparison as set_comparison
+    from p2phd_eval.evaluation.class_shares import label_class_shares, stored_class_names
+    from p2phd_eval.evaluation.precision_shifts import precision_shifts
     from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
-    from p2phd_eval.features.precision_shifts import precision_shifts
-    from p2phd_eval.report.comparison import comparison_document, comparison_picture, comparison_table
-    from p2phd_eval.report.explanation import explanation_document, explanation_tables, influence_strip
-    from p2phd_eval.sources.label_shares import label_class_shares, stored_class_names
-    from p2phd_eval.sources.open import open_source
-    from p2phd_eval.stats import set_comparison
+    from p2phd_eval.images.sources.open import open_source
+    from p2phd_eval.report.tables.comparison_tables import comparison_document, comparison_picture, comparison_table
+    from p2phd_eval.report.tables.explanation_tables import explanation_document, explanation_tables, influence_strip
 
     output = Output(json_target)
     for note in arm_notes:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import Instances, Json, LabelNc, WhichEpoch
+from p2phd_eval.commands.options.common import Instances, Json, LabelNc, WhichEpoch
 from p2phd_eval.report.console import Output, ResultTable
 from p2phd_eval.report.documents import document
 
@@ -36,7 +36,7 @@ def convert(
 
         p2phd-eval convert runs/label2city checkpoints/label2city_back
     """
-    from p2phd_eval.generators.original.folder import (
+    from p2phd_eval.generators.original.checkpoint_folder import (
         is_original_folder,
         open_source,
         read_original,

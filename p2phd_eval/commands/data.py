@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p2phd_eval.commands.options import Json, Seed
+from p2phd_eval.commands.options.common import Json, Seed
 from p2phd_eval.config import DataConfig
 from p2phd_eval.report.console import Output, ResultTable
 from p2phd_eval.report.documents import document
 
 if TYPE_CHECKING:
-    from p2phd_eval.generators.validation import PhaseReport
+    from p2phd_eval.generators.data.validation import PhaseReport
 
 app = typer.Typer(no_args_is_help=True, help="Make a data set of embedded scenes, or check one of your own.")
 
@@ -35,7 +35,7 @@ def synthesize(
 
         p2phd-eval data synthesize scenes --train 400 --test 200
     """
-    from p2phd_eval.generators.scenes import CLASSES, write_dataset
+    from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 
     output = Output(json_target)
     with output.progress("draw", "scenes") as on_progress:
@@ -78,8 +78,8 @@ def validate(
 
         p2phd-eval data validate datasets/cityscapes --label-nc 35
     """
-    from p2phd_eval.generators.triplets import stored_label_nc
-    from p2phd_eval.generators.validation import phases, validate_phase
+    from p2phd_eval.generators.data.triplets import stored_label_nc
+    from p2phd_eval.generators.data.validation import phases, validate_phase
 
     output = Output(json_target)
     if label_nc is None:

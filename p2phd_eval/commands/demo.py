@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import Device, Json, Seed, Weights
+from p2phd_eval.commands.options.common import Device, Json, Seed, Weights
 from p2phd_eval.config import DataConfig
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.console import Output
@@ -38,11 +38,11 @@ def demo(
     """
     from p2phd_eval.commands.study_stages import make_study
     from p2phd_eval.devices import find_device
-    from p2phd_eval.generators.precision import amp_name
-    from p2phd_eval.generators.scenes import CLASSES, write_dataset
-    from p2phd_eval.stats.margins import parse_margin
+    from p2phd_eval.generators.training.precision import amp_name
+    from p2phd_eval.scenes.data_set import CLASSES, write_dataset
+    from p2phd_eval.stats.verdicts.margins import parse_margin
     from p2phd_eval.study.artefacts import data_sha256
-    from p2phd_eval.study.plan import PLAN_FILE, StudyPlan, continue_plan, load_plan
+    from p2phd_eval.study.study_plan import PLAN_FILE, StudyPlan, continue_plan, load_plan
 
     parse_margin(margin)
     output = Output(json_target)

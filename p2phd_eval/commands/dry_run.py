@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.generators.dataset import training_set
-from p2phd_eval.generators.estimate import estimate
+from p2phd_eval.generators.data.dataset import training_set
+from p2phd_eval.generators.training.estimate import estimate
 from p2phd_eval.report.console import Output
-from p2phd_eval.report.dry_run import dry_run_document, dry_run_tables
+from p2phd_eval.report.tables.dry_run_tables import dry_run_document, dry_run_tables
 
 
 def dry_run(config: TrainConfig, data: Path, ranks: int, output: Output) -> None:

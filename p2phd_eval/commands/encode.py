@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import Device, Instances, Json, LabelNc, Phase, Source, WhichEpoch
+from p2phd_eval.commands.options.common import Device, Instances, Json, LabelNc, Phase, Source, WhichEpoch
 from p2phd_eval.report.console import Output, ResultTable
 from p2phd_eval.report.documents import document
 
@@ -36,8 +36,8 @@ def cluster(
         p2phd-eval encode cluster runs/512p-feat DATA
     """
     from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.generators.original.folder import open_source
-    from p2phd_eval.generators.styles import cluster_styles, clusters_path
+    from p2phd_eval.generators.original.checkpoint_folder import open_source
+    from p2phd_eval.generators.sampling.styles import cluster_styles, clusters_path
 
     output = Output(json_target)
     torch_device = find_device(device)
@@ -90,8 +90,8 @@ def precompute(
         p2phd-eval encode precompute runs/512p-feat DATA
     """
     from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.generators.feature_maps import precompute as run_precompute
-    from p2phd_eval.generators.original.folder import open_source
+    from p2phd_eval.generators.original.checkpoint_folder import open_source
+    from p2phd_eval.generators.sampling.feature_maps import precompute as run_precompute
 
     output = Output(json_target)
     torch_device = find_device(device)

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p2phd_eval.commands.options import Cache, Device, Dims, Json, Plugin, Precision, ResizeMode, Weights, Workers
+from p2phd_eval.commands.options.common import (
+    Cache,
+    Device,
+    Dims,
+    Json,
+    Plugin,
+    Precision,
+    ResizeMode,
+    Weights,
+    Workers,
+)
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.report.console import Output, ResultTable
@@ -17,8 +27,8 @@ from p2phd_eval.report.documents import document
 if TYPE_CHECKING:
     from p2phd_eval.distributed import Ranks
     from p2phd_eval.features.extraction import FeatureExtractor
-    from p2phd_eval.sources.source import ImageSource
-    from p2phd_eval.stats.feature_set import FeatureStamp
+    from p2phd_eval.features.feature_set import FeatureStamp
+    from p2phd_eval.images.sources.source import ImageSource
 
 
 def features(
@@ -50,7 +60,7 @@ def features(
 
         torchrun --nproc-per-node 8 -m p2phd_eval features train.zip --out train.npz --statistics
     """
-    from p2phd_eval.sources.open import open_source
+    from p2phd_eval.images.sources.open import open_source
 
     # Cheap failures first: pytorch-fid knows statistics by this ending, and so does this tool.
     if out.suffix != ".npz":

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import (
+from p2phd_eval.commands.options.common import (
     Cache,
     ClusterBy,
     Confidence,
@@ -59,10 +59,10 @@ def fid(
 
         p2phd-eval fid real/ fake/ --cluster-by cityscapes-city
     """
+    from p2phd_eval.evaluation.cluster_rules import parse_rule
+    from p2phd_eval.evaluation.fid_of_moments import Statistics
     from p2phd_eval.features.inputs import open_input
-    from p2phd_eval.stats.cluster_rules import parse_rule
-    from p2phd_eval.stats.equivalence import require_confidence
-    from p2phd_eval.stats.statistics_fid import Statistics
+    from p2phd_eval.stats.verdicts.equivalence import require_confidence
 
     # Cheap failures first: options are checked, both sets found and listed, before torch is loaded.
     require_confidence(confidence)
@@ -72,14 +72,14 @@ def fid(
         if rule is not None and not isinstance(each, Statistics):
             rule.labels(each.ids)
 
+    from p2phd_eval.evaluation.fid_of_moments import fid_from_statistics
+    from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
+    from p2phd_eval.evaluation.precision_shifts import precision_shifts
     from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+    from p2phd_eval.features.feature_set import FeatureSet
     from p2phd_eval.features.inputs import as_statistics
-    from p2phd_eval.features.precision_shifts import precision_shifts
-    from p2phd_eval.report.fid import fid_document, fid_table, statistics_document, statistics_table
-    from p2phd_eval.sources.source import ImageSource
-    from p2phd_eval.stats.evaluation import evaluate_fid
-    from p2phd_eval.stats.feature_set import FeatureSet
-    from p2phd_eval.stats.statistics_fid import fid_from_statistics
+    from p2phd_eval.images.sources.source import ImageSource
+    from p2phd_eval.report.tables.fid_tables import fid_document, fid_table, statistics_document, statistics_table
 
     output = Output(json_target)
     settings = FeatureSettings(

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import Json
+from p2phd_eval.commands.options.common import Json
 
 
 class RequireOption(str, Enum):
@@ -71,9 +71,9 @@ def gate(
 
         p2phd-eval gate verdict.json --require not-worse --junit gate.xml
     """
+    from p2phd_eval.gate.outputs import append_summary, gate_document, gate_table, write_junit
+    from p2phd_eval.gate.rules import Requirement, Rules, judge
     from p2phd_eval.report.console import Output
-    from p2phd_eval.report.gate import Requirement, Rules, judge
-    from p2phd_eval.report.gate_outputs import append_summary, gate_document, gate_table, write_junit
     from p2phd_eval.report.reading import read_document
 
     rules = Rules(require=None if require is None else Requirement(require.value), max_dfid=max_dfid, max_dkid=max_dkid)

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import BatchSize, Device, Instances, Json, LabelNc, Phase, Seed, Source, WhichEpoch
+from p2phd_eval.commands.options.common import (
+    BatchSize,
+    Device,
+    Instances,
+    Json,
+    LabelNc,
+    Phase,
+    Seed,
+    Source,
+    WhichEpoch,
+)
 from p2phd_eval.report.console import Output
 from p2phd_eval.report.documents import document
 
@@ -68,7 +78,7 @@ def generate(
     """
     from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.distributed import local_device, ranks_from_environment
-    from p2phd_eval.generators.sampling import generate as run_sampling
+    from p2phd_eval.generators.sampling.generation import generate as run_sampling
 
     torch_device = local_device(find_device(device))
     with ranks_from_environment(torch_device) as ranks:

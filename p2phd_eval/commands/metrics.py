@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import (
+from p2phd_eval.commands.options.common import (
     Cache,
     Device,
     Dims,
@@ -49,11 +49,11 @@ def metrics(
 
     inputs = [open_images_or_features(real), open_images_or_features(fake)]
 
+    from p2phd_eval.evaluation.metrics_of_sets import evaluate_metrics
+    from p2phd_eval.evaluation.precision_shifts import precision_shifts
     from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
-    from p2phd_eval.features.precision_shifts import precision_shifts
-    from p2phd_eval.report.metrics import metrics_document, metrics_table
-    from p2phd_eval.sources.source import ImageSource
-    from p2phd_eval.stats.metrics import evaluate_metrics
+    from p2phd_eval.images.sources.source import ImageSource
+    from p2phd_eval.report.tables.metrics_tables import metrics_document, metrics_table
 
     output = Output(json_target)
     settings = FeatureSettings(

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p2phd_eval.commands.options import Json
+from p2phd_eval.commands.options.common import Json
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
 from p2phd_eval.report.reading import read_document
 
 if TYPE_CHECKING:
-    from p2phd_eval.stats.power import VarianceComponents
-    from p2phd_eval.stats.sample_size import Plan
+    from p2phd_eval.stats.verdicts.power import VarianceComponents
+    from p2phd_eval.stats.verdicts.sample_size import Plan
 
 _Arm = tuple[str | None, str, "VarianceComponents"]  # name, what was judged, its components
 _AGAIN = "Write it with: p2phd-eval compare ... --json PILOT.json"
@@ -65,8 +65,8 @@ def plan(
 
         p2phd-eval plan --image-sd 60 --seed-sd 3 --margin 2 --images 500
     """
-    from p2phd_eval.report.plan import PlannedArm, plan_document, plan_tables
-    from p2phd_eval.stats.sample_size import at_upper_seed_sd, plan_sizes, seed_sd_range
+    from p2phd_eval.report.tables.plan_tables import PlannedArm, plan_document, plan_tables
+    from p2phd_eval.stats.verdicts.sample_size import at_upper_seed_sd, plan_sizes, seed_sd_range
 
     arms = _assumed(image_sd, seed_sd, candidate) if pilot is None else _read(pilot, image_sd, seed_sd, candidate)
 
@@ -100,7 +100,7 @@ def plan(
 
 
 def _assumed(image_sd: float | None, seed_sd: float | None, candidate: str | None) -> list[_Arm]:
-    from p2phd_eval.stats.power import VarianceComponents
+    from p2phd_eval.stats.verdicts.power import VarianceComponents
 
     if image_sd is None:
         raise InputError(
@@ -144,7 +144,7 @@ def _read(pilot: Path, image_sd: float | None, seed_sd: float | None, candidate:
 
 
 def _components(pilot: Path, index: int, candidate: Any) -> _Arm:
-    from p2phd_eval.stats.power import VarianceComponents
+    from p2phd_eval.stats.verdicts.power import VarianceComponents
 
     where = f"{pilot}: candidates[{index}]"
     try:

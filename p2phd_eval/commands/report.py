@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import Json
+from p2phd_eval.commands.options.common import Json
 from p2phd_eval.report.console import Output
 
 
@@ -21,9 +21,9 @@ def report(
 
         p2phd-eval report study
     """
-    from p2phd_eval.report.study import study_table
-    from p2phd_eval.study.plan import load_plan
+    from p2phd_eval.report.tables.study_tables import study_table
     from p2phd_eval.study.report_files import write_report
+    from p2phd_eval.study.study_plan import load_plan
 
     output = Output(json_target)
     written = write_report(folder, load_plan(folder))

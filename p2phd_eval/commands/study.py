@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from p2phd_eval.commands.options import ClusterBy, Device, Json, Track, Weights
-from p2phd_eval.commands.training_options import given_options
+from p2phd_eval.commands.options.common import ClusterBy, Device, Json, Track, Weights
+from p2phd_eval.commands.options.training import given_options
 from p2phd_eval.errors import InputError
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.console import Output
 
 if TYPE_CHECKING:
-    from p2phd_eval.study.plan import StudyPlan
+    from p2phd_eval.study.study_plan import StudyPlan
 
 _SEEDS = 3
 _CONFIDENCE = 0.95
@@ -133,15 +133,15 @@ def _plan(
     ctx: typer.Context, data: Path | None, out: Path, preset: str, options: dict[str, Any], output: Output
 ) -> StudyPlan:
     """Return the plan of a new study, or of the one in `out` with what the options change."""
-    from p2phd_eval.commands.configuration import configuration
+    from p2phd_eval.commands.options.configuration import configuration
     from p2phd_eval.devices import find_device
-    from p2phd_eval.generators.precision import PRECISIONS, amp_name
-    from p2phd_eval.generators.triplets import find_triplets
-    from p2phd_eval.stats.cluster_rules import parse_rule
-    from p2phd_eval.stats.equivalence import require_confidence
-    from p2phd_eval.stats.margins import parse_margin
+    from p2phd_eval.evaluation.cluster_rules import parse_rule
+    from p2phd_eval.generators.data.triplets import find_triplets
+    from p2phd_eval.generators.training.precision import PRECISIONS, amp_name
+    from p2phd_eval.stats.verdicts.equivalence import require_confidence
+    from p2phd_eval.stats.verdicts.margins import parse_margin
     from p2phd_eval.study.artefacts import data_sha256
-    from p2phd_eval.study.plan import PLAN_FILE, StudyPlan, continue_plan, load_plan, parse_arms
+    from p2phd_eval.study.study_plan import PLAN_FILE, StudyPlan, continue_plan, load_plan, parse_arms
 
     before = load_plan(out) if data is None or (out / PLAN_FILE).exists() else None
     given = {name: value for name, value in options.items() if value is not None}

@@ -10,23 +10,23 @@ from typing import Any
 import torch
 import typer
 
-from p2phd_eval.commands.options import Tracker
+from p2phd_eval.commands.options.common import Tracker
 from p2phd_eval.commands.watching import watch
 from p2phd_eval.devices import describe_device
-from p2phd_eval.features.weights import find_weights
-from p2phd_eval.generators.tracker import Ending
-from p2phd_eval.generators.trackers import open_trackers
+from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.report.console import Output
-from p2phd_eval.report.study import plan_table, study_table
+from p2phd_eval.report.tables.study_tables import plan_table, study_table
 from p2phd_eval.study.analysis import analyse
 from p2phd_eval.study.document import outcomes_of
 from p2phd_eval.study.measurement import effort, measure
 from p2phd_eval.study.outcome import killed, save_outcome
-from p2phd_eval.study.plan import StudyPlan, load_plan, save_plan
 from p2phd_eval.study.report_files import write_report
 from p2phd_eval.study.run_job import StudyStopped, ended, run_folder, run_job
 from p2phd_eval.study.schedule import Ended, Job, follow_parent, run_processes
 from p2phd_eval.study.slurm import write_slurm
+from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
+from p2phd_eval.tracking.tracker import Ending
+from p2phd_eval.tracking.trackers import open_trackers
 
 
 def make_run(

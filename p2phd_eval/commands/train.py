@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from p2phd_eval.commands.configuration import configuration
-from p2phd_eval.commands.options import Device, Json, Seed, Track, Weights
+from p2phd_eval.commands.options.common import Device, Json, Seed, Track, Weights
+from p2phd_eval.commands.options.configuration import configuration
 from p2phd_eval.errors import InputError
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.console import Output
@@ -173,11 +173,11 @@ def train(
     from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.distributed import local_device, ranks_from_environment
     from p2phd_eval.generators.checkpoint import versions
-    from p2phd_eval.generators.precision import amp_name
-    from p2phd_eval.generators.tracker import Ending
-    from p2phd_eval.generators.trackers import open_trackers
-    from p2phd_eval.generators.training import train as run_training
+    from p2phd_eval.generators.training.loop import train as run_training
+    from p2phd_eval.generators.training.precision import amp_name
     from p2phd_eval.held_out import HeldOut
+    from p2phd_eval.tracking.tracker import Ending
+    from p2phd_eval.tracking.trackers import open_trackers
 
     torch_device = local_device(find_device(device))
     if amp and precision is not None:

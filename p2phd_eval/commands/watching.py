@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from p2phd_eval.generators.run_log import LogRecord
-from p2phd_eval.generators.trackers import Trackers
-from p2phd_eval.generators.training import Watchers
+from p2phd_eval.generators.training.loop import Watchers
+from p2phd_eval.generators.training.run_log import LogRecord
 from p2phd_eval.held_out import HeldOut
 from p2phd_eval.report.console import OnProgress, Output
 from p2phd_eval.report.log_line import log_line
+from p2phd_eval.tracking.trackers import Trackers
 
 
 def watch(

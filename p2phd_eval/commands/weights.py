@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options import Json
+from p2phd_eval.commands.options.common import Json
 from p2phd_eval.report.console import Output, ResultTable
 from p2phd_eval.report.documents import document
 
@@ -23,7 +23,7 @@ def list_(json_target: Json = None) -> None:
 
         p2phd-eval weights list
     """
-    from p2phd_eval.features.weights import list_sources
+    from p2phd_eval.features.weights.find import list_sources
 
     output = Output(json_target)
     sources = list_sources()
@@ -47,7 +47,7 @@ def fetch(json_target: Json = None) -> None:
 
         p2phd-eval weights fetch
     """
-    from p2phd_eval.features.weights import fetch_weights
+    from p2phd_eval.features.weights.find import fetch_weights
 
     output = Output(json_target)
     with output.progress("fetch Inception weights", "bytes") as on_progress:
@@ -71,7 +71,7 @@ def verify(
 
         p2phd-eval weights verify
     """
-    from p2phd_eval.features.weights import find_weights, verify_weights
+    from p2phd_eval.features.weights.find import find_weights, verify_weights
 
     output = Output(json_target)
     with output.progress("fetch Inception weights", "bytes") as on_progress:

@@ -1,1 +1,1 @@
-"""From images to features: networks, their weights, the cache, and what is computed from them in one call."""
+"""From images to features: a network, the weights it takes, the cache of what it gave, and sets of features."""

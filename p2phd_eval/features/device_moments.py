@@ -10,15 +10,15 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from p2phd_eval.stats.frechet import (
+from p2phd_eval.stats.distances.frechet import (
     FrechetDistance,
     distance_of_moments,
     require_comparable,
     sum_of_roots,
     trace_sqrt_of_covariances,
 )
-from p2phd_eval.stats.moments import MomentAccumulator, Moments
-from p2phd_eval.stats.shifted_sums import central_point
+from p2phd_eval.stats.distances.moments import MomentAccumulator, Moments
+from p2phd_eval.stats.distances.shifted_sums import central_point
 
 Matrix = npt.NDArray[np.float64]
 

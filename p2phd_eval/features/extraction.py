@@ -9,16 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.cache import FeatureCache
-from p2phd_eval.features.cache_entry import FeatureKey
+from p2phd_eval.features.cache.entry import FeatureKey
+from p2phd_eval.features.cache.store import FeatureCache
+from p2phd_eval.features.feature_set import FeatureSet, images_sha256
 from p2phd_eval.features.identity import FeaturePrecision, NetworkIdentity, Resize
-from p2phd_eval.features.weights_index import known_weights
+from p2phd_eval.features.weights.index import known_weights
+from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import ProgressFactory
-from p2phd_eval.sources.source import ImageSource
-from p2phd_eval.stats.feature_set import FeatureSet, images_sha256
 
 if TYPE_CHECKING:
-    from p2phd_eval.features.network import FeatureNetwork
+    from p2phd_eval.features.networks.protocol import FeatureNetwork
     from p2phd_eval.features.prepared import FeatureBlock
 
 _MANY = 5000  # images that take long enough to read that one wants to see it
@@ -157,14 +157,14 @@ class FeatureExtractor:
 
     def _load(self) -> FeatureNetwork:
         from p2phd_eval.devices import describe_device, find_device
-        from p2phd_eval.features.inception import load_inception
-        from p2phd_eval.features.weights import find_weights
+        from p2phd_eval.features.networks.inception import load_inception
+        from p2phd_eval.features.weights.find import find_weights
 
         settings = self.settings
         device = find_device(settings.device)
         self._note(f"device: {describe_device(device)}")
         if settings.plugin is not None:
-            from p2phd_eval.features.plugins import load_plugin
+            from p2phd_eval.features.networks.plugins import load_plugin
 
             return load_plugin(settings.plugin, device=device, weights=settings.weights)
         with self._progress("fetch Inception weights", "bytes") as on_progress:

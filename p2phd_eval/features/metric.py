@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from p2phd_eval.features.device_moments import accumulator_on, frechet_distance_on
-from p2phd_eval.features.network import FeatureNetwork
+from p2phd_eval.features.networks.protocol import FeatureNetwork
 from p2phd_eval.features.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
-from p2phd_eval.sources.arrays import ArraySource, Layout
-from p2phd_eval.stats.frechet import FrechetDistance
-from p2phd_eval.stats.moments import MomentAccumulator
+from p2phd_eval.images.sources.arrays import ArraySource, Layout
+from p2phd_eval.stats.distances.frechet import FrechetDistance
+from p2phd_eval.stats.distances.moments import MomentAccumulator
 
 
 class FeatureStream:

@@ -16,10 +16,10 @@ from torch.utils.data import DataLoader, Dataset
 
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.network import FeatureNetwork, stamp_versions
+from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp, images_sha256
+from p2phd_eval.features.networks.protocol import FeatureNetwork, stamp_versions
 from p2phd_eval.features.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
-from p2phd_eval.sources.source import ImageSource
-from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp, images_sha256
+from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.worker_processes import leave_interrupts_to_the_parent
 
 _CHUNK = 8  # images that travel from a decoding process together: 8.6 MB of Inception's input

@@ -11,8 +11,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from p2phd_eval.features.network import FeatureNetwork, embed_all
-from p2phd_eval.sources.source import ImageSource
+from p2phd_eval.features.networks.protocol import FeatureNetwork, embed_all
+from p2phd_eval.images.sources.source import ImageSource
 
 
 class Prepared(NamedTuple):

@@ -8,12 +8,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from p2phd_eval.features.cache import FeatureCache
-from p2phd_eval.features.cache_entry import FeatureKey
-from p2phd_eval.features.network import FeatureNetwork
+from p2phd_eval.features.cache.entry import FeatureKey
+from p2phd_eval.features.cache.store import FeatureCache
+from p2phd_eval.features.feature_set import FeatureSet, images_sha256
+from p2phd_eval.features.networks.protocol import FeatureNetwork
 from p2phd_eval.features.pipeline import assemble, changed_while_read, read_features, require_unchanged
-from p2phd_eval.sources.source import ImageSource
-from p2phd_eval.stats.feature_set import FeatureSet, images_sha256
+from p2phd_eval.images.sources.source import ImageSource
 
 PART = 2048  # images: a minute or two of a CPU, and 17 MB of features
 

@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.fid_of_moments import Statistics
+from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.files import atomic_write
-from p2phd_eval.stats.covariance import cholesky_or_none, require_covariance, require_semidefinite
-from p2phd_eval.stats.feature_set import FeatureStamp
-from p2phd_eval.stats.moments import Moments
-from p2phd_eval.stats.statistics_fid import Statistics
+from p2phd_eval.stats.distances.covariance import cholesky_or_none, require_covariance, require_semidefinite
+from p2phd_eval.stats.distances.moments import Moments
 
 _WANTED = "feature statistics: mu of shape (d,) and sigma of shape (d, d)"
 _COMPUTE_AGAIN = "Compute the statistics again from the images, or give the images themselves."

@@ -1,1 +1,1 @@
-"""The thing under test: pix2pixHD, its data, its training under a chosen precision, its samples."""
+"""The thing under test: pix2pixHD and its data, training and sampling; and the files of NVIDIA's original."""

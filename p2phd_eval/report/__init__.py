@@ -1,1 +1,1 @@
-"""Results as tables, JSON documents and pictures."""
+"""Results for people and programs: tables, sentences, documents, the page of a study."""

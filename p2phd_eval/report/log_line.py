@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from p2phd_eval.generators.run_log import LogRecord
+from p2phd_eval.generators.training.run_log import LogRecord
 
 
 def log_line(record: LogRecord) -> str:

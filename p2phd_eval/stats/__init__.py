@@ -1,1 +1,1 @@
-"""The ruler: the Frechet distance, its error bars and the verdict, from features; NumPy in, dataclasses out."""
+"""The statistics: arrays in, dataclasses out; no file, no name of an image, no torch."""

@@ -1,1 +1,1 @@
-"""Studies: arms x seeds from a data set to a report, resumable at every artefact."""
+"""A study, arms times seeds, from its plan to its report; resumable at every artefact."""

@@ -10,21 +10,21 @@ from typing import Any
 import torch
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
-from p2phd_eval.features.lpips_weights import find_lpips_weights
-from p2phd_eval.features.weights import find_weights
+from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import file_sha256, write_json
+from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
+from p2phd_eval.quality.lpips_weights import find_lpips_weights
 from p2phd_eval.report.documents import document
-from p2phd_eval.report.quality import QualityRun, measure_quality
-from p2phd_eval.sources.open import open_source
-from p2phd_eval.stats.cluster_rules import parse_rule
-from p2phd_eval.stats.feature_set import FeatureSet
+from p2phd_eval.report.tables.quality_tables import QualityRun, measure_quality
 from p2phd_eval.study.artefacts import content_sha256, finished, record, values_sha256
 from p2phd_eval.study.comparisons import compare_study, photos_folder
 from p2phd_eval.study.outcome import Outcome
-from p2phd_eval.study.plan import COMMON_SAMPLING, StudyPlan
 from p2phd_eval.study.run_job import features_path, samples_folder
+from p2phd_eval.study.study_plan import COMMON_SAMPLING, StudyPlan
 
 
 def analyse(

@@ -11,7 +11,7 @@ from typing import Any
 
 from p2phd_eval.config import DataConfig
 from p2phd_eval.files import file_sha256, write_json
-from p2phd_eval.generators.triplets import folder_names
+from p2phd_eval.generators.data.triplets import folder_names
 
 _RECORDS = "records"
 

@@ -6,20 +6,20 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from p2phd_eval.generators.triplets import folder_names
+from p2phd_eval.evaluation.class_shares import ClassShares, label_class_shares, stored_class_names
+from p2phd_eval.evaluation.cluster_rules import parse_rule
+from p2phd_eval.evaluation.comparison import ComparisonResult, FeatureArm, compare_feature_sets, explain
+from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.generators.data.triplets import folder_names
+from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
-from p2phd_eval.report.comparison import comparison_document
-from p2phd_eval.report.explanation import explanation_document
-from p2phd_eval.sources.label_shares import ClassShares, label_class_shares, stored_class_names
-from p2phd_eval.sources.open import open_source
-from p2phd_eval.stats.cluster_rules import parse_rule
-from p2phd_eval.stats.decision import Scope
-from p2phd_eval.stats.feature_set import FeatureSet
-from p2phd_eval.stats.margins import MarginRule, parse_margin
-from p2phd_eval.stats.set_comparison import ComparisonResult, FeatureArm, compare_feature_sets, explain
+from p2phd_eval.report.tables.comparison_tables import comparison_document
+from p2phd_eval.report.tables.explanation_tables import explanation_document
+from p2phd_eval.stats.verdicts.decision import Scope
+from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin
 from p2phd_eval.study.outcome import Outcome
-from p2phd_eval.study.plan import COMMON_SAMPLING, PlannedRun, StudyPlan
 from p2phd_eval.study.run_job import features_path, samples_folder
+from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan
 
 _Entry = tuple[PlannedRun, str]  # a run and the precision in which it generated
 _Arm = tuple[str, Sequence[_Entry]]  # name and runs

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.image_folder import MANIFEST
-from p2phd_eval.generators.triplets import find_triplets
+from p2phd_eval.generators.data.triplets import find_triplets
+from p2phd_eval.images.image_folder import MANIFEST
 from p2phd_eval.report.documents import document
 from p2phd_eval.report.reading import read_document
 from p2phd_eval.study.artefacts import read_record
 from p2phd_eval.study.comparisons import labels_folder, photos_folder
 from p2phd_eval.study.outcome import Outcome, load_outcome
-from p2phd_eval.study.plan import COMMON_SAMPLING, PlannedRun, StudyPlan
 from p2phd_eval.study.run_job import run_folder, samples_folder
+from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan
 from p2phd_eval.study.verdicts import verdict_documents
 
 

@@ -14,14 +14,14 @@ from p2phd_eval.bench.run import Timing, bench
 from p2phd_eval.bench.speed import settings
 from p2phd_eval.devices import describe_device
 from p2phd_eval.files import write_json
-from p2phd_eval.generators.dataset import training_set
-from p2phd_eval.generators.estimate import estimate
-from p2phd_eval.generators.triplets import find_triplets
+from p2phd_eval.generators.data.dataset import training_set
+from p2phd_eval.generators.data.triplets import find_triplets
+from p2phd_eval.generators.training.estimate import estimate
 from p2phd_eval.progress import ProgressFactory
-from p2phd_eval.report.bench import bench_document
 from p2phd_eval.report.reading import read_document
+from p2phd_eval.report.tables.bench_tables import bench_document
 from p2phd_eval.study.artefacts import finished, record, values_sha256
-from p2phd_eval.study.plan import StudyPlan
+from p2phd_eval.study.study_plan import StudyPlan
 
 # Enough for a plan and for a median; `bench` measures thoroughly.
 _TIMING = {"cuda": Timing(warm_up=5, steps=10, repeats=3), "cpu": Timing(warm_up=1, steps=3, repeats=2)}

@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from p2phd_eval.files import atomic_write, write_json
-from p2phd_eval.report.markdown import render_markdown
-from p2phd_eval.report.page import render_page
+from p2phd_eval.report.page.markdown import render_markdown
+from p2phd_eval.report.page.report_page import render_page
 from p2phd_eval.study.document import report_document
-from p2phd_eval.study.plan import StudyPlan
+from p2phd_eval.study.study_plan import StudyPlan
 
 
 def write_report(study: Path, plan: StudyPlan) -> dict[str, Any]:

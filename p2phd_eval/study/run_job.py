@@ -12,16 +12,16 @@ from filelock import FileLock, Timeout
 
 from p2phd_eval.errors import DivergenceError, InputError
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
-from p2phd_eval.features.weights import find_weights
+from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.generators.checkpoint import latest_path
-from p2phd_eval.generators.sampling import generate
-from p2phd_eval.generators.training import Watchers, train
-from p2phd_eval.generators.triplets import find_triplets
+from p2phd_eval.generators.data.triplets import find_triplets
+from p2phd_eval.generators.sampling.generation import generate
+from p2phd_eval.generators.training.loop import Watchers, train
+from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
-from p2phd_eval.sources.open import open_source
 from p2phd_eval.study.artefacts import Artefact, finished, read_record, record, values_sha256
 from p2phd_eval.study.outcome import RETRIED, Outcome, load_outcome, save_outcome
-from p2phd_eval.study.plan import PlannedRun, StudyPlan
+from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
 
 _LOCK_SECONDS = 60.0  # a process whose parent was killed finishes its step and saves within
 

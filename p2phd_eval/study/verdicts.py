@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from p2phd_eval.stats.equivalence import Verdict
+from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.study.outcome import Outcome, failures_p
-from p2phd_eval.study.plan import StudyPlan
+from p2phd_eval.study.study_plan import StudyPlan
 
 _FAVOURABLE = {verdict.value for verdict in (Verdict.WITHIN, Verdict.NEGLIGIBLE, Verdict.BETTER)}
 _WORDS = {"diverged": "diverged", "out_of_memory": "ran out of memory", "killed": "was killed"}

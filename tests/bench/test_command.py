@@ -19,10 +19,10 @@ from p2phd_eval.bench.speed import Setting
 from p2phd_eval.bench.stage import Stage, Trainee
 from p2phd_eval.cli import app
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
-from p2phd_eval.generators.batch import Batch
-from p2phd_eval.generators.dataset import TripletDataset
-from p2phd_eval.generators.scenes import write_dataset
+from p2phd_eval.generators.data.batch import Batch
+from p2phd_eval.generators.data.dataset import TripletDataset
 from p2phd_eval.presets import PRESETS
+from p2phd_eval.scenes.data_set import write_dataset
 from tests.bench.checkout import write_checkout
 
 CPU = torch.device("cpu")

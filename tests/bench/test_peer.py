@@ -14,7 +14,7 @@ import torch
 from p2phd_eval.bench.peer import original_step, require_checkout
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.dataset import Batch
+from p2phd_eval.generators.data.dataset import Batch
 from p2phd_eval.generators.original.options import write_options
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.torchvision_ops import declare_missing_operators

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from p2phd_eval.features.weights_file import load_state
-from p2phd_eval.features.weights_index import WeightsFile
+from p2phd_eval.features.weights.file import load_state
+from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 DIMS = (64, 192, 768, 2048)

@@ -14,16 +14,16 @@ import pytest
 
 from p2phd_eval.cache_folder import CACHE_VARIABLE, cache_folder
 from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.features import resumable
-from p2phd_eval.features.cache import FeatureCache
+from p2phd_eval.features.cache.store import FeatureCache
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.features.identity import FeaturePrecision, Resize
-from p2phd_eval.features.precision_shifts import precision_shifts
-from p2phd_eval.features.weights_index import WeightsFile
-from p2phd_eval.images import write_png
-from p2phd_eval.sources.arrays import ArraySource
-from p2phd_eval.sources.generated import GeneratedSource
-from p2phd_eval.sources.open import open_source
+from p2phd_eval.features.weights.index import WeightsFile
+from p2phd_eval.images.names import write_png
+from p2phd_eval.images.sources.arrays import ArraySource
+from p2phd_eval.images.sources.generated import GeneratedSource
+from p2phd_eval.images.sources.open import open_source
 
 SMALL = FeatureSettings(dims=64, device="cpu", workers=0)
 
@@ -201,7 +201,7 @@ def test_a_reduced_precision_is_held_against_float32(photos: Path, tmp_path: Pat
     watched = Watched(replace(SMALL, precision=FeaturePrecision.BF16))
     reduced = [watched.extract(source) for source in sources]
     (shift,) = precision_shifts(watched.extract, sources, reduced, ["fake"])
-    from p2phd_eval.stats.frechet import frechet_distance
+    from p2phd_eval.stats.distances.frechet import frechet_distance
 
     exact = frechet_distance(*(Watched().extract(source).values for source in sources)).value
     assert (shift.name, shift.dtype, shift.n) == ("fake", "bfloat16", 4)

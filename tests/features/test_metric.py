@@ -8,20 +8,20 @@ import pytest
 import torch
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.compute import compute_fid
+from p2phd_eval.evaluation.fid_of_sets import FidResult
+from p2phd_eval.evaluation.from_images import compute_fid
 from p2phd_eval.features.extraction import FeatureSettings
-from p2phd_eval.features.inception import FidInception, load_inception
 from p2phd_eval.features.metric import FidMetric
+from p2phd_eval.features.networks.inception import FidInception, load_inception
 from p2phd_eval.features.pipeline import extract_features
 from p2phd_eval.features.statistics_file import save_statistics
-from p2phd_eval.features.weights_index import WeightsFile
-from p2phd_eval.images import write_png
-from p2phd_eval.sources.arrays import ArraySource
-from p2phd_eval.sources.generated import GeneratedSource
-from p2phd_eval.sources.open import open_source
-from p2phd_eval.stats.evaluation import FidResult
-from p2phd_eval.stats.frechet import frechet_distance
-from p2phd_eval.stats.moments import moments
+from p2phd_eval.features.weights.index import WeightsFile
+from p2phd_eval.images.names import write_png
+from p2phd_eval.images.sources.arrays import ArraySource
+from p2phd_eval.images.sources.generated import GeneratedSource
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.stats.distances.frechet import frechet_distance
+from p2phd_eval.stats.distances.moments import moments
 
 DIMS = 64
 SETTINGS = FeatureSettings(dims=DIMS, device="cpu", workers=0, cache=False)

@@ -11,11 +11,11 @@ import torch
 from PIL import Image
 
 from p2phd_eval.features.identity import Resize
-from p2phd_eval.features.inception import load_inception
+from p2phd_eval.features.networks.inception import load_inception
 from p2phd_eval.features.pipeline import extract_features
-from p2phd_eval.features.weights_index import WeightsFile
-from p2phd_eval.sources.open import open_source
-from p2phd_eval.stats.frechet import frechet_distance
+from p2phd_eval.features.weights.index import WeightsFile
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.torchvision_ops import declare_missing_operators
 from tests.features.peer import DIMS, pytorch_fid_network, save_state
 

@@ -11,13 +11,13 @@ from PIL import Image
 
 import p2phd_eval
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.inception import FidInception
+from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.features.networks.inception import FidInception
 from p2phd_eval.features.pipeline import extract_features, read_features
-from p2phd_eval.features.weights_index import WeightsFile
-from p2phd_eval.sources.open import open_source
-from p2phd_eval.sources.source import ImageSource
-from p2phd_eval.stats.feature_set import FeatureSet
-from p2phd_eval.stats.frechet import frechet_distance
+from p2phd_eval.features.weights.index import WeightsFile
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.stats.distances.frechet import frechet_distance
 from tests.features.peer import pytorch_fid_network
 
 MODES = ("RGB", "L", "P", "RGBA", "1", "RGB")

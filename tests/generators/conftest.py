@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from p2phd_eval.config import DataConfig, DiscriminatorConfig, GeneratorConfig, TrainConfig
-from p2phd_eval.generators.scenes import CLASSES, write_dataset
+from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 from tests.generators.golden import random_vgg19
 
 

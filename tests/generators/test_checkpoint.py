@@ -9,7 +9,7 @@ import torch
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import find_checkpoint, load_checkpoint, load_network, save_checkpoint
-from p2phd_eval.generators.pix2pixhd import Pix2PixHD
+from p2phd_eval.generators.training.step import Pix2PixHD
 
 CPU = torch.device("cpu")
 

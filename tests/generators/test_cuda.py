@@ -13,11 +13,11 @@ import torch
 
 from p2phd_eval.config import ExecutionConfig, FeatureConfig, TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.apex_amp import import_apex_amp
 from p2phd_eval.generators.checkpoint import load_checkpoint
-from p2phd_eval.generators.pix2pixhd import Pix2PixHD
-from p2phd_eval.generators.precision import PRECISIONS, backend_flags
-from p2phd_eval.generators.training import train
+from p2phd_eval.generators.training.apex_amp import import_apex_amp
+from p2phd_eval.generators.training.loop import train
+from p2phd_eval.generators.training.precision import PRECISIONS, backend_flags
+from p2phd_eval.generators.training.step import Pix2PixHD
 from tests.generators.test_step import random_batch
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")

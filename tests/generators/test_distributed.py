@@ -20,7 +20,7 @@ from p2phd_eval.config import ExecutionConfig, FeatureConfig, GeneratorConfig, T
 from p2phd_eval.distributed import Ranks, local_device, ranks_from_environment
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import load_checkpoint
-from p2phd_eval.generators.training import _places, train
+from p2phd_eval.generators.training.loop import _places, train
 
 CPU = torch.device("cpu")
 
@@ -32,7 +32,7 @@ import torch
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.distributed import ranks_from_environment
-from p2phd_eval.generators.training import train
+from p2phd_eval.generators.training.loop import train
 
 torch.set_num_threads(1)
 config, data, out, resume = sys.argv[1:]

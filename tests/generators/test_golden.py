@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
-from p2phd_eval.generators.conditioning import encode, instance_edges
-from p2phd_eval.generators.discriminator import MultiscaleDiscriminator
-from p2phd_eval.generators.encoder import Encoder
-from p2phd_eval.generators.losses import feature_matching_loss, gan_loss
-from p2phd_eval.generators.networks import GlobalGenerator, LocalEnhancer
+from p2phd_eval.generators.networks.conditioning import encode, instance_edges
+from p2phd_eval.generators.networks.discriminator import MultiscaleDiscriminator
+from p2phd_eval.generators.networks.encoder import Encoder
+from p2phd_eval.generators.networks.generator import GlobalGenerator, LocalEnhancer
+from p2phd_eval.generators.networks.losses import feature_matching_loss, gan_loss
 from tests.generators.golden import Golden, fill, load_golden
 
 ABSOLUTE = 1e-4  # of outputs in [-1, 1]

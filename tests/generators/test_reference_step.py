@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from p2phd_eval.generators.batch import Batch
-from p2phd_eval.generators.pix2pixhd import Pix2PixHD
+from p2phd_eval.generators.data.batch import Batch
+from p2phd_eval.generators.training.step import Pix2PixHD
 from tests.generators.golden import fill, random_vgg19
 from tests.generators.trajectory_data import Arrays, batch_of, config_of, drawn_batch, networks_of
 

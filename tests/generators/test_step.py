@@ -12,8 +12,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from p2phd_eval.config import ExecutionConfig, FeatureConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.batch import Batch
-from p2phd_eval.generators.pix2pixhd import Pix2PixHD
+from p2phd_eval.generators.data.batch import Batch
+from p2phd_eval.generators.training.step import Pix2PixHD
 
 CPU = torch.device("cpu")
 

@@ -19,8 +19,8 @@ import numpy as np
 import pytest
 import torch
 
-from p2phd_eval.generators.batch import Batch
-from p2phd_eval.generators.pix2pixhd import Pix2PixHD
+from p2phd_eval.generators.data.batch import Batch
+from p2phd_eval.generators.training.step import Pix2PixHD
 from tests.generators.golden import DATA, fill, load_golden
 from tests.generators.trajectory_data import Arrays, batch_of, config_of, drawn_batch, networks_of
 

@@ -17,8 +17,8 @@ from p2phd_eval.config import (
     ObjectiveConfig,
     TrainConfig,
 )
-from p2phd_eval.generators.batch import Batch
-from p2phd_eval.generators.pix2pixhd import Pix2PixHD
+from p2phd_eval.generators.data.batch import Batch
+from p2phd_eval.generators.training.step import Pix2PixHD
 
 Arrays = dict[str, npt.NDArray[Any]]
 

@@ -16,22 +16,22 @@ from PIL import Image
 from p2phd_eval.bench.speed import BenchResult, Measurement, Setting
 from p2phd_eval.cache_folder import CACHE_VARIABLE
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.features import lpips_weights
-from p2phd_eval.features.run_quality import QualityRun
-from p2phd_eval.generators.scenes import CLASSES, write_dataset
-from p2phd_eval.report.bench import bench_document
-from p2phd_eval.report.comparison import comparison_document
+from p2phd_eval.evaluation.class_shares import label_class_shares
+from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets, explain
+from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.images.sources.arrays import ArraySource
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.quality import lpips_weights
+from p2phd_eval.quality.run_quality import QualityRun
 from p2phd_eval.report.documents import document
-from p2phd_eval.report.explanation import explanation_document
-from p2phd_eval.report.quality import measure_quality
-from p2phd_eval.sources.arrays import ArraySource
-from p2phd_eval.sources.label_shares import label_class_shares
-from p2phd_eval.sources.open import open_source
-from p2phd_eval.stats.feature_set import FeatureSet
-from p2phd_eval.stats.margins import parse_margin
-from p2phd_eval.stats.set_comparison import FeatureArm, compare_feature_sets, explain
+from p2phd_eval.report.tables.bench_tables import bench_document
+from p2phd_eval.report.tables.comparison_tables import comparison_document
+from p2phd_eval.report.tables.explanation_tables import explanation_document
+from p2phd_eval.report.tables.quality_tables import measure_quality
+from p2phd_eval.scenes.data_set import CLASSES, write_dataset
+from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.study.outcome import Outcome
-from p2phd_eval.study.plan import PlannedRun, StudyPlan
+from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
 from p2phd_eval.study.verdicts import verdict_documents
 from tests.stats.feature_sets import feature_set
 

@@ -15,7 +15,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
-from p2phd_eval.report.page import render_page
+from p2phd_eval.report.page.report_page import render_page
 from tests.pages.conftest import open_file
 from tests.pages.small_study import ARMS, HOSTILE, HOSTILE_ID, renamed, small_report, small_study
 

@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 
-from p2phd_eval.stats.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 
 STAMP = FeatureStamp(
     weights="test",

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from p2phd_eval.stats.influence import fid_influence
+from p2phd_eval.stats.errors.influence import fid_influence
 
 
 def mean_standard_error(delta):

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from p2phd_eval.stats.comparison import compare_fid
-from p2phd_eval.stats.equivalence import Verdict
-from p2phd_eval.stats.extrapolation import half_samples
-from p2phd_eval.stats.frechet import frechet_distance, frechet_distance_from_moments
-from p2phd_eval.stats.intervals import at_n_error, fid_interval, population_estimate
-from p2phd_eval.stats.moments import moments
-from p2phd_eval.stats.sampling_design import SamplingDesign
+from p2phd_eval.stats.design import SamplingDesign
+from p2phd_eval.stats.distances.frechet import frechet_distance, frechet_distance_from_moments
+from p2phd_eval.stats.distances.moments import moments
+from p2phd_eval.stats.errors.extrapolation import half_samples
+from p2phd_eval.stats.errors.intervals import at_n_error, fid_interval, population_estimate
+from p2phd_eval.stats.verdicts.compared_arms import compare_fid
+from p2phd_eval.stats.verdicts.equivalence import Verdict
 
 few = settings(max_examples=15, deadline=None)
 seeds = st.integers(0, 2**32 - 1)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-from p2phd_eval.features.weights_index import WeightsFile
-from p2phd_eval.generators.scenes import write_dataset
+from p2phd_eval.features.weights.index import WeightsFile
+from p2phd_eval.scenes.data_set import write_dataset
 from tests.pages.conftest import chromium, page
 
 __all__ = ["chromium", "page"]  # fixtures here too

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from p2phd_eval.config import DataConfig
-from p2phd_eval.generators.scenes import CLASSES, write_dataset
+from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 from p2phd_eval.study.artefacts import content_sha256, data_sha256, finished, read_record, record, values_sha256
 
 

@@ -12,7 +12,7 @@ import pytest
 from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.keys import Keys
 
-from p2phd_eval.report.page import render_page
+from p2phd_eval.report.page.report_page import render_page
 from tests.pages.conftest import open_file
 
 

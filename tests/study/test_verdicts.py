@@ -9,7 +9,7 @@ import pytest
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.study.outcome import Outcome, failures_p, killed, load_outcome, save_outcome
-from p2phd_eval.study.plan import StudyPlan
+from p2phd_eval.study.study_plan import StudyPlan
 from p2phd_eval.study.verdicts import verdict_documents
 
 DONE, FAILED = Outcome(status="finished"), Outcome(status="diverged", why="loss G_GAN at step 7: nan")

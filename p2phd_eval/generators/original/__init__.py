@@ -1,1 +1,1 @@
-"""Checkpoints and options of NVIDIA/pix2pixHD."""
+"""The files and options of NVIDIA/pix2pixHD, read and written."""

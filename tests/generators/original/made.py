@@ -16,10 +16,10 @@ from p2phd_eval.config import (
     ObjectiveConfig,
     TrainConfig,
 )
-from p2phd_eval.generators.conditioning import conditioning_channels
-from p2phd_eval.generators.discriminator import build_discriminator
-from p2phd_eval.generators.encoder import build_encoder
-from p2phd_eval.generators.networks import build_generator
+from p2phd_eval.generators.networks.conditioning import conditioning_channels
+from p2phd_eval.generators.networks.discriminator import build_discriminator
+from p2phd_eval.generators.networks.encoder import build_encoder
+from p2phd_eval.generators.networks.generator import build_generator
 
 TINY = TrainConfig(
     data=DataConfig(label_nc=12),

@@ -1,0 +1,138 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from p2phd_eval.features.identity import FeaturePrecision, Resize
+
+Json = Annotated[
+    str | None,
+    typer.Option(
+        "--json", metavar="FILE|-", help="Write everything the table shows as JSON to FILE, or to stdout (-)."
+    ),
+]
+Source = Annotated[
+    Path, typer.Argument(metavar="RUN", help="Run folder, checkpoint file, or a folder of the original.")
+]
+Phase = Annotated[str, typer.Option("--phase", help="Part of the data set: folders PHASE_label and so on.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Device = Annotated[
+    str | None,
+    typer.Option("--device", help="Any torch device, such as cpu, cuda:1 or mps. Default: cuda, mps or cpu."),
+]
+
+
+class Tracker(str, Enum):
+    """Where `--track` writes, through its own library."""
+
+    TENSORBOARD = "tensorboard"
+    MLFLOW = "mlflow"
+
+
+Track = Annotated[
+    list[Tracker] | None,
+    typer.Option("--track", help="Write curves there too, by its own library; may be repeated.", show_default=False),
+]
+ClusterBy = Annotated[
+    str | None,
+    typer.Option(
+        "--cluster-by",
+        metavar="RULE",
+        help="Which images are alike: cityscapes-city, cityscapes-sequence, a regular expression on the stem (its "
+        "first group), or a .csv with the columns id and cluster.",
+        show_default=False,
+    ),
+]
+Confidence = Annotated[float, typer.Option("--confidence", help="Of the intervals, and 1 - alpha of the tests.")]
+Force = Annotated[bool, typer.Option("--force", help="Compare features that were made differently, with a warning.")]
+
+_FEATURES = "Features"
+Weights = Annotated[
+    Path | None,
+    typer.Option(
+        "--weights",
+        rich_help_panel=_FEATURES,
+        help="File of the feature network's weights. Default: FID's, from the cache, else they are fetched.",
+    ),
+]
+ResizeMode = Annotated[
+    Resize,
+    typer.Option(
+        "--resize",
+        rich_help_panel=_FEATURES,
+        help="Whose resize to 299 x 299: pytorch-fid's, torch-fidelity's, clean-fid's or torchmetrics'.",
+    ),
+]
+Dims = Annotated[
+    int, typer.Option("--dims", rich_help_panel=_FEATURES, help="Features an image: 64, 192, 768 or 2048 (FID's).")
+]
+Precision = Annotated[
+    FeaturePrecision,
+    typer.Option(
+        "--feature-precision",
+        rich_help_panel=_FEATURES,
+        help="Of the feature network. The reduced ones say by how much they shift the FID.",
+    ),
+]
+Plugin = Annotated[
+    str | None,
+    typer.Option(
+        "--features",
+        metavar="MODULE:CALLABLE",
+        rich_help_panel=_FEATURES,
+        help="A network of your own, or p2phd_eval.features.networks.dinov2:dinov2_vitl14; see docs/feature-spaces.md.",
+    ),
+]
+Workers = Annotated[
+    int | None,
+    typer.Option(
+        "--workers",
+        min=0,
+        rich_help_panel=_FEATURES,
+        help="Decoding processes; no result depends on it. Default: 2 for a CPU, up to 16 for a GPU.",
+        show_default=False,
+    ),
+]
+Cache = Annotated[
+    bool,
+    typer.Option(
+        "--cache/--no-cache", rich_help_panel=_FEATURES, help="Keep features, and use those kept; see `cache list`."
+    ),
+]
+BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time; no result depends on it.")]
+Replicates = Annotated[
+    int | None,
+    typer.Option(
+        "--replicates",
+        min=2,
+        help="Bootstrap replicates. Default: 200 for fid, 1000 for compare, fewer where each is costly.",
+        show_default=False,
+    ),
+]
+
+_ORIGINAL = "A folder of the original"
+WhichEpoch = Annotated[
+    str | None,
+    typer.Option(
+        "--which-epoch", metavar="EPOCH", rich_help_panel=_ORIGINAL, help="Its EPOCH_net_G.pth. Default: latest."
+    ),
+]
+LabelNc = Annotated[
+    int | None,
+    typer.Option(
+        "--label-nc", min=0, rich_help_panel=_ORIGINAL, help="Classes it was trained with. Default: inferred."
+    ),
+]
+Instances = Annotated[
+    bool | None,
+    typer.Option(
+        "--instances/--no-instances",
+        rich_help_panel=_ORIGINAL,
+        help="Whether it was trained with instance edges. Default: inferred.",
+    ),
+]

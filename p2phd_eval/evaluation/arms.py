@@ -1,0 +1,272 @@
+"""Which arms are compared, and which folders are their runs: as the user names them, or as manifests say."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+from pathlib import Path
+from typing import Any
+
+from p2phd_eval.commands.options.folders import GivenFolders
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.image_folder import MANIFEST
+
+_EXAMPLES = (
+    "Give one run an arm: p2phd-eval compare REAL BASELINE CANDIDATE\n"
+    "or several: p2phd-eval compare REAL --baseline A B C --candidate D E F\n"
+    "or runs that say which arm they belong to: p2phd-eval compare REAL --runs STUDY"
+)
+# Of a manifest, besides its config: what shaped the images. The seed of sampling is none of it: it draws styles.
+_PRECISIONS = ("training_precision", "sampling_precision")
+_SAMPLING = ("training_step", "phase", "style")  # None in a manifest of a version that did not know it
+# Of its config: the seed, what is said elsewhere, and what shapes no weights.
+_BESIDE_THE_RECIPE = (
+    *("seed", "precision", "execution.workers", "execution.cache"),
+    *("log_every", "grid_every", "checkpoint_every", "keep_every", "validate_every"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmFolders:
+    """One arm: the images of its training runs."""
+
+    name: str
+    folders: tuple[Path, ...]  # one a run (training seed): image folders, archives, lists or features
+
+
+def read_arms(
+    positional: Sequence[Path],
+    baselines: Sequence[GivenFolders],
+    candidates: Sequence[GivenFolders],
+    runs: Sequence[GivenFolders],
+) -> tuple[tuple[ArmFolders, ...], tuple[str, ...]]:
+    """Return the arms that the user named, in one of three ways.
+
+    Parameters
+    ----------
+    positional : sequence of Path
+        The baseline's folder and those of the candidates, one run each. Arms are named as `short_names` does.
+    baselines, candidates : sequence of GivenFolders
+        One entry for each time that the option was given. An arm without a name is called by what the paths of its
+        runs have in common, or else by "baseline" and "candidate".
+    runs : sequence of GivenFolders
+        Image folders with a manifest, run folders whose `samples` has one or holds such folders, folders of these,
+        or a study. Runs whose manifests agree in all but seeds are one arm. It is called by the precision of its
+        training, and by what else tells it from other arms of that precision. The fp32 arm is the baseline; of several
+        the one sampled in fp32.
+
+    Returns
+    -------
+    arms : tuple of ArmFolders
+        The baseline first; two or more. Folders that are not `runs` need not exist.
+    notes : tuple of str
+        What the reader of the verdict should know of how the runs were made.
+
+    Raises
+    ------
+    InputError
+        If there is no baseline or no candidate, ways are mixed, a folder is given twice, or two arms have one name;
+        of runs, if one has no manifest, one is given twice as two folders of samples, or not exactly one arm is fp32.
+    """
+    ways = {"folders after REAL": positional, "--baseline": baselines, "--candidate": candidates, "--runs": runs}
+    used = [way for way, given in ways.items() if given]
+    if used not in (["folders after REAL"], ["--baseline", "--candidate"], ["--runs"]):
+        raise _unclear(" and ".join(used) or "neither")
+    if len(positional) == 1:
+        raise _unclear("one folder after REAL")
+    if len(baselines) > 1:
+        raise _unclear("--baseline more than once")
+    if runs:
+        names = [f"{group.name}=" for group in runs if group.name is not None]
+        if names:
+            raise InputError("--runs", expected="folders alone: their manifests name the arms", found=", ".join(names))
+        folders = [images for group in runs for folder in group.folders for images in _image_folders(folder)]
+        _require_distinct(folders)
+        return _arms_of_runs([_read_run(folder) for folder in folders])
+    given = [*(GivenFolders(name=None, folders=(folder,)) for folder in positional), *baselines, *candidates]
+    _require_distinct([folder for group in given for folder in group.folders])
+    names = _names(given)
+    return tuple(ArmFolders(name=name, folders=group.folders) for name, group in zip(names, given, strict=True)), ()
+
+
+def _unclear(found: str) -> InputError:
+    return InputError("arms", expected="one baseline and a candidate, named in one way", found=found, fix=_EXAMPLES)
+
+
+def _require_distinct(folders: Sequence[Path]) -> None:
+    folder, count = Counter(folder.resolve() for folder in folders).most_common(1)[0]
+    if count > 1:
+        raise InputError(
+            str(folder), expected="each folder in one arm, once", found=f"this one {count} times", fix="Remove one."
+        )
+
+
+def _names(given: Sequence[GivenFolders]) -> list[str]:
+    from p2phd_eval.report.tables.comparison_tables import short_names
+
+    short = iter(short_names([folder for group in given for folder in group.folders]))
+    common = [_common_words([next(short) for _ in group.folders]) for group in given]
+    numbers = [""] if len(given) == 2 else [f" {i}" for i in range(1, len(given))]
+    parts = ["baseline", *(f"candidate{number}" for number in numbers)]
+    names = [group.name or words or part for group, words, part in zip(given, common, parts, strict=True)]
+    if len(set(names)) < len(names):
+        names = [group.name or part for group, part in zip(given, parts, strict=True)]
+    name, count = Counter(names).most_common(1)[0]
+    if count > 1:
+        raise InputError("arms", expected="a name of its own for each", found=f"{name!r} {count} times")
+    return names
+
+
+def _common_words(names: Sequence[str]) -> str:
+    """The words that all begin and end with: of "fp32-0" and "fp32-1", or "s0/fp32" and "s1/fp32", it is "fp32"."""
+    if len(names) == 1:
+        return names[0]
+    words = [re.split(r"([/._-]+)", name) for name in names]
+    begin = _shared_start(words)
+    end = _shared_start([each[len(begin) :][::-1] for each in words])[::-1]
+    return "-".join(filter(None, ("".join(part).strip("/._-") for part in (begin, end))))
+
+
+def _shared_start(lists: Sequence[Sequence[str]]) -> list[str]:
+    # zip ends with the shortest.
+    return [column[0] for column in takewhile(lambda column: len(set(column)) == 1, zip(*lists, strict=False))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What the manifest of an image folder says of the run that made it."""
+
+    folder: Path
+    seed: int  # of the training
+    checkpoint: str  # SHA-256
+    recipe: dict[str, Any]  # all else that shaped the images: runs that agree in it are seeds of one arm
+
+
+def _image_folders(given: Path) -> list[Path]:
+    """The image folders with a manifest that a folder stands for."""
+    if (given / "study.json").is_file():
+        given = given / "runs"
+    own = _with_manifest(given)
+    if own:
+        return own
+    inside = sorted(child for child in given.iterdir() if child.is_dir()) if given.is_dir() else []
+    found = {folder: _with_manifest(folder) for folder in inside}
+    # Beside the runs of a study stand other folders; a run without samples would be missed without a word.
+    unfinished = [folder for folder, images in found.items() if not images and (folder / "config.json").exists()]
+    images = [folder for folders in found.values() for folder in folders]
+    if unfinished or not images:
+        raise InputError(
+            str(unfinished[0] if unfinished else given),
+            expected=f"an image folder with {MANIFEST}, a run folder with one in samples/, or a folder of such folders",
+            found=f"no {MANIFEST}" if given.is_dir() else "a file" if given.exists() else "nothing there",
+            fix="Make the images with: p2phd-eval generate RUN DATA --out RUN/samples\n"
+            "Name images that something else made with --baseline and --candidate.",
+        )
+    return images
+
+
+def _with_manifest(folder: Path) -> list[Path]:
+    """The folder itself, a run's samples, or those of each precision of generation, as a study makes them."""
+    for places in ([folder], [folder / "samples"], sorted(folder.glob("samples/*"))):
+        found = [place for place in places if (place / MANIFEST).is_file()]
+        if found:
+            return found
+    return []
+
+
+def _read_run(folder: Path) -> _Run:
+    path = folder / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        config = _flat(manifest["config"])
+        recipe = {key: manifest[key] for key in _PRECISIONS} | {key: manifest.get(key) for key in _SAMPLING}
+        recipe |= {key: value for key, value in config.items() if key not in _BESIDE_THE_RECIPE}
+        return _Run(folder=folder, seed=int(config["seed"]), checkpoint=manifest["checkpoint_sha256"], recipe=recipe)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            str(path),
+            expected="the manifest of images that `p2phd-eval generate` made",
+            found=f"{type(error).__name__}: {error}",
+            fix="Generate the images again, or name them with --baseline and --candidate.",
+        ) from error
+
+
+def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
+def _arms_of_runs(runs: Sequence[_Run]) -> tuple[tuple[ArmFolders, ...], tuple[str, ...]]:
+    groups: list[list[_Run]] = []
+    for run in runs:
+        alike = [group for group in groups if not _differing([group[0].recipe, run.recipe])]
+        if alike:
+            alike[0].append(run)
+        else:
+            groups.append([run])
+    recipes = [group[0].recipe for group in groups]
+    names = [_recipe_name(recipe, recipes) for recipe in recipes]
+    named = "Name the arms: p2phd-eval compare REAL --baseline FOLDER... --candidate FOLDER..."
+    if len(groups) == 1:
+        raise InputError("--runs", expected="two or more arms", found=f"{len(runs)} of one, {names[0]}", fix=named)
+    fp32 = [i for i, recipe in enumerate(recipes) if recipe["training_precision"] == "fp32"]
+    if len(fp32) > 1:
+        fp32 = [i for i in fp32 if recipes[i]["sampling_precision"] == "fp32"] or fp32
+    if len(fp32) != 1:
+        found = "; ".join(names[i] for i in fp32 or range(len(names)))
+        raise InputError("--runs", expected="one fp32 arm, the baseline", found=found, fix=named)
+    base = fp32[0]
+    order = sorted(range(len(groups)), key=lambda i: i != base)
+    arms, notes = [], []
+    for i in order:
+        group = sorted(groups[i], key=lambda run: run.seed)
+        arms.append(ArmFolders(name=names[i], folders=tuple(run.folder for run in group)))
+        notes += _seed_notes(names[i], group) + _recipe_notes(names[i], recipes[i], names[base], recipes[base])
+    return tuple(arms), tuple(notes)
+
+
+def _recipe_name(recipe: dict[str, Any], recipes: Sequence[dict[str, Any]]) -> str:
+    precision = str(recipe["training_precision"])
+    alike = [other for other in recipes if other["training_precision"] == precision]
+    others = ", ".join(f"{key}={recipe.get(key)}" for key in _differing(alike))
+    return f"{precision} ({others})" if others else precision
+
+
+def _differing(recipes: Sequence[dict[str, Any]]) -> list[str]:
+    keys = dict.fromkeys(key for recipe in recipes for key in recipe)
+    return [key for key in keys if any(recipe.get(key) != recipes[0].get(key) for recipe in recipes)]
+
+
+def _seed_notes(name: str, group: Sequence[_Run]) -> list[str]:
+    notes = []
+    for i, run in enumerate(group):
+        for other in group[:i]:
+            if run.seed != other.seed:
+                continue
+            if run.checkpoint == other.checkpoint:
+                raise InputError(
+                    str(run.folder),
+                    expected=f"another training run of {name} than {other.folder}",
+                    found="the same checkpoint",
+                    fix="Leave one of them out: the same run twice is no second seed.",
+                )
+            notes.append(
+                f"{run.folder} and {other.folder}, both {name}, have the same training seed {run.seed}: two runs of a "
+                "seed may differ less than two seeds do"
+            )
+    return notes
+
+
+def _recipe_notes(name: str, recipe: dict[str, Any], baseline: str, base: dict[str, Any]) -> list[str]:
+    differing = _differing([recipe, base])
+    beyond = [key for key in differing if key != "training_precision"]
+    if not beyond or differing == ["sampling_precision"]:
+        return []
+    values = ", ".join(f"{key} {recipe.get(key)} instead of {base.get(key)}" for key in beyond)
+    return [f"{name} differs from {baseline} in more than one precision: {values}; the verdict is on all at once"]

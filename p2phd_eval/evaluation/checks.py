@@ -1,0 +1,137 @@
+"""What about the image sets themselves limits what a FID between them says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+import numpy as np
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.pairing import NamedSet, NamedStamp
+from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.stats.design import SamplingDesign
+
+_FEW_CLUSTERS = 10
+_FEW_IMAGES = 50  # below which a standard error is itself too uncertain for its intervals to be taken at their word
+_LOSSY = ("JPEG", "WEBP")  # Pillow does not tell lossless WebP from lossy
+
+_Set = TypeVar("_Set")
+
+
+def said_once(
+    named: Sequence[tuple[str, _Set]], check: Callable[[tuple[str, _Set]], tuple[str, ...]]
+) -> tuple[str, ...]:
+    """Return what a check says of several sets, once where it says the same of more than one.
+
+    Parameters
+    ----------
+    named : sequence of (str, set)
+        The generated sets.
+    check : callable
+        Takes a named set and returns warnings that hold its name.
+    """
+    names_of: dict[str, list[str]] = {}
+    for each in named:
+        for warning in check(each):
+            names_of.setdefault(warning.replace(each[0], "\0", 1), []).append(each[0])
+    return tuple(
+        text.replace("\0", "all generated sets" if 1 < len(names) == len(named) else " and ".join(names))
+        for text, names in names_of.items()
+    )
+
+
+def format_warnings(real: FeatureStamp, fake: NamedStamp) -> tuple[str, ...]:
+    """Say where compression can be part of the FID: a lossy format on one side, or another one than on the other."""
+    name, generated = fake
+    warnings = []
+    for who, stamp in (("the real images", real), (name, generated)):
+        if len(stamp.formats) > 1:
+            mixture = ", ".join(f"{n} {kind}" for kind, n in stamp.formats.items())
+            warnings.append(f"{who} are of several formats ({mixture})")
+    if set(real.formats) != set(generated.formats) and {*real.formats, *generated.formats} & {*_LOSSY}:
+        warnings.append(
+            f"{name} are {_kinds(generated)} and the real images {_kinds(real)}: the artefacts of compression are "
+            "part of the FID; store generated images as PNG"
+        )
+    return tuple(warnings)
+
+
+def duplicate_warnings(stamp: NamedStamp) -> tuple[str, ...]:
+    """Say how many images of a set are copies of others: they count twice, and make the set less diverse."""
+    name, found = stamp
+    if not found.duplicates:
+        return ()
+    return (f"{name}: {found.duplicates} of {found.n} are copies of others, bit for bit",)
+
+
+def count_warnings(n_real: int, n_fake: int) -> tuple[str, ...]:
+    """Say where the sets differ in their number of images."""
+    if n_real == n_fake:
+        return ()
+    return (
+        f"{n_real} real and {n_fake} generated images: the bias of the FID depends on both numbers, so compare it only "
+        "with FIDs of the same two",
+    )
+
+
+def few_images_warnings(n: int, dims: int) -> tuple[str, ...]:
+    """Say where n is below the number of features, so that the covariances are singular."""
+    if n >= dims:
+        return ()
+    return (
+        f"FID@{n} is at n = {n} images, fewer than its {dims} features: it is biased upward, by an amount that "
+        "depends on n and on the diversity of the images",
+    )
+
+
+def cluster_warnings(design: SamplingDesign) -> tuple[str, ...]:
+    """Say where a standard error rests on few draws: clusters, or images."""
+    if design.clustered and design.clusters < _FEW_CLUSTERS:
+        return (
+            f"only {design.clusters} clusters: below {_FEW_CLUSTERS} their spread is hardly known, which the t "
+            "distribution accounts for only roughly",
+        )
+    if design.clusters < _FEW_IMAGES:
+        return (
+            f"only {design.clusters} {design.unit}: below {_FEW_IMAGES} the standard errors are themselves uncertain",
+        )
+    return ()
+
+
+def size_warnings(real: FeatureSet, fake: NamedSet) -> tuple[str, ...]:
+    """Say where the generated images are of another size than the real ones.
+
+    Raises
+    ------
+    InputError
+        If every real image has one size (w, h) and every generated one (h, w): width and height are swapped.
+    """
+    name, generated = fake
+    real_sizes, sizes = _unique_sizes(real), _unique_sizes(generated)
+    if real_sizes == sizes:
+        return ()
+    if len(real_sizes) == len(sizes) == 1 and real_sizes == {(height, width) for width, height in sizes}:
+        raise InputError(
+            f"images of {name}",
+            expected=f"{_text(real_sizes)} pixels (width x height), as the real ones",
+            found=f"{_text(sizes)}: width and height are swapped",
+            fix="Generate the images again in the real images' orientation.",
+        )
+    return (
+        f"the images of {name} are {_text(sizes)} pixels and the real ones {_text(real_sizes)}: "
+        "the resize to the network's input is then part of the FID",
+    )
+
+
+def _kinds(stamp: FeatureStamp) -> str:
+    return " and ".join(stamp.formats)
+
+
+def _unique_sizes(features: FeatureSet) -> set[tuple[int, int]]:
+    return {(int(width), int(height)) for width, height in np.unique(features.sizes, axis=0)}
+
+
+def _text(sizes: set[tuple[int, int]]) -> str:
+    width, height = min(sizes)
+    return f"{width} x {height}" if len(sizes) == 1 else f"of {len(sizes)} sizes from {width} x {height}"

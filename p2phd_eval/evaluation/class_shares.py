@@ -1,0 +1,118 @@
+"""How much of each label map every class covers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.sources.source import ImageSource
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassShares:
+    """The share of the pixels of each class in each label map."""
+
+    shares: npt.NDArray[np.float64]  # (n, C), in [0, 1]; rows sum to 1
+    names: tuple[str, ...]  # of the C classes
+
+
+def label_class_shares(
+    labels: ImageSource,
+    ids: Sequence[str],
+    names: Sequence[str] = (),
+    on_progress: Callable[[int, int], None] | None = None,
+) -> ClassShares:
+    """Count the pixels of each class in label maps.
+
+    Parameters
+    ----------
+    labels : ImageSource
+        Label maps: images of one channel that hold class numbers.
+    ids : sequence of str
+        Which of them, in the order of the result's rows.
+    names : sequence of str
+        Of class 0, 1 and so on, as `stored_class_names` reads them; a class beyond them is called such as "class 7".
+    on_progress : callable, optional
+        Called with (label maps read, label maps).
+
+    Returns
+    -------
+    ClassShares
+        Of the classes that occur, by number.
+
+    Raises
+    ------
+    InputError
+        If an id has no label map or several, or a label map cannot be read or has several channels.
+    """
+    places: dict[str, int] = {}
+    wanted = set(ids)
+    for index, image in enumerate(labels.ids):
+        if image in places and image in wanted:
+            raise InputError(
+                labels.name,
+                expected="one label map for each id",
+                found=f"{labels.names[places[image]]} and {labels.names[index]}, both {image!r}",
+                fix="Keep the maps of class numbers alone in the folder.",
+            )
+        places[image] = index
+    missing = [image for image in ids if image not in places]
+    if missing:
+        raise InputError(
+            labels.name,
+            expected=f"a label map for each of {len(ids)} images",
+            found=f"{len(missing)} without one, such as {missing[0]!r}; the label maps are such as {labels.ids[0]!r}",
+            fix="Give the folder of the label maps that the images were made from.",
+        )
+    counts = []
+    for done, image in enumerate(ids, start=1):
+        counts.append(_pixels_by_class(labels, places[image]))
+        if on_progress is not None:
+            on_progress(done, len(ids))
+    pixels = np.zeros((len(counts), max(map(len, counts), default=0)))
+    for row, count in zip(pixels, counts, strict=True):
+        row[: len(count)] = count
+    present = np.flatnonzero(pixels.any(axis=0))
+    return ClassShares(
+        shares=pixels[:, present] / pixels.sum(axis=1, keepdims=True),
+        names=tuple(names[k] if k < len(names) else f"class {k}" for k in present.tolist()),
+    )
+
+
+def stored_class_names(labels: Path) -> tuple[str, ...]:
+    """Return the names of the classes from the `classes.json` beside a folder of label maps; () without any.
+
+    Raises
+    ------
+    InputError
+        If the file is not JSON, or its "classes" is no list of names.
+    """
+    path = labels.parent / "classes.json"
+    if not path.is_file():
+        return ()
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise InputError(str(path), expected="JSON", found=str(error), fix="Mend or remove it.") from error
+    names = stored.get("classes", []) if isinstance(stored, dict) else None
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise InputError(str(path), expected='"classes": a list of names', found=str(names)[:60], fix="Mend it.")
+    return tuple(names)
+
+
+def _pixels_by_class(labels: ImageSource, index: int) -> npt.NDArray[np.int64]:
+    label = labels.load_stored(index)
+    if label.ndim != 2:
+        raise InputError(
+            labels.describe(index),
+            expected="a label map: one channel of class numbers",
+            found=f"{label.shape[2]} channels",
+            fix="Give the folder of class numbers; photos have no classes to count.",
+        )
+    return np.bincount(label.ravel()).astype(np.int64)

@@ -1,0 +1,167 @@
+"""The FID of one set of generated images, with its standard errors and its interval."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import numpy as np
+
+from p2phd_eval.evaluation.checks import (
+    cluster_warnings,
+    count_warnings,
+    duplicate_warnings,
+    few_images_warnings,
+    format_warnings,
+    size_warnings,
+)
+from p2phd_eval.evaluation.cluster_rules import ClusterRule
+from p2phd_eval.evaluation.pairing import require_same_stamps, sorted_by_id
+from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
+from p2phd_eval.stats.distances.frechet import FrechetDistance
+from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts, usual_replicates
+from p2phd_eval.stats.errors.extrapolation import half_samples
+from p2phd_eval.stats.errors.influence import fid_influence
+from p2phd_eval.stats.errors.intervals import FIDInterval, at_n_error, interval_of
+from p2phd_eval.stats.verdicts.equivalence import require_confidence
+
+_REPLICATES = 200
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FidResult:
+    """FID@n, with finite n biased upward, and the interval of the distributions' FID."""
+
+    fid: float  # squared feature units
+    fid_se: float  # analytic standard error (influence function), in units of the FID
+    fid_se_bootstrap: float | None  # the same from the bootstrap; None where no replicates were asked for
+    replicates: int  # of the bootstrap
+    interval: FIDInterval | None  # of the distributions' FID; None below 8 images or clusters, or if not asked for
+    clusters: int | None  # of images that are alike; None where each is its own
+    n_real: int  # number of images
+    n_fake: int
+    pairing: Literal["paired", "independent"]  # what all errors assume
+    distance: FrechetDistance
+    real_stamp: FeatureStamp
+    fake_stamp: FeatureStamp
+    warnings: tuple[str, ...]
+
+
+def evaluate_fid(
+    real: FeatureSet,
+    fake: FeatureSet,
+    *,
+    confidence: float = 0.95,
+    cluster_by: ClusterRule | None = None,
+    extrapolate: bool = True,
+    replicates: int | None = None,
+    seed: int = 0,
+    force: bool = False,
+    progress: ProgressFactory = silent,
+) -> FidResult:
+    """FID between real and generated images, with two standard errors and an interval.
+
+    Where both sets hold the same ids, once each, image i of both comes from the same label map: the sets are
+    aligned and the errors are those of pairs. Otherwise they are those of two independent samples. The order of
+    the images does not matter.
+
+    Parameters
+    ----------
+    real, fake : FeatureSet
+        Made with the same network, resize and dtype; at least 2 images each.
+    confidence : float
+        Of the interval, in (0.5, 1).
+    cluster_by : ClusterRule, optional
+        Which images are alike, such as those of one city; by default each is its own.
+    extrapolate : bool
+        Whether to compute the interval; see `p2phd_eval.stats.errors.intervals`.
+    replicates : int, optional
+        Bootstrap replicates, 0 for none; by default up to 200, fewer where each is costly.
+    seed : int
+        Of the splits and of the bootstrap.
+    force : bool
+        Compare sets that were made differently, with a warning.
+    progress : ProgressFactory
+        Opened for each stage.
+
+    Returns
+    -------
+    FidResult
+
+    Raises
+    ------
+    InputError
+        If the sets were made differently (unless forced), hold too few images, have width and height swapped, or
+        the rule does not cover all images.
+    """
+    require_confidence(confidence)
+    named = [("the real images", real.stamp), ("the generated images", fake.stamp)]
+    warnings = require_same_stamps(named, force=force)
+    warnings += size_warnings(real, ("the generated images", fake))
+    warnings += format_warnings(real.stamp, named[1]) + duplicate_warnings(named[0]) + duplicate_warnings(named[1])
+    warnings += count_warnings(len(real), len(fake))
+    warnings += few_images_warnings(min(len(real), len(fake)), real.stamp.dims)
+    paired = len(set(real.ids)) == len(real) and sorted(real.ids) == sorted(fake.ids)
+    shared = set(real.ids) & set(fake.ids)
+    if shared and not paired:
+        warnings += (
+            f"{len(shared)} ids occur in both sets, but the sets are not pairs throughout: the standard errors "
+            "take all images as independent",
+        )
+    real, fake = sorted_by_id(real), sorted_by_id(fake)
+    sets = [real.values, fake.values]
+    design = _design(real, fake, paired, cluster_by)
+    warnings += cluster_warnings(design)
+    splits_rng, bootstrap_rng = np.random.default_rng(seed).spawn(2)
+    interval = None
+    if extrapolate and design.quarters:
+        with progress("half samples", "FIDs") as on_progress:
+            samples = half_samples(sets, design, rng=splits_rng, on_progress=on_progress)
+        interval = interval_of(samples, design, confidence)
+        influence = samples.whole[0]
+    else:
+        influence = fid_influence(*sets)
+    if replicates is None:
+        replicates = usual_replicates(max(len(real), len(fake)), real.stamp.dims, 1, _REPLICATES)
+    bootstrap = None
+    if replicates:
+        with progress("bootstrap", "replicates") as on_progress:
+            (bootstrap,) = bootstrap_contrasts(
+                sets,
+                np.ones((1, 1)),
+                design,
+                replicates=replicates,
+                rng=bootstrap_rng,
+                on_progress=on_progress,
+            )
+    if influence.distance.note:
+        warnings += (influence.distance.note,)
+    return FidResult(
+        fid=influence.distance.value,
+        fid_se=at_n_error([influence], (1.0,), design).value,
+        fid_se_bootstrap=None if bootstrap is None else bootstrap.se,
+        replicates=replicates,
+        interval=interval,
+        clusters=design.clusters if design.clustered else None,
+        n_real=len(real),
+        n_fake=len(fake),
+        pairing="paired" if paired else "independent",
+        distance=influence.distance,
+        real_stamp=real.stamp,
+        fake_stamp=fake.stamp,
+        warnings=warnings,
+    )
+
+
+def _design(real: FeatureSet, fake: FeatureSet, paired: bool, cluster_by: ClusterRule | None) -> SamplingDesign:
+    clusters = [None if cluster_by is None else cluster_by.labels(each.ids) for each in (real, fake)]
+    if paired:
+        return SamplingDesign.paired(len(real), 2, clusters[0])
+    return SamplingDesign(
+        [
+            Block(sets=(k,), cluster_of=cluster_codes(labels, len(each)))
+            for k, (labels, each) in enumerate(zip(clusters, (real, fake), strict=True))
+        ]
+    )

@@ -1,0 +1,86 @@
+"""What one set of features tells about generated images beyond their FID."""
+
+from __future__ import annotations
+
+import dataclasses
+from contextlib import nullcontext
+
+import numpy as np
+
+from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
+from p2phd_eval.evaluation.pairing import sorted_by_id
+from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.progress import OnProgress, ProgressFactory
+from p2phd_eval.stats.distances.fid_infinity import FidInfinity, fid_infinity
+from p2phd_eval.stats.distances.kernel import KernelDistance, kernel_distance
+from p2phd_eval.stats.distances.neighbours import NeighbourMetrics, neighbour_metrics
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class MetricsResult:
+    """All metrics of one real and one generated set, from the same features."""
+
+    fid: FidResult  # FID@n and its interval, without bootstrap
+    kid: KernelDistance
+    fid_infinity: FidInfinity
+    neighbours: NeighbourMetrics
+    warnings: tuple[str, ...]  # those of the FID
+
+
+def evaluate_metrics(
+    real: FeatureSet,
+    fake: FeatureSet,
+    *,
+    seed: int = 0,
+    force: bool = False,
+    on_progress: OnProgress | None = None,
+) -> MetricsResult:
+    """FID with its interval, KID, FID-infinity, precision, recall, density and coverage.
+
+    Images are paired by id where both sets hold the same ids, once each, as in `evaluate_fid`. The order of the
+    images does not matter.
+
+    Parameters
+    ----------
+    real, fake : FeatureSet
+        Made with the same network, resize and dtype; at least 8 images each.
+    seed : int
+        Of the half samples of the FID's interval, and of the parts of FID-infinity.
+    force : bool
+        Compare sets that were made differently, with a warning.
+    on_progress : callable, optional
+        Called with (done, 100): per cent, a quarter for each of the FID, the KID, FID-infinity and the metrics of
+        neighbours.
+
+    Returns
+    -------
+    MetricsResult
+
+    Raises
+    ------
+    InputError
+        As `evaluate_fid`, and if a set holds fewer than 8 images.
+    """
+    fid = evaluate_fid(real, fake, replicates=0, seed=seed, force=force, progress=_quarter(0, on_progress))
+    paired = fid.pairing == "paired"
+    # Pairs have the same ids, so that this order is theirs in both sets.
+    real_values, fake_values = sorted_by_id(real).values, sorted_by_id(fake).values
+    with _quarter(1, on_progress)("KID", "tiles") as part:
+        kid = kernel_distance(real_values, fake_values, paired=paired, on_progress=part)
+    with _quarter(2, on_progress)("FID-infinity", "points") as part:
+        infinity = fid_infinity(
+            real_values, fake_values, paired=paired, rng=np.random.default_rng(seed), on_progress=part
+        )
+    with _quarter(3, on_progress)("neighbours", "rows") as part:
+        neighbours = neighbour_metrics(real_values, fake_values, on_progress=part)
+    return MetricsResult(fid=fid, kid=kid, fid_infinity=infinity, neighbours=neighbours, warnings=fid.warnings)
+
+
+def _quarter(stage: int, on_progress: OnProgress | None) -> ProgressFactory:
+    """Progress of one of the four stages as progress of all."""
+
+    def report(done: int, total: int) -> None:
+        if on_progress is not None:
+            on_progress(25 * stage + 25 * done // total, 100)
+
+    return lambda description, unit: nullcontext(report)

@@ -1,0 +1,1 @@
+"""Features kept between calls, by the content of the images."""

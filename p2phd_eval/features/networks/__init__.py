@@ -1,0 +1,1 @@
+"""What turns images into features: FID's Inception, DINOv2, networks of your own, and the resizes before them."""

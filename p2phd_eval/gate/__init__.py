@@ -1,0 +1,1 @@
+"""A report or comparison as a check of CI."""

@@ -1,0 +1,138 @@
+"""The result of a gate as a table, as a document, as JUnit XML and as the Markdown of a CI step's summary."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import re
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from p2phd_eval.files import atomic_write
+from p2phd_eval.gate.rules import GateResult, RuleResult, Rules
+from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.documents import document
+
+_SUITE = "p2phd-eval gate"
+# What has a meaning in GitHub's Markdown or in HTML.
+_MARKUP = re.compile(r"[\\`*_{}\[\]<>()#!|~&@$:]")
+
+
+def gate_table(result: GateResult, source: str) -> ResultTable:
+    """Return the table of a gate, a row for each candidate and rule; numbers in full."""
+    return ResultTable(
+        title=f"Gate on {printable(source)}: {_conclusion(result)}",
+        columns=("arm", "rule", "result"),
+        rows=tuple((printable(each.candidate.arm), each.rule, _word(each)) for each in result.results),
+        notes=tuple(
+            printable(f"{_word(each)}: {each.candidate.arm}, {each.rule}. {each.reason}") for each in result.results
+        ),
+        styles=tuple("green" if each.holds else "red" for each in result.results),
+    )
+
+
+def gate_document(result: GateResult, rules: Rules, source: str) -> dict[str, Any]:
+    """Return the JSON document of a gate."""
+    return document(
+        "gate",
+        source=source,
+        holds=result.holds,
+        rules={
+            "require": None if rules.require is None else rules.require.value,
+            "max_dfid": rules.max_dfid,
+            "max_dkid": rules.max_dkid,
+        },
+        results=[
+            {
+                **dataclasses.asdict(each.candidate),
+                "verdict": each.candidate.verdict.value,
+                "rule": each.rule,
+                "holds": each.holds,
+                "reason": each.reason,
+            }
+            for each in result.results
+        ],
+    )
+
+
+def write_junit(path: Path, result: GateResult) -> None:
+    """Write a JUnit file: one test case for each candidate and rule, as CI systems read it.
+
+    `testsuites` > `testsuite` > `testcase` > `failure`, with the counts on both outer elements; times are 0, since
+    nothing ran.
+    """
+    broken = sum(not each.holds for each in result.results)
+    counts = {"tests": str(len(result.results)), "failures": str(broken), "errors": "0", "skipped": "0", "time": "0"}
+    root = ElementTree.Element("testsuites", {"name": _SUITE, **counts})
+    suite = ElementTree.SubElement(root, "testsuite", {"name": _SUITE, **counts})
+    for each in result.results:
+        name = printable(f"{each.candidate.arm}: {each.rule}")
+        case = ElementTree.SubElement(suite, "testcase", {"classname": _SUITE, "name": name, "time": "0"})
+        reason = printable(each.reason)
+        if each.holds:
+            ElementTree.SubElement(case, "system-out").text = reason
+        else:
+            failure = ElementTree.SubElement(case, "failure", {"message": reason, "type": "broken rule"})
+            failure.text = reason
+    tree = ElementTree.ElementTree(root)
+    ElementTree.indent(tree)
+    with atomic_write(path) as stream:
+        tree.write(stream, encoding="utf-8", xml_declaration=True)
+
+
+def append_summary(path: Path, result: GateResult, source: str) -> None:
+    """Append a section of Markdown to a step summary, which other steps write to as well."""
+    text = summary_markdown(result, source).encode()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # One write to a file opened for appending: never half a section between those of others.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    with os.fdopen(descriptor, "wb", buffering=len(text) + 1) as stream:
+        stream.write(text)
+
+
+def summary_markdown(result: GateResult, source: str) -> str:
+    """Return the result as GitHub's Markdown; every name is shown as text."""
+    rows = [
+        (
+            "✅" if each.holds else "❌",
+            markdown_text(each.candidate.arm),
+            markdown_text(each.rule),
+            markdown_text(each.reason),
+        )
+        for each in result.results
+    ]
+    lines = [
+        f"### Gate: {_conclusion(result)}",
+        "",
+        f"Rules on {markdown_text(source)}.",
+        "",
+        "| | arm | rule | why |",
+        "| --- | --- | --- | --- |",
+        *(f"| {' | '.join(row)} |" for row in rows),
+        "",
+    ]
+    return "\n".join(["", *lines])
+
+
+def printable(text: str) -> str:
+    r"""Return a text on one line without control characters, of which XML 1.0 forbids most: they become `\x1b`.
+
+    So do other characters that show nothing or turn the text around them, and halves of surrogate pairs.
+    """
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def markdown_text(text: str) -> str:
+    """Return a text whose characters mean nothing to Markdown and HTML, also in a table's cell."""
+    # Character references stand for the character alone, never for structure (CommonMark 0.31, 6.2).
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", printable(text))
+
+
+def _conclusion(result: GateResult) -> str:
+    broken = sum(not each.holds for each in result.results)
+    return "all rules hold" if not broken else f"{broken} of {len(result.results)} rules broken"
+
+
+def _word(result: RuleResult) -> str:
+    return "holds" if result.holds else "broken"

@@ -1,0 +1,144 @@
+"""The rules of a gate: what a document must show of each candidate for an automatic check to pass."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.gate.candidates import Candidate, read_candidates
+from p2phd_eval.stats.verdicts.equivalence import Verdict
+
+_FAVOURABLE = (Verdict.WITHIN, Verdict.NEGLIGIBLE, Verdict.BETTER)
+_BOUND_OPTIONS = {"FID": "max-dfid", "KID": "max-dkid"}
+
+
+class Requirement(str, Enum):
+    """What `--require` asks of a verdict."""
+
+    WITHIN = "within"  # equivalence is shown (within, negligible), or the candidate is better
+    NOT_WORSE = "not-worse"  # that, or inconclusive and shown not to be worse by more than the margin
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Rules:
+    """The rules of one gate; None: no such rule."""
+
+    require: Requirement | None = None
+    max_dfid: float | None = None  # the upper end of the interval of dFID may lie here or below
+    max_dkid: float | None = None  # the same where KID decides
+
+    def __post_init__(self) -> None:
+        if self.require is None and self.max_dfid is None and self.max_dkid is None:
+            raise InputError(
+                "gate",
+                expected="a rule: --require within, --require not-worse, --max-dfid NUMBER or --max-dkid NUMBER",
+                found="none",
+            )
+        for name, value in (("--max-dfid", self.max_dfid), ("--max-dkid", self.max_dkid)):
+            if value is not None and not math.isfinite(value):
+                raise InputError(name, expected="a finite number", found=str(value))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class RuleResult:
+    """One rule and one candidate."""
+
+    candidate: Candidate
+    rule: str  # as on the command line, without its dashes: "require within", "max-dfid 1.0"
+    holds: bool
+    reason: str  # why, in a sentence or two; where it is broken, what to do
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class GateResult:
+    """All rules and all candidates, in the document's order."""
+
+    results: tuple[RuleResult, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether every rule holds for every candidate."""
+        return all(result.holds for result in self.results)
+
+
+def judge(document: Mapping[str, Any], rules: Rules, where: str) -> GateResult:
+    """Judge each candidate of a document by each rule.
+
+    A training of a candidate that failed breaks every rule: what is left to compare is a selection, and no interval
+    speaks of the run that has no FID.
+
+    Parameters
+    ----------
+    document : mapping
+        Of `p2phd-eval compare` or a study's report, as `read_document` returns it.
+    rules : Rules
+    where : str
+        Its file, for errors.
+
+    Raises
+    ------
+    InputError
+        If something is missing in the document, or it has no candidate.
+    """
+    candidates = read_candidates(document, where)
+    if not candidates:
+        fix = "Compare one with the baseline: a gate without any shows nothing."
+        raise InputError(where, expected="at least one candidate", found="none", fix=fix)
+    return GateResult(results=tuple(result for candidate in candidates for result in _judge(candidate, rules)))
+
+
+def _judge(candidate: Candidate, rules: Rules) -> list[RuleResult]:
+    found = []
+    if rules.require is not None:
+        rule = f"require {rules.require.value}"
+        holds = _meets(candidate, rules.require)
+        found.append(_result(candidate, rule, holds, f"Verdict {candidate.verdict.value}. {candidate.sentence}"))
+    bounds = {"FID": rules.max_dfid, "KID": rules.max_dkid}
+    given = [statistic for statistic, bound in bounds.items() if bound is not None]
+    if given:
+        # With both, the one of the statistic that decides.
+        statistic = candidate.statistic if candidate.statistic in given else given[0]
+        bound = bounds[statistic]
+        assert bound is not None
+        holds, reason = _bounded(candidate, statistic, bound)
+        found.append(_result(candidate, f"{_BOUND_OPTIONS[statistic]} {bound!r}", holds, reason))
+    return found
+
+
+def _result(candidate: Candidate, rule: str, holds: bool, reason: str) -> RuleResult:
+    if candidate.failed:
+        runs = "one training" if candidate.failed == 1 else f"{candidate.failed} trainings"
+        lead = f"{runs[0].upper()}{runs[1:]} of {candidate.arm} failed, and those which finished are a selection."
+        holds, reason = False, f"{lead} {reason}"
+    return RuleResult(candidate=candidate, rule=rule, holds=holds, reason=reason)
+
+
+def _meets(candidate: Candidate, requirement: Requirement) -> bool:
+    if candidate.verdict in _FAVOURABLE:
+        return True
+    # The test of non-inferiority is of each candidate alone: it does not overrule a verdict of worse, which is adjusted
+    # for all of them.
+    undecided = candidate.verdict is Verdict.INCONCLUSIVE
+    return requirement is Requirement.NOT_WORSE and undecided and candidate.non_inferior is True
+
+
+def _bounded(candidate: Candidate, statistic: str, bound: float) -> tuple[bool, str]:
+    if candidate.interval is None:
+        return False, f"There is no interval: {candidate.sentence}"
+    if candidate.statistic != statistic:
+        why = f", since {candidate.why_kid}" if candidate.why_kid else ""
+        other = _BOUND_OPTIONS[str(candidate.statistic)]
+        return False, (
+            f"{candidate.statistic} decides{why}: there is no interval of d{statistic}. "
+            f"Set --{other} beside it" + (", or take more images." if candidate.why_kid else ".")
+        )
+    low, high = candidate.interval
+    interval = f"{100 * candidate.confidence:.4g} % interval of d{statistic} ({low!r}, {high!r})"
+    if high <= bound:
+        return True, f"The {interval} ends at or below {bound!r}."
+    shown = "so more than that is not excluded" if low <= bound else "and lies wholly above it"
+    return False, f"The {interval} ends above {bound!r}, {shown}."

@@ -1,0 +1,177 @@
+"""Triplets as tensors: transformed, batched, and the same from any worker and in any resumed run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.utils.data import DataLoader, Dataset
+
+from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
+from p2phd_eval.generators.data.batch import Batch, collate
+from p2phd_eval.generators.data.decoded_cache import DecodedCache, Pixels
+from p2phd_eval.generators.data.transforms import Geometry, choose_geometry
+from p2phd_eval.generators.data.triplets import check_labels, find_triplets, read_map, read_photo, require_equal_sizes
+from p2phd_eval.images.decoding import image_size
+from p2phd_eval.worker_processes import leave_interrupts_to_the_parent
+
+Place = tuple[int, int]  # epoch, index of the sample: what a worker needs to make it
+_ORDER, _AUGMENT = 0, 1  # independent random streams under one seed
+_NO_FEATURES = FeatureConfig()
+
+
+class TripletDataset(Dataset[Batch]):
+    """Samples of one phase, each made from (epoch, index) alone, so that any worker or a resumed run makes the same.
+
+    Parameters
+    ----------
+    root, phase, config, photos
+        See `find_triplets`.
+    size_multiple : int
+        Both sides of the generator's input are multiples of it, in pixels.
+    augment_seed : int or None
+        Seed of crops and flips; None for sampling: whole images, not mirrored.
+    features : FeatureConfig
+        Whether precomputed feature maps are read, and whether instances are numbered from 0 for the encoder.
+    cache : Path or None
+        Folder for decoded and resized images.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        phase: str,
+        config: DataConfig,
+        *,
+        size_multiple: int,
+        photos: bool,
+        augment_seed: int | None,
+        features: FeatureConfig = _NO_FEATURES,
+        cache: Path | None = None,
+    ) -> None:
+        self.triplets = find_triplets(root, phase, config, photos=photos, features=features.precomputed)
+        self.config = config
+        self.size_multiple = size_multiple
+        self.augment_seed = augment_seed
+        self._numbers_instances = features.kind == "instance"
+        self._cache = None if cache is None else DecodedCache(cache)
+
+    def __len__(self) -> int:
+        return len(self.triplets)
+
+    def __getitem__(self, place: Place) -> Batch:
+        """Return the sample as a batch of one, images as uint8.
+
+        Raises
+        ------
+        InputError
+            If a file cannot be read, sizes differ, or a label is out of range.
+        """
+        epoch, index = place
+        triplet, config = self.triplets[index], self.config
+        rng = None
+        if self.augment_seed is not None:
+            rng = np.random.default_rng([self.augment_seed, _AUGMENT, epoch, index])
+        size = image_size(triplet.label)
+        for path in (triplet.instance, triplet.photo, triplet.features):
+            if path is not None:
+                require_equal_sizes(size, triplet.label, image_size(path), path)
+        geometry = choose_geometry(size, config, self.size_multiple, rng, str(triplet.label))
+
+        label = self._load(triplet.label, "label" if config.label_nc else "image", geometry)
+        instance, n_instances = None, None
+        if triplet.instance is not None:
+            instance = self._load(triplet.instance, "map", geometry)
+            if self._numbers_instances:
+                found, numbered = np.unique(instance, return_inverse=True)
+                instance, n_instances = numbered.reshape(instance.shape).astype(np.int32), len(found)
+        photo = None if triplet.photo is None else self._load(triplet.photo, "image", geometry)
+        features = None if triplet.features is None else self._load(triplet.features, "features", geometry)
+        return Batch(
+            triplets=(triplet,),
+            label=_tensor(label),
+            instance=None if instance is None else _tensor(instance),
+            photo=None if photo is None else _tensor(photo),
+            features=None if features is None else _tensor(features),
+            n_instances=n_instances,
+        )
+
+    def _load(self, path: Path, kind: str, geometry: Geometry) -> Pixels:
+        def make() -> Pixels:
+            image = read_map(path) if kind in ("label", "map") else read_photo(path)
+            if kind == "label":
+                # Checked in the file itself, since resizing and cropping can leave a wrong label out by chance.
+                check_labels(np.asarray(image), self.config.label_nc, path)
+            resample = Image.Resampling.BICUBIC if kind == "image" else Image.Resampling.NEAREST
+            pixels = np.asarray(geometry.resize(image, resample))
+            return pixels.astype(np.uint8 if pixels.dtype.itemsize == 1 else np.int32)
+
+        if self._cache is None:
+            return geometry.cut(make())
+        treatment = f"{kind}, {self.config.label_nc} classes, {geometry.resized[0]} x {geometry.resized[1]}"
+        return geometry.cut(self._cache.load(path, treatment, make))
+
+
+def _tensor(pixels: Pixels) -> torch.Tensor:
+    """Return (H, W) or (H, W, 3) as (1, channels, H, W)."""
+    planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return torch.from_numpy(np.array(planes, order="C"))[None]
+
+
+def training_set(config: TrainConfig, data: Path) -> TripletDataset:
+    """Open the samples that a training sees, in its crops and flips."""
+    cache = config.execution.cache
+    return TripletDataset(
+        data,
+        config.data.phase,
+        config.data,
+        size_multiple=config.size_multiple,
+        photos=True,
+        augment_seed=config.seed,
+        features=config.features,
+        cache=None if cache is None else Path(cache),
+    )
+
+
+def epoch_batches(n: int, batch_size: int, seed: int, epoch: int) -> list[list[Place]]:
+    """Return the shuffled batches of one epoch; the last incomplete batch is left out, as in the original."""
+    order = np.random.default_rng([seed, _ORDER, epoch]).permutation(n)
+    return [
+        [(epoch, int(i)) for i in order[start : start + batch_size]]
+        for start in range(0, n - batch_size + 1, batch_size)
+    ]
+
+
+def default_workers(device: torch.device) -> int:
+    """Return how many processes load data: 4 beside a GPU, which would wait for one, elsewhere none."""
+    return 4 if device.type == "cuda" else 0
+
+
+def load_batches(
+    dataset: TripletDataset, batches: Iterable[Sequence[Place]], device: torch.device, workers: int | None = None
+) -> Iterator[Batch]:
+    """Yield the batches in order, on `device`; worker processes make them ahead of time.
+
+    Parameters
+    ----------
+    dataset : TripletDataset
+    batches : iterable of sequences of (epoch, index)
+        Of all epochs: workers then live as long as the run.
+    device : torch.device
+    workers : int, optional
+        Processes; by default `default_workers`. No sample depends on their number: each is seeded by its place.
+    """
+    loader: DataLoader[Batch] = DataLoader(
+        dataset,
+        batch_sampler=batches,  # type: ignore[arg-type]  # typed for plain indices
+        collate_fn=collate,
+        num_workers=default_workers(device) if workers is None else workers,
+        # The parent finishes its step with the batches that workers still make.
+        worker_init_fn=leave_interrupts_to_the_parent,
+        pin_memory=device.type == "cuda",
+    )
+    for batch in loader:
+        yield batch.to(device)

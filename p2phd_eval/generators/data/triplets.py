@@ -1,0 +1,193 @@
+"""Label, instance and photo files in pix2pixHD's folder layout, matched by name.
+
+`<phase>_label`, `<phase>_inst` and `<phase>_img`, or `<phase>_A` and `<phase>_B` for photos to photos
+(`label_nc` 0). Names match when they are equal without Cityscapes' endings and the file ending.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from p2phd_eval.config import DataConfig
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.decoding import open_image, read_rgb
+from p2phd_eval.images.names import list_images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triplet:
+    """The files of one sample."""
+
+    key: str  # the common name
+    label: Path
+    instance: Path | None = None
+    photo: Path | None = None
+    features: Path | None = None  # a precomputed feature map
+
+
+def folder_names(phase: str, config: DataConfig) -> tuple[str, str | None, str]:
+    """Return the names of the label, instance (or None) and photo folder."""
+    instance = f"{phase}_inst" if config.instances else None
+    return (f"{phase}_label", instance, f"{phase}_img") if config.label_nc else (f"{phase}_A", instance, f"{phase}_B")
+
+
+def feature_folder(phase: str) -> str:
+    """Return the name of the folder of precomputed feature maps."""
+    return f"{phase}_feat"
+
+
+def files_by_key(folder: Path) -> dict[str, Path]:
+    """Return the image files of a folder by their key.
+
+    Raises
+    ------
+    InputError
+        If the folder is missing or empty, or two files have one key.
+    """
+    found: dict[str, Path] = {}
+    images = list_images(folder)
+    for key, path in zip(images.ids, images.paths, strict=True):
+        if key in found:
+            raise InputError(
+                str(folder),
+                expected="one file a name",
+                found=f"{found[key].name} and {path.name}, both {key!r}",
+                fix="Remove one of them.",
+            )
+        found[key] = path
+    return found
+
+
+def find_triplets(
+    root: Path, phase: str, config: DataConfig, *, photos: bool, features: bool = False
+) -> tuple[Triplet, ...]:
+    """Match the files of one phase by name, in the order of their names.
+
+    Parameters
+    ----------
+    root : Path
+        Folder of the data set.
+    phase : str
+        "train", "test" and the like.
+    config : DataConfig
+    photos : bool
+        Whether photos are needed; for sampling they are not.
+    features : bool
+        Whether precomputed feature maps are needed, in `<phase>_feat`.
+
+    Raises
+    ------
+    InputError
+        If a folder is missing or empty, or a file has no partner; the first orphans are named.
+    """
+    label_folder, instance_folder, photo_folder = folder_names(phase, config)
+    labels = files_by_key(root / label_folder)
+    instances = files_by_key(root / instance_folder) if instance_folder else {}
+    partners = files_by_key(root / photo_folder) if photos else {}
+    feature_maps = files_by_key(root / feature_folder(phase)) if features else {}
+    if instance_folder:
+        _refuse_orphans(root, label_folder, labels, instance_folder, instances)
+    if photos:
+        _refuse_orphans(root, label_folder, labels, photo_folder, partners)
+    if features:
+        _refuse_orphans(root, label_folder, labels, feature_folder(phase), feature_maps)
+    return tuple(
+        Triplet(
+            key=key,
+            label=path,
+            instance=instances.get(key),
+            photo=partners.get(key),
+            features=feature_maps.get(key),
+        )
+        for key, path in sorted(labels.items())
+    )
+
+
+def orphans(a: dict[str, Path], b: dict[str, Path]) -> tuple[list[str], list[str]]:
+    """Return the keys that only `a` has and those that only `b` has, sorted."""
+    return sorted(a.keys() - b.keys()), sorted(b.keys() - a.keys())
+
+
+def _refuse_orphans(root: Path, first: str, a: dict[str, Path], second: str, b: dict[str, Path]) -> None:
+    for has, lacks, keys in zip((first, second), (second, first), orphans(a, b), strict=True):
+        if keys:
+            raise InputError(
+                str(root),
+                expected=f"the same names in {first} and {second}",
+                found=f"{len(keys)} only in {has}: {', '.join(keys[:5])}{' ...' if len(keys) > 5 else ''}",
+                fix=f"Add them to {lacks} or remove them from {has}; `p2phd-eval data validate` lists all.",
+            )
+
+
+def read_map(path: Path) -> Image.Image:
+    """Open a label or instance map: one channel of 8 or 16 bits (a palette image gives its indices).
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or has several channels.
+    """
+    image = open_image(path)
+    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
+        raise InputError(
+            str(path),
+            expected="one channel of 8 or 16 bits",
+            found=f"an image of mode {image.mode}",
+            fix="Save class numbers as a grey PNG; for photos as input use --label-nc 0.",
+        )
+    return image
+
+
+def read_photo(path: Path) -> Image.Image:
+    """Open a photo of any mode as RGB of 8 bits."""
+    return Image.fromarray(read_rgb(path))
+
+
+def check_labels(label: npt.NDArray[np.integer], label_nc: int, path: Path) -> None:
+    """Raise InputError naming the file and the pixel if a label is outside [0, label_nc)."""
+    # Compared before any cast: a wrapped or clipped label would pass silently.
+    bad = np.argwhere((label < 0) | (label >= label_nc))
+    if len(bad):
+        row, column = bad[0]
+        raise InputError(
+            str(path),
+            expected=f"labels 0 to {label_nc - 1} ({label_nc} classes)",
+            found=f"label {label[row, column]} at x={column}, y={row} (and {len(bad) - 1} more pixels)",
+            fix="Pass the right --label-nc, or map the labels to that range.",
+        )
+
+
+def require_equal_sizes(first: tuple[int, int], first_path: Path, second: tuple[int, int], second_path: Path) -> None:
+    """Raise InputError naming both files if their sizes, width and height in pixels, differ."""
+    if first != second:
+        raise InputError(
+            str(second_path),
+            expected=f"{first[0]} x {first[1]} pixels as {first_path.name} has",
+            found=f"{second[0]} x {second[1]}",
+            fix="Export both at one size.",
+        )
+
+
+def stored_label_nc(data: Path) -> int | None:
+    """Return the number of classes that a data set's `classes.json` states; None without that file.
+
+    Raises
+    ------
+    InputError
+        If the file does not state it.
+    """
+    path = data / "classes.json"
+    if not path.is_file():
+        return None
+    try:
+        return int(json.loads(path.read_text())["label_nc"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            str(path), expected='JSON with a number "label_nc"', found=str(error), fix="Mend it, or pass --label-nc."
+        ) from error

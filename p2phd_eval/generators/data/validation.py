@@ -1,0 +1,122 @@
+"""Reads a whole data set before a run does, and lists everything that a run would stumble over."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from p2phd_eval.config import DataConfig
+from p2phd_eval.errors import InputError
+from p2phd_eval.generators.data.triplets import (
+    check_labels,
+    files_by_key,
+    folder_names,
+    orphans,
+    read_map,
+    read_photo,
+    require_equal_sizes,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseReport:
+    """What one phase of a data set holds."""
+
+    phase: str
+    n: int  # complete samples
+    sizes: dict[str, int]  # "WIDTHxHEIGHT" of the label maps to the number of files
+    class_shares: dict[int, float]  # share of all pixels, by label; empty for label_nc 0
+    problems: tuple[str, ...]  # one message each
+
+
+def phases(root: Path, config: DataConfig) -> list[str]:
+    """Return the phases a data set has, in the order of their names.
+
+    Raises
+    ------
+    InputError
+        If it has none.
+    """
+    ending = folder_names("", config)[0]
+    found = sorted(path.name.removesuffix(ending) for path in root.glob(f"*{ending}") if path.is_dir())
+    if not found:
+        raise InputError(
+            str(root),
+            expected=f"folders such as train{ending}",
+            found=", ".join(sorted(path.name for path in root.iterdir())[:5]) or "an empty folder"
+            if root.is_dir()
+            else "no such folder",
+            fix="Lay the data out as pix2pixHD does, or make some: p2phd-eval data synthesize OUT",
+        )
+    return found
+
+
+def validate_phase(
+    root: Path, phase: str, config: DataConfig, *, on_progress: Callable[[int, int], None] | None = None
+) -> PhaseReport:
+    """Read every file of a phase and collect what is wrong instead of stopping at the first problem.
+
+    Photos may be missing as a whole (a phase to sample from); if the folder is there, each must have its partner.
+
+    Parameters
+    ----------
+    root, phase, config
+        See `find_triplets`.
+    on_progress : callable, optional
+        Called with (files read, all files).
+    """
+    label_folder, instance_folder, photo_folder = folder_names(phase, config)
+    problems: list[str] = []
+    labels = files_by_key(root / label_folder)
+    partners: dict[str, dict[str, Path]] = {}
+    for folder in (instance_folder, photo_folder):
+        if folder is None or (folder == photo_folder and not (root / folder).is_dir()):
+            continue
+        try:
+            partners[folder] = files_by_key(root / folder)
+        except InputError as error:
+            problems.append(str(error))
+            continue
+        missing, extra = orphans(labels, partners[folder])
+        problems += [f"{root / label_folder}: {key!r} has no partner in {folder}" for key in missing]
+        problems += [f"{root / folder}: {key!r} has no partner in {label_folder}" for key in extra]
+
+    pixels: Counter[int] = Counter()
+    sizes: Counter[str] = Counter()
+    complete = 0
+    for done, (key, path) in enumerate(sorted(labels.items()), start=1):
+        files = {folder: files.get(key) for folder, files in partners.items()}
+        try:
+            size = _read_label(path, config, pixels)
+            sizes[f"{size[0]}x{size[1]}"] += 1
+            for folder, file in files.items():
+                if file is not None:
+                    image = read_map(file) if folder == instance_folder else read_photo(file)
+                    require_equal_sizes(size, path, image.size, file)
+            complete += all(file is not None for file in files.values())
+        except InputError as error:
+            problems.append(str(error))
+        if on_progress:
+            on_progress(done, len(labels))
+    total = sum(pixels.values())
+    return PhaseReport(
+        phase=phase,
+        n=complete,
+        sizes=dict(sizes),
+        class_shares={label: count / total for label, count in sorted(pixels.items())},
+        problems=tuple(problems),
+    )
+
+
+def _read_label(path: Path, config: DataConfig, pixels: Counter[int]) -> tuple[int, int]:
+    if not config.label_nc:
+        return read_photo(path).size
+    image = read_map(path)
+    values = np.asarray(image)
+    check_labels(values, config.label_nc, path)
+    pixels.update({label: n for label, n in enumerate(np.bincount(values.ravel()).tolist()) if n})
+    return image.size

@@ -1,0 +1,235 @@
+"""Checkpoints of the original, NVIDIA/pix2pixHD: folders with `latest_net_G.pth`, `_D` and `_E`, read and written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import atomic_write, write_json
+from p2phd_eval.generators.checkpoint import (
+    Checkpoint,
+    find_checkpoint,
+    latest_path,
+    load_checkpoint,
+    load_network,
+    load_safely,
+    save_checkpoint,
+    versions,
+)
+from p2phd_eval.generators.networks.conditioning import conditioning_channels
+from p2phd_eval.generators.networks.discriminator import build_discriminator
+from p2phd_eval.generators.networks.encoder import build_encoder
+from p2phd_eval.generators.networks.generator import build_generator
+from p2phd_eval.generators.original.inferred_config import infer_config
+from p2phd_eval.generators.original.options import OPTIONS_FILE, write_options
+
+_NETWORKS = ("G", "D", "E")
+_RUNNING = ("running_mean", "running_var", "num_batches_tracked")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OriginalCheckpoint:
+    """What a folder of the original holds."""
+
+    config: TrainConfig
+    sources: dict[str, str]  # dotted setting, such as "generator.ngf" -> "keys" | "opt.txt" | "option" | "assumed"
+    networks: dict[str, dict[str, torch.Tensor]]  # "G", and "D" and "E" where they are: state dicts on the CPU
+    notes: tuple[str, ...]  # sentences on what was changed or assumed
+    files: dict[str, Path]  # "G" and so on
+
+
+def is_original_folder(path: Path) -> bool:
+    """Return whether `path` is a folder with networks of the original, of any epoch."""
+    return path.is_dir() and any(any(path.glob(f"*_net_{name}.pth")) for name in _NETWORKS)
+
+
+def read_original(
+    folder: Path, *, which_epoch: str = "latest", label_nc: int | None = None, instances: bool | None = None
+) -> OriginalCheckpoint:
+    """Read a folder of the original, infer its configuration and check that the networks load.
+
+    Parameters
+    ----------
+    folder : Path
+        With `<epoch>_net_G.pth`, perhaps `_D` and `_E`, and perhaps the `opt.txt` of the training. Files saved from
+        DataParallel and of any format of `torch.save` will do; they are read with `weights_only=True`.
+    which_epoch : str
+        "latest", or the number of an epoch.
+    label_nc : int, optional
+        Number of classes; 0: photos. Shapes alone do not tell a class from the edge channel.
+    instances : bool, optional
+        Whether there is an edge channel.
+
+    Raises
+    ------
+    InputError
+        If G is missing, a file is damaged, holds code or another network, or files and options contradict one another.
+    """
+    files = {name: folder / f"{which_epoch}_net_{name}.pth" for name in _NETWORKS}
+    files = {name: path for name, path in files.items() if path.is_file()}
+    if "G" not in files:
+        there = sorted(path.name for path in folder.glob("*_net_*.pth")) if folder.is_dir() else []
+        raise InputError(
+            str(folder),
+            expected=f"{which_epoch}_net_G.pth, the generator",
+            found=", ".join(there) or "no network of the original",
+            fix="Copy the generator there, or name an epoch that has one: --which-epoch.",
+        )
+    notes: list[str] = []
+    networks = {name: _read_network(path, notes) for name, path in files.items()}
+    inferred = infer_config(networks, files, label_nc=label_nc, instances=instances)
+    _require_loadable(inferred.config, networks, files)
+    return OriginalCheckpoint(
+        config=inferred.config,
+        sources=inferred.sources,
+        networks=networks,
+        notes=(*notes, *inferred.notes),
+        files=files,
+    )
+
+
+def open_source(
+    source: Path, *, which_epoch: str | None = None, label_nc: int | None = None, instances: bool | None = None
+) -> tuple[Path, Checkpoint]:
+    """Open what samples can be made from: a run folder, a checkpoint, or a folder of the original.
+
+    Returns
+    -------
+    file : Path
+        The checkpoint, or the original's generator.
+    checkpoint : Checkpoint
+        Of an original: at step 0 and without optimizers.
+
+    Raises
+    ------
+    InputError
+        If there is none or it is damaged, or if options for an original are given and it is none.
+    """
+    if is_original_folder(source):
+        original = read_original(source, which_epoch=which_epoch or "latest", label_nc=label_nc, instances=instances)
+        checkpoint = Checkpoint(
+            config=original.config, step=0, networks=original.networks, optimizers={}, rng={}, versions=versions()
+        )
+        return original.files["G"], checkpoint
+    if (which_epoch, label_nc, instances) != (None, None, None):
+        raise InputError(
+            str(source),
+            expected="a folder of the original, for which --which-epoch, --label-nc and --instances are",
+            found="none of its networks there",
+            fix="Leave these options out; a checkpoint of p2phd-eval knows its configuration.",
+        )
+    path = find_checkpoint(source)
+    return path, load_checkpoint(path)
+
+
+def write_run(original: OriginalCheckpoint, out: Path) -> Path:
+    """Write a run folder with `config.json` and the networks as its newest checkpoint; return the checkpoint's path.
+
+    Raises
+    ------
+    InputError
+        If there is a run or a folder of the original already, or the disk refuses.
+    """
+    path = latest_path(out)
+    _require_new(path, out / "config.json", *out.glob("*_net_*.pth"))
+    save_checkpoint(path, config=original.config, step=0, state={"networks": original.networks, "optimizers": {}})
+    write_json(out / "config.json", original.config.to_dict())
+    return path
+
+
+def write_original(checkpoint: Checkpoint, folder: Path, which_epoch: str = "latest") -> tuple[Path, ...]:
+    """Write networks as the original saves them, tensors bitwise equal, with an `opt.txt` of the configuration.
+
+    Returns
+    -------
+    tuple of Path
+        `opt.txt` and the networks that there are, the generator last: with it the folder is whole.
+
+    Raises
+    ------
+    InputError
+        If one of the files, or a run of ours, is there already.
+    OSError
+        If the disk refuses; no file is left half-written.
+    """
+    options = folder / OPTIONS_FILE
+    files = {name: folder / f"{which_epoch}_net_{name}.pth" for name in _NETWORKS[::-1] if name in checkpoint.networks}
+    # With both in one folder it would not be plain which of them a command takes.
+    _require_new(options, *files.values(), latest_path(folder))
+    write_options(options, checkpoint.config)
+    for name, path in files.items():
+        with atomic_write(path) as stream:
+            torch.save(dict(checkpoint.networks[name]), stream)
+    return options, *files.values()
+
+
+def _require_new(*paths: Path) -> None:
+    for path in paths:
+        if path.exists():
+            raise InputError(
+                str(path), expected="nothing there", found="a file", fix="Choose another folder to write to."
+            )
+
+
+def _read_network(path: Path, notes: list[str]) -> dict[str, torch.Tensor]:
+    wanted = "a state dict of the original's network"
+    document = load_safely(path, wanted, fix="Copy it again from where it was trained.")
+    if not isinstance(document, dict) or not all(
+        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in document.items()
+    ):
+        found = f"an object of type {type(document).__name__}, not tensors by name"
+        raise InputError(str(path), expected=wanted, found=found, fix="Save the network's state_dict() alone.")
+    state = {key: tensor.detach() for key, tensor in document.items()}
+    if state and all(key.startswith("module.") for key in state):
+        notes.append(f"{path.name}: saved from DataParallel; `module.` is taken off its keys.")
+        state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
+    return _with_current_norms(state, path, notes)
+
+
+def _with_current_norms(state: dict[str, torch.Tensor], path: Path, notes: list[str]) -> dict[str, torch.Tensor]:
+    """Give norms the entries that they have today: torch before 0.4 saved others."""
+    current: dict[str, torch.Tensor] = {}
+    for key, tensor in state.items():
+        layer, _, kind = key.rpartition(".")
+        # Only a batch norm, which has a weight, uses them.
+        if kind not in _RUNNING or f"{layer}.weight" in state:
+            current[key] = tensor
+            if kind == "running_var" and f"{layer}.num_batches_tracked" not in state:
+                current[f"{layer}.num_batches_tracked"] = torch.tensor(0)
+    if len(current) < len(state):
+        notes.append(f"{path.name}: running statistics of instance norms, which are not used, are left out.")
+    elif len(current) > len(state):
+        notes.append(f"{path.name}: counts of batches that torch before 0.4 did not keep are added to its batch norms.")
+    return current
+
+
+def _require_loadable(
+    config: TrainConfig, networks: Mapping[str, Mapping[str, torch.Tensor]], files: Mapping[str, Path]
+) -> None:
+    channels = conditioning_channels(config.data)
+    build: dict[str, Callable[[], nn.Module]] = {
+        "G": lambda: build_generator(config.generator, channels + config.features.channels),
+        "D": lambda: build_discriminator(
+            config.discriminator, channels, expose_features=config.objective.feature_matching
+        ),
+        "E": lambda: build_encoder(config.features, config.generator.norm),
+    }
+    for name, state in networks.items():
+        # Without data: neither time nor random numbers are spent on initial weights.
+        with torch.device("meta"):
+            network = build[name]()
+        try:
+            load_network(network.to_empty(device="cpu"), state, str(files[name]))
+        except InputError as error:
+            raise InputError(
+                error.where,
+                expected=f"{error.expected}, by its other keys",
+                found=error.found,
+                fix="The file is damaged, or of a network with other layers than pix2pixHD's; copy it again.",
+            ) from error

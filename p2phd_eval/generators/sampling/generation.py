@@ -1,0 +1,248 @@
+"""Checkpoint to image folder: one PNG a label map and a manifest that names every input."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.devices import describe_device
+from p2phd_eval.distributed import SINGLE, Ranks
+from p2phd_eval.errors import DivergenceError, InputError
+from p2phd_eval.files import file_sha256
+from p2phd_eval.generators.checkpoint import Checkpoint, versions
+from p2phd_eval.generators.data.batch import Batch, photo_array, regions_of
+from p2phd_eval.generators.data.dataset import Place, TripletDataset, load_batches
+from p2phd_eval.generators.data.triplets import Triplet
+from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
+from p2phd_eval.generators.networks.generator import build_generator
+from p2phd_eval.generators.networks.synthesis import Synthesis
+from p2phd_eval.generators.original.checkpoint_folder import open_source
+from p2phd_eval.generators.sampling.feature_maps import load_encoder, whole_images
+from p2phd_eval.generators.sampling.inference import for_inference, most_at_once
+from p2phd_eval.generators.sampling.styles import STYLES, Clusters, clusters_path, draw_style, load_clusters
+from p2phd_eval.generators.training.precision import Precision, backend_flags, find_precision
+from p2phd_eval.images.decoding import image_size
+from p2phd_eval.images.image_folder import MANIFEST, open_image_folder
+from p2phd_eval.images.names import write_png
+
+# What two calls must agree in to write into one folder.
+_IDENTITY = ("checkpoint_sha256", "config", "sampling_precision", "phase", "seed", "style", "clusters_sha256")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampleResult:
+    """How a call of `generate` ended."""
+
+    folder: Path
+    written: int  # images made by this call, on all ranks
+    kept: int  # images that were there already
+    size: tuple[int, int]  # width and height in pixels of the last image of this rank; (0, 0) if it made none
+    manifest: dict[str, Any]
+
+
+def generate(
+    source: Path,
+    data: Path,
+    out: Path,
+    *,
+    device: torch.device,
+    ranks: Ranks = SINGLE,
+    phase: str = "test",
+    precision_name: str = "fp32",
+    batch_size: int = 4,
+    seed: int = 0,
+    style: str | None = None,
+    clusters: Path | None = None,
+    which_epoch: str | None = None,
+    label_nc: int | None = None,
+    instances: bool | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> SampleResult:
+    """Generate a photo for every label map of `<data>/<phase>_*`.
+
+    Parameters
+    ----------
+    source : Path
+        A run folder (its newest checkpoint), a checkpoint file, or a folder of the original with its `.pth` files.
+    data : Path
+        A data set in pix2pixHD's layout; photos are needed for the style "photo" alone.
+    out : Path
+        The image folder. Images that an earlier call with the same checkpoint and settings finished are kept.
+    device : torch.device
+    ranks : Ranks
+        The processes that share the work, by batches; the files are those of one process.
+    phase : str
+        Which part of the data set.
+    precision_name : str
+        Precision of sampling, a name of `PRECISIONS`; by default fp32, whatever the training used, so that two
+        checkpoints are compared and not two ways to run them.
+    batch_size : int
+        Images of one size that go through the network together; with batch norm always 1.
+    seed : int
+        Of the styles that are drawn; other sampling has nothing random.
+    style : str, optional
+        Where the features of a model with an encoder come from. "clusters", the default: for each region a random
+        centre of its class; "photo": the photo of the data set is encoded.
+    clusters : Path, optional
+        File of `Clusters`; by default that of the run folder.
+    which_epoch, label_nc, instances
+        For a folder of the original, see `read_original`.
+    on_progress : callable, optional
+        Called with (finished images, all images) of this rank.
+
+    Raises
+    ------
+    InputError
+        For an unusable checkpoint or data set, clusters that are missing or another checkpoint's, a style for a model
+        without features, or a folder with samples made in another way.
+    DivergenceError
+        For a sample that is not finite.
+    """
+    checkpoint_path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
+    config = checkpoint.config
+    precision = find_precision(precision_name, device, for_training=False)
+    style = _choose_style(style, clusters, config)
+    manifest = {
+        "checkpoint_sha256": file_sha256(checkpoint_path),
+        "config": config.to_dict(),
+        "training_precision": config.precision,
+        "training_step": checkpoint.step,
+        "sampling_precision": precision.name,
+        "phase": phase,
+        "seed": seed,
+        "style": style,
+        "clusters_sha256": None,
+    }
+    loaded = None
+    if style == "clusters":
+        path = clusters_path(source, clusters, "--clusters")
+        loaded = load_clusters(path, checkpoint, str(manifest["checkpoint_sha256"]), f"{source} {data}")
+        manifest["clusters_sha256"] = file_sha256(path)
+    dataset = whole_images(config, data, phase, photos=style == "photo")
+    manifest |= {"n_images": len(dataset), "device": describe_device(device), "versions": versions()}
+    sampler = _Sampler(checkpoint_path, checkpoint, device, precision, encodes=style == "photo", clusters=loaded)
+
+    todo = [i for i, triplet in enumerate(dataset.triplets) if not _path(out, triplet).exists()]
+    kept = len(dataset) - len(todo)
+    # Whole batches are shared, so that each holds the images that it would hold without other ranks.
+    batches = _equal_sized(dataset, todo, most_at_once(config, batch_size))[ranks.rank :: ranks.size]
+    total = kept + sum(map(len, batches))
+    if ranks.is_first:
+        open_image_folder(out, manifest, identity=_IDENTITY, fix="Choose another --out, or delete the folder.")
+    ranks.wait()  # no rank writes before all have seen what is there
+    written, size = 0, (0, 0)
+    with backend_flags(precision), torch.inference_mode():
+        for batch in load_batches(dataset, batches, device):
+            for triplet, photo in zip(batch.triplets, sampler.sample(batch, seed), strict=True):
+                if not bool(photo.isfinite().all()):
+                    raise DivergenceError(
+                        f"sample {triplet.key!r}",
+                        expected="finite numbers",
+                        found="NaN or infinity",
+                        fix=f"The checkpoint is damaged, or {precision.name} overflows: try --precision fp32.",
+                    )
+                write_png(_path(out, triplet), photo_array(photo))
+                written += 1
+                size = (photo.shape[-1], photo.shape[-2])
+                if on_progress:
+                    on_progress(kept + written, total)
+    written = round(ranks.mean({"written": float(written)})["written"] * ranks.size)
+    return SampleResult(folder=out, written=written, kept=kept, size=size, manifest=manifest)
+
+
+class _Sampler:
+    """The networks of a checkpoint, and where the features come from if the generator takes some."""
+
+    def __init__(
+        self,
+        checkpoint_path: Path,
+        checkpoint: Checkpoint,
+        device: torch.device,
+        precision: Precision,
+        *,
+        encodes: bool,
+        clusters: Clusters | None,
+    ) -> None:
+        self._config, self._clusters = checkpoint.config, clusters
+        self._device, self._precision = device, precision
+        channels = conditioning_channels(self._config.data) + self._config.features.channels
+        generator = for_inference(
+            build_generator(self._config.generator, channels),
+            checkpoint.networks["G"],
+            f"{checkpoint_path}, G",
+            device=device,
+            precision=precision,
+        )
+        encoder = None
+        if encodes:
+            encoder = load_encoder(checkpoint, str(checkpoint_path), device=device, precision=precision)
+        self._synthesis = Synthesis(generator, encoder)
+
+    def sample(self, batch: Batch, seed: int) -> torch.Tensor:
+        """Return photos, float32 (N, 3, H, W) in [-1, 1]."""
+        dtype = self._precision.weights_dtype
+        encoded = encode(batch.label, batch.instance, self._config.data.label_nc)
+        conditioning = encoded.to(self._precision.input_dtype)
+        style: dict[str, Any] = {}
+        if batch.photo is not None:
+            regions, n_regions = regions_of(batch, self._config)
+            style = {"photo": batch.photo.to(dtype), "regions": regions, "n_regions": n_regions}
+        elif self._clusters is not None:
+            style = {"features": self._drawn(batch, self._clusters, seed)}
+        with self._precision.autocast(self._device):
+            photos: torch.Tensor = self._synthesis(conditioning, **style)
+        return photos.float()
+
+    def _drawn(self, batch: Batch, clusters: Clusters, seed: int) -> torch.Tensor:
+        regions, n_regions = regions_of(batch, self._config)
+        assert n_regions is not None  # the data set numbers instances
+        styles = [
+            draw_style(
+                clusters,
+                regions[i],
+                n_regions,
+                batch.label[i],
+                label_nc=self._config.data.label_nc,
+                n_features=self._config.features.n_features,
+                seed=seed,
+                key=triplet.key,
+            )
+            for i, triplet in enumerate(batch.triplets)
+        ]
+        return torch.stack(styles)
+
+
+def _choose_style(style: str | None, clusters: Path | None, config: TrainConfig) -> str | None:
+    if config.features.kind == "none":
+        for option, value in (("--style", style), ("--clusters", clusters)):
+            if value is not None:
+                raise InputError(option, expected="a model with features", found="one without", fix="Leave it out.")
+        return None
+    style = style or "clusters"
+    if style not in STYLES:
+        raise InputError("--style", expected=" | ".join(STYLES), found=repr(style))
+    if clusters is not None and style != "clusters":
+        raise InputError("--clusters", expected="--style clusters", found=f"--style {style}", fix="Leave one out.")
+    return style
+
+
+def _path(out: Path, triplet: Triplet) -> Path:
+    return out / f"{triplet.label.stem}.png"
+
+
+def _equal_sized(dataset: TripletDataset, indices: list[int], batch_size: int) -> list[list[Place]]:
+    """Group consecutive samples whose label maps have one size, at most `batch_size` in a group."""
+    groups: list[list[Place]] = []
+    last = None
+    for i in indices:
+        size = image_size(dataset.triplets[i].label)
+        if size != last or len(groups[-1]) == batch_size:
+            groups.append([])
+        groups[-1].append((0, i))
+        last = size
+    return groups

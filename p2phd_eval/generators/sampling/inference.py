@@ -1,0 +1,42 @@
+"""Networks as they sample: loaded, cast to a precision, and with every image treated on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.generators.checkpoint import load_network
+from p2phd_eval.generators.training.master_weights import cast_weights
+from p2phd_eval.generators.training.precision import Precision
+
+_Network = TypeVar("_Network", bound=nn.Module)
+
+
+def for_inference(
+    network: _Network, state: Mapping[str, torch.Tensor], where: str, *, device: torch.device, precision: Precision
+) -> _Network:
+    """Load a state into `network` and return it on `device`, in evaluation mode.
+
+    The original samples in training mode, one image at a time: its batch norm uses the statistics of the image
+    and not those collected while training. So does this one; dropout is off.
+
+    Raises
+    ------
+    InputError
+        If the state belongs to another network; `where` and the key are named.
+    """
+    load_network(network, state, where)
+    cast_weights(network, precision.weights_dtype)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.running_mean = module.running_var = None
+    return network.to(device).eval()
+
+
+def most_at_once(config: TrainConfig, batch_size: int) -> int:
+    """Return how many images may go through the networks together, so that none depends on the others."""
+    return 1 if config.generator.norm == "batch" else batch_size

@@ -1,0 +1,253 @@
+"""Styles to sample with: k-means clusters of the encoder's features, for each class (pix2pixHD, section 3.4)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import atomic_write, file_sha256
+from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, versions
+from p2phd_eval.generators.data.batch import regions_of
+from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder
+
+STYLES = ("clusters", "photo")
+_PREFIX = "class_"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clusters:
+    """Cluster centres of the features of one checkpoint."""
+
+    centres: dict[int, npt.NDArray[np.float32]]  # by class, (k, n_features), only of classes with regions
+    regions: dict[int, int]  # by class, the number of regions that were clustered
+    checkpoint_sha256: str
+    phase: str  # of the data set
+    n_clusters: int  # the most of a class
+
+    def save(self, path: Path) -> None:
+        """Write an `.npz`, atomically: `class_<label>` for each class, and `stamp`, JSON of the rest."""
+        stamp = {
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "phase": self.phase,
+            "n_clusters": self.n_clusters,
+            "regions": {str(label): count for label, count in self.regions.items()},
+            "versions": versions(),
+        }
+        arrays: dict[str, Any] = {f"{_PREFIX}{label}": centres for label, centres in self.centres.items()}
+        with atomic_write(path) as stream:
+            np.savez(stream, stamp=np.array(json.dumps(stamp)), **arrays)
+
+    @classmethod
+    def load(cls, path: Path) -> Clusters:
+        """Read what `save` wrote; pickled objects, such as the original's clusters, are refused.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, or is another.
+        """
+        try:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+                stamp = json.loads(str(arrays["stamp"]))
+                centres = {int(name.removeprefix(_PREFIX)): arrays[name] for name in arrays.files if name != "stamp"}
+            return cls(
+                centres=centres,
+                regions={int(label): count for label, count in stamp["regions"].items()},
+                **{name: stamp[name] for name in ("checkpoint_sha256", "phase", "n_clusters")},
+            )
+        except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+            raise InputError(
+                str(path),
+                expected="clusters of features",
+                found=f"another or a damaged file ({type(error).__name__})",
+                fix="Make them: p2phd-eval encode cluster RUN DATA",
+            ) from error
+
+
+def clusters_path(source: Path, given: Path | None, option: str) -> Path:
+    """Return where the clusters of a model are: the file `given`, or `clusters.npz` in its run folder.
+
+    Raises
+    ------
+    InputError
+        If no file is given and `source` is a checkpoint file or a folder of the original; `option` is named.
+    """
+    if given is not None:
+        return given
+    if not latest_path(source).is_file():
+        raise InputError(option, expected=f"a file, since {source} is no run folder", found="none")
+    return source / "clusters.npz"
+
+
+def load_clusters(path: Path, checkpoint: Checkpoint, checkpoint_sha256: str, arguments: str) -> Clusters:
+    """Read the clusters of a checkpoint.
+
+    Parameters
+    ----------
+    path : Path
+    checkpoint : Checkpoint
+    checkpoint_sha256 : str
+        Of its file.
+    arguments : str
+        Of the command that makes the clusters, for errors: the model and the data set.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, is none, or belongs to another checkpoint.
+    """
+    remake = f"p2phd-eval encode cluster {arguments}"
+    if not path.is_file():
+        raise InputError(
+            str(path),
+            expected="clusters of the training photos' features",
+            found="no such file",
+            fix=f"Make them: {remake}",
+        )
+    clusters = Clusters.load(path)
+    n_features = checkpoint.config.features.n_features
+    shapes = {centres.shape[1:] for centres in clusters.centres.values()}
+    if clusters.checkpoint_sha256 != checkpoint_sha256 or shapes - {(n_features,)}:
+        raise InputError(
+            str(path),
+            expected=f"clusters of the checkpoint with SHA-256 {checkpoint_sha256[:12]}",
+            found=f"those of another, {clusters.checkpoint_sha256[:12]}",
+            fix=f"Make them anew: {remake}",
+        )
+    return clusters
+
+
+def cluster_styles(
+    checkpoint_path: Path,
+    checkpoint: Checkpoint,
+    data: Path,
+    *,
+    device: torch.device,
+    phase: str = "train",
+    n_clusters: int = 10,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> Clusters:
+    """Encode every photo of a phase and cluster the features of its regions, for each class.
+
+    A region counts if it covers more than 1/64 of its image, as in the original. Its class is the most frequent label
+    in it, which is what the original reads off Cityscapes' instance numbers; there is one class for `label_nc` 0.
+
+    Parameters
+    ----------
+    checkpoint_path, checkpoint
+        Of `open_source`: with an encoder.
+    data : Path
+        A data set in pix2pixHD's layout, with photos.
+    device : torch.device
+    phase : str
+    n_clusters : int
+        Of a class; fewer where it has fewer distinct features.
+    on_progress : callable, optional
+        Called with (encoded photos, all photos).
+
+    Raises
+    ------
+    InputError
+        For a checkpoint without encoder, or unusable data.
+    """
+    photos = PhotoEncoder(checkpoint_path, checkpoint, data, phase, device)
+    n = len(photos.triplets)
+    features, classes = [], []
+    for done, (batch, encoded) in enumerate(photos.encode(range(n)), start=1):
+        regions, n_regions = regions_of(batch, photos.config)
+        assert n_regions is not None  # the data set numbers instances
+        label_of, area = _classes_and_areas(regions, n_regions, batch.label, photos.config.data.label_nc)
+        height, width = encoded.shape[-2:]
+        large = area > height * width // 32 * 0.5  # the original counts in 32nds of an image
+        table = encoded.new_zeros(n_regions, encoded.shape[1])
+        table[regions.flatten().long()] = encoded[0].flatten(1).T  # equal over a region: any of its pixels will do
+        features.append(table.cpu().numpy()[large])
+        classes.append(label_of[large])
+        if on_progress:
+            on_progress(done, n)
+    return Clusters(
+        **_cluster(np.concatenate(features), np.concatenate(classes), n_clusters),
+        checkpoint_sha256=file_sha256(checkpoint_path),
+        phase=phase,
+        n_clusters=n_clusters,
+    )
+
+
+def draw_style(
+    clusters: Clusters,
+    regions: torch.Tensor,
+    n_regions: int,
+    label: torch.Tensor,
+    *,
+    label_nc: int,
+    n_features: int,
+    seed: int,
+    key: str,
+) -> torch.Tensor:
+    """Draw for each region of an image one cluster centre of its class, all equally likely.
+
+    Where a class has no clusters the features are 0, in the middle of their range.
+
+    Parameters
+    ----------
+    clusters : Clusters
+    regions : Tensor, integer, shape (1, H, W), in [0, n_regions)
+    n_regions : int
+        Any bound; what is drawn depends only on the numbers that are there, in ascending order.
+    label : Tensor, integer, shape (1, H, W), in [0, label_nc)
+        For `label_nc` 0 not looked at.
+    label_nc, n_features : int
+    seed : int
+    key : str
+        The image's: it and the seed determine the draws, whatever was drawn before.
+
+    Returns
+    -------
+    Tensor, float32, shape (n_features, H, W), on the device of `regions`.
+    """
+    rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(key.encode()).digest(), "big")])
+    label_of, area = _classes_and_areas(regions, n_regions, label, label_nc)
+    table = np.zeros((n_regions, n_features), np.float32)
+    for region in np.flatnonzero(area):
+        centres = clusters.centres.get(int(label_of[region]))
+        if centres is not None:
+            table[region] = centres[rng.integers(len(centres))]
+    drawn: torch.Tensor = torch.from_numpy(table).to(regions.device)[regions[0].long()]
+    return drawn.permute(2, 0, 1)
+
+
+def _classes_and_areas(
+    regions: torch.Tensor, n_regions: int, label: torch.Tensor, label_nc: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the most frequent label (the lowest of several) and the number of pixels of each region of one image."""
+    pairs = regions.flatten().long()
+    if label_nc:
+        pairs = pairs * label_nc + label.flatten().long()
+    counts = torch.bincount(pairs, minlength=n_regions * max(label_nc, 1)).view(n_regions, -1).cpu().numpy()
+    return counts.argmax(axis=1), counts.sum(axis=1)
+
+
+def _cluster(
+    features: npt.NDArray[np.float32], classes: npt.NDArray[np.int64], n_clusters: int
+) -> dict[str, dict[int, Any]]:
+    from sklearn.cluster import KMeans  # slow to import
+
+    centres, regions = {}, {}
+    for label in np.unique(classes).tolist():
+        own = features[classes == label].astype(np.float64)
+        k = min(n_clusters, len(np.unique(own, axis=0)))
+        # Ten starts, scikit-learn's default when the original was written; now it is one.
+        fitted = KMeans(n_clusters=k, n_init=10, random_state=0).fit(own)
+        centres[label] = fitted.cluster_centers_.astype(np.float32)
+        regions[label] = len(own)
+    return {"centres": centres, "regions": regions}

@@ -1,0 +1,227 @@
+"""Precision as data: what runs in which dtype, and the one order of scale, unscale, step and update.
+
+| name     | weights                      | convolutions           | norms, losses | loss scaling |
+|----------|------------------------------|------------------------|---------------|--------------|
+| fp64     | float64                      | float64                | float64       | none; a reference |
+| fp32     | float32                      | float32, TF32 off      | float32       | none |
+| tf32     | float32                      | TF32 on CUDA           | float32       | none |
+| amp-fp16 | float32                      | float16 autocast       | float32       | one GradScaler a network |
+| amp-bf16 | float32                      | bfloat16 autocast      | float32       | none (float32's range) |
+| fp16     | float16, float32 master copy | float16                | float32       | one GradScaler a network |
+| bf16     | bfloat16, Adam's state too   | bfloat16               | float32       | none |
+| apex-O1  | float32                      | float16 by apex's list | by the list   | one of apex's a network |
+| apex-O2  | float16, float32 master copy | float16                | float32       | one of apex's a network |
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.generators.training.apex_amp import import_apex_amp
+
+_determinism: Any = torch.utils.deterministic  # a module that makes itself from a class, which type checkers miss
+
+
+@dataclass(frozen=True, kw_only=True)
+class Precision:
+    """A training or sampling precision; see the table of this module."""
+
+    name: str
+    weights_dtype: torch.dtype = torch.float32  # of the convolutions as the networks run them
+    autocast_dtype: torch.dtype | None = None  # None: no autocast
+    master_weights: bool = False  # the optimizer updates float32 copies of reduced weights
+    scales_loss: bool = False  # float16's range is too small for most gradients
+    tf32: bool = False
+    apex_level: str | None = None  # NVIDIA's apex does all of it, at this optimization level
+
+    @property
+    def input_dtype(self) -> torch.dtype:
+        """What the conditioning is made in: the dtype that the first convolution of every network runs in.
+
+        One-hot labels and edges are exact in any, so they may be narrow from the start.
+        """
+        return self.autocast_dtype or self.weights_dtype
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Return the autocast context for forward passes on `device`."""
+        dtype = self.autocast_dtype or torch.get_autocast_dtype(device.type)
+        return torch.autocast(device.type, dtype=dtype, enabled=self.autocast_dtype is not None)
+
+
+PRECISIONS: dict[str, Precision] = {
+    precision.name: precision
+    for precision in (
+        Precision(name="fp64", weights_dtype=torch.float64),
+        Precision(name="fp32"),
+        Precision(name="tf32", tf32=True),
+        Precision(name="amp-fp16", autocast_dtype=torch.float16, scales_loss=True),
+        Precision(name="amp-bf16", autocast_dtype=torch.bfloat16),
+        Precision(name="fp16", weights_dtype=torch.float16, master_weights=True, scales_loss=True),
+        Precision(name="bf16", weights_dtype=torch.bfloat16),
+        Precision(name="apex-O1", scales_loss=True, apex_level="O1"),
+        Precision(name="apex-O2", scales_loss=True, apex_level="O2"),
+    )
+}
+
+
+def amp_name(device: torch.device) -> str:
+    """Return the precision that `--amp` means on `device`: amp-fp16 on CUDA, amp-bf16 elsewhere."""
+    return "amp-fp16" if device.type == "cuda" else "amp-bf16"
+
+
+def find_precision(name: str, device: torch.device, *, for_training: bool = True) -> Precision:
+    """Look a precision up and check that `device` can run it.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, the device cannot run it, apex is not the one that is needed, or apex is asked for
+        sampling, for which it has nothing.
+    """
+    names = [name for name, precision in PRECISIONS.items() if for_training or precision.apex_level is None]
+    if name not in names:
+        raise InputError("--precision", expected=" | ".join(names), found=repr(name))
+    precision = PRECISIONS[name]
+    if precision.apex_level is not None:
+        import_apex_amp(name)
+    if (precision.tf32 or precision.apex_level) and device.type != "cuda":
+        why = "TF32 is a mode of its tensor cores" if precision.tf32 else "apex works on no other"
+        raise InputError(f"--precision {name}", expected=f"a CUDA device ({why})", found=str(device))
+    return precision
+
+
+@contextmanager
+def backend_flags(precision: Precision, *, deterministic: bool = False, autotune: bool = False) -> Iterator[None]:
+    """Set torch's process-wide switches explicitly, and restore them afterwards.
+
+    Parameters
+    ----------
+    precision : Precision
+        PyTorch's default is TF32 off for matmuls and on for convolutions, so "fp32" without this would not be float32.
+    deterministic : bool
+        Only algorithms that give the same bits each time; an operation that has none raises.
+    autotune : bool
+        Let cuDNN measure which algorithm is the fastest for each shape; not together with `deterministic`.
+    """
+    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = (cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, torch.are_deterministic_algorithms_enabled())
+    filled = _determinism.fill_uninitialized_memory
+    cuda.allow_tf32 = cudnn.allow_tf32 = precision.tf32
+    cudnn.benchmark = autotune and not deterministic
+    if deterministic:
+        # cuBLAS is deterministic only with a workspace of fixed size; read at its first call.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        torch.use_deterministic_algorithms(True)
+        # Guards against reading uninitialised memory, which nothing here does, at the price of a fill an allocation.
+        _determinism.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, was_deterministic = before
+        torch.use_deterministic_algorithms(was_deterministic)
+        _determinism.fill_uninitialized_memory = filled
+
+
+Weight = tuple[nn.Parameter, nn.Parameter]  # as the network runs it, as the optimizer updates it; often the same
+
+
+class ScaledOptimizer:
+    """Adam with its own loss scaler: the only place where gradients are scaled and applied.
+
+    A step is: clear gradients (`zero_grad`); for each part of the batch *scale* the loss (`scaled`) and run backward;
+    then (`step`) copy reduced gradients to the float32 master copies where there are some, *unscale* them, *step*,
+    which is left out if any gradient is infinite or NaN, *update* the scale (halved after a skipped step, doubled
+    after 2000 good ones in a row), and copy the master copies back. Nothing is clipped. Without loss scaling this is
+    the plain backward and step. Skipped steps are counted, never hidden. Nothing waits for the device: fused Adam
+    reads the overflow flag there, and scale and count are read only when they are asked for.
+
+    Parameters
+    ----------
+    weights : sequence of (Parameter, Parameter)
+        Of the network and of the optimizer; see `NetworkWeights.pairs`.
+    precision : Precision
+    device : torch.device
+    lr, beta1 : float
+        Of Adam; its beta2 is 0.999.
+    """
+
+    def __init__(
+        self, weights: Sequence[Weight], precision: Precision, device: torch.device, *, lr: float, beta1: float
+    ) -> None:
+        self.parameters = [run for run, _ in weights]
+        self._copied = [(run, updated) for run, updated in weights if run is not updated]
+        # Without loss scaling on MPS, whose fused kernel has no float64 and older releases lack.
+        fused = device.type in ("cpu", "cuda")
+        self.optimizer = torch.optim.Adam([updated for _, updated in weights], lr=lr, betas=(beta1, 0.999), fused=fused)
+        self.scaler = torch.amp.GradScaler(device.type, enabled=precision.scales_loss)
+        self._attempts = 0  # calls of `step`
+        self._skipped_before = 0  # by an optimizer that this one replaced
+
+    @property
+    def scale(self) -> float | None:
+        """The current loss scale, read from the device; None without loss scaling."""
+        return self.scaler.get_scale() if self.scaler.is_enabled() else None
+
+    @property
+    def skipped(self) -> int:
+        """Steps left out so far because of overflow, read from the device."""
+        return self._skipped_before + self._attempts - applied_steps(self.optimizer)
+
+    def zero_grad(self) -> None:
+        """Clear the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @contextmanager
+    def scaled(self, loss: torch.Tensor) -> Iterator[torch.Tensor]:
+        """Give the scaled loss to run backward from, inside the context."""
+        yield self.scaler.scale(loss)
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Apply one update from the gradients that are there."""
+        for run, updated in self._copied:
+            updated.grad = None if run.grad is None else run.grad.to(updated.dtype)
+        self.scaler.unscale_(self.optimizer)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        for run, updated in self._copied:
+            run.copy_(updated)
+            updated.grad = None
+        self._attempts += 1
+
+    def take_over(self, before: ScaledOptimizer) -> None:
+        """Go on with the loss scale and the count of an optimizer that this one replaces."""
+        self.scaler.load_state_dict(before.scaler.state_dict())
+        self._skipped_before = before.skipped
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the state of optimizer, scaler and counters."""
+        return {
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "attempts": self._attempts,
+            "skipped_before": self._skipped_before,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore what `state_dict` returned."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.scaler.load_state_dict(state["scaler"])
+        self._attempts = state["attempts"]
+        self._skipped_before = state["skipped_before"]
+
+
+def applied_steps(optimizer: torch.optim.Optimizer) -> int:
+    """Return how many steps an Adam optimizer has applied, read from the device: a skipped one does not count."""
+    for state in optimizer.state.values():
+        return int(state["step"])
+    return 0

@@ -1,0 +1,128 @@
+"""Images that are in memory: arrays of NumPy, tensors of torch, and what converts to arrays."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.sources.source import ImageSource, LoadedImage
+
+Layout = Literal["NHWC", "NCHW"]
+
+
+class ArraySource(ImageSource):
+    """Images in memory, named "000000", "000001" and so on.
+
+    Parameters
+    ----------
+    images : array, tensor or iterable of them
+        uint8 in [0, 255], RGB: one (n, h, w, 3) or (n, 3, h, w), or n of shape (h, w, 3) or (3, h, w), which may
+        differ in size. They are not copied; an iterator is read to its end. Memory-mapped arrays stay on disk.
+    layout : {"NHWC", "NCHW"}, optional
+        Where the channels stand: by default first in torch's tensors and last in everything else.
+    ids : sequence of str, optional
+        Keys by which sets are paired; by default the names.
+
+    Raises
+    ------
+    InputError
+        If there is no image, or one has another dtype or shape; or if the number of ids differs.
+    """
+
+    def __init__(self, images: Any, *, layout: Layout | None = None, ids: Sequence[str] | None = None) -> None:
+        if layout not in (None, "NHWC", "NCHW"):
+            raise InputError("layout", expected='"NHWC", "NCHW" or None', found=repr(layout))
+        # Rows of a whole array are views, so nothing is copied.
+        whole = [images] if hasattr(images, "__array__") else images
+        if not isinstance(whole, Iterable):
+            raise InputError("images", expected="arrays, tensors or an iterable of them", found=type(images).__name__)
+        self._images: list[npt.NDArray[np.uint8]] = []
+        for item in whole:
+            array, order = _as_array(item), layout or ("NCHW" if _is_tensor(item) else "NHWC")
+            stack = array if whole is not images else array[np.newaxis]
+            where = f"image {len(self._images)}" if whole is images else "images"
+            self._images.extend(rgb_images(stack, order, where))
+        count = len(self._images)
+        if count == 0:
+            raise InputError("images", expected="at least one image", found="none")
+        if ids is not None and len(ids) != count:
+            raise InputError("ids", expected=f"{count}, one for each image", found=str(len(ids)))
+        names = [f"{index:0{max(6, len(str(count - 1)))}}" for index in range(count)]
+        super().__init__(f"{count} array{'' if count == 1 else 's'}", names, names if ids is None else ids)
+
+    def content_sha256(self, index: int) -> str:
+        """Return the SHA-256 of an image's dtype, shape (h, w, 3) and values, hexadecimal."""
+        return array_sha256(self._images[index])
+
+    def load(self, index: int) -> LoadedImage:
+        """Return a copy of an image."""
+        pixels = np.array(self._images[index], order="C")
+        return LoadedImage(pixels=pixels, sha256=array_sha256(pixels), format="array")
+
+    def load_stored(self, index: int) -> npt.NDArray[Any]:
+        """Return a copy of an image, uint8 (h, w, 3)."""
+        return self.load(index).pixels
+
+    def describe(self, index: int) -> str:
+        """Return the image's number."""
+        return f"image {index} of {self.name}"
+
+    def changed(self) -> str | None:
+        """Return None: what happens to arrays in memory is the caller's to know."""
+        return None
+
+
+def rgb_images(stack: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[np.uint8]:
+    """Return images as (n, h, w, 3), a view.
+
+    Parameters
+    ----------
+    stack : ndarray of uint8, shape (n, h, w, 3) or (n, 3, h, w)
+    layout : {"NHWC", "NCHW"}
+    where : str
+        What errors call the images.
+
+    Raises
+    ------
+    InputError
+        If dtype or shape is another.
+    """
+    if stack.dtype != np.uint8:
+        raise InputError(
+            where,
+            expected="dtype uint8, values 0 to 255",
+            found=f"dtype {stack.dtype}",
+            fix="Convert them as they would be saved: np.clip(np.rint(255 * x), 0, 255).astype(np.uint8) for x in "
+            "[0, 1], with 127.5 * (x + 1) in place of 255 * x for x in [-1, 1].",
+        )
+    images = np.moveaxis(stack, 1, -1) if layout == "NCHW" and stack.ndim == 4 else stack
+    if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:]:
+        shape = "(3, h, w)" if layout == "NCHW" else "(h, w, 3)"
+        raise InputError(
+            where,
+            expected=f"images of shape {shape} (layout {layout})",
+            found=f"shape {stack.shape[1:]}",
+            fix="Say layout='NCHW' where channels come first and 'NHWC' where they come last; repeat grey three times.",
+        )
+    return images
+
+
+def array_sha256(image: npt.NDArray[Any]) -> str:
+    """Return the SHA-256 of an array's dtype, shape and values in C order, hexadecimal."""
+    digest = hashlib.sha256(f"{image.dtype.str} {image.shape}".encode())
+    digest.update(np.ascontiguousarray(image).data)
+    return digest.hexdigest()
+
+
+def _is_tensor(images: Any) -> bool:
+    # A torch.Tensor, told without torch, which takes seconds to import.
+    return hasattr(images, "detach") and hasattr(images, "__array__")
+
+
+def _as_array(images: Any) -> npt.NDArray[Any]:
+    return np.asarray(images.detach().cpu() if _is_tensor(images) else images)

@@ -1,0 +1,102 @@
+"""The images that a text file lists."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.decoding import read_encoded
+from p2phd_eval.images.names import pair_key
+from p2phd_eval.images.sources.disk_state import describe_change, disk_state, few
+from p2phd_eval.images.sources.encoded import EncodedSource
+
+
+class ListSource(EncodedSource):
+    """The image files that a text file lists, one path a line, sorted.
+
+    Paths are relative to the list's folder or absolute. Blank lines and lines that begin with ``#`` are left out. The
+    text is UTF-8, with or without byte order mark, with line ends of any system. Whatever is listed counts as an
+    image, whichever its ending.
+
+    Parameters
+    ----------
+    path : path-like
+        The list.
+
+    Raises
+    ------
+    InputError
+        If the file is not such a text, lists nothing, lists a file twice, or lists files that are missing.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        names = _read_names(self._path)
+        super().__init__(str(self._path), names, [pair_key(Path(name).name) for name in names])
+        missing = [name for name in names if not self._file(name).is_file()]
+        if missing:
+            raise InputError(
+                self.name,
+                expected=f"paths of files that exist, relative to {self._path.parent} or absolute, one a line",
+                found=f"{few(missing, 'line')} of {len(names)} that lead to no file",
+                fix="Correct the paths, or remove the lines.",
+            )
+        self._state = self._now()
+
+    def read(self, index: int) -> bytes:
+        """Return the content of a file."""
+        return read_encoded(self._file(self.names[index]))
+
+    def describe(self, index: int) -> str:
+        """Return the path of a file."""
+        return str(self._file(self.names[index]))
+
+    def changed(self) -> str | None:
+        """Return which files were removed or rewritten, the list among them, or None."""
+        return describe_change(self._state, self._now())
+
+    def _file(self, name: str) -> Path:
+        return self._path.parent / name
+
+    def _now(self) -> dict[str, tuple[int, int]]:
+        return {
+            **disk_state([(str(self._path), self._path)]),
+            **disk_state((name, self._file(name)) for name in self.names),
+        }
+
+
+def _read_names(path: Path) -> list[str]:
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise _not_a_list(path, error.strerror or str(error)) from error
+    except UnicodeDecodeError as error:
+        raise _not_a_list(path, f"bytes that are no UTF-8 text at byte {error.start}") from error
+    if "\0" in text:
+        raise _not_a_list(path, "binary data, or text in UTF-16")
+    # Not splitlines: it also breaks lines at characters that may stand in a file's name.
+    lines = [line.strip() for line in text.split("\n")]
+    # normpath: "./a.png" and "a.png" are the same file.
+    names = [Path(os.path.normpath(line)).as_posix() for line in lines if line and not line.startswith("#")]
+    if not names:
+        raise _not_a_list(path, "no lines but blank ones and comments")
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise InputError(
+            str(path),
+            expected="each file once",
+            found=f"{few(twice, 'file')} listed more than once",
+            fix="Remove the lines that repeat others: an image that counts twice changes the result.",
+        )
+    return sorted(names)
+
+
+def _not_a_list(path: Path, found: str) -> InputError:
+    return InputError(
+        str(path),
+        expected="a text file in UTF-8 that lists image files, one path a line",
+        found=found,
+        fix="Write the list again, for example: find photos -name '*.png' > list.txt",
+    )

@@ -1,0 +1,92 @@
+"""From a path that the user gave to the source of its images."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.names import IMAGE_ENDINGS
+from p2phd_eval.images.sources.file_list import ListSource
+from p2phd_eval.images.sources.folder import FolderSource
+from p2phd_eval.images.sources.shard_pattern import expand_shards, is_shard_pattern
+from p2phd_eval.images.sources.shards import ShardsSource
+from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.images.sources.tar_archive import TAR_ENDINGS, TarSource
+from p2phd_eval.images.sources.zip_archive import ZipSource
+
+_FIELD_MARK = "::"
+
+_TAKEN = (
+    f"a folder of images, a zip archive (.zip), a tar archive ({', '.join(TAR_ENDINGS)}), webdataset shards "
+    "(a folder of .tar files, or a pattern such as train-{000000..000009}.tar), or a list of image files (.txt)"
+)
+
+
+def open_source(path: str | os.PathLike[str], *, field: str | None = None) -> ImageSource:
+    """Return the source of the images at a path.
+
+    Parameters
+    ----------
+    path : path-like
+        A folder, a zip or tar archive, webdataset shards, or a text file that lists images, one path a line. A folder
+        that holds .tar files, and neither images nor folders beside them, is one of shards. A field may follow, as in
+        ``shards::photo.png``.
+    field : str, optional
+        Which image of a webdataset sample, such as "photo.png"; it makes a single tar archive a shard.
+
+    Returns
+    -------
+    ImageSource
+
+    Raises
+    ------
+    InputError
+        If nothing is there, it is none of these, or it cannot be read as what it is.
+    """
+    given = Path(path)
+    if field is None and _FIELD_MARK in str(given) and not given.exists():
+        place, _, field = str(given).rpartition(_FIELD_MARK)
+        given = Path(place)
+    shards = _shards(given)
+    if shards:
+        return ShardsSource(str(given), shards, field=field)
+    ending = given.name.lower()
+    if field is not None:
+        if given.is_file() and ending.endswith(TAR_ENDINGS):
+            return ShardsSource(str(given), (given,), field=field)
+        raise InputError(str(given), expected=f"webdataset shards, to choose the field {field!r}", found=_found(given))
+    if given.is_dir():
+        return FolderSource(given)
+    if given.is_file():
+        if ending.endswith(".zip"):
+            return ZipSource(given)
+        if ending.endswith(TAR_ENDINGS):
+            return TarSource(given)
+        if ending.endswith(".txt"):
+            return ListSource(given)
+    raise InputError(str(given), expected=_TAKEN, found=_found(given), fix=_fix(given))
+
+
+def _shards(given: Path) -> tuple[Path, ...]:
+    if given.is_dir():
+        try:
+            entries = [entry for entry in given.iterdir() if not entry.name.startswith(".")]
+        except OSError:
+            return ()  # FolderSource says what is wrong
+        if any(entry.is_dir() or entry.suffix.lower() in IMAGE_ENDINGS for entry in entries):
+            return ()
+        return tuple(entry for entry in entries if entry.suffix.lower() == ".tar")
+    return expand_shards(str(given)) if not given.exists() and is_shard_pattern(str(given)) else ()
+
+
+def _found(given: Path) -> str:
+    if given.is_dir():
+        return "a folder of other files"
+    return f"a file ending in {given.suffix or 'nothing'}" if given.exists() else "nothing there"
+
+
+def _fix(given: Path) -> str:
+    if given.suffix.lower() in IMAGE_ENDINGS and given.is_file():
+        return "Give the folder that holds the images."
+    return "Check the path." if not given.exists() else "Give one of these."

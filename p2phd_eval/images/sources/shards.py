@@ -1,0 +1,91 @@
+"""Webdataset shards: tar archives in which the files of one sample share their name up to the first dot."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.names import pair_key
+from p2phd_eval.images.sources.disk_state import few
+from p2phd_eval.images.sources.encoded import EncodedSource
+from p2phd_eval.images.sources.tar_index import TarImages, TarMember
+
+
+class ShardsSource(EncodedSource):
+    """One image of each sample of webdataset shards, by shard and by name.
+
+    An image is called after its shard and its member, ``train-000000.tar/0001.photo.png``, and its key is the
+    sample's, ``0001``, so that different fields of the same samples pair up.
+
+    Parameters
+    ----------
+    name : str
+        What the user gave for the shards.
+    paths : sequence of Path
+        The shards.
+    field : str, optional
+        Which image of a sample, such as "photo.png"; needed where samples have several.
+
+    Raises
+    ------
+    InputError
+        If a shard is no tar archive with images (see `TarImages`), or a sample has no or several images to choose
+        from; the fields are named.
+    """
+
+    def __init__(self, name: str, paths: Sequence[Path], *, field: str | None = None) -> None:
+        self._shards = tuple(TarImages(path) for path in sorted(paths))
+        root = os.path.commonpath([shard.path.parent for shard in self._shards])
+        self._places: list[tuple[int, TarMember]] = []
+        names, ids = [], []
+        for number, shard in enumerate(self._shards):
+            for key, member in _choose(shard, field).items():
+                self._places.append((number, member))
+                names.append(f"{Path(os.path.relpath(shard.path, root)).as_posix()}/{member.name}")
+                ids.append(pair_key(Path(key).name))
+        super().__init__(name, names, ids)
+
+    def read(self, index: int) -> bytes:
+        """Return the content of a sample's image."""
+        number, member = self._places[index]
+        return self._shards[number].read(member)
+
+    def describe(self, index: int) -> str:
+        """Return the shard and the member's name."""
+        number, member = self._places[index]
+        return f"{self._shards[number].path}:{member.name}"
+
+    def changed(self) -> str | None:
+        """Return which shards were removed or rewritten, or None."""
+        return ", ".join(change for shard in self._shards if (change := shard.changed())) or None
+
+
+def _choose(shard: TarImages, field: str | None) -> dict[str, TarMember]:
+    """Return each sample's key and image, sorted by the image's name."""
+    samples: dict[str, dict[str, TarMember]] = {}
+    for member in shard.members:
+        folder, slash, base = member.name.rpartition("/")
+        stem, _, own_field = base.partition(".")
+        samples.setdefault(folder + slash + stem, {})[own_field.lower()] = member
+    wanted = field.lower() if field is not None else None
+    chosen: dict[str, TarMember] = {}
+    bad: list[str] = []
+    for key, fields in samples.items():
+        fits = list(fields.values()) if wanted is None else [fields[wanted]] if wanted in fields else []
+        if len(fits) == 1:
+            chosen[key] = fits[0]
+        else:
+            bad.append(key)
+    if bad:
+        counts = Counter(own_field for key in bad for own_field in samples[key])
+        fields_text = ", ".join(f"{name} ({count})" for name, count in sorted(counts.items()))
+        raise InputError(
+            str(shard.path),
+            expected="one image a sample" if field is None else f"an image {field!r} in each sample",
+            found=f"{few(bad, 'sample')} with the images {fields_text}",
+            fix=f"Choose one: add it to the path, such as ...::{min(counts)}.",
+        )
+    return chosen

@@ -1,0 +1,142 @@
+"""The images of a zip archive, which is not unpacked."""
+
+from __future__ import annotations
+
+import os
+import stat
+import struct
+import zipfile
+import zlib
+from pathlib import Path
+from typing import NamedTuple
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.decoding import MAX_IMAGE_BYTES, too_many_bytes
+from p2phd_eval.images.names import pair_key
+from p2phd_eval.images.sources.disk_state import describe_change, disk_state
+from p2phd_eval.images.sources.encoded import EncodedSource
+from p2phd_eval.images.sources.members import image_name, not_a_plain_file, require_images
+
+# PKWARE's APPNOTE.TXT 6.3.10, section 4.3.7: the local file header has 30 bytes; the lengths of the name and of the
+# extra field that follow it stand at 26 and 28.
+_LOCAL_HEADER = struct.Struct("<4s22xHH")
+_LOCAL_MAGIC = b"PK\3\4"
+
+
+class _Member(NamedTuple):
+    name: str
+    header: int  # offset of the local header in the file
+    packed: int  # bytes in the file
+    size: int  # bytes when inflated
+    crc: int  # CRC-32 of the inflated content
+    deflated: bool
+
+
+class ZipSource(EncodedSource):
+    """The images of a zip archive, sorted by name.
+
+    Each is read by itself from its place in the file, and inflated no further than the archive says it is long.
+
+    Parameters
+    ----------
+    path : path-like
+        The archive; its members are stored or deflated, as is usual.
+
+    Raises
+    ------
+    InputError
+        If the file is not a whole zip archive, has no image, or two of one name; or if a member is encrypted, a link,
+        larger than `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`, packed in an unusual way, or has a name that leads out of
+        the archive.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self._path = Path(path)
+        self._state = disk_state([(str(self._path), self._path)])
+        self._members = sorted(_list_members(self._path))
+        names = [member.name for member in self._members]
+        require_images(str(self._path), names)
+        super().__init__(str(self._path), names, [pair_key(Path(name).name) for name in names])
+
+    def read(self, index: int) -> bytes:
+        """Return the inflated content of a member, after a check of its size and CRC."""
+        member = self._members[index]
+        try:
+            with self._path.open("rb") as stream:
+                stream.seek(member.header)
+                magic, name, extra = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
+                stream.seek(name + extra, os.SEEK_CUR)
+                packed = stream.read(member.packed)
+            # One byte more than there should be tells a member that inflates beyond its declared size.
+            content = zlib.decompressobj(-15).decompress(packed, member.size + 1) if member.deflated else packed
+        except (OSError, ValueError, struct.error, zlib.error) as error:
+            raise self._damaged(index, str(error)) from error
+        if magic != _LOCAL_MAGIC:
+            raise self._damaged(index, "no header at its place")
+        if len(content) != member.size:
+            length = f"more than {member.size}" if len(content) > member.size else str(len(content))
+            raise self._damaged(index, f"{length} bytes where the archive says {member.size}")
+        if zlib.crc32(content) != member.crc:
+            raise self._damaged(index, "its CRC-32 is another than the archive says")
+        return content
+
+    def describe(self, index: int) -> str:
+        """Return the archive and the member's name."""
+        return f"{self.name}:{self.names[index]}"
+
+    def changed(self) -> str | None:
+        """Return that the archive was removed or rewritten, or None."""
+        return describe_change(self._state, disk_state([(self.name, self._path)]))
+
+    def _damaged(self, index: int, found: str) -> InputError:
+        return InputError(
+            self.describe(index),
+            expected="an undamaged member",
+            found=found,
+            fix="Make, copy or download the archive again.",
+        )
+
+
+def _list_members(path: Path) -> list[_Member]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error) as error:
+        raise InputError(
+            str(path),
+            expected="a whole zip archive",
+            found=f"one that is damaged or truncated ({error})",
+            fix="Make, copy or download the archive again.",
+        ) from error
+    found = []
+    for entry in entries:
+        # Some packers of Windows write their own separator, against APPNOTE 4.4.17.
+        name = image_name(str(path), entry.filename.replace("\\", "/"))
+        if name is None or entry.is_dir():
+            continue
+        _require_plain(str(path), name, entry)
+        deflated = entry.compress_type == zipfile.ZIP_DEFLATED
+        found.append(_Member(name, entry.header_offset, entry.compress_size, entry.file_size, entry.CRC, deflated))
+    return found
+
+
+def _require_plain(archive: str, name: str, entry: zipfile.ZipInfo) -> None:
+    mode = entry.external_attr >> 16  # the Unix mode, where the packer gave one
+    if stat.S_ISLNK(mode):
+        raise not_a_plain_file(archive, name, "a symbolic link")
+    if entry.flag_bits & 1:
+        raise InputError(
+            f"{archive}:{name}",
+            expected="a member without encryption",
+            found="an encrypted one",
+            fix="Pack the archive again without a password.",
+        )
+    if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise InputError(
+            f"{archive}:{name}",
+            expected="a member that is stored or deflated",
+            found=f"compression method {entry.compress_type}",
+            fix="Pack the archive again with the usual compression, or with none: images hardly shrink.",
+        )
+    if max(entry.file_size, entry.compress_size) > MAX_IMAGE_BYTES:
+        raise too_many_bytes(f"{archive}:{name}", max(entry.file_size, entry.compress_size))

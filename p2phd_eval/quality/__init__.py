@@ -1,0 +1,1 @@
+"""The quality of single images and of runs: SSIM, PSNR, LPIPS."""

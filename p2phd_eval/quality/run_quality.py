@@ -1,0 +1,250 @@
+"""How near the samples of each arm come to their photos, and how far apart seeds, arms and repeats are."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.cluster_rules import ClusterRule
+from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.quality.image_quality import PSNR_MOST, ImageQuality, QualityMetric, per_image_quality
+from p2phd_eval.quality.lpips import Lpips
+from p2phd_eval.quality.lpips_weights import URL, find_lpips_weights
+from p2phd_eval.stats.verdicts.decision import Scope
+from p2phd_eval.stats.verdicts.paired_means import ImageMean, MeanDifference, image_mean, mean_difference
+
+
+@dataclass(frozen=True, kw_only=True)
+class QualityRun:
+    """The samples of one training run."""
+
+    name: str
+    arm: str
+    seed: int
+    repeat: bool  # the second training of an arm's seed, which shows what non-determinism alone does
+    source: ImageSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmQuality:
+    """One metric of an arm's samples against their photos."""
+
+    metric: str
+    arm: str
+    mean: ImageMean  # over its runs and images
+    difference: MeanDifference | None  # to the baseline; None for the baseline itself
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunDistance:
+    """One metric between the samples of two runs, over all pairs of runs of one kind."""
+
+    metric: str
+    kind: str  # such as "fp32 and fp32, other seed"
+    mean: ImageMean  # over pairs of runs and images; images random
+    pairs_of_runs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunQuality:
+    """The per-image quality of all arms."""
+
+    metrics: tuple[QualityMetric, ...]
+    to_photo: tuple[ArmQuality, ...]  # by metric, then by arm, the baseline first
+    between: tuple[RunDistance, ...]  # by metric, then by kind
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PairKind:
+    """Pairs of runs of one kind, as positions."""
+
+    name: str
+    pairs: list[tuple[int, int]]
+
+
+def quality_of_runs(
+    photos: ImageSource,
+    runs: Sequence[QualityRun],
+    *,
+    baseline: str,
+    lpips_weights: Path | None = None,
+    device: torch.device | str = "cpu",
+    cluster_by: ClusterRule | None = None,
+    confidence: float = 0.95,
+    progress: ProgressFactory = silent,
+) -> RunQuality:
+    """Compare the samples of all runs with the photos, and of some pairs of runs with each other.
+
+    The pairs: runs of the baseline with other seeds, which shows how far apart equally good generators are; runs of
+    the baseline and of a candidate with the same seed; and the repeat of a baseline run with the run itself. Repeats
+    count in nothing else.
+
+    Differences have scope B where every arm has several runs, else A, as comparisons of FID do.
+
+    Parameters
+    ----------
+    photos : ImageSource
+        The real images.
+    runs : sequence of QualityRun
+        One or more of the baseline. Images that some run or the photos lack are left out, and a note says so.
+    baseline : str
+        The name of its arm.
+    lpips_weights : Path, optional
+        See `find_lpips_weights`. Without it, and where the weights cannot be had, LPIPS is left out with a note.
+    device : torch.device or str
+    cluster_by : ClusterRule, optional
+        Which images were drawn together; by default each image is a draw of its own.
+    confidence : float
+        In (0.5, 1).
+    progress : ProgressFactory
+
+    Returns
+    -------
+    RunQuality
+
+    Raises
+    ------
+    InputError
+        If the baseline has no run, the given weights cannot be used, or as `per_image_quality` and `mean_difference`.
+    """
+    arms: dict[str, list[int]] = {baseline: []}
+    for position, run in enumerate(runs):
+        if not run.repeat:
+            arms.setdefault(run.arm, []).append(position)
+    if not arms[baseline]:
+        raise InputError(
+            "per-image quality", expected=f"samples of the baseline {baseline}", found=f"none in {len(runs)} runs"
+        )
+    kinds = _kinds(runs, arms, baseline)
+    lpips, why_not = _lpips(lpips_weights, device)
+    with progress("per-image quality", "images") as on_progress:
+        found = per_image_quality(
+            photos,
+            [run.source for run in runs],
+            pairs=[pair for kind in kinds for pair in kind.pairs],
+            lpips=lpips,
+            device=device,
+            on_progress=on_progress,
+        )
+    clusters = None if cluster_by is None else cluster_by.labels(found.ids)
+    scope: Scope = "B" if all(len(positions) > 1 for positions in arms.values()) else "A"
+
+    def arm_quality(metric: str, arm: str) -> ArmQuality:
+        values = found.to_photo[metric]
+        own = values[arms[arm]]
+        return ArmQuality(
+            metric=metric,
+            arm=arm,
+            mean=image_mean(own, clusters=clusters, confidence=confidence),
+            difference=None
+            if arm == baseline
+            else mean_difference(values[arms[baseline]], own, scope=scope, clusters=clusters, confidence=confidence),
+        )
+
+    rows = _rows_of_kinds(kinds)
+    return RunQuality(
+        metrics=found.metrics,
+        to_photo=tuple(arm_quality(metric.name, arm) for metric in found.metrics for arm in arms),
+        between=tuple(
+            RunDistance(
+                metric=metric.name,
+                kind=kind.name,
+                mean=image_mean(found.between[metric.name][own], clusters=clusters, confidence=confidence),
+                pairs_of_runs=len(kind.pairs),
+            )
+            for metric in found.metrics
+            for kind, own in zip(kinds, rows, strict=True)
+        ),
+        notes=(
+            _scope_note(found, scope, confidence, cluster_by),
+            *_notes(found, photos, runs),
+            *_identical_notes(found, kinds, rows),
+            *why_not,
+        ),
+    )
+
+
+def _kinds(runs: Sequence[QualityRun], arms: dict[str, list[int]], baseline: str) -> list[_PairKind]:
+    seeds = {arm: {runs[position].seed: position for position in positions} for arm, positions in arms.items()}
+    own = seeds[baseline]
+    kinds = [
+        _PairKind(name=f"{baseline} and {baseline}, other seed", pairs=list(itertools.combinations(arms[baseline], 2)))
+    ]
+    for arm, others in seeds.items():
+        if arm != baseline:
+            pairs = [(own[seed], others[seed]) for seed in own if seed in others]
+            kinds.append(_PairKind(name=f"{baseline} and {arm}, same seed", pairs=pairs))
+    again = [
+        (own[run.seed], position)
+        for position, run in enumerate(runs)
+        if run.repeat and run.arm == baseline and run.seed in own
+    ]
+    kinds.append(_PairKind(name=f"{baseline} and {baseline}, same seed again", pairs=again))
+    return [kind for kind in kinds if kind.pairs]
+
+
+def _rows_of_kinds(kinds: Sequence[_PairKind]) -> list[slice]:
+    """Where the pairs of each kind stand when those of all kinds follow each other."""
+    ends = list(itertools.accumulate(len(kind.pairs) for kind in kinds))
+    return [slice(end - len(kind.pairs), end) for end, kind in zip(ends, kinds, strict=True)]
+
+
+def _lpips(given: Path | None, device: torch.device | str) -> tuple[Lpips | None, tuple[str, ...]]:
+    """The network, and a note where there is none or where it is another than LPIPS' own."""
+    try:
+        weights = find_lpips_weights(given)
+    except InputError:
+        if given is not None:
+            raise
+        # The error's own words name folders of this machine; a report is read elsewhere.
+        missing = "LPIPS is left out: its AlexNet weights are not here and could not be fetched."
+        return None, (f"{missing} Get them from {URL} and pass --lpips-weights FILE.",)
+    own = (f"LPIPS is computed with {weights.network}: it does not compare with published values.",)
+    return Lpips(weights, device), () if weights.standard else own
+
+
+def _scope_note(found: ImageQuality, scope: Scope, confidence: float, cluster_by: ClusterRule | None) -> str:
+    of = {
+        "A": "differences are between these checkpoints (scope A: images random)",
+        "B": "differences are between the recipes (scope B: images and training seeds random)",
+    }[scope]
+    drawn = "" if cluster_by is None else f", clustered by {cluster_by.text}"
+    return f"{len(found.ids)} images{drawn}; {100 * confidence:.4g} % intervals; {of}, candidate minus baseline."
+
+
+def _notes(found: ImageQuality, photos: ImageSource, runs: Sequence[QualityRun]) -> list[str]:
+    notes = []
+    every = {"the photos": set(photos.ids), **{run.name: set(run.source.ids) for run in runs}}
+    largest = set().union(*every.values())
+    short = [f"{name} ({len(largest - own)})" for name, own in every.items() if own != largest]
+    if short:
+        notes.append(
+            f"{len(largest) - len(found.ids)} of {len(largest)} images are left out, which are missing from "
+            f"{', '.join(short)}."
+        )
+    if found.resized:
+        notes.append(
+            f"{found.resized} of {len(found.ids)} photos were resized to the size of their samples, as in training "
+            "(bicubic, antialiased)."
+        )
+    return notes
+
+
+def _identical_notes(found: ImageQuality, kinds: Sequence[_PairKind], rows: Sequence[slice]) -> list[str]:
+    tables: list[tuple[str, npt.NDArray[np.float64]]] = [("samples and photos", found.to_photo["PSNR"])]
+    tables += [(kind.name, found.between["PSNR"][own]) for kind, own in zip(kinds, rows, strict=True)]
+    return [
+        f"{name}: {count} of {table.size} pairs of images are identical or closer than rounding to 8 bits; their PSNR "
+        f"counts as {PSNR_MOST:.1f} dB."
+        for name, table in tables
+        if (count := int(np.sum(table == PSNR_MOST)))
+    ]

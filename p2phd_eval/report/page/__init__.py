@@ -1,0 +1,1 @@
+"""The page of a study's report, its plots, and its Markdown."""

@@ -1,0 +1,67 @@
+"""The report of a study as a table for a pull request."""
+
+from __future__ import annotations
+
+import html
+import statistics
+from typing import Any
+
+from p2phd_eval.report.page.page_tables import interval, signed
+
+_MARKS = {"within": "✅", "negligible": "✅", "better": "✅", "worse": "❌", "inconclusive": "❔"}
+_REFERENCES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_[]|~#"}
+_COLUMNS = ("arm", "runs", "FID@n", "judged", "difference", "interval", "verdict", "images/s", "peak memory")
+
+
+def render_markdown(report: dict[str, Any]) -> str:
+    """Return the verdicts and a table of the arms as GitHub-flavoured Markdown.
+
+    Text of the report is escaped: it appears as it is, and makes no cell, tag or link.
+
+    Parameters
+    ----------
+    report : dict
+        `report.json`.
+    """
+    verdicts = {entry["arm"]: entry for entry in report["verdicts"]}
+    lines = [f"### Does reduced precision hurt? {_text(report['name'])}", ""]
+    lines += [f"* {_MARKS[entry['verdict']]} {_text(entry['sentence'])}" for entry in report["verdicts"]]
+    lines += ["", _row(_COLUMNS), _row(["---"] * len(_COLUMNS))]
+    for arm in report["what_was_run"]["arms"]:
+        lines.append(_row([_text(cell) for cell in _cells(report, arm["name"], verdicts.get(arm["name"]))]))
+    failed = [run for run in report["runs"] if run["status"] != "finished"]
+    if failed:
+        lines += ["", *(f"* {_text(run['name'])} failed: {_text(run['why'] or run['status'])}" for run in failed)]
+    if str(report["what_was_run"]["device"]).startswith("cpu"):
+        lines += ["", "Made on a CPU, which emulates reduced precision: the speed says nothing about a GPU."]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(report: dict[str, Any], arm: str, entry: dict[str, Any] | None) -> list[str]:
+    runs = [run for run in report["runs"] if run["arm"] == arm and not run["repeat"]]
+    speeds = [report["speed"]["runs"][run["name"]] for run in runs]
+    fids = [run["fid"] for run in runs if run["fid"] is not None]
+    rates = [each["images_per_second"] for each in speeds if each["images_per_second"] is not None]
+    peaks = [each["peak_memory_bytes"] for each in speeds if each["peak_memory_bytes"] is not None]
+    finished = sum(run["status"] == "finished" for run in runs)
+    judged = entry is not None and entry["estimate"] is not None
+    return [
+        arm,
+        str(len(runs)) if finished == len(runs) else f"{finished} of {len(runs)}",
+        f"{statistics.mean(fids):.3f}" if fids else "-",
+        f"d{entry['statistic']}" if entry is not None and judged else "-",
+        signed(entry["estimate"]) if entry is not None and judged else "-",
+        interval(entry["interval"]) if entry is not None and judged else "-",
+        "baseline" if entry is None else entry["verdict"],
+        f"{statistics.median(rates):.3g}" if rates else "-",
+        f"{max(peaks) / 2**30:.2f} GiB" if peaks else "-",
+    ]
+
+
+def _row(cells: Any) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _text(text: str) -> str:
+    # All marks in one pass: a reference such as &#95; holds a mark itself.
+    return html.escape(" ".join(str(text).split()), quote=False).translate(_REFERENCES)

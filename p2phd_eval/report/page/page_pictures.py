@@ -1,0 +1,152 @@
+"""The pictures of a study's page: for some label maps the photo, what every arm made, and how they differ."""
+
+from __future__ import annotations
+
+import base64
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.pictures import difference_column, evenly_spaced, label_colours
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.images.sources.source import ImageSource
+
+_WIDEST = 512  # pixels of an embedded picture
+_SMALL = 48 << 10  # bytes of a PNG up to which a picture is embedded without loss
+_ROWS = 12
+_COMMON = "fp32"  # the precision in which every run generated
+
+
+@dataclass(frozen=True, kw_only=True)
+class Picture:
+    """One picture of a row."""
+
+    name: str  # what it shows
+    uri: str  # a data URI
+    selectable: bool  # whether the slider may show it
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureRow:
+    """The pictures of one label map."""
+
+    id: str
+    influence: float | None  # on dFID of the first candidate
+    pictures: tuple[Picture, ...]
+
+
+def picture_rows(report: dict[str, Any], folder: Path) -> list[PictureRow]:
+    """Return the label maps that a reader should see: by their influence on dFID, the worst for the candidate first.
+
+    Parameters
+    ----------
+    report : dict
+        `report.json`.
+    folder : Path
+        The study folder.
+
+    Returns
+    -------
+    list of PictureRow
+        Empty where no run finished.
+
+    Raises
+    ------
+    InputError
+        If an image is missing or cannot be read.
+    """
+    shown = _first_runs(report)
+    if not shown:
+        return []
+    arms = [(name, open_source(folder / samples)) for name, samples in shown]
+    photos, labels = (open_source(_path(folder, report["pictures"][key])) for key in ("photos", "labels"))
+    rows = []
+    for id_, influence in _chosen(report, arms[0][1]):
+        tiles = [
+            _label(labels, id_, report["pictures"]["label_nc"]),
+            _pixels(photos, id_),
+            *(_pixels(source, id_) for _, source in arms),
+        ]
+        names = ["label map", "photo", *(name for name, _ in arms)]
+        differences = []
+        for k in range(3, len(tiles)):
+            pair = [tiles[2], tiles[k]]
+            caption = difference_column([pair], [names[2], names[k]], 1, 0)[2:]
+            differences += [(name, pair[2]) for name in caption]
+        pictures = [
+            Picture(name=name, uri=_uri(tile), selectable=position > 0)
+            for position, (name, tile) in enumerate(zip(names, tiles, strict=True))
+        ]
+        pictures += [Picture(name=name, uri=_uri(tile), selectable=False) for name, tile in differences]
+        rows.append(PictureRow(id=id_, influence=influence, pictures=tuple(pictures)))
+    return rows
+
+
+def _first_runs(report: dict[str, Any]) -> list[tuple[str, str]]:
+    """Of each arm its first finished run: name and samples."""
+    found: dict[str, str] = {}
+    for run in report["runs"]:
+        if run["status"] == "finished" and not run["repeat"]:
+            found.setdefault(run["arm"], run["samples"][_COMMON])
+    return list(found.items())
+
+
+def _chosen(report: dict[str, Any], samples: ImageSource) -> list[tuple[str, float | None]]:
+    training = report["comparisons"]["training"]
+    explanation = None if training is None else training["candidates"][0]["explanation"]
+    if not explanation or not (explanation["upward"] or explanation["downward"]):
+        return [(samples.ids[i], None) for i in evenly_spaced(len(samples), _ROWS)]
+    # Both lists begin with their strongest, so the last of the second one is the mildest of those that speak for it.
+    ordered = [*explanation["upward"], *reversed(explanation["downward"])]
+    if len(ordered) > _ROWS:
+        ordered = ordered[: _ROWS - 4] + ordered[-4:]
+    return [(each["id"], each["influence"]) for each in ordered]
+
+
+def _path(folder: Path, path: str) -> Path:
+    return Path(path) if Path(path).is_absolute() else folder / path
+
+
+def _index(source: ImageSource, id_: str) -> int:
+    try:
+        return source.ids.index(id_)
+    except ValueError:
+        raise InputError(
+            source.name,
+            expected=f"an image of the label map {id_!r}, which the report shows",
+            found=f"{len(source)} images, and none of that name",
+            fix="Put it back, or delete the folder and continue the study.",
+        ) from None
+
+
+def _pixels(source: ImageSource, id_: str) -> npt.NDArray[np.uint8]:
+    return source.load(_index(source, id_)).pixels
+
+
+def _label(source: ImageSource, id_: str, label_nc: int) -> npt.NDArray[np.uint8]:
+    stored = source.load_stored(_index(source, id_))
+    # The colour of a class does not depend on how many there are.
+    return label_colours(stored, max(label_nc, int(stored.max()) + 1)) if stored.ndim == 2 else stored
+
+
+def _uri(pixels: npt.NDArray[np.uint8]) -> str:
+    image = Image.fromarray(pixels)
+    if image.width > _WIDEST:
+        image = image.resize((_WIDEST, round(image.height * _WIDEST / image.width)), Image.Resampling.LANCZOS)
+    # Label maps are small as PNG at any size, and their edges stay sharp.
+    kind, content = "png", _encoded(image, format="PNG", optimize=True)
+    if len(content) > _SMALL:
+        kind, content = "webp", _encoded(image, format="WEBP", quality=90, method=4)
+    return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def _encoded(image: Image.Image, **how: Any) -> bytes:
+    stream = io.BytesIO()
+    image.save(stream, **how)
+    return stream.getvalue()

@@ -1,0 +1,103 @@
+"""The report of a study as one HTML file that opens from the disk and needs nothing else."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from p2phd_eval.report.page.page_pictures import picture_rows
+from p2phd_eval.report.page.page_tables import (
+    bias_rows,
+    difference_rows,
+    memory_shares,
+    quality_tables,
+    run_rows,
+    signed,
+    speed_rows,
+)
+from p2phd_eval.report.page.plots import curves_plot, forest_plot, runs_plot, scaler_plot
+
+_WORDS = {
+    "within": ("✓", "within the error range"),
+    "negligible": ("✓", "detectable, but negligible"),
+    "better": ("↑", "better"),
+    "worse": ("↓", "worse"),
+    "inconclusive": ("?", "inconclusive"),
+}
+_SCOPES = {
+    "A": "Scope A: these checkpoints, images random",
+    "B": "Scope B: the recipes, images and training seeds random",
+}
+
+
+def render_page(report: dict[str, Any], folder: Path) -> str:
+    """Return the page of a study.
+
+    All text of the report is escaped; the style, the script and the plots are the package's own. The same report and
+    images give the same bytes. Measured times stand in the section "speed" alone.
+
+    Parameters
+    ----------
+    report : dict
+        `report.json`.
+    folder : Path
+        The study folder, from which samples are read.
+
+    Returns
+    -------
+    str
+        HTML, to be written as UTF-8.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read.
+    """
+    environment = Environment(
+        loader=PackageLoader("p2phd_eval.report.page.report_page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["signed"] = signed
+    training = report["comparisons"]["training"]
+    pictures = picture_rows(report, folder)
+    return environment.get_template("report.html.j2").render(
+        report=report,
+        baseline=report["what_was_run"]["arms"][0]["name"],
+        words=_WORDS,
+        scopes=_SCOPES,
+        training=training,
+        explanations=[] if training is None else training["candidates"],
+        forests=[forest_plot(report, statistic) for statistic in ("FID", "KID")],
+        runs_plot=runs_plot(report),
+        curves_plot=curves_plot(report),
+        scaler_plot=scaler_plot(report),
+        differences=difference_rows(report),
+        speed=speed_rows(report),
+        ratios=_ratios(report),
+        memory=memory_shares(report),
+        on_cpu=str(report["what_was_run"]["device"]).startswith("cpu"),
+        bias=bias_rows(report),
+        quality=quality_tables(report["quality"]),
+        runs=run_rows(report),
+        pictures=pictures,
+        config=json.dumps(report["what_was_run"]["config"], indent=2),
+        style=Markup(_template("report.css")),
+        script=Markup(_template("report.js")),
+    )
+
+
+def _ratios(report: dict[str, Any]) -> list[dict[str, Any]]:
+    bench = report["speed"]["bench"]
+    return [] if bench is None else list(bench["ratios"])
+
+
+def _template(name: str) -> str:
+    return (files("p2phd_eval.report.page.report_page") / "templates" / name).read_text(encoding="utf-8")

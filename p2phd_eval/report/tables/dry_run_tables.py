@@ -1,0 +1,79 @@
+"""What a training would be, as tables and as a document."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.generators.training.estimate import Estimate
+from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.documents import document
+
+_NETWORKS = {"G": "generator", "D": "discriminators", "E": "encoder", "VGG": "VGG19 (not trained)"}
+
+
+def dry_run_tables(config: TrainConfig, estimate: Estimate, *, n_samples: int) -> list[ResultTable]:
+    """Return the tables of configuration, schedule, networks and memory; `n_samples` is the size of the data set."""
+    width, height = estimate.size
+    steps = n_samples // config.batch_size
+    return [
+        ResultTable(title="Configuration", columns=("setting", "value"), rows=tuple(_settings(config.to_dict()))),
+        ResultTable(
+            title="Schedule",
+            columns=("quantity", "value"),
+            rows=(
+                ("training samples", f"{n_samples}"),
+                ("steps an epoch", f"{steps}"),
+                ("epochs", f"{config.epochs} at the constant rate, {config.epochs_decay} of decay"),
+                ("steps", f"{steps * config.total_epochs}"),
+            ),
+        ),
+        ResultTable(
+            title="Networks",
+            columns=("network", "parameters"),
+            rows=tuple((_NETWORKS[name], f"{count:,}") for name, count in estimate.parameters.items()),
+        ),
+        ResultTable(
+            title=f"Expected memory of a step in {config.precision}, of each rank",
+            columns=("at its peak", "memory"),
+            rows=(
+                ("weights", _memory(estimate.weights)),
+                ("gradients", _memory(estimate.gradients)),
+                ("optimizer state", _memory(estimate.optimizer)),
+                ("activations and the rest", _memory(estimate.activations)),
+                ("total", _memory(estimate.total)),
+            ),
+            notes=(
+                *([] if estimate.gradients else ["The peak comes before there is any gradient of weights."]),
+                f"Images at once: {estimate.samples}, of {width} x {height} pixels. The workspaces of cuDNN, the CUDA "
+                "context and what the allocator keeps beyond come on top.",
+            ),
+        ),
+    ]
+
+
+def dry_run_document(config: TrainConfig, estimate: Estimate, *, n_samples: int) -> dict[str, Any]:
+    """Return the JSON document of a dry run; memory is in bytes."""
+    steps = n_samples // config.batch_size
+    return document(
+        "train-dry-run",
+        config=config.to_dict(),
+        n_samples=n_samples,
+        steps_per_epoch=steps,
+        total_steps=steps * config.total_epochs,
+        estimate={**asdict(estimate), "size": list(estimate.size), "total": estimate.total},
+    )
+
+
+def _settings(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _settings(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", "-" if value is None else str(value)
+
+
+def _memory(n_bytes: int) -> str:
+    return f"{n_bytes / 2**30:.2f} GiB" if n_bytes >= 2**30 else f"{n_bytes / 2**20:.1f} MiB"

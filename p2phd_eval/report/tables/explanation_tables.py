@@ -1,0 +1,182 @@
+"""Where dFID comes from, as tables, as a document and as a strip of pictures."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.pictures import difference_column, label_colours, picture_grid
+from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.report.console import ResultTable
+from p2phd_eval.stats.verdicts.explanation import ClassPart, ClusterPart, Explanation, ImageInfluence
+
+_MOST_ROWS = 16  # of a table of clusters or classes
+
+
+def explanation_tables(explanation: Explanation, name: str) -> list[ResultTable]:
+    """Return the tables of parts, of images, of clusters and of classes, as far as there are any.
+
+    Parameters
+    ----------
+    explanation : Explanation
+    name : str
+        Of the candidate.
+    """
+    tables = [_parts_table(explanation, name)]
+    if explanation.upward or explanation.downward:
+        tables.append(_images_table(explanation, name))
+    if explanation.clusters:
+        tables.append(_clusters_table(explanation.clusters, name))
+    if explanation.classes:
+        tables.append(_classes_table(explanation.classes, name))
+    return tables
+
+
+def explanation_document(explanation: Explanation) -> dict[str, Any]:
+    """Return the explanation as JSON values, a part of the document of a comparison."""
+    return dataclasses.asdict(explanation)
+
+
+def influence_strip(
+    images: Sequence[ImageInfluence], sources: Sequence[ImageSource], names: Sequence[str], labels: ImageSource | None
+) -> npt.NDArray[np.uint8]:
+    """Draw images side by side, a row for each label map, with its id and its influence above it.
+
+    Parameters
+    ----------
+    images : sequence of ImageInfluence
+        The rows, such as `Explanation.upward`; at least one.
+    sources : sequence of ImageSource
+        Real, baseline and candidate: one run of each.
+    names : sequence of str
+        A caption for each.
+    labels : ImageSource or None
+        Label maps, drawn in colours, or the photos that took their place; None: no such column.
+
+    Returns
+    -------
+    ndarray of uint8, shape (H, W, 3)
+        Columns: label map, the sources, and the amplified difference of candidate and baseline.
+
+    Raises
+    ------
+    InputError
+        If there are no images to draw, or one is missing in a source or cannot be read.
+    """
+    if not images:
+        raise InputError("picture of influences", expected="at least one image", found="none that changes dFID")
+    shown = list(sources) if labels is None else [labels, *sources]
+    captions = list(names) if labels is None else ["label map", *names]
+    places = [{image: index for index, image in enumerate(source.ids)} for source in shown]
+    rows = []
+    for image in images:
+        for source, place in zip(shown, places, strict=True):
+            if image.id not in place:
+                raise InputError(source.name, expected=f"an image with the id {image.id!r}", found="none")
+        rows.append(
+            [
+                _coloured(source.load_stored(place[image.id]))
+                if source is labels
+                else source.load(place[image.id]).pixels
+                for source, place in zip(shown, places, strict=True)
+            ]
+        )
+    captions = difference_column(rows, captions, len(shown) - 1, len(shown) - 2)
+    return picture_grid(rows, captions, [f"{image.id}   {image.influence:+.3g}" for image in images])
+
+
+def _coloured(stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    # The colour of a class does not depend on how many there are.
+    return label_colours(stored, int(stored.max()) + 1) if stored.ndim == 2 else stored
+
+
+def _parts_table(explanation: Explanation, name: str) -> ResultTable:
+    return ResultTable(
+        title=f"Where dFID@n of {name} comes from: {explanation.dfid:+.3f}",
+        columns=("part", "difference", "SE"),
+        rows=(
+            ("means", f"{explanation.mean_part:+.3f}", f"{explanation.mean_part_se:.3f}"),
+            ("covariances", f"{explanation.covariance_part:+.3f}", f"{explanation.covariance_part_se:.3f}"),
+        ),
+        notes=(
+            "Means: the average image drifts away from the real one. Covariances: spread and variety differ.",
+            "Both are at n, biased as dFID@n is; SE: images random.",
+        ),
+    )
+
+
+def _images_table(explanation: Explanation, name: str) -> ResultTable:
+    images = (*explanation.upward, *explanation.downward)
+    return ResultTable(
+        title=f"Label maps with the largest influence on dFID of {name}",
+        columns=("label map", "influence", "contribution"),
+        rows=tuple((image.id, f"{image.influence:+.3g}", f"{image.contribution:+.3g}") for image in images),
+        notes=(
+            "Influence: the change of dFID from having drawn this label map, to first order. Above 0: it speaks "
+            "against the candidate.",
+            "Contribution: its term in dFID; over all label maps the contributions sum to dFID, the influences to 0.",
+        ),
+        styles=("red",) * len(explanation.upward) + ("cyan",) * len(explanation.downward),
+    )
+
+
+def _clusters_table(clusters: Sequence[ClusterPart], name: str) -> ResultTable:
+    shown, notes = _ends(clusters, "clusters")
+    return ResultTable(
+        title=f"dFID of {name} by cluster",
+        columns=("cluster", "images", "share", "contribution", "change without it"),
+        rows=tuple(
+            (
+                part.name,
+                str(part.images),
+                f"{part.share:.1%}",
+                f"{part.contribution:+.3f}",
+                f"{part.change_without:+.3f}",
+            )
+            for part in shown
+        ),
+        notes=(
+            "The contributions sum to dFID. Last column: what leaving the cluster out would change, to first order.",
+            *notes,
+        ),
+    )
+
+
+def _classes_table(classes: Sequence[ClassPart], name: str) -> ResultTable:
+    shown, notes = _ends(classes, "classes")
+    return ResultTable(
+        title=f"dFID of {name} by class of the label maps",
+        columns=("class", "share of pixels", "contribution (pro rata)", "rank correlation", "p (Holm)"),
+        rows=tuple(
+            (
+                part.name,
+                f"{part.share:.1%}",
+                f"{part.contribution:+.3f}",
+                "-" if part.correlation is None else f"{part.correlation:+.2f}",
+                "-" if part.p_holm is None else f"{part.p_holm:.3g}",
+            )
+            for part in shown
+        ),
+        notes=(
+            "Pro rata: each image's contribution, divided among its classes by their pixels; they sum to dFID. That "
+            "is bookkeeping, not cause.",
+            "Rank correlation: of a class's share with the influence over the label maps, a hint where the effect "
+            "lives. Above 0: dFID comes from label maps with much of it. Shares sum to 1, so one class's excess is "
+            "another's lack.",
+            *notes,
+        ),
+    )
+
+
+def _ends(parts: Sequence[ClusterPart] | Sequence[ClassPart], what: str) -> tuple[Sequence[Any], tuple[str, ...]]:
+    """The first and the last of many rows, and a note of how many are left out."""
+    if len(parts) <= _MOST_ROWS:
+        return parts, ()
+    half = _MOST_ROWS // 2
+    hidden = len(parts) - 2 * half
+    return (*parts[:half], *parts[-half:]), (f"{hidden} {what} between these are in the JSON document.",)

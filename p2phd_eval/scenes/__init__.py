@@ -1,0 +1,1 @@
+"""Procedural street scenes: a data set without a download."""

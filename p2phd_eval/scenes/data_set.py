@@ -1,0 +1,145 @@
+"""Procedural street scenes: labels, instances and photos from a seed, for demonstrations and tests.
+
+No scene is read from anywhere. A photo depends on its label map in ways that a generator can learn (a colour and
+a texture for each class, shading inside objects, perspective), while season, light and colours vary.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import write_json
+from p2phd_eval.images.names import write_png
+from p2phd_eval.scenes.canvas import Canvas, Label
+from p2phd_eval.scenes.street import draw_camera, draw_light, draw_street, paint_street
+
+CLASSES: tuple[str, ...] = tuple(label.name.lower().replace("_", " ") for label in Label)
+"""Names of the classes by label id."""
+
+_PART = ".part"
+_MIN_SIDE = 32  # pixels; below this most objects vanish
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Scene:
+    """One street scene; the three arrays are aligned pixel by pixel.
+
+    Instances are numbered as in Cityscapes: `label * 1000 + k` for things that can be counted (people, cars,
+    buses), `label` alone for everything else.
+    """
+
+    label: npt.NDArray[np.uint8]  # (h, w), an index into CLASSES
+    instance: npt.NDArray[np.uint16]  # (h, w)
+    photo: npt.NDArray[np.uint8]  # (h, w, 3), RGB
+
+
+def render_scene(seed: int, *, width: int, height: int) -> Scene:
+    """Draw the street scene of a seed.
+
+    The same seed and size give the same bytes; the same seed at another size gives the same scene, scaled.
+
+    Parameters
+    ----------
+    seed : int
+        At least 0.
+    width, height : int
+        Size in pixels, at least 32 each.
+
+    Returns
+    -------
+    Scene
+
+    Raises
+    ------
+    InputError
+        If the seed is negative or a side is too small.
+    """
+    _check_seed_and_size(seed, width, height)
+    # Separate streams: the number of pixels must not change what is drawn.
+    layout, textures, sensor = (np.random.default_rng([stream, seed]) for stream in range(3))
+    street = draw_street(layout)
+    camera = draw_camera(layout, street)
+    canvas = Canvas(width=width, height=height, camera=camera, light=draw_light(layout))
+    paint_street(canvas, layout, street)
+    label, instance, photo = canvas.develop(textures, sensor)
+    return Scene(label=label, instance=instance, photo=photo)
+
+
+def write_dataset(
+    out: Path,
+    *,
+    n_train: int,
+    n_test: int,
+    width: int,
+    height: int,
+    seed: int,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Write scenes as pix2pixHD lays out Cityscapes, with `classes.json` beside them.
+
+    The folders are `train_label`, `train_inst`, `train_img` and the same for `test`; the three files of a scene
+    share their name, `scene_000000.png` and so on. Training and test scenes never share a seed, nor do the
+    scenes of two dataset seeds, and a larger dataset begins with the scenes of a smaller one.
+
+    Parameters
+    ----------
+    out : Path
+        A folder that does not exist yet, or an empty one.
+    n_train, n_test : int
+        Number of scenes; at least 1 and 0.
+    width, height : int
+        Size in pixels, at least 32 each.
+    seed : int
+        Of the dataset, at least 0.
+    on_progress : callable, optional
+        Called with (scenes done, scenes in all).
+
+    Raises
+    ------
+    InputError
+        If a number is out of range, or `out` is a file or holds anything.
+    """
+    for name, count, least in (("n_train", n_train, 1), ("n_test", n_test, 0)):
+        if count < least:
+            raise InputError(name, expected=f"at least {least}", found=str(count))
+    _check_seed_and_size(seed, width, height)
+    part = out / _PART
+    if out.exists() and (not out.is_dir() or any(path != part for path in out.iterdir())):
+        raise InputError(
+            str(out),
+            expected="a new or empty folder",
+            found="a folder that holds files" if out.is_dir() else "a file",
+            fix="Name another folder, or delete this one first.",
+        )
+    # Drawn in a hidden folder and moved up when whole; what an interrupted call left is drawn anew.
+    shutil.rmtree(part, ignore_errors=True)
+    jobs = [("train", i) for i in range(n_train)] + [("test", i) for i in range(n_test)]
+    for done, (split, index) in enumerate(jobs, start=1):
+        scene = render_scene(_scene_seed(seed, split, index), width=width, height=height)
+        for kind, pixels in (("label", scene.label), ("inst", scene.instance), ("img", scene.photo)):
+            write_png(part / f"{split}_{kind}" / f"scene_{index:06d}.png", pixels)
+        if on_progress is not None:
+            on_progress(done, len(jobs))
+    write_json(part / "classes.json", {"label_nc": len(CLASSES), "classes": list(CLASSES)})
+    # classes.json last, so that its presence says that the dataset is whole.
+    for path in sorted(part.iterdir(), key=lambda path: path.is_file()):
+        path.replace(out / path.name)
+    part.rmdir()
+
+
+def _check_seed_and_size(seed: int, width: int, height: int) -> None:
+    for name, value, least in (("seed", seed, 0), ("width", width, _MIN_SIDE), ("height", height, _MIN_SIDE)):
+        if value < least:
+            raise InputError(name, expected=f"at least {least}", found=str(value))
+
+
+def _scene_seed(seed: int, split: str, index: int) -> int:
+    # One bit for the split and 32 for the index: no two scenes of any datasets meet.
+    return (seed << 33) | (index << 1) | (split == "test")

@@ -1,0 +1,254 @@
+"""Number, mean and covariance of a set of features, in float64, of streams too, and mergeable."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.stats.distances.shifted_sums import ShiftedSums, Sums
+
+#: Rows that are widened to float64 and summed at a time: 16 MiB at d = 2048, however many images there are.
+BLOCK_ROWS = 1024
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Moments:
+    """Sample moments of features."""
+
+    n: int | None  # number of images; None where a file of another tool does not say
+    mean: npt.NDArray[np.float64]  # (d,)
+    covariance: npt.NDArray[np.float64]  # (d, d), symmetric, divided by n - ddof
+    ddof: int = 1
+
+
+def as_features(array: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
+    """Check a set of features and widen it to float64.
+
+    Parameters
+    ----------
+    array : array_like of real numbers, shape (n, d)
+        One row an image, n >= 2 and d >= 1.
+    name : str
+        What the set is called in an error, such as "real".
+
+    Returns
+    -------
+    ndarray of float64, shape (n, d)
+        The input itself where it is float64 already; never write to it.
+
+    Raises
+    ------
+    InputError
+        If the array is not 2-D, not real, has fewer than two rows, no columns, or a NaN or infinite value.
+    """
+    return np.asarray(checked_features(array, name), dtype=np.float64)
+
+
+def checked_features(array: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
+    """Check a set of features as `as_features` does, but leave its dtype as it is (no copy)."""
+    where = f"{name} features"
+    values = _rows(array, where)
+    if len(values) < 2:
+        raise _too_few(len(values), where)
+    _require_finite(values, where)
+    return values
+
+
+def require_equal_dims(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> None:
+    """Raise InputError unless two arrays have the same number of features (the size of their last axis)."""
+    if a.shape[-1] != b.shape[-1]:
+        raise InputError(
+            "features",
+            expected="the same number of features an image in both sets",
+            found=f"{a.shape[-1]} and {b.shape[-1]}",
+            fix="Extract both sets with the same network and layer.",
+        )
+
+
+class MomentAccumulator:
+    """Moments of a stream of features, in memory that does not grow with it: about 3 d^2 + 2048 d doubles.
+
+    Rows are summed in blocks of `BLOCK_ROWS`, counted from the first row of the stream, so the result is the same
+    to the bit however the rows are dealt out over calls of `update`.
+
+    The sums are about a fixed point, the mean of the first block. That bounds what is lost where the sums are brought
+    to the mean: with m = `BLOCK_ROWS`, the squared distance of any such point from the mean is at most n / m times
+    the variance in its direction, so that the relative error is about n / m times float64's, 2e-13 for a million rows,
+    even if the features drift.
+
+    Parameters
+    ----------
+    sums : callable
+        Makes the sums, given the first rows [k, d]; see `p2phd_eval.features.device_moments` for those of a GPU.
+
+    References
+    ----------
+    Chan, Golub and LeVeque (1983), "Algorithms for computing the sample variance", section 3 (shifted data).
+    """
+
+    def __init__(self, sums: Callable[[npt.NDArray[np.float64]], Sums] = ShiftedSums) -> None:
+        self.n = 0  # rows so far
+        self._new_sums = sums
+        self._block: npt.NDArray[np.float64] | None = None  # (BLOCK_ROWS, d), its first n % BLOCK_ROWS rows in use
+        self._sums: Sums | None = None  # of all full blocks
+
+    def update(self, rows: npt.ArrayLike) -> None:
+        """Add rows.
+
+        Parameters
+        ----------
+        rows : array_like, shape (k, d)
+            One row an image, any real dtype, k >= 0. Of a memory-mapped array no more than a block is read at a time.
+
+        Raises
+        ------
+        InputError
+            If the array is not 2-D or not real, differs from the rows before in d, or has a NaN or infinite value.
+            Nothing of it is then added.
+        """
+        values = _rows(rows, "the features")
+        if self._block is None:
+            self._block = np.empty((BLOCK_ROWS, values.shape[1]))
+        require_equal_dims(self._block, values)
+        _require_finite(values, "the features", self.n)
+        while len(values):
+            used = self.n % BLOCK_ROWS
+            taken = min(len(values), BLOCK_ROWS - used)
+            self._block[used : used + taken] = values[:taken]
+            values = values[taken:]
+            self.n += taken
+            if used + taken == BLOCK_ROWS:
+                self._sums = self._sums or self._new_sums(self._block)
+                self._sums.add(self._block)
+
+    def result(self) -> Moments:
+        """Return the moments of all rows so far; more may follow.
+
+        Returns
+        -------
+        Moments
+            With ddof = 1.
+
+        Raises
+        ------
+        InputError
+            If there were fewer than two rows.
+        """
+        if self._block is None or self.n < 2:
+            raise _too_few(self.n, "the features")
+        rest = self._block[: self.n % BLOCK_ROWS]
+        sums = self._new_sums(rest) if self._sums is None else copy.deepcopy(self._sums)
+        sums.add(rest.copy())
+        mean, covariance = sums.mean_and_covariance(self.n)
+        return Moments(n=self.n, mean=mean, covariance=covariance)
+
+
+def moments(features: npt.ArrayLike) -> Moments:
+    """Mean and unbiased covariance of features in float64, to the bit those of a `MomentAccumulator`.
+
+    Parameters
+    ----------
+    features : array_like, shape (n, d)
+        One row an image, any real dtype, n >= 2.
+
+    Returns
+    -------
+    Moments
+        With ddof = 1.
+
+    Raises
+    ------
+    InputError
+        If the features cannot be used; see `as_features`.
+    """
+    accumulator = MomentAccumulator()
+    accumulator.update(features)
+    return accumulator.result()
+
+
+def merge_moments(a: Moments, b: Moments) -> Moments:
+    """Moments of two disjoint sets together, from the moments of each.
+
+    Parameters
+    ----------
+    a, b : Moments
+        Of the same d and ddof, with known n.
+
+    Returns
+    -------
+    Moments
+        Of all `a.n + b.n` images.
+
+    Raises
+    ------
+    InputError
+        If d or ddof differ, or an n is not known.
+
+    References
+    ----------
+    Chan, Golub and LeVeque (1979), "Updating formulae and a pairwise algorithm for computing sample
+    variances", eq. 2.1.
+    """
+    require_equal_dims(a.mean, b.mean)
+    require_equal_ddof(a, b)
+    if a.n is None or b.n is None:
+        raise InputError(
+            "moments",
+            expected="the number of images of both parts",
+            found="moments that do not say of how many images they are",
+            fix="Compute the moments again from the images or features.",
+        )
+    n = a.n + b.n
+    step = b.mean - a.mean
+    scatter = (a.n - a.ddof) * a.covariance + (b.n - b.ddof) * b.covariance
+    scatter += np.outer(step, step * (a.n * b.n / n))
+    return Moments(n=n, mean=a.mean + step * (b.n / n), covariance=scatter / (n - a.ddof), ddof=a.ddof)
+
+
+def require_equal_ddof(a: Moments, b: Moments) -> None:
+    """Raise InputError unless both covariances were divided by n - ddof with the same ddof."""
+    if a.ddof != b.ddof:
+        raise InputError(
+            "moments",
+            expected="covariances with the same ddof",
+            found=f"ddof {a.ddof} and {b.ddof}",
+            fix="Multiply one covariance by (n - its ddof) / (n - the other ddof).",
+        )
+
+
+def _rows(array: npt.ArrayLike, where: str) -> npt.NDArray[Any]:
+    values = np.asarray(array)
+    if values.ndim != 2 or values.shape[1] < 1 or values.dtype.kind not in "fiu":
+        raise InputError(
+            where,
+            expected="a 2-D array of real numbers, one row an image",
+            found=f"shape {values.shape} of {values.dtype}",
+        )
+    return values
+
+
+def _require_finite(values: npt.NDArray[Any], where: str, first_row: int = 0) -> None:
+    for start in range(0, len(values), BLOCK_ROWS):
+        bad = np.flatnonzero(~np.isfinite(values[start : start + BLOCK_ROWS]).all(axis=1))
+        if len(bad):
+            raise InputError(
+                where,
+                expected="finite numbers",
+                found=f"NaN or infinity in row {first_row + start + bad[0]} (rows count from 0)",
+                fix="Extract the features again; if it stays, that image or the network's weights are damaged.",
+            )
+
+
+def _too_few(n: int, where: str) -> InputError:
+    return InputError(
+        where,
+        expected="at least 2 images",
+        found=f"{n} (one image has no covariance)",
+        fix="Give more images.",
+    )

@@ -1,0 +1,181 @@
+"""From FIDs at n to an interval for the FID of the distributions, or to the reason why there is none."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.stats.design import SamplingDesign, StandardError, require_pairs
+from p2phd_eval.stats.distances.moments import as_features
+from p2phd_eval.stats.errors.extrapolation import FLAT_SLOPE, HalfSampleRichardson, HalfSamples, half_samples
+from p2phd_eval.stats.errors.influence import FidInfluence
+from p2phd_eval.stats.verdicts.equivalence import require_confidence, t_interval
+
+# Of the standard error. `benchmarks/coverage.py` shows that intervals cover up to it.
+RESIDUAL_LIMIT = 0.4
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PopulationEstimate:
+    """A FID, or a difference of FIDs, of the distributions behind the images, not of n of them."""
+
+    value: float  # half-sample Richardson centre
+    error: StandardError  # of `value`: its sampling error and the bias that may be left, in one
+    sampling_error: StandardError  # of `value`, from the influences on it
+    richardson: HalfSampleRichardson  # with the slope ratio and the residual bias
+    bias_gap: float  # |value - value at n| / sampling error
+    refusal: str  # why `value` is not to be believed, and what it would take; empty where it is
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class FIDInterval:
+    """One FID at n, and the interval of the distributions' FID where it can be had."""
+
+    fid: float  # FID@n, biased upward
+    standard_error: StandardError  # of FID@n (influence function)
+    population: PopulationEstimate  # with the reason where the interval is refused
+    confidence: float
+    interval: tuple[float, float] | None  # of the distributions' FID; None where it is refused
+
+
+def fid_interval(
+    real: npt.ArrayLike,
+    fake: npt.ArrayLike,
+    *,
+    paired: bool,
+    clusters: npt.ArrayLike | None = None,
+    confidence: float = 0.95,
+    rng: np.random.Generator | int | None = None,
+    on_progress: Callable[[int, int], None] | None = None,
+) -> FIDInterval:
+    """Interval for the FID of two distributions from n images of each.
+
+    FID@n is biased upward by an amount that depends on the generator, so no interval around it covers. The centre is
+    the half-sample Richardson extrapolation of 10 complementary splits. Its standard error is that of its own
+    influence function, and the bias that the extrapolation may have left (see `HalfSamples.contrast`) counts as a
+    further, independent error, as for systematic errors in the GUM. Where that bias exceeds 0.4
+    standard errors, or has no bound, the interval is refused.
+
+    Parameters
+    ----------
+    real : array_like, shape (n_r, d)
+        Features of the real images, n_r >= 8.
+    fake : array_like, shape (n_g, d)
+        Features of the generated images, n_g >= 8.
+    paired : bool
+        Whether real image i and generated image i share a label map (n_r = n_g).
+    clusters : array_like, shape (n,), optional
+        Of pairs: any label of the cluster, such as the city, of each.
+    confidence : float
+        Of the interval, in (0.5, 1).
+    rng : numpy.random.Generator or int, optional
+        Source of the splits, or its seed; by default 0.
+    on_progress : callable, optional
+        Called with (FIDs done, FIDs).
+
+    Returns
+    -------
+    FIDInterval
+
+    Raises
+    ------
+    InputError
+        If a set cannot be used or holds fewer than 8 images (or clusters), the two do not fit each other, or the
+        confidence is not in (0.5, 1).
+
+    References
+    ----------
+    Bińkowski et al. (2018), appendix D.2 (the bias); JCGM 100:2008, "Guide to the expression of uncertainty in
+    measurement", 4.3 (systematic errors).
+    """
+    require_confidence(confidence)
+    sets = [as_features(real, "real"), as_features(fake, "generated")]
+    if paired:
+        require_pairs(*map(len, sets))
+        design = SamplingDesign.paired(len(sets[0]), 2, clusters)
+    else:
+        if clusters is not None:
+            raise InputError("clusters", expected="pairs, each of one cluster", found="independent sets")
+        design = SamplingDesign.independent([len(each) for each in sets])
+    rng = np.random.default_rng(0 if rng is None else rng)
+    samples = half_samples(sets, design, rng=rng, on_progress=on_progress)
+    return interval_of(samples, design, confidence)
+
+
+def interval_of(samples: HalfSamples, design: SamplingDesign, confidence: float) -> FIDInterval:
+    """The interval of the first set's FID; see `fid_interval`."""
+    weights = (1.0,) + (0.0,) * (len(samples.whole) - 1)
+    population = population_estimate(samples, weights, design)
+    interval = None
+    if not population.refusal:
+        interval = t_interval(population.value, population.error, confidence)
+    return FIDInterval(
+        fid=population.richardson.at_n,
+        standard_error=at_n_error(samples.whole, weights, design),
+        population=population,
+        confidence=confidence,
+        interval=interval,
+    )
+
+
+def population_estimate(samples: HalfSamples, weights: Sequence[float], design: SamplingDesign) -> PopulationEstimate:
+    """Extrapolate sum_k weights_k FID(real, set k), with its standard error and its diagnostics.
+
+    Parameters
+    ----------
+    samples : HalfSamples
+    weights : sequence of float
+        One a generated set, such as (1,) for one FID and (-1, 1) for a difference.
+    design : SamplingDesign
+        That of the half samples.
+
+    Returns
+    -------
+    PopulationEstimate
+    """
+    richardson = samples.contrast(weights)
+    sampling = design.standard_error(richardson.influences)
+    residual = richardson.residual_bias
+    error = StandardError(value=math.hypot(sampling.value, residual or 0.0), df=sampling.df)
+    gap = abs(richardson.value - richardson.at_n)
+    return PopulationEstimate(
+        value=richardson.value,
+        error=error,
+        sampling_error=sampling,
+        richardson=richardson,
+        bias_gap=gap / sampling.value if sampling.value else (math.inf if gap else 0.0),
+        refusal=_refusal(richardson, sampling.value, design),
+    )
+
+
+def at_n_error(whole: Sequence[FidInfluence], weights: Sequence[float], design: SamplingDesign) -> StandardError:
+    """Standard error of sum_k weights_k FID@n, from the FIDs' own influence functions."""
+    pairs = list(zip(weights, whole, strict=True))
+    real = np.sum([weight * each.real for weight, each in pairs], axis=0)
+    return design.standard_error((real, *(weight * each.fake for weight, each in pairs)))
+
+
+def _refusal(richardson: HalfSampleRichardson, sampling_error: float, design: SamplingDesign) -> str:
+    residual = richardson.residual_bias
+    if residual is not None and residual <= RESIDUAL_LIMIT * sampling_error:
+        return ""
+    n = min(design.sizes)
+    if residual is None:
+        ratio = f"{richardson.slope_ratio:.2f}"
+        return (
+            f"the bias of the FID falls too slowly with n to be extrapolated (slope ratio {ratio}, about 2 where it "
+            f"can be, below {FLAT_SLOPE} no bound is known). It takes several times the {n} images, or a space of "
+            "fewer features"
+        )
+    # The term left falls as 1/n^2 or faster, the standard error as 1/sqrt(n).
+    factor = (residual / (RESIDUAL_LIMIT * sampling_error)) ** (2 / 3) if sampling_error else math.inf
+    needed = f"about {math.ceil(n * factor)} images" if factor < 20 else f"many times the {n} images"
+    return (
+        f"of the bias the extrapolation may leave {residual:.3g}, more than {RESIDUAL_LIMIT:g} standard errors "
+        f"({sampling_error:.3g}). It takes {needed}, or a space of fewer features"
+    )

@@ -1,0 +1,164 @@
+"""Exact test of exchangeability: may the two images made from one label map be swapped?"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.stats.design import Rows, SamplingDesign
+from p2phd_eval.stats.errors.designed_sets import checked_sets
+from p2phd_eval.stats.errors.kernel_contrast import kernel_swap_terms
+from p2phd_eval.stats.errors.swapped_fid import SwappedFid, seconds_per_swap
+from p2phd_eval.stats.threads import map_in_threads
+
+Progress = Callable[[int, int], None]
+Swaps = npt.NDArray[np.bool_]
+
+_USUAL_SWAPS = {"FID": 1000, "KID": 9999}
+_BUDGET_SECONDS = 45.0  # of the FID swaps, on two cores of the machine that `seconds_per_swap` was measured on
+_BATCH = 256  # swaps drawn at a time
+
+# Statistics this close, relative to the sum of their terms, are equal but for rounding.
+_ROUNDING = 1e-9
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SwapTest:
+    """Are the paired images of two generators exchangeable?"""
+
+    p_value: float  # from 1/(1 + swaps) to 1; two-sided
+    swaps: int  # statistics that the observed one was compared with
+    exhaustive: bool  # whether they are those of all swaps there are
+    statistic: Literal["FID", "KID"]  # whose difference was used
+
+
+def swap_test(
+    real: npt.ArrayLike,
+    baseline: npt.ArrayLike,
+    candidate: npt.ArrayLike,
+    design: SamplingDesign,
+    *,
+    statistic: Literal["FID", "KID"] | None = None,
+    swaps: int | None = None,
+    rng: np.random.Generator,
+    on_progress: Progress | None = None,
+) -> SwapTest:
+    """Test whether baseline and candidate are the same but for chance, by swapping their images of a label map.
+
+    If the two images made from label map i are exchangeable, so that it does not matter which of them is called the
+    baseline's, the observed |D(real, candidate) - D(real, baseline)| is one like any other of those after random
+    swaps, and p is its rank among them. That holds for any n, without any assumption on the features, and although
+    D is biased. Where the images have clusters, all of a cluster are swapped together. The null hypothesis is about
+    these checkpoints; a small p says that they differ, not that they differ by more than a margin.
+
+    Parameters
+    ----------
+    real : array_like, shape (n_r, d)
+        Features of the real images.
+    baseline, candidate : array_like, shape (n, d)
+        Features of the generated images; row i of both comes from one label map.
+    design : SamplingDesign
+        Of the three sets; baseline and candidate in one block, the real images in this or another one.
+    statistic : {"FID", "KID"}, optional
+        The distance D; by default FID, or KID (as a U-statistic) where the swaps' FIDs would take more than 45 seconds
+        on two cores. That follows from the sizes alone.
+    swaps : int, optional
+        How many random swaps, at least 1; by default 1000 for FID, 9999 for KID. All 2^(G - 1) - 1 that change |D - D|
+        where these are not more; G is the number of clusters, or of images without clusters.
+    rng : numpy.random.Generator
+        Source of the swaps: in swap b unit g is swapped where `rng.integers(0, 2, size=(swaps, G), dtype=bool)[b, g]`.
+    on_progress : callable, optional
+        Called with (done, total): swaps for FID, tiles of the kernel matrices for KID.
+
+    Returns
+    -------
+    SwapTest
+        The same on any number of cores.
+
+    Raises
+    ------
+    InputError
+        If a set cannot be used, the sets and the design do not fit each other, baseline and candidate are not in one
+        block, or `swaps` is below 1; with KID, if there are fewer than 3 units.
+
+    Notes
+    -----
+    p = (1 + number of swaps with |T*| >= |T|) / (1 + swaps), which keeps its level exactly with random swaps too.
+    A swap and its complement have the same |T|. Ties count as extreme.
+
+    References
+    ----------
+    Fisher (1935), "The design of experiments", section 21; Phipson and Smyth (2010), "Permutation p-values should
+    never be zero".
+    """
+    values = [np.asarray(each, dtype=np.float64) for each in checked_sets([real, baseline, candidate], design)]
+    unit_of = _units(design)
+    if swaps is not None and swaps < 1:
+        raise InputError("swaps", expected="at least 1 swap", found=str(swaps))
+    units = int(unit_of.max()) + 1
+    if statistic is None:
+        cost = _count(units, swaps, "FID") * seconds_per_swap(len(values[0]), *values[1].shape)
+        statistic = "FID" if cost <= _BUDGET_SECONDS else "KID"
+    count = _count(units, swaps, statistic)
+    exhaustive = count == (1 << (units - 1)) - 1
+    batches = _all_swaps(units) if exhaustive else _random_swaps(units, count, rng)
+    if statistic == "FID":
+        extreme = _extreme_fids(
+            SwappedFid(*values), unit_of, [swap for batch in batches for swap in batch], on_progress
+        )
+    else:
+        terms = kernel_swap_terms(values[0], values[1], values[2], design, on_progress=on_progress)
+        # Where the two images are equal, a swap changes nothing; rounding in the kernel would.
+        terms = np.where((values[1] == values[2]).all(axis=1), 0.0, terms)
+        extreme = _extreme_sums(np.bincount(unit_of, weights=terms).astype(np.float64), batches)
+    return SwapTest(p_value=(1 + extreme) / (1 + count), swaps=count, exhaustive=exhaustive, statistic=statistic)
+
+
+def _units(design: SamplingDesign) -> Rows:
+    """The unit (n,) with which each pair is swapped: its cluster in the block of baseline and candidate."""
+    for block in design.blocks:
+        if {1, 2} <= set(block.sets):
+            return block.cluster_of
+    raise InputError(
+        "swap test",
+        expected="baseline and candidate images from the same label maps",
+        found="sets that were drawn independently",
+        fix="Generate both from the same label maps.",
+    )
+
+
+def _count(units: int, swaps: int | None, statistic: Literal["FID", "KID"]) -> int:
+    return min((1 << (units - 1)) - 1, _USUAL_SWAPS[statistic] if swaps is None else swaps)
+
+
+def _random_swaps(units: int, count: int, rng: np.random.Generator) -> Iterator[Swaps]:
+    for start in range(0, count, _BATCH):
+        yield rng.integers(0, 2, size=(min(_BATCH, count - start), units), dtype=bool)
+
+
+def _all_swaps(units: int) -> Iterator[Swaps]:
+    """Each swap of some units but the last: with that one swapped too, it would be the complement of one of these."""
+    codes = np.arange(1, 1 << (units - 1))
+    for start in range(0, len(codes), _BATCH):
+        yield (codes[start : start + _BATCH, None] >> np.arange(units) & 1).astype(bool)
+
+
+def _extreme_fids(fid: SwappedFid, unit_of: Rows, swaps: list[Swaps], on_progress: Progress | None) -> int:
+    """Number of swaps after which the FIDs differ at least as much as they do without."""
+
+    def difference(swap: Swaps) -> float:
+        return abs(fid.difference(swap[unit_of]))
+
+    smallest = difference(np.zeros(unit_of.max() + 1, dtype=bool)) - _ROUNDING * fid.scale
+    return sum(1 for each in map_in_threads(difference, swaps, True, on_progress) if each >= smallest)
+
+
+def _extreme_sums(terms: npt.NDArray[np.float64], batches: Iterator[Swaps]) -> int:
+    """The same where the difference is the sum of a term a unit, whose sign changes where the unit is swapped."""
+    smallest = abs(terms.sum()) - _ROUNDING * np.abs(terms).sum()
+    return sum(int(np.count_nonzero(np.abs((1.0 - 2.0 * swaps) @ terms) >= smallest)) for swaps in batches)

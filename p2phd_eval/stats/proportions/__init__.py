@@ -1,0 +1,1 @@
+"""Shares of answers: exact binomial tests and what people chose."""

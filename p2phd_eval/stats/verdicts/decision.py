@@ -1,0 +1,126 @@
+"""Which difference is judged, FID's or KID's, with which error and which margin."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from p2phd_eval.stats.design import SamplingDesign, StandardError
+from p2phd_eval.stats.errors.extrapolation import HalfSamples
+from p2phd_eval.stats.errors.influence import FidInfluence
+from p2phd_eval.stats.errors.intervals import PopulationEstimate, at_n_error, population_estimate
+from p2phd_eval.stats.errors.kernel_contrast import KernelContrast
+from p2phd_eval.stats.errors.seeds import recipe_error, seed_permutation_p
+from p2phd_eval.stats.verdicts.equivalence import Difference
+from p2phd_eval.stats.verdicts.margins import Margin, MarginRule, margin_of_fid, margin_of_kid
+from p2phd_eval.stats.verdicts.power import VarianceComponents
+
+Scope = Literal["A", "B"]  # A: these checkpoints, images random; B: the recipes, training seeds random too
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The difference that the verdict is about; positive where the candidate is worse than the baseline."""
+
+    statistic: Literal["FID", "KID"]  # KID where FID cannot be extrapolated
+    why_kid: str  # why FID does not decide, and what it would take; empty where it does
+    difference: Difference  # in units of the statistic
+    margin: Margin  # where its margin comes from
+    components: VarianceComponents  # of the difference, in its units
+    baseline_runs: tuple[FidInfluence, ...]  # FID@n of each run of the baseline, with all images' influences
+    runs: tuple[FidInfluence, ...]  # of each run of the candidate
+    dfid_error: StandardError  # of the difference at n, images random (influence function)
+    population: PopulationEstimate | None  # dFID of the distributions, images random; None below 8 images or clusters
+    kid: KernelContrast  # dKID, images random
+    seed_permutation_p: float | None  # exchangeability of the runs, of the statistic; None in scope A
+
+    @property
+    def baseline_fids(self) -> tuple[float, ...]:
+        """FID@n of each run of the baseline."""
+        return tuple(run.distance.value for run in self.baseline_runs)
+
+    @property
+    def fids(self) -> tuple[float, ...]:
+        """FID@n of each run of the candidate."""
+        return tuple(run.distance.value for run in self.runs)
+
+    @property
+    def dfid(self) -> float:
+        """Mean of the candidate's FID@n minus mean of the baseline's."""
+        return float(np.mean(self.fids) - np.mean(self.baseline_fids))
+
+
+def decide(
+    samples: HalfSamples | None,
+    whole: Sequence[FidInfluence],
+    kid: KernelContrast,
+    weights: Sequence[float],
+    design: SamplingDesign,
+    scope: Scope,
+    rule: MarginRule | None,
+) -> Decision:
+    """Take dFID where its bias can be extrapolated, else dKID, which has none; in scope B add the seeds' variance.
+
+    Parameters
+    ----------
+    samples : HalfSamples or None
+        Of all generated sets; None where there are too few images.
+    whole : sequence of FidInfluence
+        Of all generated sets.
+    kid : KernelContrast
+        With the same weights.
+    weights : sequence of float
+        -1/S for each of the baseline's S runs, 1/S' for each of the candidate's, 0 for others.
+    design : SamplingDesign
+    scope : {"A", "B"}
+    rule : MarginRule or None
+
+    Raises
+    ------
+    InputError
+        If scope B is asked for with one run an arm, or a margin from seeds with one baseline run.
+    """
+    arms = [k for k, weight in enumerate(weights) if weight < 0], [k for k, weight in enumerate(weights) if weight > 0]
+    baseline, candidate = (tuple(whole[k] for k in arm) for arm in arms)
+    population = None if samples is None else population_estimate(samples, weights, design)
+    kids = [tuple(kid.kids[k] for k in arm) for arm in arms]
+    if population is None:
+        why_kid = f"{design.clusters} {design.unit} are too few, or too unequal, to extrapolate the FID"
+    else:
+        why_kid = population.refusal
+    if samples is None or population is None or why_kid:
+        estimate, images, runs = kid.value, kid.standard_error, kids
+        margin = margin_of_kid(rule, float(np.mean(kids[0])), kids[0])
+    else:
+        estimate, images = population.value, population.error
+        extrapolated = 2 * np.array([each.distance.value for each in whole]) - samples.half_fids
+        runs = [tuple(float(extrapolated[k]) for k in arm) for arm in arms]
+        margin = margin_of_fid(rule, float(np.mean([run.distance.value for run in baseline])), runs[0])
+    error = recipe_error(runs[0], runs[1], images) if scope == "B" else images
+    n = min(design.sizes)
+    sds = [float(np.std(each, ddof=1)) if len(each) > 1 else None for each in runs]
+    return Decision(
+        statistic="KID" if why_kid else "FID",
+        why_kid=why_kid,
+        difference=Difference(estimate=estimate, error=error, margin=margin.value),
+        margin=margin,
+        components=VarianceComponents(
+            image_sd=images.value * math.sqrt(n),
+            n_images=n,
+            seed_sd_baseline=sds[0],
+            seed_sd_candidate=sds[1],
+            runs_baseline=len(runs[0]),
+            runs_candidate=len(runs[1]),
+            image_df=images.df,
+        ),
+        baseline_runs=baseline,
+        runs=candidate,
+        dfid_error=at_n_error(whole, weights, design),
+        population=population,
+        kid=kid,
+        seed_permutation_p=seed_permutation_p(runs[0], runs[1]) if scope == "B" else None,
+    )

@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from p2phd_eval.config import FeatureConfig, GeneratorConfig, TrainConfig
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import file_sha256
+from p2phd_eval.generators.checkpoint import latest_path, load_checkpoint, save_checkpoint
+from p2phd_eval.generators.data.batch import photo_array
+from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
+from p2phd_eval.generators.networks.generator import build_generator
+from p2phd_eval.generators.original.checkpoint_folder import open_source
+from p2phd_eval.generators.sampling.feature_maps import whole_images
+from p2phd_eval.generators.sampling.generation import generate
+from p2phd_eval.generators.sampling.styles import cluster_styles
+from p2phd_eval.generators.training.loop import train
+from p2phd_eval.generators.training.step import Pix2PixHD
+from p2phd_eval.images.decoding import open_image, read_rgb
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def run(scenes: Path, tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "amp"
+    train(replace(tiny, precision="amp-bf16"), scenes, out, device=CPU)
+    return out
+
+
+@pytest.fixture(scope="module")
+def styled(scenes: Path, tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run folder with an encoder and clusters; its weights are the initial ones."""
+    out = tmp_path_factory.mktemp("run") / "styled"
+    config = replace(tiny, features=FeatureConfig(kind="instance", nef=4, n_downsample=2))
+    save_checkpoint(latest_path(out), config=config, step=0, state=Pix2PixHD(config, CPU).state_dict())
+    cluster_styles(*open_source(out), scenes, device=CPU, n_clusters=3).save(out / "clusters.npz")
+    return out
+
+
+def pixels(folder: Path) -> dict[str, np.ndarray]:
+    return {path.name: read_rgb(path) for path in sorted(folder.glob("*.png"))}
+
+
+def test_one_photo_a_label_map_with_a_manifest(scenes: Path, run: Path, tmp_path: Path) -> None:
+    result = generate(run, scenes, tmp_path / "out", device=CPU)
+    assert (result.written, result.kept, result.size) == (4, 0, (64, 32))
+    images = pixels(tmp_path / "out")
+    assert sorted(images) == sorted(path.name for path in (scenes / "test_label").iterdir())
+    assert all(image.shape == (32, 64, 3) for image in images.values())
+    manifest = json.loads((tmp_path / "out/manifest.json").read_text())
+    assert manifest == result.manifest
+    assert manifest["training_precision"] == "amp-bf16"
+    assert manifest["sampling_precision"] == "fp32"
+    assert manifest["checkpoint_sha256"] == file_sha256(run / "checkpoints/latest.pt")
+
+
+def test_batch_size_does_not_matter(scenes: Path, run: Path, tmp_path: Path) -> None:
+    """Within one grey level: kernels for other batch sizes may sum in another order, and rounding may then tip over."""
+    for size in (1, 3):
+        generate(run / "checkpoints/latest.pt", scenes, tmp_path / str(size), device=CPU, batch_size=size)
+    a, b = pixels(tmp_path / "1"), pixels(tmp_path / "3")
+    for name, image in a.items():
+        assert np.abs(image.astype(int) - b[name].astype(int)).max() <= 1
+
+
+def test_finished_images_are_kept(scenes: Path, run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    generate(run, scenes, out, device=CPU)
+    before = pixels(out)
+    first, *rest = sorted(out.glob("*.png"))
+    first.unlink()
+    stamps = {path.name: path.stat().st_mtime_ns for path in rest}
+    progress: list[tuple[int, int]] = []
+    result = generate(run, scenes, out, device=CPU, on_progress=lambda done, total: progress.append((done, total)))
+    assert (result.written, result.kept) == (1, 3)
+    assert progress == [(4, 4)]
+    assert {path.name: path.stat().st_mtime_ns for path in rest} == stamps
+    assert np.abs(pixels(out)[first.name].astype(int) - before[first.name].astype(int)).max() <= 1
+
+
+def test_sampling_precision_is_its_own(scenes: Path, run: Path, tmp_path: Path) -> None:
+    generate(run, scenes, tmp_path / "fp32", device=CPU)
+    generate(run, scenes, tmp_path / "bf16", device=CPU, precision_name="amp-bf16")
+    a, b = pixels(tmp_path / "fp32"), pixels(tmp_path / "bf16")
+    assert any(not np.array_equal(a[name], b[name]) for name in a)
+    assert all(np.abs(a[name].astype(int) - b[name].astype(int)).mean() < 3 for name in a)
+    with pytest.raises(InputError, match="found images with another sampling precision"):
+        generate(run, scenes, tmp_path / "fp32", device=CPU, precision_name="amp-bf16")
+
+
+def test_a_folder_with_other_files_is_not_written_to(scenes: Path, run: Path, tmp_path: Path) -> None:
+    (tmp_path / "holiday.png").touch()
+    with pytest.raises(InputError, match=r"an empty folder or one with a manifest\.json, found other files"):
+        generate(run, scenes, tmp_path, device=CPU)
+
+
+def test_label_maps_of_several_sizes(scenes: Path, run: Path, tmp_path: Path) -> None:
+    for i, name in enumerate(sorted(path.name for path in (scenes / "test_label").iterdir())):
+        for kind in ("label", "inst"):
+            image = open_image(scenes / f"test_{kind}" / name)
+            folder = tmp_path / f"test_{kind}"
+            folder.mkdir(exist_ok=True)
+            image.resize((64, 32 + 16 * (i % 2)), Image.Resampling.NEAREST).save(folder / name)
+    result = generate(run, tmp_path, tmp_path / "out", device=CPU)
+    assert result.written == 4
+    assert {image.shape[:2] for image in pixels(tmp_path / "out").values()} == {(32, 64), (48, 64)}
+
+
+@pytest.mark.parametrize(("precision", "most"), [("fp64", 1), ("fp16", 1), ("bf16", 4)])
+def test_weights_of_every_width(scenes: Path, run: Path, tmp_path: Path, precision: str, most: int) -> None:
+    """`most` levels from fp32: a level is 1/128 of a sample in [-1, 1], and bfloat16 keeps 8 bits of a number."""
+    generate(run, scenes, tmp_path / "fp32", device=CPU)
+    result = generate(run, scenes, tmp_path / precision, device=CPU, precision_name=precision)
+    assert result.manifest["sampling_precision"] == precision
+    a, b = pixels(tmp_path / "fp32"), pixels(tmp_path / precision)
+    assert max(np.abs(a[name].astype(int) - b[name].astype(int)).max() for name in a) <= most
+
+
+def test_apex_has_nothing_for_sampling(scenes: Path, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--precision: expected fp64 .* found 'apex-O1'"):
+        generate(run, scenes, tmp_path, device=CPU, precision_name="apex-O1")
+
+
+def test_batch_norm_uses_the_statistics_of_each_image_as_in_the_original(
+    scenes: Path, tiny: TrainConfig, tmp_path: Path
+) -> None:
+    """The original never leaves training mode and samples one image at a time."""
+    config = replace(tiny, generator=GeneratorConfig(ngf=4, n_downsample=2, n_blocks=1, norm="batch"))
+    train(config, scenes, tmp_path / "run", device=CPU)
+    for size in (1, 4):
+        generate(tmp_path / "run", scenes, tmp_path / str(size), device=CPU, batch_size=size)
+    network = build_generator(config.generator, conditioning_channels(config.data)).train()
+    network.load_state_dict(load_checkpoint(latest_path(tmp_path / "run")).networks["G"])
+    alone, together = pixels(tmp_path / "1"), pixels(tmp_path / "4")
+    dataset = whole_images(config, scenes, "test", photos=False)
+    for i, triplet in enumerate(dataset.triplets):
+        batch = dataset[0, i]
+        with torch.no_grad():
+            photo = network(encode(batch.label, batch.instance, config.data.label_nc))
+        name = triplet.label.name
+        np.testing.assert_array_equal(alone[name], photo_array(photo[0]))
+        np.testing.assert_array_equal(together[name], alone[name])
+
+
+def test_a_drawn_style_does_not_depend_on_batches_or_on_other_images(
+    scenes: Path, styled: Path, tmp_path: Path
+) -> None:
+    data = Path(shutil.copytree(scenes, tmp_path / "data"))
+    for kind in ("label", "inst"):
+        min((data / f"test_{kind}").iterdir()).unlink()
+    generate(styled, scenes, tmp_path / "4", device=CPU)
+    generate(styled, scenes, tmp_path / "1", device=CPU, batch_size=1)
+    generate(styled, data, tmp_path / "fewer", device=CPU)
+    all_at_once = pixels(tmp_path / "4")
+    for other in (pixels(tmp_path / "1"), pixels(tmp_path / "fewer")):
+        assert len(other) >= 3
+        # Another style is tens of levels away; rounding is one.
+        assert all(np.abs(all_at_once[name].astype(int) - image).max() <= 1 for name, image in other.items())
+
+
+def test_seed_and_style_change_the_samples(scenes: Path, styled: Path, tmp_path: Path) -> None:
+    manifests = []
+    for name, options in (("0", {}), ("1", {"seed": 1}), ("photo", {"style": "photo"})):
+        result = generate(styled, scenes, tmp_path / name, device=CPU, **options)
+        manifests.append((result.manifest["style"], result.manifest["clusters_sha256"]))
+    first, *others = (pixels(tmp_path / name) for name in ("0", "1", "photo"))
+    for other in others:
+        assert all(np.abs(first[name].astype(int) - other[name].astype(int)).max() > 1 for name in first)
+    sha = file_sha256(styled / "clusters.npz")
+    assert manifests == [("clusters", sha), ("clusters", sha), ("photo", None)]
+    with pytest.raises(InputError, match="found images with another style"):
+        generate(styled, scenes, tmp_path / "0", device=CPU, style="photo")
+
+
+def test_other_clusters_are_another_folder(scenes: Path, styled: Path, tmp_path: Path) -> None:
+    generate(styled, scenes, tmp_path / "out", device=CPU)
+    cluster_styles(*open_source(styled), scenes, device=CPU, n_clusters=1).save(tmp_path / "one.npz")
+    with pytest.raises(InputError, match="found images with another clusters sha256"):
+        generate(styled, scenes, tmp_path / "out", device=CPU, clusters=tmp_path / "one.npz")
+
+
+def test_a_model_without_features_takes_no_style(scenes: Path, run: Path, tmp_path: Path) -> None:
+    for option, value in (("style", "photo"), ("clusters", tmp_path / "clusters.npz")):
+        with pytest.raises(InputError, match=f"--{option}: expected a model with features, found one without"):
+            generate(run, scenes, tmp_path / "out", device=CPU, **{option: value})
+
+
+def test_styles_that_cannot_be(scenes: Path, styled: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"--style: expected clusters \| photo, found 'cubist'"):
+        generate(styled, scenes, tmp_path / "out", device=CPU, style="cubist")
+    with pytest.raises(InputError, match="--clusters: expected --style clusters, found --style photo"):
+        generate(styled, scenes, tmp_path / "out", device=CPU, style="photo", clusters=styled / "clusters.npz")
+    with pytest.raises(InputError, match=r"--clusters: expected a file, since .*latest\.pt is no run folder"):
+        generate(latest_path(styled), scenes, tmp_path / "out", device=CPU)
+    bare = Path(shutil.copytree(styled, tmp_path / "bare"))
+    (bare / "clusters.npz").unlink()
+    with pytest.raises(InputError, match=f"Make them: p2phd-eval encode cluster {bare} {scenes}"):
+        generate(bare, scenes, tmp_path / "out", device=CPU)
+    without_photos = Path(shutil.copytree(scenes, tmp_path / "data"))
+    shutil.rmtree(without_photos / "test_img")
+    with pytest.raises(InputError, match="test_img: expected a folder of images, found nothing there"):
+        generate(styled, without_photos, tmp_path / "out", device=CPU, style="photo")
+    assert not (tmp_path / "out").exists()
+
+
+def torchrun(n: int, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(n)]
+    return subprocess.run(
+        [*command, "-m", "p2phd_eval", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        timeout=120,
+    )
+
+
+def test_ranks_make_the_files_of_one_process(scenes: Path, styled: Path, tmp_path: Path) -> None:
+    """Three ranks for two images: one has nothing to do."""
+    data = tmp_path / "data"
+    for kind in ("label", "inst"):
+        for path in sorted((scenes / f"test_{kind}").iterdir())[:2]:
+            (data / f"test_{kind}").mkdir(parents=True, exist_ok=True)
+            shutil.copy(path, data / f"test_{kind}")
+    options = ("--device", "cpu", "--batch-size", 1, "--json", "-")
+    process = torchrun(3, "generate", styled, data, "--out", tmp_path / "ranks", *options)
+    assert process.returncode == 0, process.stderr
+    document = json.loads(process.stdout)  # one document: the first rank's
+    assert (document["written"], document["kept"]) == (2, 0)
+    assert process.stderr.count("device: cpu, 3 ranks, sampling precision: fp32") == 1
+    assert process.stderr.count("2 images of 64 x 32 written") == 1
+    generate(styled, data, tmp_path / "one", device=CPU, batch_size=1)
+    one = sorted((tmp_path / "one").iterdir())
+    assert [path.name for path in one] == [path.name for path in sorted((tmp_path / "ranks").iterdir())]
+    for path in one:
+        assert path.read_bytes() == (tmp_path / "ranks" / path.name).read_bytes(), path.name

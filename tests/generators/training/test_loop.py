@@ -1,0 +1,247 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import file_sha256
+from p2phd_eval.generators.checkpoint import load_checkpoint
+from p2phd_eval.generators.training.loop import Watchers, train
+from p2phd_eval.generators.training.run_log import LogRecord
+from p2phd_eval.generators.training.step import learning_rate
+
+CPU = torch.device("cpu")
+TOTAL = 9  # steps of `tiny`
+
+
+def log_of(run: Path) -> list[dict[str, object]]:
+    lines = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    for line in lines:
+        for key in ("images_per_second", "data_wait"):  # what depends on the machine
+            line.pop(key)
+    return lines
+
+
+def assert_equal_state(a: object, b: object, where: str = "") -> None:
+    """Bitwise equality of everything in two checkpoints."""
+    if isinstance(a, torch.Tensor):
+        assert isinstance(b, torch.Tensor)
+        assert torch.equal(a, b), where
+    elif isinstance(a, dict):
+        assert isinstance(b, dict)
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_equal_state(a[key], b[key], f"{where}/{key}")
+    else:
+        assert a == b, where
+
+
+def test_a_run_folder_describes_itself(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    records: list[LogRecord] = []
+    progress: list[tuple[int, int]] = []
+    result = train(
+        tiny,
+        scenes,
+        tmp_path / "run",
+        device=CPU,
+        watchers=Watchers(on_log=records.append, on_progress=lambda done, total: progress.append((done, total))),
+    )
+    assert (result.step, result.total_steps, result.stopped_by) == (TOTAL, TOTAL, None)
+    assert TrainConfig.from_dict(json.loads((tmp_path / "run/config.json").read_text())) == tiny
+    assert [record.step for record in records] == list(range(1, TOTAL + 1))
+    assert [record.epoch for record in records] == [1, 1, 1, 2, 2, 2, 3, 3, 3]
+    assert progress == [(step, TOTAL) for step in range(1, TOTAL + 1)]
+    assert sorted(path.name for path in (tmp_path / "run/grids").iterdir()) == [
+        "step_00000004.png",
+        "step_00000008.png",
+        "step_00000009.png",
+    ]
+    checkpoint = load_checkpoint(result.checkpoint)
+    assert (checkpoint.step, checkpoint.config) == (TOTAL, tiny)
+    assert checkpoint.versions["torch"] == torch.__version__
+
+
+def test_learning_rate_is_the_originals() -> None:
+    """The original subtracts lr / niter_decay at the end of each epoch beyond niter (train.py, pix2pixHD_model.py)."""
+    config = TrainConfig(epochs=3, epochs_decay=4, lr=0.4)
+    rate, expected = 0.4, []
+    for epoch in range(1, 8):
+        expected.append(rate)
+        if epoch > 3:
+            rate -= 0.4 / 4
+    assert [learning_rate(config, epoch) for epoch in range(1, 8)] == pytest.approx(expected)
+
+
+def test_training_lowers_the_feature_matching_loss(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    train(replace(tiny, epochs=25), scenes, tmp_path / "run", device=CPU)
+    losses = [line["losses"]["G_GAN_Feat"] for line in log_of(tmp_path / "run")]  # type: ignore[index]
+    assert sum(losses[-9:]) < 0.8 * sum(losses[:9])
+
+
+# Runs `train`, and sends itself a signal after some steps: as Ctrl-C or a scheduler would, with real handlers.
+_INTERRUPTED = textwrap.dedent("""
+    import json, os, signal, sys
+    from pathlib import Path
+    import torch
+    from p2phd_eval.config import TrainConfig
+    from p2phd_eval.generators.training.loop import Watchers, train
+
+    torch.set_num_threads(1)
+    config, data, out, stop_after, number = sys.argv[1:]
+    def on_progress(done, total):
+        if done == int(stop_after):
+            os.kill(os.getpid(), int(number))
+    config = TrainConfig.from_dict(json.loads(config))
+    watchers = Watchers(on_progress=on_progress)
+    result = train(config, Path(data), Path(out), device=torch.device("cpu"), watchers=watchers)
+    print(result.step, result.stopped_by)
+""")
+
+
+@pytest.mark.parametrize(
+    ("precision", "number"),
+    [("fp32", signal.SIGINT), ("amp-bf16", signal.SIGTERM), ("amp-fp16", signal.SIGTERM)],
+)
+def test_interrupted_and_resumed_is_bitwise_equal_to_uninterrupted(
+    scenes: Path, tiny: TrainConfig, tmp_path: Path, precision: str, number: signal.Signals
+) -> None:
+    config = replace(tiny, precision=precision)
+    arguments = [json.dumps(config.to_dict()), str(scenes), str(tmp_path / "resumed"), "5", str(int(number))]
+    process = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, *arguments], capture_output=True, text=True, check=True
+    )
+    assert process.stdout.split() == ["5", str(int(number))]
+    resumed = train(config, scenes, tmp_path / "resumed", device=CPU, resume=True)
+    whole = train(config, scenes, tmp_path / "whole", device=CPU)
+    # The file too: studies know artefacts by their hash.
+    assert file_sha256(whole.checkpoint) == file_sha256(resumed.checkpoint)
+    a, b = load_checkpoint(whole.checkpoint), load_checkpoint(resumed.checkpoint)
+    assert (a.step, b.step) == (TOTAL, TOTAL)
+    for name in ("networks", "optimizers", "rng"):
+        assert_equal_state(getattr(a, name), getattr(b, name), name)
+    assert log_of(tmp_path / "whole") == log_of(tmp_path / "resumed")
+
+
+def test_a_killed_run_loses_only_what_came_after_its_checkpoint(
+    scenes: Path, tiny: TrainConfig, tmp_path: Path
+) -> None:
+    """SIGKILL leaves no time to save: the log's lines beyond the checkpoint go, and the result is the same."""
+    config = replace(tiny, checkpoint_every=4)
+    arguments = [json.dumps(config.to_dict()), str(scenes), str(tmp_path / "killed"), "6", str(int(signal.SIGKILL))]
+    process = subprocess.run([sys.executable, "-c", _INTERRUPTED, *arguments], capture_output=True, check=False)
+    assert process.returncode == -signal.SIGKILL
+    assert load_checkpoint(tmp_path / "killed/checkpoints/latest.pt").step == 4
+    assert log_of(tmp_path / "killed")[-1]["step"] == 6
+    with (tmp_path / "killed/log.jsonl").open("a") as stream:
+        stream.write('{"step": 7, "los')  # a line cut short
+    train(config, scenes, tmp_path / "killed", device=CPU, resume=True)
+    assert [line["step"] for line in log_of(tmp_path / "killed")] == list(range(1, TOTAL + 1))
+
+
+def test_resume_without_a_run_starts_one_and_a_finished_run_stays(
+    scenes: Path, tiny: TrainConfig, tmp_path: Path
+) -> None:
+    first = train(tiny, scenes, tmp_path / "run", device=CPU, resume=True)
+    before = first.checkpoint.stat().st_mtime_ns
+    time.sleep(0.01)
+    again = train(tiny, scenes, tmp_path / "run", device=CPU, resume=True)
+    assert again.step == TOTAL
+    assert first.checkpoint.stat().st_mtime_ns == before
+    assert again.last_record == first.last_record
+
+
+def test_a_longer_schedule_may_be_resumed(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    train(tiny, scenes, tmp_path / "run", device=CPU)
+    result = train(replace(tiny, epochs=3), scenes, tmp_path / "run", device=CPU, resume=True)
+    assert result.step == 12
+
+
+def test_an_existing_run_is_not_overwritten(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    train(tiny, scenes, tmp_path / "run", device=CPU)
+    with pytest.raises(InputError, match="Continue it with --resume"):
+        train(tiny, scenes, tmp_path / "run", device=CPU)
+
+
+def test_resuming_under_another_configuration_names_the_key(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    train(tiny, scenes, tmp_path / "run", device=CPU)
+    other = replace(tiny, generator=replace(tiny.generator, ngf=8))
+    with pytest.raises(InputError, match=r"config key 'generator\.ngf': expected 4 as the run began, found 8"):
+        train(other, scenes, tmp_path / "run", device=CPU, resume=True)
+
+
+def test_a_diverging_run_stops_and_keeps_its_checkpoint(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"loss \w+ at step \d+: expected a finite number"):
+        train(replace(tiny, lr=1e30), scenes, tmp_path / "run", device=CPU)
+    assert not (tmp_path / "run/checkpoints").exists()
+
+
+def test_fewer_samples_than_a_batch(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="at least one batch of 7 samples, found 6 samples"):
+        train(replace(tiny, batch_size=7), scenes, tmp_path / "run", device=CPU)
+
+
+# The kernel refuses to let files grow beyond a limit, as it does when a disk or a quota is full.
+_FULL_DISK = textwrap.dedent("""
+    import json, resource, signal, sys
+    from pathlib import Path
+    import torch
+    from p2phd_eval.config import TrainConfig
+    from p2phd_eval.errors import InputError
+    from p2phd_eval.generators.training.loop import Watchers, train
+
+    config, data, out = sys.argv[1:]
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    def on_progress(done, total):
+        if done == 5:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+    config = TrainConfig.from_dict(json.loads(config))
+    try:
+        train(config, Path(data), Path(out), device=torch.device("cpu"), watchers=Watchers(on_progress=on_progress))
+    except InputError as error:
+        print(error)
+""")
+
+
+def test_a_full_disk_leaves_the_old_checkpoint(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    config = replace(tiny, checkpoint_every=4, grid_every=100)
+    run = tmp_path / "run"
+    process = subprocess.run(
+        [sys.executable, "-c", _FULL_DISK, json.dumps(config.to_dict()), str(scenes), str(run)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert "expected room to save the checkpoint of step 8" in process.stdout
+    assert "the checkpoint before is intact" in process.stdout
+    assert load_checkpoint(run / "checkpoints/latest.pt").step == 4
+    assert [path.name for path in (run / "checkpoints").iterdir()] == ["latest.pt"]  # no half-written file stays
+
+
+def test_an_overflow_of_the_discriminators_is_in_the_log(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    """A scale that D's gradients overflow with: its steps are skipped until the scale has fallen; G's go on."""
+    config = replace(tiny, precision="amp-fp16")
+    run = tmp_path / "run"
+    path = train(replace(config, epochs_decay=0), scenes, run, device=CPU).checkpoint
+    document = torch.load(path, weights_only=True)
+    for name, scale in (("G", 128.0), ("D", 1e38)):
+        document["optimizers"][name]["scaler"]["scale"] = scale
+    before = {name: state["skipped_before"] for name, state in document["optimizers"].items()}
+    skipped = log_of(run)[-1]["skipped_steps"]
+    torch.save(document, path)
+    train(config, scenes, run, device=CPU, resume=True)
+    first = log_of(run)[6]
+    assert first["skipped_steps"] == {"G": skipped["G"], "D": skipped["D"] + 1}  # type: ignore[index]
+    assert first["loss_scale"] == {"G": 128.0, "D": pytest.approx(0.5e38)}
+    assert before == {"G": 0, "D": 0}

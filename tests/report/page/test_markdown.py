@@ -1,0 +1,92 @@
+"""The table for a pull request, read by a parser of Markdown."""
+
+from __future__ import annotations
+
+import copy
+import statistics
+from typing import Any
+
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from p2phd_eval.report.page.markdown import render_markdown
+from tests.pages.small_study import HOSTILE, renamed, small_report, small_study
+
+__all__ = ["small_report", "small_study"]  # fixtures here too
+
+
+def tokens(text: str) -> list[Token]:
+    """All of a text, tables as GitHub has them, with the pieces of its lines."""
+    found = []
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        found += [token, *(token.children or ())]
+    return found
+
+
+def table(text: str) -> list[list[str]]:
+    """The cells that a reader sees, the head first."""
+    rows: list[list[str]] = []
+    opened = ""
+    for token in MarkdownIt("commonmark").enable("table").parse(text):
+        opened = token.type if token.type.endswith("_open") else opened
+        if token.type == "tr_open":
+            rows.append([])
+        if token.type == "inline" and opened in ("th_open", "td_open"):
+            rows[-1].append("".join(child.content for child in token.children or ()))
+    return rows
+
+
+def test_the_cells_hold_the_numbers_of_the_report(small_report: dict[str, Any]) -> None:
+    head, baseline, *candidates = table(render_markdown(small_report))
+    assert (head[0], head[2], head[5:7]) == ("arm", "FID@n", ["interval", "verdict"])
+    assert {len(row) for row in (baseline, *candidates)} == {len(head)}
+    assert (baseline[0], baseline[6]) == ("fp32", "baseline")
+    assert len(candidates) == len(small_report["verdicts"]) == 2
+    for row, entry in zip(candidates, small_report["verdicts"], strict=True):
+        runs = [run for run in small_report["runs"] if run["arm"] == entry["arm"]]
+        fid = statistics.mean(run["fid"] for run in runs if run["status"] == "finished")
+        cells = dict(zip(head, row, strict=True))
+        assert (cells["arm"], cells["verdict"]) == (entry["arm"], entry["verdict"])
+        assert cells["FID@n"] == f"{fid:.3f}"
+        assert cells["judged"] == f"d{entry['statistic']}"
+        assert float(cells["difference"]) == float(f"{entry['estimate']:.3g}")
+        ends = cells["interval"].strip("()").split(", ")
+        assert [float(end) for end in ends] == [float(f"{end:.3g}") for end in entry["interval"]]
+
+
+def test_sentences_and_failures_are_text(small_report: dict[str, Any]) -> None:
+    """Names with marks of Markdown, such as G_GAN, appear as they are."""
+    shown = [token.content for token in tokens(render_markdown(small_report)) if token.type == "inline"]
+    seen = [
+        "".join(child.content for child in token.children or ())
+        for token in tokens(render_markdown(small_report))
+        if token.type == "inline"
+    ]
+    assert len(shown) == len(seen)
+    for entry in small_report["verdicts"]:
+        assert any(line.endswith(entry["sentence"]) for line in seen)
+    assert "amp-fp16-s2 failed: loss G_GAN at step 7: nan" in seen
+
+
+def test_a_hostile_name_is_text_in_its_cell(small_report: dict[str, Any]) -> None:
+    text = render_markdown(renamed({**small_report, "name": HOSTILE}, "amp-bf16", HOSTILE))
+    kinds = {token.type for token in tokens(text)}
+    assert not kinds & {"html_inline", "html_block", "link_open", "image", "em_open", "strong_open", "code_inline"}
+    rows = table(text)
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert rows[-1][0] == HOSTILE
+    assert HOSTILE in next(token.content for token in tokens(text) if token.type == "text" and "hurt" in token.content)
+
+
+def test_nothing_finished_and_nothing_measured(small_report: dict[str, Any]) -> None:
+    empty = copy.deepcopy(small_report)
+    for run in empty["runs"]:
+        run |= {"status": "killed", "why": None, "fid": None}
+    for each in empty["speed"]["runs"].values():
+        each |= {"images_per_second": None, "peak_memory_bytes": None}
+    for entry in empty["verdicts"]:
+        entry |= {"verdict": "inconclusive", "estimate": None, "interval": None, "statistic": None}
+    head, *rows = table(render_markdown(empty))
+    assert [row[head.index("runs")] for row in rows] == ["0 of 3"] * 3
+    assert {row[head.index("FID@n")] for row in rows} == {row[head.index("difference")] for row in rows} == {"-"}
+    assert render_markdown(empty).count("failed: killed") == len(empty["runs"])

@@ -1,0 +1,188 @@
+"""The marks of a report's plots, read back from their SVG and held against the numbers of a small study."""
+
+from __future__ import annotations
+
+import copy
+import re
+from typing import Any
+from xml.etree import ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+
+from p2phd_eval.report.page.figure import Plot
+from p2phd_eval.report.page.plots import curves_plot, forest_plot, runs_plot, scaler_plot
+from tests.pages.small_study import HOSTILE, renamed, small_report, small_study
+
+__all__ = ["small_report", "small_study"]  # fixtures here too
+
+
+def all_plots(report: dict[str, Any]) -> list[Plot]:
+    made = (forest_plot(report, "FID"), forest_plot(report, "KID"), runs_plot(report), curves_plot(report))
+    return [plot for plot in (*made, scaler_plot(report)) if plot is not None]
+
+
+def parsed(plot: Plot) -> ElementTree.Element:
+    """The SVG as XML, without its namespace."""
+    return ElementTree.fromstring(plot.svg.replace(' xmlns="http://www.w3.org/2000/svg"', "", 1))
+
+
+def texts(plot: Plot) -> list[str]:
+    return ["".join(each.itertext()) for each in parsed(plot).iter("text")]
+
+
+def marks(plot: Plot, pattern: str) -> dict[str, list[tuple[float, float]]]:
+    """Of the elements whose id matches: the group of the pattern, and the points they stand at, in units of the SVG."""
+    found = {}
+    for element in parsed(plot).iter():
+        if match := re.fullmatch(pattern, element.get("id", "")):
+            uses = [(float(each.attrib["x"]), float(each.attrib["y"])) for each in element.iter("use")]
+            paths = [each.attrib["d"] for each in element.iter("path") if not uses]
+            found[match[1]] = uses or [
+                (float(x), float(y)) for d in paths for x, y in re.findall(r"[ML] (-?[\d.]+) (-?[\d.]+)", d)
+            ]
+    return found
+
+
+def with_kid(report: dict[str, Any]) -> dict[str, Any]:
+    """The report, with the same-seed comparison judged by KID."""
+    changed = copy.deepcopy(report)
+    (candidate,) = changed["comparisons"]["repeat"]["candidates"]
+    kid = candidate["kid"]["difference"]
+    candidate["statistic"] = "KID"
+    candidate["margin"] = {"value": 0.02, "text": "0.02"}
+    candidate["test"] |= {"estimate": kid, "interval": [kid - 0.01, kid + 0.01], "tost_interval": [kid - 0.005, kid]}
+    return changed
+
+
+@pytest.mark.parametrize("statistic", ["FID", "KID"])
+def test_marks_stand_where_the_numbers_of_the_report_are(small_report: dict[str, Any], statistic: Any) -> None:
+    report = with_kid(small_report)
+    found = report["comparisons"]
+    documents = [found["training"], *(each["document"] for each in found["sampling"]), found["repeat"]]
+    candidates = [each for document in documents for each in document["candidates"] if each["statistic"] == statistic]
+    assert candidates
+    plot = forest_plot(report, statistic)
+    assert plot is not None
+    (zero,) = marks(plot, rf"forest-{statistic.lower()}-(zero)").values()
+    assert len(zero) == 2 * len(candidates)  # a piece a row, which leaves the text alone
+    at = [(0.0, x) for x, _ in zero]  # number of the report, place in the SVG
+    for index, candidate in enumerate(candidates):
+        test, margin = candidate["test"], candidate["margin"]["value"]
+        wanted = {"estimate": [test["estimate"]], "margin": [-margin, margin]}
+        wanted |= {"interval": test["interval"], "tost": test["tost_interval"]}
+        for name, numbers in wanted.items():
+            (points,) = marks(plot, rf"forest-{statistic.lower()}-({name}-{index})").values()
+            assert len(numbers) == len({x for x, _ in points})
+            at += zip(sorted(numbers), sorted({x for x, _ in points}), strict=True)
+    numbers, places = np.array(at).T
+    # One axis for all: from a number to its place leads one straight line.
+    slope, start = np.polyfit(numbers, places, 1)
+    assert slope > 0
+    np.testing.assert_allclose(slope * numbers + start, places, atol=1e-3)
+    shown = texts(plot)
+    for candidate in candidates:
+        assert all(word in " ".join(shown) for word in candidate["name"].split())  # long ones go over several lines
+        low, high = (float(f"{end:.3g}") for end in candidate["test"]["interval"])
+        read = [[float(part) for part in re.findall(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)] for text in shown]
+        assert [float(f"{candidate['test']['estimate']:.3g}"), low, high] in read
+
+
+def test_a_comparison_of_another_statistic_has_a_panel_of_its_own(small_report: dict[str, Any]) -> None:
+    assert forest_plot(small_report, "KID") is None
+    report = with_kid(small_report)
+    fid, kid = forest_plot(report, "FID"), forest_plot(report, "KID")
+    assert fid is not None
+    assert kid is not None
+    assert "fp32-s0-repeat" in texts(kid)
+    assert "fp32-s0-repeat" not in texts(fid)
+
+
+def test_every_run_has_its_mark(small_report: dict[str, Any]) -> None:
+    plot = runs_plot(small_report)
+    assert plot is not None
+    arms = [arm["name"] for arm in small_report["what_was_run"]["arms"]]
+    heights = {name: points[0][1] for name, points in marks(plot, r"runs-run-([\d-]+|again-[\d-]+)").items()}
+    finished = [run for run in small_report["runs"] if run["status"] == "finished"]
+    assert len(heights) == len(finished)
+    assert list(marks(plot, r"runs-failed-(.*)")) == ["1-2"]  # amp-fp16, seed 2
+    at = []
+    for run in finished:
+        again = "again-" if run["repeat"] else ""
+        at.append((run["fid"], heights[f"{again}{arms.index(run['arm'])}-{run['seed']}"]))
+    for column, arm in enumerate(arms):
+        fids = [run["fid"] for run in finished if run["arm"] == arm and not run["repeat"]]
+        ((_, mean), (_, same)) = marks(plot, rf"runs-mean-({column})")[str(column)]
+        low, high = (y for _, y in marks(plot, rf"runs-spread-({column})")[str(column)])
+        assert mean == same
+        sd = np.std(fids, ddof=1)
+        at += [(np.mean(fids), mean), (np.mean(fids) - sd, low), (np.mean(fids) + sd, high)]
+    numbers, places = np.array(at).T
+    slope, start = np.polyfit(numbers, places, 1)
+    assert slope < 0  # SVG counts downwards
+    np.testing.assert_allclose(slope * numbers + start, places, atol=1e-3)
+
+
+def test_a_value_between_two_gaps_is_drawn(small_report: dict[str, Any]) -> None:
+    gaps = copy.deepcopy(small_report)
+    values = [None, 1.0, None, None, 2.0]
+    gaps["curves"] = {"fp32-s0": {**gaps["curves"]["fp32-s0"], "losses": {"G_GAN": values}}}
+    plot, whole = curves_plot(gaps), curves_plot({**gaps, "curves": {"fp32-s0": {**gaps["curves"]["fp32-s0"]}}})
+    assert plot == whole
+    assert plot is not None
+    drawn = re.findall(r"<use [^>]*var\(--arm-0\)[^>]*>", plot.svg)
+    assert len(drawn) == 2
+
+
+def test_loss_scales_are_those_of_the_runs_that_have_them(small_report: dict[str, Any]) -> None:
+    plot = scaler_plot(small_report)
+    assert plot is not None
+    lines = [each for each in re.findall(r"<path [^>]*>", plot.svg) if "var(--arm-" in each]
+    assert {re.findall(r"var\(--arm-(\d)\)", each)[0] for each in lines} == {"1"}  # amp-fp16's
+    assert len(lines) == 3 * 2 * 2  # runs, networks, quantities
+    unscaled = copy.deepcopy(small_report)
+    for curve in unscaled["curves"].values():
+        curve["loss_scale"] = {name: [None] * len(curve["step"]) for name in ("G", "D")}
+    assert scaler_plot(unscaled) is None
+
+
+def test_without_runs_there_is_no_plot(small_report: dict[str, Any]) -> None:
+    nothing: dict[str, Any] = {"training": None, "sampling": [], "repeat": None}
+    empty = {**small_report, "comparisons": nothing, "runs": [], "curves": {}}
+    assert all_plots(empty) == []
+
+
+def test_the_same_report_gives_the_same_bytes_and_leaves_matplotlib_alone(small_report: dict[str, Any]) -> None:
+    before = dict(matplotlib.rcParams)
+    report = with_kid(small_report)
+    first = all_plots(report)
+    with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "text.usetex": True}):
+        assert all_plots(report) == first
+    assert dict(matplotlib.rcParams) == before
+    assert len(first) == 5
+
+
+def test_plots_take_the_page_s_colours_and_share_no_id(small_report: dict[str, Any]) -> None:
+    plots = all_plots(with_kid(small_report))
+    ids = [match for plot in plots for match in re.findall(r'\bid="([^"]+)"', plot.svg)]
+    assert len(set(ids)) == len(ids)
+    for plot in plots:
+        assert not re.search(r"#[0-9a-fA-F]{6}\b", plot.svg)
+        for target in re.findall(r'(?:href="#|url\(#)([^")]+)', plot.svg):
+            assert target in ids
+        root = parsed(plot)
+        assert (root.get("role"), root.get("aria-label")) == ("img", plot.label)
+        assert "{http" not in ElementTree.tostring(root, encoding="unicode")
+
+
+@pytest.mark.parametrize("name", [HOSTILE, "a\x00b\x1b[31m\ufffe", "漢字 " * 30, "$\\frac{1}{0$"])
+def test_any_name_is_text(small_report: dict[str, Any], name: str) -> None:
+    named = renamed(small_report, "amp-fp16", name)
+    plots = all_plots(named)
+    assert len(plots) == 4
+    # What XML cannot hold is replaced, and lines are broken at blanks or where they are too long.
+    characters = [each for each in name if each.isprintable() and not each.isspace()]
+    for plot in plots:
+        assert not list(parsed(plot).iter("script"))
+        assert "".join(characters) in re.sub(r"\s|\ufffd", "", "".join(texts(plot)))

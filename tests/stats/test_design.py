@@ -1,0 +1,204 @@
+"""How images were drawn: standard errors against textbook formulae, splits and draws that keep together what belongs
+together."""
+
+import re
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes, combine_variances, require_pairs
+
+# 24 images in 10 clusters of 1 to 5, not in the order of their labels.
+CLUSTERS = np.random.default_rng(0).permutation(np.repeat(list("jihgfedcba"), [1, 1, 1, 2, 2, 2, 3, 3, 4, 5]))
+
+
+def centred(rng, n):
+    values = rng.normal(size=n)
+    return values - values.mean()
+
+
+def test_standard_error_of_images_of_their_own_is_that_of_a_mean():
+    rng = np.random.default_rng(1)
+    influences = [centred(rng, 30), centred(rng, 30)]
+    error = SamplingDesign.paired(30, 2).standard_error(influences)
+    assert error.value == pytest.approx(stats.sem(influences[0] + influences[1]))
+
+
+def test_standard_error_of_clusters_is_that_of_their_totals():
+    rng = np.random.default_rng(2)
+    influences = [centred(rng, 24) for _ in range(3)]
+    error = SamplingDesign.paired(24, 3, CLUSTERS).standard_error(influences)
+    totals = [sum(each[name == CLUSTERS].sum() for each in influences) for name in sorted(set(CLUSTERS))]
+    # G/(G - 1) sum of squared totals / n^2 is the variance of a sum of G independent totals of mean 0, over n^2.
+    assert error.value == pytest.approx(np.sqrt(10 * np.var(totals, ddof=1)) / 24)
+    assert error.df == pytest.approx(min(9, 2 * 10 / (stats.kurtosis(totals, fisher=False) - 1)))
+
+
+def test_independent_sets_follow_welch():
+    """With ±1 in the even sets the variances' degrees of freedom are n - 1, and Welch's formula remains."""
+    rng = np.random.default_rng(3)
+    a, b = np.tile([1.0, -1.0], 8), np.tile([3.0, -3.0], 5)
+    error = SamplingDesign.independent([16, 10]).standard_error([a, b])
+    welch = stats.ttest_ind(a, b + rng.normal(), equal_var=False)
+    assert error.df == pytest.approx(welch.df)
+    assert error.value == pytest.approx(np.sqrt(np.var(a, ddof=1) / 16 + np.var(b, ddof=1) / 10))
+
+
+def test_heavy_tails_cost_degrees_of_freedom():
+    totals = np.random.default_rng(4).standard_t(3, size=400)
+    totals -= totals.mean()
+    df = SamplingDesign.independent([400]).standard_error([totals]).df
+    assert df == pytest.approx(2 * 400 / (stats.kurtosis(totals, fisher=False) - 1))
+    assert df < 399
+
+
+def test_degrees_of_freedom_say_how_much_the_standard_error_varies():
+    """Satterthwaite: the variance's squared coefficient of variation is 2/df; exponential influences, kurtosis 9."""
+    rng = np.random.default_rng(5)
+    design = SamplingDesign.independent([500])
+    results = []
+    for _ in range(400):
+        values = rng.exponential(size=500)
+        results.append(design.standard_error([values - values.mean()]))
+    squares = np.array([each.value**2 for each in results])
+    observed = 2 / (squares.std(ddof=1) / squares.mean()) ** 2
+    # 1/sqrt(2 * 399) for the standard deviation, twice that for its square: 7 % of noise; four of them.
+    assert np.median([each.df for each in results]) == pytest.approx(observed, rel=0.28)
+
+
+def test_combined_variances():
+    combined = combine_variances([(4.0, 10.0), (1.0, float("inf"))])
+    assert (combined.value, combined.df) == pytest.approx((np.sqrt(5), 25 / (16 / 10)))
+    nothing = combine_variances([(0.0, 3.0), (0.0, 7.0)])
+    assert (nothing.value, nothing.df) == (0, 3)
+
+
+@pytest.mark.parametrize("scale", [1e-250, 1.0, 1e200])
+def test_degrees_of_freedom_do_not_depend_on_the_unit(scale):
+    assert combine_variances([(4 * scale, 10.0), (scale, 2.0)]).df == pytest.approx(25 / (16 / 10 + 1 / 2))
+
+
+@pytest.mark.parametrize("clusters", [None, CLUSTERS])
+@pytest.mark.parametrize("parts", [2, 4])
+def test_a_split_deals_out_every_image_once_and_keeps_together_what_belongs_together(clusters, parts):
+    design = SamplingDesign.paired(24, 3, clusters)
+    cuts = design.split(np.random.default_rng(6), parts)
+    assert len(cuts) == parts
+    for rows in cuts:
+        assert len(rows) == 3
+        assert all(np.array_equal(rows[0], each) for each in rows)
+    assert sorted(np.concatenate([rows[0] for rows in cuts])) == list(range(24))
+    if clusters is None:
+        assert {len(rows[0]) for rows in cuts} == {24 // parts}
+    else:
+        owners = [set(CLUSTERS[rows[0]]) for rows in cuts]
+        assert sum(map(len, owners)) == 10
+        # A boundary can be off by no more than half of a cluster of 5.
+        assert all(abs(len(rows[0]) - 24 / parts) <= 5 for rows in cuts)
+
+
+@pytest.mark.parametrize("n", [8, 9, 10, 11, 101])
+def test_parts_of_images_differ_by_one_at_most(n):
+    sizes = [len(rows[0]) for rows in SamplingDesign.independent([n]).split(np.random.default_rng(0), 4)]
+    assert (sum(sizes), max(sizes) - min(sizes) <= 1) == (n, True)
+
+
+def test_blocks_are_split_on_their_own():
+    cuts = SamplingDesign.independent([20, 31]).split(np.random.default_rng(7), 2)
+    for position, n in enumerate((20, 31)):
+        assert sorted(np.concatenate([rows[position] for rows in cuts])) == list(range(n))
+    assert not np.array_equal(cuts[0][0], cuts[0][1][: len(cuts[0][0])])
+
+
+@pytest.mark.parametrize("clusters", [None, CLUSTERS])
+def test_quarters_make_up_halves(clusters):
+    design = SamplingDesign.paired(24, 2, clusters)
+    halves, quarters = (design.split(np.random.default_rng(8), parts) for parts in (2, 4))
+    for k in range(2):
+        assert sorted(np.concatenate([quarters[2 * k][0], quarters[2 * k + 1][0]])) == list(halves[k][0])
+
+
+def test_every_image_is_as_likely_in_each_part():
+    design = SamplingDesign.paired(12, 1)
+    rng = np.random.default_rng(9)
+    counts = np.zeros(12)
+    for _ in range(2000):
+        counts[design.split(rng, 4)[1][0]] += 1
+    # Binomial with p = 1/4.
+    assert np.abs(counts - 500).max() < 4.5 * np.sqrt(2000 * 0.25 * 0.75)
+
+
+def test_a_draw_takes_whole_clusters_and_the_same_of_each_set_of_a_block():
+    codes = cluster_codes(CLUSTERS, 24)
+    design = SamplingDesign([Block(sets=(0, 2), cluster_of=codes), Block(sets=(1,), cluster_of=np.arange(9))])
+    real, other, paired = design.draw(np.random.default_rng(10))
+    assert np.array_equal(real, paired)
+    assert sum(real[codes == g][0] for g in range(10)) == 10
+    assert all(len(set(real[codes == g])) == 1 for g in range(10))
+    assert (len(other), other.sum()) == (9, 9)
+
+
+def test_draws_spread_a_mean_as_its_standard_error_says():
+    """Clusters of equal size; the bootstrap variance lacks the factor G/(G - 1)."""
+    rng = np.random.default_rng(11)
+    clusters = np.repeat(np.arange(15), 4)
+    values = rng.normal(size=15)[clusters] + rng.normal(size=60)
+    design = SamplingDesign.paired(60, 1, clusters)
+    error = design.standard_error([values - values.mean()]).value
+    means = [design.draw(rng)[0] @ values / 60 for _ in range(1500)]
+    # Four times the relative noise of a standard deviation of 1500 values.
+    assert np.std(means, ddof=1) * np.sqrt(15 / 14) == pytest.approx(error, rel=4 / np.sqrt(2 * 1499))
+
+
+def test_clusters_are_counted_where_they_hold_several_images():
+    plain, single, few = (SamplingDesign.paired(24, 2, each) for each in (None, np.arange(24)[::-1], CLUSTERS))
+    assert (plain.clusters, plain.clustered, plain.unit) == (24, False, "images")
+    assert (single.clusters, single.clustered, single.unit) == (24, False, "images")
+    assert (few.clusters, few.clustered, few.unit) == (10, True, "clusters")
+    unequal = SamplingDesign.independent([12, 30])
+    assert (unequal.clusters, unequal.sizes) == (12, (12, 30))
+
+
+def test_a_subset_keeps_the_real_images_and_numbers_the_others_anew():
+    design = SamplingDesign(
+        [
+            Block(sets=(0, 3), cluster_of=np.arange(5)),
+            Block(sets=(1,), cluster_of=np.arange(6)),
+            Block(sets=(2, 4), cluster_of=np.arange(7)),
+        ]
+    )
+    assert design.sizes == (5, 6, 7, 5, 7)
+    subset = design.subset((4, 3))
+    assert [block.sets for block in subset.blocks] == [(0, 2), (1,)]
+    assert subset.sizes == (5, 7, 5)
+    assert design.drawn_together((2, 4))
+    assert not design.drawn_together((1, 2))
+
+
+def test_labels_of_any_kind_become_numbers_in_their_order():
+    assert cluster_codes(["b", "a", "b", "c"], 4).tolist() == [1, 0, 1, 2]
+    assert cluster_codes(np.array([2.5, -1.0, 2.5]), 3).tolist() == [1, 0, 1]
+    assert cluster_codes(None, 3).tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("clusters", "n", "message"),
+    [
+        (["a"] * 3, 4, "clusters: expected one label for each of 4 images, found shape (3,)"),
+        ([["a"], ["b"]], 2, "found shape (2, 1)"),
+        ("ab", 2, "found shape ()"),
+        (["a"] * 4, 4, "expected at least 2 clusters: they are the draws that a standard error counts, found all 4"),
+        (["a"], 1, "found all 1 images in a"),
+    ],
+)
+def test_labels_that_do_not_fit_are_refused(clusters, n, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        cluster_codes(clusters, n)
+
+
+def test_pairs_need_equal_numbers():
+    require_pairs(5, 5)
+    with pytest.raises(InputError, match="row i of each from one label map, found 5 and 6"):
+        require_pairs(5, 6)

@@ -1,0 +1,116 @@
+"""What a study plans, and how it goes on."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+import pytest
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.errors import InputError
+from p2phd_eval.generators.training.precision import PRECISIONS
+from p2phd_eval.study.study_plan import StudyPlan, continue_plan, load_plan, parse_arms, save_plan
+
+
+def plan(**changes: object) -> StudyPlan:
+    values = {
+        "data": "data",
+        "data_sha256": "0" * 64,
+        "base": TrainConfig(),
+        "arms": ("fp32", "amp-fp16", "amp-bf16"),
+        "seeds": (0, 1),
+    }
+    return StudyPlan(**{**values, **changes})  # type: ignore[arg-type]
+
+
+def test_every_arm_is_trained_from_every_seed_and_the_first_twice() -> None:
+    runs = plan().runs
+    assert [run.name for run in runs[:3]] == ["fp32-s0", "amp-fp16-s0", "amp-bf16-s0"]
+    assert len(runs) == 3 * 2 + 1
+    assert len({run.name for run in runs}) == len(runs)
+    repeat = runs[-1]
+    assert (repeat.arm, repeat.seed, repeat.repeat) == ("fp32", 0, True)
+    assert not any(run.repeat for run in runs[:-1])
+    assert not any(run.repeat for run in plan(repeat=False).runs)
+
+
+def test_each_checkpoint_generates_in_both_precisions() -> None:
+    sampling = {run.arm: run.sampling for run in plan(repeat=False).runs}
+    assert sampling == {
+        "fp32": ("fp32", "amp-fp16"),  # that of the first reduced arm
+        "amp-fp16": ("fp32", "amp-fp16"),
+        "amp-bf16": ("fp32", "amp-bf16"),
+    }
+    assert plan().runs[-1].sampling == ("fp32",)
+    apex = {run.arm: run.sampling[1] for run in plan(arms=("fp32", "apex-O2", "apex-O1")).runs[:3]}
+    assert apex == {"fp32": "fp16", "apex-O2": "fp16", "apex-O1": "amp-fp16"}  # apex itself cannot generate
+
+
+def test_the_runs_differ_in_precision_and_seed_alone() -> None:
+    study = plan()
+    for run in study.runs:
+        config = study.config(run)
+        assert (config.precision, config.seed) == (run.precision, run.seed)
+        assert dataclasses.replace(config, precision="fp32", seed=0) == study.base
+    recipes = [json.dumps(study.recipe(run), sort_keys=True) for run in study.runs]
+    assert len(set(recipes)) == len(recipes)
+
+
+def test_a_plan_survives_its_file(tmp_path: Path) -> None:
+    before = plan(margin="2%", cluster_by="cityscapes-city")
+    save_plan(tmp_path, before)
+    assert load_plan(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [("fp32,fp23", "'fp23'"), ("fp32", "found fp32"), ("fp32,fp32", "fp32 2 times"), ("", "''"), ("fp32,", "''")],
+)
+def test_arms_that_make_no_study(text: str, found: str) -> None:
+    with pytest.raises(InputError, match="--arms") as error:
+        parse_arms(text, tuple(PRECISIONS))
+    assert found in str(error.value)
+
+
+def test_more_arms_and_seeds_go_on_with_a_study() -> None:
+    continue_plan(plan(), plan(seeds=(0, 1, 2)), "study")
+    continue_plan(plan(arms=("fp32", "amp-bf16")), plan(arms=("fp32", "amp-bf16", "bf16")), "study")
+    # How steps are computed and how often they are written is no part of the recipe.
+    continue_plan(plan(), plan(base=TrainConfig(log_every=1, checkpoint_every=7)), "study")
+
+
+@pytest.mark.parametrize(
+    ("changes", "where"),
+    [
+        ({"base": TrainConfig(epochs=3)}, "config key 'epochs'"),
+        (
+            {"base": dataclasses.replace(TrainConfig(), generator=dataclasses.replace(TrainConfig().generator, ngf=8))},
+            "config key 'generator.ngf'",
+        ),
+        ({"data_sha256": "1" * 64}, "data"),
+        ({"seeds": (0,)}, "--seeds"),
+        ({"arms": ("amp-fp16", "fp32", "amp-bf16")}, "--arms"),
+        ({"arms": ("fp32", "amp-fp16")}, "--arms"),
+    ],
+)
+def test_another_study_does_not_go_on_with_this_one(changes: dict[str, object], where: str) -> None:
+    with pytest.raises(InputError) as error:
+        continue_plan(plan(), plan(**changes), "study")
+    assert error.value.where == f"study, {where}"
+
+
+def test_no_plan_or_a_damaged_one(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"study folder.*none in it"):
+        load_plan(tmp_path)
+    save_plan(tmp_path, plan())
+    path = tmp_path / "study.json"
+    stored = json.loads(path.read_text())
+    del stored["arms"]
+    path.write_text(json.dumps(stored))
+    with pytest.raises(InputError, match="the plan of a study"):
+        load_plan(tmp_path)
+    path.write_text(json.dumps({**stored, "schema_version": 1}))
+    with pytest.raises(InputError, match="version"):
+        load_plan(tmp_path)
