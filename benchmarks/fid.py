@@ -24,11 +24,10 @@ import torch
 from measuring import command_seconds, describe_machine, today
 from PIL import Image
 
-from p2phd_eval.cache_folder import CACHE_VARIABLE
 from p2phd_eval.features.weights.file import load_state
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.features.weights.index import RELEASE_FILE
-from p2phd_eval.files import write_json
+from p2phd_eval.files import CACHE_VARIABLE, write_json
 
 _DECLARE = "from p2phd_eval.torchvision_ops import declare_missing_operators as declare; declare()\n"
 

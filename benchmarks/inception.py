@@ -15,8 +15,8 @@ import torch
 from measuring import describe_machine, seconds, today
 from torch import Tensor, nn
 
+from p2phd_eval.features.inception_network import build_network
 from p2phd_eval.features.networks.inception import load_inception
-from p2phd_eval.features.networks.inception_network import build_network
 from p2phd_eval.features.weights.file import load_state
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import write_json

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and known by their hash."""
+"""Files: written whole or not at all, known by their hash; and the folder of those that can be made again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+import platformdirs
+
+CACHE_VARIABLE = "P2PHD_EVAL_CACHE"
 
 
 @contextmanager
@@ -65,6 +69,11 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def cache_folder() -> Path:
+    """The folder that ``P2PHD_EVAL_CACHE`` names, else this program's folder in the user's cache; it may be missing."""
+    return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("p2phd-eval")).expanduser()
 
 
 def _umask() -> int:

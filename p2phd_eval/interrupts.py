@@ -38,3 +38,8 @@ class StopRequest:
         for number, handler in self._before.items():
             signal.signal(number, handler)
         self._before.clear()
+
+
+def leave_interrupts_to_the_parent(_worker: int) -> None:
+    """Start a DataLoader's worker so that Ctrl-C, which reaches the whole process group, is the parent's to handle."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -10,7 +10,7 @@ import numpy as np
 from typer.testing import CliRunner, Result
 
 from p2phd_eval.cli import app
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 
 
 def invoke(*arguments: object) -> Result:

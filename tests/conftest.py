@@ -11,10 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from p2phd_eval.cache_folder import CACHE_VARIABLE, cache_folder
 from p2phd_eval.features.networks.inception import FidInception, load_inception
 from p2phd_eval.features.weights.find import fetch_weights, find_weights
 from p2phd_eval.features.weights.index import WeightsFile
+from p2phd_eval.files import CACHE_VARIABLE, cache_folder
 
 
 @pytest.fixture(scope="session")

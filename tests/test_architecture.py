@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from collections import Counter
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import p2phd_eval
@@ -14,13 +16,14 @@ PACKAGE = Path(p2phd_eval.__file__).parent
 # A room may import rooms below it and itself. Modules at the top of the package are rooms of their own.
 FLOORS = (
     {"errors"},
-    {"__init__", "cache_folder", "files", "progress"},
-    {"config", "decoding", "devices", "distributed", "images", "pictures", "torchvision_ops", "worker_processes"},
-    {"sources"},
-    {"generators", "presets", "stats"},
-    {"bench", "features"},
-    {"blind_test", "held_out", "report"},
-    {"study"},
+    {"__init__", "files", "progress"},
+    {"config", "devices", "distributed", "images", "interrupts", "torchvision_ops"},
+    {"generators", "presets", "scenes", "stats"},
+    {"bench", "features", "tracking"},
+    {"evaluation"},
+    {"blind_test", "held_out", "quality"},
+    {"report"},
+    {"gate", "study"},
     {"commands"},
     {"cli"},
     {"__main__"},
@@ -63,17 +66,55 @@ def test_imports_point_down_only() -> None:
             assert same or FLOOR_OF[target] < FLOOR_OF[room], f"{path.relative_to(PACKAGE)} imports {name}"
 
 
+def module_name(path: Path) -> str:
+    parts = ("p2phd_eval", *path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported_modules() -> dict[str, set[str]]:
+    """Which modules of the package each module imports."""
+    names = {module_name(path): imports(path) for path in modules()}
+    return {
+        module: {name if name in names else name.rpartition(".")[0] for name in found if name.startswith("p2phd_eval")}
+        for module, found in names.items()
+    }
+
+
+def test_no_two_rooms_import_each_other() -> None:
+    """In each folder its files and the folders in it, whole, import each other one way: there is no way back."""
+    imported = imported_modules()
+    for folder in sorted({module_name(path.parent / "__init__.py") for path in modules()}):
+        inside = f"{folder}."
+        rooms: dict[str, set[str]] = {}
+        for module, targets in imported.items():
+            if module.startswith(inside):
+                room = module.removeprefix(inside).partition(".")[0]
+                there = {name.removeprefix(inside).partition(".")[0] for name in targets if name.startswith(inside)}
+                rooms.setdefault(room, set()).update(there - {room})
+        try:
+            TopologicalSorter(rooms).prepare()
+        except CycleError as error:
+            raise AssertionError(f"rooms of {folder} that import each other: {error.args[1]}") from None
+
+
 def test_the_wings_do_not_know_each_other() -> None:
     """What is measured, and what measures it."""
-    strangers = {"stats": ("generators",), "features": ("generators",), "generators": ("stats", "features")}
+    strangers = {
+        "stats": ("generators", "features", "evaluation", "images"),
+        "features": ("generators",),
+        "evaluation": ("generators",),
+        "generators": ("stats", "features", "evaluation"),
+    }
     for path in modules():
         for other in strangers.get(room_of(path), ()):
             assert not any(name.startswith(f"p2phd_eval.{other}") for name in imports(path)), path
 
 
-def test_statistics_need_no_torch() -> None:
-    for path in (PACKAGE / "stats").glob("*.py"):
-        assert not any(name.split(".")[0] in ("torch", "torchvision", "pytorch_fid") for name in imports(path)), path
+def test_statistics_need_no_torch_and_no_files() -> None:
+    """Arrays in, dataclasses out."""
+    for path in (PACKAGE / "stats").rglob("*.py"):
+        roots = {name.split(".")[0] for name in imports(path)}
+        assert not roots & {"torch", "torchvision", "pytorch_fid", "pathlib"}, path
 
 
 def test_the_command_line_starts_without_torch() -> None:
@@ -83,8 +124,7 @@ def test_the_command_line_starts_without_torch() -> None:
     assert process.stdout.strip() == "[]"
 
 
-def test_files_stay_small() -> None:
-    """One concept a file."""
-    sizes = {path.relative_to(PACKAGE).as_posix(): len(path.read_text().splitlines()) for path in modules()}
-    assert {name: lines for name, lines in sizes.items() if lines > 310} == {}
-    assert not (PACKAGE / "utils.py").exists()
+def test_every_name_of_a_file_stands_for_one_thing() -> None:
+    """A stranger who looks for a file by its name finds one."""
+    names = Counter(path.stem for path in modules() if path.stem not in ("__init__", "__main__"))
+    assert {name: count for name, count in names.items() if count > 1} == {}

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from p2phd_eval.images.decoding import open_image
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from tests.command_line import document_of, error_of, invoke, noise_folder
 from tests.stats.feature_sets import feature_set
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.data.triplets import feature_folder, files_by_key, read_map
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.scenes.data_set import write_dataset
 
 _CITYSCAPES = (2048, 1024)  # width and height in pixels

@@ -53,8 +53,8 @@ def blind_test(
         p2phd-eval blind-test --score page.key.json results/*.json --json score.json
     """
     from p2phd_eval.report.tables.blind_test_tables import trials_needed
+    from p2phd_eval.stats.confidence import require_confidence
     from p2phd_eval.stats.proportions.binomial import require_share_margin
-    from p2phd_eval.stats.verdicts.equivalence import require_confidence
 
     require_share_margin(margin)
     require_confidence(confidence)

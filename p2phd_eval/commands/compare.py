@@ -27,7 +27,7 @@ from p2phd_eval.commands.options.common import (
 from p2phd_eval.commands.options.folders import Baselines, Candidates, Positional, Runs
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.identity import FeaturePrecision, Resize
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.report.console import Output
 
 _STRIP_ROWS = 4  # of the images that pull dFID up, and of those that pull it down
@@ -126,8 +126,8 @@ def compare(
     from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
     from p2phd_eval.features.inputs import open_images_or_features
     from p2phd_eval.images.sources.source import ImageSource
+    from p2phd_eval.stats.confidence import require_confidence
     from p2phd_eval.stats.errors.seeds import require_runs
-    from p2phd_eval.stats.verdicts.equivalence import require_confidence
     from p2phd_eval.stats.verdicts.margins import parse_margin, require_seeds
 
     # Cheap failures first: options, images and names are checked before the network computes anything.

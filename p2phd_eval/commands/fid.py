@@ -60,9 +60,9 @@ def fid(
         p2phd-eval fid real/ fake/ --cluster-by cityscapes-city
     """
     from p2phd_eval.evaluation.cluster_rules import parse_rule
-    from p2phd_eval.evaluation.fid_of_moments import Statistics
     from p2phd_eval.features.inputs import open_input
-    from p2phd_eval.stats.verdicts.equivalence import require_confidence
+    from p2phd_eval.features.statistics_file import Statistics
+    from p2phd_eval.stats.confidence import require_confidence
 
     # Cheap failures first: options are checked, both sets found and listed, before torch is loaded.
     require_confidence(confidence)

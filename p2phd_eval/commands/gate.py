@@ -74,7 +74,7 @@ def gate(
     from p2phd_eval.gate.outputs import append_summary, gate_document, gate_table, write_junit
     from p2phd_eval.gate.rules import Requirement, Rules, judge
     from p2phd_eval.report.console import Output
-    from p2phd_eval.report.reading import read_document
+    from p2phd_eval.report.documents import read_document
 
     rules = Rules(require=None if require is None else Requirement(require.value), max_dfid=max_dfid, max_dkid=max_dkid)
     result = judge(read_document(report, ("report", "compare")), rules, str(report))

@@ -10,7 +10,7 @@ import typer
 from p2phd_eval.commands.options.common import Json
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
-from p2phd_eval.report.reading import read_document
+from p2phd_eval.report.documents import read_document
 
 if TYPE_CHECKING:
     from p2phd_eval.stats.verdicts.power import VarianceComponents

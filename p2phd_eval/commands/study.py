@@ -138,7 +138,7 @@ def _plan(
     from p2phd_eval.evaluation.cluster_rules import parse_rule
     from p2phd_eval.generators.data.triplets import find_triplets
     from p2phd_eval.generators.training.precision import PRECISIONS, amp_name
-    from p2phd_eval.stats.verdicts.equivalence import require_confidence
+    from p2phd_eval.stats.confidence import require_confidence
     from p2phd_eval.stats.verdicts.margins import parse_margin
     from p2phd_eval.study.artefacts import data_sha256
     from p2phd_eval.study.study_plan import PLAN_FILE, StudyPlan, continue_plan, load_plan, parse_arms

@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from p2phd_eval.generators.training.loop import Watchers
-from p2phd_eval.generators.training.run_log import LogRecord
+from p2phd_eval.generators.training.run_log import LogRecord, log_line
 from p2phd_eval.held_out import HeldOut
 from p2phd_eval.report.console import OnProgress, Output
-from p2phd_eval.report.log_line import log_line
 from p2phd_eval.tracking.trackers import Trackers
 
 

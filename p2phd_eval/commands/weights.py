@@ -71,7 +71,8 @@ def verify(
 
         p2phd-eval weights verify
     """
-    from p2phd_eval.features.weights.find import find_weights, verify_weights
+    from p2phd_eval.features.networks.weights_check import verify_weights
+    from p2phd_eval.features.weights.find import find_weights
 
     output = Output(json_target)
     with output.progress("fetch Inception weights", "bytes") as on_progress:

@@ -11,7 +11,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-from p2phd_eval.commands.options.folders import GivenFolders
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.image_folder import MANIFEST
 
@@ -28,6 +27,14 @@ _BESIDE_THE_RECIPE = (
     *("seed", "precision", "execution.workers", "execution.cache"),
     *("log_every", "grid_every", "checkpoint_every", "keep_every", "validate_every"),
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GivenFolders:
+    """What stood after one of the options."""
+
+    name: str | None  # of the arm, where the first folder had NAME= before it
+    folders: tuple[Path, ...]  # one or more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,9 +112,21 @@ def _require_distinct(folders: Sequence[Path]) -> None:
         )
 
 
-def _names(given: Sequence[GivenFolders]) -> list[str]:
-    from p2phd_eval.report.tables.comparison_tables import short_names
+def short_names(folders: Sequence[Path]) -> list[str]:
+    """Name folders by what distinguishes them: `runs/fp32/samples`, `runs/amp/samples` become "fp32", "amp"."""
+    parts = [folder.parts for folder in folders]
+    shortest = min(len(part) for part in parts)
+    start = 0
+    while start < shortest and len({part[start] for part in parts}) == 1:
+        start += 1
+    end = 0
+    while end < shortest - start and len({part[-1 - end] for part in parts}) == 1:
+        end += 1
+    names = ["/".join(part[start : len(part) - end]) for part in parts]
+    return names if all(names) else [str(folder) for folder in folders]
 
+
+def _names(given: Sequence[GivenFolders]) -> list[str]:
     short = iter(short_names([folder for group in given for folder in group.folders]))
     common = [_common_words([next(short) for _ in group.folders]) for group in given]
     numbers = [""] if len(given) == 2 else [f" {i}" for i in range(1, len(given))]

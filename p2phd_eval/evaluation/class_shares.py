@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,14 +11,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.sources.source import ImageSource
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class ClassShares:
-    """The share of the pixels of each class in each label map."""
-
-    shares: npt.NDArray[np.float64]  # (n, C), in [0, 1]; rows sum to 1
-    names: tuple[str, ...]  # of the C classes
+from p2phd_eval.stats.verdicts.explanation import ClassShares
 
 
 def label_class_shares(

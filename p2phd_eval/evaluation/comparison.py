@@ -19,7 +19,6 @@ from p2phd_eval.evaluation.checks import (
     said_once,
     size_warnings,
 )
-from p2phd_eval.evaluation.class_shares import ClassShares
 from p2phd_eval.evaluation.cluster_rules import ClusterRule
 from p2phd_eval.evaluation.pairing import aligned, examples, require_same_stamps, require_unique_ids, sorted_by_id
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
@@ -27,7 +26,7 @@ from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
 from p2phd_eval.stats.verdicts.compared_arms import Arm, FIDComparison, compare_arms
 from p2phd_eval.stats.verdicts.decision import Scope
-from p2phd_eval.stats.verdicts.explanation import Explanation, explain_dfid
+from p2phd_eval.stats.verdicts.explanation import ClassShares, Explanation, explain_dfid
 from p2phd_eval.stats.verdicts.margins import MarginRule
 
 Pairing = Literal["triplets", "generated", "independent"]

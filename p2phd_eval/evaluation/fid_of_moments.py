@@ -3,24 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.checks import count_warnings, duplicate_warnings, few_images_warnings, format_warnings
 from p2phd_eval.evaluation.pairing import require_same_stamps
 from p2phd_eval.features.feature_set import FeatureStamp
+from p2phd_eval.features.statistics_file import Statistics
 from p2phd_eval.stats.distances.frechet import FrechetDistance, frechet_distance_from_moments
-from p2phd_eval.stats.distances.moments import Moments
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Statistics:
-    """Moments of the features of a set of images, and where they come from."""
-
-    moments: Moments
-    stamp: FeatureStamp | None  # None in the files of other tools, which do not say how they were made
-    path: Path  # the file, or what was summed up
-    notes: tuple[str, ...] = ()  # what about the file limits its precision
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

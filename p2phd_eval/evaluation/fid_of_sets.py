@@ -19,13 +19,13 @@ from p2phd_eval.evaluation.cluster_rules import ClusterRule
 from p2phd_eval.evaluation.pairing import require_same_stamps, sorted_by_id
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
 from p2phd_eval.stats.distances.frechet import FrechetDistance
 from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts, usual_replicates
 from p2phd_eval.stats.errors.extrapolation import half_samples
 from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.errors.intervals import FIDInterval, at_n_error, interval_of
-from p2phd_eval.stats.verdicts.equivalence import require_confidence
 
 _REPLICATES = 200
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.fid_of_moments import Statistics, StatisticsFidResult, fid_from_statistics
+from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult, fid_from_statistics
 from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.inputs import Input, as_statistics, open_input
+from p2phd_eval.features.statistics_file import Statistics
 from p2phd_eval.images.sources.arrays import ArraySource, Layout
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import ProgressFactory, silent

@@ -24,7 +24,7 @@ class FeatureStamp:
 
     weights: str  # name of the network's weights, for people
     weights_sha256: str  # of the network's parameters and buffers as loaded, hexadecimal
-    resize: str  # how images came to the network's size, such as "legacy-pytorch": see `p2phd_eval.features.networks.resizes`
+    resize: str  # how images came to the network's size, such as "legacy-pytorch": see `features.networks.resizes`
     dims: int  # number of features an image
     dtype: str  # in which the network computed: "float32", "tf32", "bfloat16" or "float16"
     device: str  # on which it computed

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from p2phd_eval.distributed import Ranks
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.fid_of_moments import Statistics
 from p2phd_eval.features.device_moments import accumulator_on
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.pipeline import feature_set_of, require_unchanged, stamp_of
+from p2phd_eval.features.statistics_file import Statistics
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.moments import Moments, merge_moments
 

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.fid_of_moments import Statistics
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.files import atomic_write
 from p2phd_eval.stats.distances.covariance import cholesky_or_none, require_covariance, require_semidefinite
@@ -22,6 +21,16 @@ from p2phd_eval.stats.distances.moments import Moments
 
 _WANTED = "feature statistics: mu of shape (d,) and sigma of shape (d, d)"
 _COMPUTE_AGAIN = "Compute the statistics again from the images, or give the images themselves."
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Statistics:
+    """Moments of the features of a set of images, and where they come from."""
+
+    moments: Moments
+    stamp: FeatureStamp | None  # None in the files of other tools, which do not say how they were made
+    path: Path  # the file, or what was summed up
+    notes: tuple[str, ...] = ()  # what about the file limits its precision
 
 
 def save_statistics(path: str | os.PathLike[str], moments: Moments, stamp: FeatureStamp | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.report.reading import how_to_remake
+from p2phd_eval.report.documents import how_to_remake
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 
 _Type = type | tuple[type, ...]

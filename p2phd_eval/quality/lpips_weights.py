@@ -13,9 +13,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from p2phd_eval.cache_folder import cache_folder
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import atomic_write, file_sha256
+from p2phd_eval.files import atomic_write, cache_folder, file_sha256
 
 # torchvision's AlexNet_Weights.IMAGENET1K_V1; its file names end in the first digits of the content's SHA-256.
 SHA256_PREFIX = "7be5be79"

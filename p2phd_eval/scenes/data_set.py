@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.scenes.canvas import Canvas, Label
 from p2phd_eval.scenes.street import draw_camera, draw_light, draw_street, paint_street
 

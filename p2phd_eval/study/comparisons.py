@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from p2phd_eval.evaluation.class_shares import ClassShares, label_class_shares, stored_class_names
+from p2phd_eval.evaluation.class_shares import label_class_shares, stored_class_names
 from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.evaluation.comparison import ComparisonResult, FeatureArm, compare_feature_sets, explain
 from p2phd_eval.features.feature_set import FeatureSet
@@ -16,6 +16,7 @@ from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.report.tables.comparison_tables import comparison_document
 from p2phd_eval.report.tables.explanation_tables import explanation_document
 from p2phd_eval.stats.verdicts.decision import Scope
+from p2phd_eval.stats.verdicts.explanation import ClassShares
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_job import features_path, samples_folder

@@ -12,8 +12,7 @@ from typing import Any
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.images.image_folder import MANIFEST
-from p2phd_eval.report.documents import document
-from p2phd_eval.report.reading import read_document
+from p2phd_eval.report.documents import document, read_document
 from p2phd_eval.study.artefacts import read_record
 from p2phd_eval.study.comparisons import labels_folder, photos_folder
 from p2phd_eval.study.outcome import Outcome, load_outcome

@@ -18,7 +18,7 @@ from p2phd_eval.generators.data.dataset import training_set
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.estimate import estimate
 from p2phd_eval.progress import ProgressFactory
-from p2phd_eval.report.reading import read_document
+from p2phd_eval.report.documents import read_document
 from p2phd_eval.report.tables.bench_tables import bench_document
 from p2phd_eval.study.artefacts import finished, record, values_sha256
 from p2phd_eval.study.study_plan import StudyPlan

@@ -12,8 +12,7 @@ from typing import Any
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
-from p2phd_eval.report.documents import document
-from p2phd_eval.report.reading import read_document
+from p2phd_eval.report.documents import document, read_document
 
 PLAN_FILE = "study.json"
 #: The precision in which every run generates, so that training alone tells the arms apart.

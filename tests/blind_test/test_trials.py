@@ -17,7 +17,7 @@ from p2phd_eval.blind_test.key import key_path, read_key, write_key
 from p2phd_eval.blind_test.question_page import render_page
 from p2phd_eval.blind_test.trials import BlindTest, Pixels, make_trials
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.open import open_source
 from tests.command_line import noise_folder

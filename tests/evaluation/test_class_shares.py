@@ -9,7 +9,7 @@ from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.class_shares import label_class_shares, stored_class_names
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.folder import FolderSource
 from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 

@@ -9,7 +9,8 @@ import pytest
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation import cluster_rules
 from p2phd_eval.evaluation.cluster_rules import parse_rule
-from p2phd_eval.images.names import list_images, write_png
+from p2phd_eval.images.names import list_images
+from p2phd_eval.images.png import write_png
 
 # Names as cityscapesScripts writes them: <city>_<sequence>_<frame>_<type>.
 FILES = (

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from p2phd_eval.cache_folder import CACHE_VARIABLE, cache_folder
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.features import resumable
@@ -20,7 +19,8 @@ from p2phd_eval.features.cache.store import FeatureCache
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.features.weights.index import WeightsFile
-from p2phd_eval.images.names import write_png
+from p2phd_eval.files import CACHE_VARIABLE, cache_folder
+from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.generated import GeneratedSource
 from p2phd_eval.images.sources.open import open_source

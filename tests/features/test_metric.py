@@ -16,7 +16,7 @@ from p2phd_eval.features.networks.inception import FidInception, load_inception
 from p2phd_eval.features.pipeline import extract_features
 from p2phd_eval.features.statistics_file import save_statistics
 from p2phd_eval.features.weights.index import WeightsFile
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.generated import GeneratedSource
 from p2phd_eval.images.sources.open import open_source

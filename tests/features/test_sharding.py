@@ -12,7 +12,7 @@ import pytest
 
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.statistics_file import load_statistics
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.stats.distances.moments import moments
 
 N = 11  # which 3 ranks do not divide

@@ -12,7 +12,7 @@ from PIL import Image
 from p2phd_eval.errors import InputError
 from p2phd_eval.images import decoding
 from p2phd_eval.images.decoding import decode_rgb, decode_stored, image_size, open_image, read_encoded, read_rgb
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 
 
 def _encoded(image: Image.Image, kind: str, **options: object) -> bytes:

@@ -7,7 +7,8 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import open_image
-from p2phd_eval.images.names import IMAGE_ENDINGS, list_images, pair_key, write_png
+from p2phd_eval.images.names import IMAGE_ENDINGS, list_images, pair_key
+from p2phd_eval.images.png import write_png
 
 
 def _names(root: Path) -> list[str]:

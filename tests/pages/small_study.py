@@ -14,11 +14,11 @@ import pytest
 from PIL import Image
 
 from p2phd_eval.bench.speed import BenchResult, Measurement, Setting
-from p2phd_eval.cache_folder import CACHE_VARIABLE
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.evaluation.class_shares import label_class_shares
 from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets, explain
 from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.files import CACHE_VARIABLE
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.quality import lpips_weights

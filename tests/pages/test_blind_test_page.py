@@ -14,7 +14,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from tests.command_line import document_of, invoke
 from tests.pages.conftest import open_file
 

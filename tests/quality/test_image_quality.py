@@ -13,7 +13,7 @@ from PIL import Image
 from scipy import ndimage
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.folder import FolderSource
 from p2phd_eval.quality import image_quality

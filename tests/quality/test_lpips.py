@@ -11,9 +11,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from p2phd_eval.cache_folder import CACHE_VARIABLE
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import file_sha256
+from p2phd_eval.files import CACHE_VARIABLE, file_sha256
 from p2phd_eval.quality import lpips_weights
 from p2phd_eval.quality.lpips import SMALLEST_SIDE, Lpips
 from p2phd_eval.quality.lpips_weights import FILE_NAME, TENSOR_SHAPES, LpipsWeights, find_lpips_weights

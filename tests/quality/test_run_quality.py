@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from p2phd_eval.cache_folder import CACHE_VARIABLE
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import parse_rule
+from p2phd_eval.files import CACHE_VARIABLE
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.quality import lpips_weights
 from p2phd_eval.quality.image_quality import PSNR_MOST, per_image_quality

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from p2phd_eval.evaluation.arms import short_names
 from p2phd_eval.report.console import Output, ResultTable
-from p2phd_eval.report.tables.comparison_tables import short_names
 
 TABLE = ResultTable(
     title="A title", columns=("what", "value"), rows=(("x", "1"), ("y [z]", "2")), notes=("a note",), styles=("", "red")

@@ -9,8 +9,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
-from p2phd_eval.report.documents import SCHEMA_VERSION, document
-from p2phd_eval.report.reading import read_document
+from p2phd_eval.report.documents import SCHEMA_VERSION, document, read_document
 
 
 def test_what_was_written_is_read_to_the_last_bit(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,31 +11,24 @@ import typer
 from typer.core import TyperCommand
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.arms import GivenFolders
 
 _OPTIONS = ("--baseline", "--candidate", "--runs")
 # Stands between the folders of one option; no path can hold it.
 _BETWEEN = "\0"
 
 
-@dataclass(frozen=True, kw_only=True)
-class GivenFolders:
-    """What stood after one of the options."""
+def parse_folders(joined: str) -> GivenFolders:
+    """Take apart what `FolderOptionsCommand` joined.
 
-    name: str | None  # of the arm, where the first folder had NAME= before it
-    folders: tuple[Path, ...]  # one or more
-
-    @classmethod
-    def parse(cls, joined: str) -> GivenFolders:
-        """Take apart what `FolderOptionsCommand` joined.
-
-        ``NAME=`` before the first folder names the arm, unless a folder of that whole name exists (``lr=1/samples``).
-        """
-        first, *others = joined.split(_BETWEEN)
-        name = None
-        named = re.fullmatch(r"([^=/\\]+)=(.+)", first)
-        if named and not Path(first).exists():
-            name, first = named.groups()
-        return cls(name=name, folders=(Path(first), *map(Path, others)))
+    ``NAME=`` before the first folder names the arm, unless a folder of that whole name exists (``lr=1/samples``).
+    """
+    first, *others = joined.split(_BETWEEN)
+    name = None
+    named = re.fullmatch(r"([^=/\\]+)=(.+)", first)
+    if named and not Path(first).exists():
+        name, first = named.groups()
+    return GivenFolders(name=name, folders=(Path(first), *map(Path, others)))
 
 
 class FolderOptionsCommand(TyperCommand):
@@ -60,7 +52,7 @@ Baselines = Annotated[
     list[GivenFolders] | None,
     typer.Option(
         "--baseline",
-        parser=GivenFolders.parse,
+        parser=parse_folders,
         metavar="FOLDER...",
         rich_help_panel=_SEVERAL,
         show_default=False,
@@ -71,7 +63,7 @@ Candidates = Annotated[
     list[GivenFolders] | None,
     typer.Option(
         "--candidate",
-        parser=GivenFolders.parse,
+        parser=parse_folders,
         metavar="FOLDER...",
         rich_help_panel=_SEVERAL,
         show_default=False,
@@ -82,7 +74,7 @@ Runs = Annotated[
     list[GivenFolders] | None,
     typer.Option(
         "--runs",
-        parser=GivenFolders.parse,
+        parser=parse_folders,
         metavar="FOLDER...",
         rich_help_panel=_SEVERAL,
         show_default=False,

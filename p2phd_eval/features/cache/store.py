@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2phd_eval.cache_folder import cache_folder
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.cache.entry import (
     CacheEntry,
@@ -23,6 +22,7 @@ from p2phd_eval.features.cache.entry import (
     write_entry,
 )
 from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.files import cache_folder
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

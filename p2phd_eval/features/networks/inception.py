@@ -9,8 +9,8 @@ from torch import Tensor
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.identity import INCEPTION_DIMS, FeaturePrecision, NetworkIdentity, Resize
+from p2phd_eval.features.inception_network import build_features
 from p2phd_eval.features.networks.float32_products import float32_products
-from p2phd_eval.features.networks.inception_network import build_features
 from p2phd_eval.features.networks.protocol import embed_all, usual_batch_size
 from p2phd_eval.features.networks.resizes import RESIZES
 from p2phd_eval.features.weights.file import load_state

@@ -14,7 +14,7 @@ from p2phd_eval.features.identity import NetworkIdentity
 
 
 class FeatureNetwork(Protocol):
-    """A network from images to features: `FidInception`, or one of your own (`p2phd_eval.features.networks.plugins`)."""
+    """A network from images to features: `FidInception`, or one of your own (`features.networks.plugins`)."""
 
     identity: NetworkIdentity
     device: torch.device

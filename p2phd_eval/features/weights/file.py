@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.networks.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
+from p2phd_eval.features.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.files import file_sha256
 

@@ -9,8 +9,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from p2phd_eval.cache_folder import cache_folder
-from p2phd_eval.files import file_sha256, write_json
+from p2phd_eval.files import cache_folder, file_sha256, write_json
 
 WEIGHTS_VARIABLE = "P2PHD_EVAL_INCEPTION_WEIGHTS"
 

@@ -16,7 +16,7 @@ from p2phd_eval.generators.data.decoded_cache import DecodedCache, Pixels
 from p2phd_eval.generators.data.transforms import Geometry, choose_geometry
 from p2phd_eval.generators.data.triplets import check_labels, find_triplets, read_map, read_photo, require_equal_sizes
 from p2phd_eval.images.decoding import image_size
-from p2phd_eval.worker_processes import leave_interrupts_to_the_parent
+from p2phd_eval.interrupts import leave_interrupts_to_the_parent
 
 Place = tuple[int, int]  # epoch, index of the sample: what a worker needs to make it
 _ORDER, _AUGMENT = 0, 1  # independent random streams under one seed

@@ -24,7 +24,7 @@ from p2phd_eval.generators.sampling.inference import for_inference
 from p2phd_eval.generators.training.precision import PRECISIONS, Precision, backend_flags
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import open_image_folder
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 
 
 @dataclass(frozen=True, kw_only=True)

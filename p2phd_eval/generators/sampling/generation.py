@@ -27,8 +27,8 @@ from p2phd_eval.generators.sampling.inference import for_inference, most_at_once
 from p2phd_eval.generators.sampling.styles import STYLES, Clusters, clusters_path, draw_style, load_clusters
 from p2phd_eval.generators.training.precision import Precision, backend_flags, find_precision
 from p2phd_eval.images.decoding import image_size
-from p2phd_eval.images.image_folder import MANIFEST, open_image_folder
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.image_folder import open_image_folder
+from p2phd_eval.images.png import write_png
 
 # What two calls must agree in to write into one folder.
 _IDENTITY = ("checkpoint_sha256", "config", "sampling_precision", "phase", "seed", "style", "clusters_sha256")

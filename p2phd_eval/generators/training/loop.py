@@ -25,8 +25,8 @@ from p2phd_eval.generators.training.pretrained import read_networks
 from p2phd_eval.generators.training.run_folder import keep_checkpoint, open_run, require_samples
 from p2phd_eval.generators.training.run_log import LogRecord, RunLog, finite_or_none
 from p2phd_eval.generators.training.step import Losses, Pix2PixHD
-from p2phd_eval.images.names import write_png
 from p2phd_eval.images.pictures import label_colours, picture_grid
+from p2phd_eval.images.png import write_png
 from p2phd_eval.interrupts import StopRequest
 
 _GRID_ROWS = 4

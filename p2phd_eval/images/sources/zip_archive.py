@@ -46,7 +46,7 @@ class ZipSource(EncodedSource):
     ------
     InputError
         If the file is not a whole zip archive, has no image, or two of one name; or if a member is encrypted, a link,
-        larger than `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`, packed in an unusual way, or has a name that leads out of
+        larger than `images.decoding.MAX_IMAGE_BYTES`, packed in an unusual way, or has a name that leads out of
         the archive.
     """
 

@@ -59,7 +59,7 @@ def render_page(report: dict[str, Any], folder: Path) -> str:
         If an image cannot be read.
     """
     environment = Environment(
-        loader=PackageLoader("p2phd_eval.report.page.report_page"),
+        loader=PackageLoader("p2phd_eval.report.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -100,4 +100,4 @@ def _ratios(report: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _template(name: str) -> str:
-    return (files("p2phd_eval.report.page.report_page") / "templates" / name).read_text(encoding="utf-8")
+    return (files("p2phd_eval.report.page") / "templates" / name).read_text(encoding="utf-8")

@@ -53,20 +53,6 @@ _PAIRINGS = {
 }
 
 
-def short_names(folders: Sequence[Path]) -> list[str]:
-    """Name folders by what distinguishes them: `runs/fp32/samples`, `runs/amp/samples` become "fp32", "amp"."""
-    parts = [folder.parts for folder in folders]
-    shortest = min(len(part) for part in parts)
-    start = 0
-    while start < shortest and len({part[start] for part in parts}) == 1:
-        start += 1
-    end = 0
-    while end < shortest - start and len({part[-1 - end] for part in parts}) == 1:
-        end += 1
-    names = ["/".join(part[start : len(part) - end]) for part in parts]
-    return names if all(names) else [str(folder) for folder in folders]
-
-
 def comparison_table(result: ComparisonResult, real: str, shifts: Sequence[PrecisionShift] = ()) -> ResultTable:
     """Return the table of a comparison, the baseline first; `shifts`: what a reduced feature precision did to it."""
     rows: list[tuple[str, ...]] = [

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.arrays import checked_features, require_equal_dims
 from p2phd_eval.stats.design import require_pairs
 from p2phd_eval.stats.distances.frechet import frechet_distance
-from p2phd_eval.stats.distances.moments import checked_features, require_equal_dims
 
 Progress = Callable[[int, int], None]
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import copy
 import dataclasses
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.arrays import (
+    BLOCK_ROWS,
+    feature_rows,
+    require_equal_dims,
+    require_finite,
+    too_few,
+)
 from p2phd_eval.stats.distances.shifted_sums import ShiftedSums, Sums
-
-#: Rows that are widened to float64 and summed at a time: 16 MiB at d = 2048, however many images there are.
-BLOCK_ROWS = 1024
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -25,50 +28,6 @@ class Moments:
     mean: npt.NDArray[np.float64]  # (d,)
     covariance: npt.NDArray[np.float64]  # (d, d), symmetric, divided by n - ddof
     ddof: int = 1
-
-
-def as_features(array: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
-    """Check a set of features and widen it to float64.
-
-    Parameters
-    ----------
-    array : array_like of real numbers, shape (n, d)
-        One row an image, n >= 2 and d >= 1.
-    name : str
-        What the set is called in an error, such as "real".
-
-    Returns
-    -------
-    ndarray of float64, shape (n, d)
-        The input itself where it is float64 already; never write to it.
-
-    Raises
-    ------
-    InputError
-        If the array is not 2-D, not real, has fewer than two rows, no columns, or a NaN or infinite value.
-    """
-    return np.asarray(checked_features(array, name), dtype=np.float64)
-
-
-def checked_features(array: npt.ArrayLike, name: str) -> npt.NDArray[Any]:
-    """Check a set of features as `as_features` does, but leave its dtype as it is (no copy)."""
-    where = f"{name} features"
-    values = _rows(array, where)
-    if len(values) < 2:
-        raise _too_few(len(values), where)
-    _require_finite(values, where)
-    return values
-
-
-def require_equal_dims(a: npt.NDArray[Any], b: npt.NDArray[Any]) -> None:
-    """Raise InputError unless two arrays have the same number of features (the size of their last axis)."""
-    if a.shape[-1] != b.shape[-1]:
-        raise InputError(
-            "features",
-            expected="the same number of features an image in both sets",
-            found=f"{a.shape[-1]} and {b.shape[-1]}",
-            fix="Extract both sets with the same network and layer.",
-        )
 
 
 class MomentAccumulator:
@@ -112,11 +71,11 @@ class MomentAccumulator:
             If the array is not 2-D or not real, differs from the rows before in d, or has a NaN or infinite value.
             Nothing of it is then added.
         """
-        values = _rows(rows, "the features")
+        values = feature_rows(rows, "the features")
         if self._block is None:
             self._block = np.empty((BLOCK_ROWS, values.shape[1]))
         require_equal_dims(self._block, values)
-        _require_finite(values, "the features", self.n)
+        require_finite(values, "the features", self.n)
         while len(values):
             used = self.n % BLOCK_ROWS
             taken = min(len(values), BLOCK_ROWS - used)
@@ -141,7 +100,7 @@ class MomentAccumulator:
             If there were fewer than two rows.
         """
         if self._block is None or self.n < 2:
-            raise _too_few(self.n, "the features")
+            raise too_few(self.n, "the features")
         rest = self._block[: self.n % BLOCK_ROWS]
         sums = self._new_sums(rest) if self._sums is None else copy.deepcopy(self._sums)
         sums.add(rest.copy())
@@ -220,35 +179,3 @@ def require_equal_ddof(a: Moments, b: Moments) -> None:
             found=f"ddof {a.ddof} and {b.ddof}",
             fix="Multiply one covariance by (n - its ddof) / (n - the other ddof).",
         )
-
-
-def _rows(array: npt.ArrayLike, where: str) -> npt.NDArray[Any]:
-    values = np.asarray(array)
-    if values.ndim != 2 or values.shape[1] < 1 or values.dtype.kind not in "fiu":
-        raise InputError(
-            where,
-            expected="a 2-D array of real numbers, one row an image",
-            found=f"shape {values.shape} of {values.dtype}",
-        )
-    return values
-
-
-def _require_finite(values: npt.NDArray[Any], where: str, first_row: int = 0) -> None:
-    for start in range(0, len(values), BLOCK_ROWS):
-        bad = np.flatnonzero(~np.isfinite(values[start : start + BLOCK_ROWS]).all(axis=1))
-        if len(bad):
-            raise InputError(
-                where,
-                expected="finite numbers",
-                found=f"NaN or infinity in row {first_row + start + bad[0]} (rows count from 0)",
-                fix="Extract the features again; if it stays, that image or the network's weights are damaged.",
-            )
-
-
-def _too_few(n: int, where: str) -> InputError:
-    return InputError(
-        where,
-        expected="at least 2 images",
-        found=f"{n} (one image has no covariance)",
-        fix="Give more images.",
-    )

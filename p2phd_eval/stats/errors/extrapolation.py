@@ -14,9 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.design import Rows, SamplingDesign
+from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets, first_equal
 from p2phd_eval.stats.distances.frechet import frechet_distance
-from p2phd_eval.stats.errors.designed_sets import checked_sets, first_equal
 from p2phd_eval.stats.errors.influence import FidInfluence, fid_influence
 from p2phd_eval.stats.threads import map_in_threads
 

@@ -10,9 +10,16 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.design import Block, SamplingDesign, StandardError, combine_variances
+from p2phd_eval.stats.design import (
+    Block,
+    SamplingDesign,
+    StandardError,
+    checked_contrasts,
+    checked_sets,
+    combine_variances,
+    first_equal,
+)
 from p2phd_eval.stats.distances.kernel import Progress, counter, sums_between, sums_within, tiles_between, tiles_within
-from p2phd_eval.stats.errors.designed_sets import checked_contrasts, checked_sets, first_equal
 
 Values = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import StandardError
 from p2phd_eval.stats.proportions.binomial import (
     binomial_equivalence_p,
@@ -25,7 +26,7 @@ from p2phd_eval.stats.proportions.binomial import (
     clopper_pearson,
     require_share_margin,
 )
-from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, equivalence_test, require_confidence
+from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, equivalence_test
 
 Choices = npt.NDArray[np.bool_]  # (people, images), whether the candidate's image was chosen
 

@@ -10,15 +10,16 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.stats.arrays import as_features, checked_features, require_equal_dims
+from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign, require_pairs
-from p2phd_eval.stats.distances.moments import as_features, checked_features, require_equal_dims
 from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts, usual_replicates
 from p2phd_eval.stats.errors.extrapolation import half_samples
 from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.errors.kernel_contrast import kernel_contrasts
 from p2phd_eval.stats.errors.swaps import SwapTest, swap_test
 from p2phd_eval.stats.verdicts.decision import Decision, Scope, decide
-from p2phd_eval.stats.verdicts.equivalence import EquivalenceResult, Verdict, judge_differences, require_confidence
+from p2phd_eval.stats.verdicts.equivalence import EquivalenceResult, Verdict, judge_differences
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin
 from p2phd_eval.stats.verdicts.sample_size import UndecidedNeeds, undecided_needs
 
@@ -76,7 +77,7 @@ def compare_fid(
     """Compare the FID of a candidate with a baseline's, image by image.
 
     Row i of all arrays belongs to label map i. The difference is that of the distributions: dFID@n, extrapolated from
-    half samples, with the standard error of its influence function (see `p2phd_eval.stats.errors.intervals`). Where that is
+    half samples, with the standard error of its influence function (see `stats.errors.intervals`). Where that is
     refused, the unbiased dKID is judged instead.
 
     Parameters

@@ -10,12 +10,19 @@ import numpy.typing as npt
 from scipy import stats
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.class_shares import ClassShares
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
 from p2phd_eval.stats.errors.influence import FidInfluence
 from p2phd_eval.stats.verdicts.equivalence import holm
 
 _Values = npt.NDArray[np.float64]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ClassShares:
+    """The share of the pixels of each class in each label map."""
+
+    shares: npt.NDArray[np.float64]  # (n, C), in [0, 1]; rows sum to 1
+    names: tuple[str, ...]  # of the C classes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -8,10 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.confidence import require_confidence, t_interval
 from p2phd_eval.stats.design import SamplingDesign, StandardError
 from p2phd_eval.stats.errors.seeds import recipe_error
 from p2phd_eval.stats.verdicts.decision import Scope
-from p2phd_eval.stats.verdicts.equivalence import Difference, equivalence_test, require_confidence, t_interval
+from p2phd_eval.stats.verdicts.equivalence import Difference, equivalence_test
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,7 +77,7 @@ def mean_difference(
 
     In scope A it is the mean over images of d_i, the candidate's mean over its runs on image i minus the baseline's:
     with one run an arm and no clusters, a paired t test. Scope B adds the variance of each arm's runs, see
-    `p2phd_eval.stats.errors.seeds.recipe_error`; their spread holds some of the images' noise already, so intervals are a
+    `stats.errors.seeds.recipe_error`; their spread holds some of the images' noise already, so intervals are a
     little wide where seeds differ little.
 
     Parameters

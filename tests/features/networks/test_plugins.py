@@ -13,7 +13,7 @@ from PIL import Image
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.plugins import load_plugin
 from p2phd_eval.features.pipeline import extract_features
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.torchvision_ops import declare_missing_operators
 

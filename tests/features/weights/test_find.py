@@ -15,16 +15,16 @@ from pathlib import Path
 import pytest
 import torch
 
-from p2phd_eval.cache_folder import CACHE_VARIABLE, cache_folder
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.networks.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
+from p2phd_eval.features.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
+from p2phd_eval.features.networks.weights_check import verify_weights
 from p2phd_eval.features.weights import download as weights_download
 from p2phd_eval.features.weights import file as weights_file
 from p2phd_eval.features.weights import index as weights_index
 from p2phd_eval.features.weights.file import check_file, load_state, state_sha256
-from p2phd_eval.features.weights.find import RELEASE_URL, fetch_weights, find_weights, list_sources, verify_weights
+from p2phd_eval.features.weights.find import RELEASE_URL, fetch_weights, find_weights, list_sources
 from p2phd_eval.features.weights.index import RELEASE_FILE, STANDARD_SHA256, WEIGHTS_VARIABLE, WeightsFile
-from p2phd_eval.files import file_sha256
+from p2phd_eval.files import CACHE_VARIABLE, cache_folder, file_sha256
 
 State = dict[str, torch.Tensor]
 

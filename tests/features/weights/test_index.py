@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from p2phd_eval.cache_folder import CACHE_VARIABLE
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.weights.find import fetch_weights, find_weights
 from p2phd_eval.features.weights.index import (
@@ -22,7 +21,7 @@ from p2phd_eval.features.weights.index import (
     local_files,
     remember_weights,
 )
-from p2phd_eval.files import file_sha256
+from p2phd_eval.files import CACHE_VARIABLE, file_sha256
 
 
 @pytest.fixture

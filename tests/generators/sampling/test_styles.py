@@ -20,7 +20,8 @@ from p2phd_eval.generators.sampling.styles import Clusters, cluster_styles, clus
 from p2phd_eval.generators.training.loop import train
 from p2phd_eval.generators.training.step import Pix2PixHD
 from p2phd_eval.images.decoding import open_image, read_rgb
-from p2phd_eval.images.names import list_images, write_png
+from p2phd_eval.images.names import list_images
+from p2phd_eval.images.png import write_png
 
 CPU = torch.device("cpu")
 SIDE = 32  # pixels of the constructed photos

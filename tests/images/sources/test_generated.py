@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.folder import FolderSource
 from p2phd_eval.images.sources.generated import GeneratedSource

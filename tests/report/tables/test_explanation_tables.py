@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.class_shares import ClassShares
-from p2phd_eval.images.names import write_png
+from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.folder import FolderSource
 from p2phd_eval.report.tables.explanation_tables import explanation_document, explanation_tables, influence_strip
 from p2phd_eval.scenes.data_set import write_dataset
 from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.errors.influence import fid_influence
-from p2phd_eval.stats.verdicts.explanation import Explanation, ImageInfluence, explain_dfid
+from p2phd_eval.stats.verdicts.explanation import ClassShares, Explanation, ImageInfluence, explain_dfid
 
 
 def explanation(clusters: int | None = None) -> Explanation:

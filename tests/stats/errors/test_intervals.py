@@ -8,12 +8,12 @@ import pytest
 from scipy import stats
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.confidence import t_interval
 from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.errors.extrapolation import half_samples
 from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.errors.intervals import RESIDUAL_LIMIT, at_n_error, fid_interval, interval_of, population_estimate
-from p2phd_eval.stats.verdicts.equivalence import t_interval
 from tests.stats.plain_errors import independent_standard_error, paired_standard_error
 
 SHIFT, SCALE = 0.3, 1.3

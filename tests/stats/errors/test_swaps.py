@@ -9,8 +9,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
 from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.distances.kernel import kernel_distance
-from p2phd_eval.stats.errors.swapped_fid import SwappedFid
-from p2phd_eval.stats.errors.swaps import swap_test
+from p2phd_eval.stats.errors.swaps import SwappedFid, swap_test
 
 STATISTICS = ["FID", "KID"]
 

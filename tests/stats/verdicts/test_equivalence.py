@@ -10,15 +10,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.confidence import t_interval
 from p2phd_eval.stats.design import StandardError
-from p2phd_eval.stats.verdicts.equivalence import (
-    Difference,
-    Verdict,
-    equivalence_test,
-    holm,
-    judge_differences,
-    t_interval,
-)
+from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, equivalence_test, holm, judge_differences
 
 Z90, Z95 = stats.norm.ppf([0.95, 0.975])  # 1.645 and 1.960
 EQUIVALENT = {Verdict.WITHIN, Verdict.NEGLIGIBLE}

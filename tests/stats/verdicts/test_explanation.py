@@ -3,11 +3,10 @@ import pytest
 from scipy.stats import spearmanr
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.class_shares import ClassShares
 from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.errors.influence import fid_influence
-from p2phd_eval.stats.verdicts.explanation import explain_dfid
+from p2phd_eval.stats.verdicts.explanation import ClassShares, explain_dfid
 
 PAIR = (-1.0, 1.0)
 
