@@ -12,6 +12,23 @@ OnProgress = Callable[[int, int], None]
 ProgressFactory = Callable[[str, str], AbstractContextManager[OnProgress]]
 
 
+def unwatched(done: int, total: int) -> None:
+    """An `OnProgress` for which nobody listens."""
+
+
 def silent(description: str, unit: str) -> AbstractContextManager[OnProgress]:
     """A `ProgressFactory` for which nobody listens."""
-    return nullcontext(lambda done, total: None)
+    return nullcontext(unwatched)
+
+
+def part_of(on_progress: OnProgress, start: int, size: int, total: int) -> OnProgress:
+    """Make the progress of one part of larger work, which takes the whole from `start` to `start + size`.
+
+    Parameters
+    ----------
+    on_progress : callable
+        Told how far the whole is.
+    start, size, total : int
+        Where the part begins, how much of the whole it is, and the whole.
+    """
+    return lambda done, of: on_progress(start + size * done // of, total)

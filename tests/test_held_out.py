@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +20,7 @@ from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.generators.training.loop import Watchers, train
 from p2phd_eval.held_out import HeldOut, HeldOutResult
 from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.progress import OnProgress
 from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 from p2phd_eval.stats.distances.kernel import kernel_distance as evaluate_kid
 
@@ -48,7 +49,7 @@ class Progress:
         self.done: list[str] = []
 
     @contextmanager
-    def __call__(self, description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    def __call__(self, description: str, unit: str) -> Iterator[OnProgress]:
         yield lambda done, total: self.done.append(description) if done == total else None
 
 

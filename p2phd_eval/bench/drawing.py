@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +9,7 @@ import numpy as np
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.data.triplets import feature_folder, files_by_key, read_map
 from p2phd_eval.images.png import write_png
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.scenes.data_set import write_dataset
 
 _CITYSCAPES = (2048, 1024)  # width and height in pixels
@@ -31,7 +31,7 @@ def draw_data(
     config: TrainConfig,
     size: tuple[int, int],
     *,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> None:
     """Write a few embedded scenes in pix2pixHD's layout, and random feature maps where those are precomputed.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import count
@@ -19,6 +19,7 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.data.dataset import Place, TripletDataset, default_workers, load_batches, training_set
 from p2phd_eval.generators.networks.vgg import UNTRAINED
 from p2phd_eval.generators.training.precision import find_precision
+from p2phd_eval.progress import OnProgress, unwatched
 
 _SAMPLES = 8  # that the search for the largest batch repeats
 _PREFETCHED = 2  # batches that each worker makes ahead
@@ -42,7 +43,7 @@ def bench(
     timing: Timing,
     largest_of: Sequence[str] = (),
     against: Path | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> BenchResult:
     """Time training steps: a batch from files, both updates, and the wait until the device has done them.
 
@@ -90,8 +91,7 @@ def bench(
         for i, (row, measured) in enumerate(parts.items()):
             if not measured or measured[-1].seconds:
                 measured.append(clock.measure(row))
-            if on_progress is not None:
-                on_progress(repeat * len(parts) + i + 1, timing.repeats * len(parts))
+            on_progress(repeat * len(parts) + i + 1, timing.repeats * len(parts))
     height, width = samples[0].label.shape[-2:]
     return BenchResult(
         measurements=tuple(_joined(measured) for measured in parts.values()),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +12,7 @@ from PIL import Image
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
 from p2phd_eval.images.sources.source import ImageSource, LoadedImage
+from p2phd_eval.progress import OnProgress, unwatched
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -46,7 +46,7 @@ def make_trials(
     *,
     trials: int | None = None,
     seed: int = 0,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> BlindTest:
     """Draw the trials of a blind test.
 
@@ -92,8 +92,7 @@ def make_trials(
         formats.add((loaded[0].format, loaded[1].format))
         equal += int(np.array_equal(loaded[0].pixels, loaded[1].pixels))
         drawn.append(Trial(id=image, candidate_first=candidate_first, row=_row(loaded, candidate_first)))
-        if on_progress is not None:
-            on_progress(done + 1, wanted)
+        on_progress(done + 1, wanted)
     return BlindTest(
         page=_identity(drawn, with_photo=reference is not None),
         trials=tuple(drawn),

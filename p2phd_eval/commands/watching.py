@@ -7,7 +7,8 @@ from pathlib import Path
 from p2phd_eval.generators.training.loop import Watchers
 from p2phd_eval.generators.training.run_log import LogRecord, log_line
 from p2phd_eval.held_out import HeldOut
-from p2phd_eval.report.console import OnProgress, Output
+from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.report.console import Output
 from p2phd_eval.tracking.trackers import Trackers
 
 
@@ -15,7 +16,7 @@ def watch(
     output: Output,
     trackers: Trackers,
     *,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = unwatched,
     source: Path | None = None,
     held_out: HeldOut | None = None,
 ) -> Watchers:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.verdicts.explanation import ClassShares
 
 
@@ -18,7 +19,7 @@ def label_class_shares(
     labels: ImageSource,
     ids: Sequence[str],
     names: Sequence[str] = (),
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> ClassShares:
     """Count the pixels of each class in label maps.
 
@@ -65,8 +66,7 @@ def label_class_shares(
     counts = []
     for done, image in enumerate(ids, start=1):
         counts.append(_pixels_by_class(labels, places[image]))
-        if on_progress is not None:
-            on_progress(done, len(ids))
+        on_progress(done, len(ids))
     pixels = np.zeros((len(counts), max(map(len, counts), default=0)))
     for row, count in zip(pixels, counts, strict=True):
         row[: len(count)] = count

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 
 from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
 from p2phd_eval.evaluation.pairing import sorted_by_id
 from p2phd_eval.features.feature_set import FeatureSet
-from p2phd_eval.progress import OnProgress, ProgressFactory
+from p2phd_eval.progress import OnProgress, part_of, unwatched
 from p2phd_eval.stats.distances.fid_infinity import FidInfinity, fid_infinity
 from p2phd_eval.stats.distances.kernel import KernelDistance, kernel_distance
 from p2phd_eval.stats.distances.neighbours import NeighbourMetrics, neighbour_metrics
@@ -33,7 +33,7 @@ def evaluate_metrics(
     *,
     seed: int = 0,
     force: bool = False,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> MetricsResult:
     """FID with its interval, KID, FID-infinity, precision, recall, density and coverage.
 
@@ -61,26 +61,19 @@ def evaluate_metrics(
     InputError
         As `evaluate_fid`, and if a set holds fewer than 8 images.
     """
-    fid = evaluate_fid(real, fake, replicates=0, seed=seed, force=force, progress=_quarter(0, on_progress))
+
+    def quarter(stage: int) -> OnProgress:
+        return part_of(on_progress, 25 * stage, 25, 100)
+
+    def halves(description: str, unit: str) -> AbstractContextManager[OnProgress]:
+        return nullcontext(quarter(0))
+
+    fid = evaluate_fid(real, fake, replicates=0, seed=seed, force=force, progress=halves)
     paired = fid.pairing == "paired"
     # Pairs have the same ids, so that this order is theirs in both sets.
     real_values, fake_values = sorted_by_id(real).values, sorted_by_id(fake).values
-    with _quarter(1, on_progress)("KID", "tiles") as part:
-        kid = kernel_distance(real_values, fake_values, paired=paired, on_progress=part)
-    with _quarter(2, on_progress)("FID-infinity", "points") as part:
-        infinity = fid_infinity(
-            real_values, fake_values, paired=paired, rng=np.random.default_rng(seed), on_progress=part
-        )
-    with _quarter(3, on_progress)("neighbours", "rows") as part:
-        neighbours = neighbour_metrics(real_values, fake_values, on_progress=part)
+    kid = kernel_distance(real_values, fake_values, paired=paired, on_progress=quarter(1))
+    rng = np.random.default_rng(seed)
+    infinity = fid_infinity(real_values, fake_values, paired=paired, rng=rng, on_progress=quarter(2))
+    neighbours = neighbour_metrics(real_values, fake_values, on_progress=quarter(3))
     return MetricsResult(fid=fid, kid=kid, fid_infinity=infinity, neighbours=neighbours, warnings=fid.warnings)
-
-
-def _quarter(stage: int, on_progress: OnProgress | None) -> ProgressFactory:
-    """Progress of one of the four stages as progress of all."""
-
-    def report(done: int, total: int) -> None:
-        if on_progress is not None:
-            on_progress(25 * stage + 25 * done // total, 100)
-
-    return lambda description, unit: nullcontext(report)

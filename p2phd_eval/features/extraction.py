@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ from p2phd_eval.features.feature_set import FeatureSet, images_sha256
 from p2phd_eval.features.identity import FeaturePrecision, NetworkIdentity, Resize
 from p2phd_eval.features.weights.index import known_weights
 from p2phd_eval.images.sources.source import ImageSource
-from p2phd_eval.progress import ProgressFactory
+from p2phd_eval.progress import ProgressFactory, silent
 
 if TYPE_CHECKING:
     from p2phd_eval.features.networks.protocol import FeatureNetwork
@@ -131,8 +130,8 @@ class FeatureExtractor:
     def _hash(self, source: ImageSource) -> list[str]:
         n = len(source)
         # Thousands of images are read in a second.
-        shown = self._progress(f"read {source.name}", "images") if n > _MANY else nullcontext(lambda done, total: None)
-        with shown as on_progress:
+        progress = self._progress if n > _MANY else silent
+        with progress(f"read {source.name}", "images") as on_progress:
             hashes = []
             for index in range(n):
                 hashes.append(source.content_sha256(index))

@@ -21,11 +21,10 @@ from p2phd_eval.features.networks.protocol import FeatureNetwork, stamp_versions
 from p2phd_eval.features.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.interrupts import leave_interrupts_to_the_parent
+from p2phd_eval.progress import OnProgress, unwatched
 
 _CHUNK = 8  # images that travel from a decoding process together: 8.6 MB of Inception's input
 _SMALL = 64  # images below which starting processes takes longer than it saves
-
-OnProgress = Callable[[int, int], None]
 
 
 class _Images(Dataset[Any]):
@@ -57,7 +56,7 @@ def read_features(
     indices: Sequence[int],
     *,
     workers: int | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> Iterator[FeatureBlock]:
     """Compute the features of some images, block by block, while other processes decode and resize the next ones.
 
@@ -100,8 +99,7 @@ def read_features(
         block = embed_prepared(network, stack_prepared(chunks))
         done += len(block.values)
         yield block
-        if on_progress is not None:
-            on_progress(done, len(indices))
+        on_progress(done, len(indices))
 
 
 def extract_features(
@@ -109,7 +107,7 @@ def extract_features(
     network: FeatureNetwork,
     *,
     workers: int | None = None,
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> FeatureSet:
     """Compute the features of all images of a source, one row an image in the source's order.
 

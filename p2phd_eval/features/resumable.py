@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +14,7 @@ from p2phd_eval.features.feature_set import FeatureSet, images_sha256
 from p2phd_eval.features.networks.protocol import FeatureNetwork
 from p2phd_eval.features.pipeline import assemble, changed_while_read, read_features, require_unchanged
 from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.progress import OnProgress, part_of, unwatched
 
 PART = 2048  # images: a minute or two of a CPU, and 17 MB of features
 
@@ -26,7 +27,7 @@ def extract_and_keep(
     cache: FeatureCache,
     *,
     workers: int | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> FeatureSet:
     """Compute the features of a source whose contents are known, and keep them.
 
@@ -65,7 +66,7 @@ def extract_and_keep(
         key = replace(whole, images_sha256=images_sha256(source.names[span], hashes[span]))
         part = cache.get(key)
         if part is None:
-            done = _offset(on_progress, start, n)
+            done = part_of(on_progress, start, len(rows), n)
             part = cache.put(key, _compute(source, network, rows, key, workers=workers, on_progress=done))
         keys.append(key)
         parts.append(part)
@@ -83,7 +84,7 @@ def _compute(
     key: FeatureKey,
     *,
     workers: int | None,
-    on_progress: Callable[[int, int], None] | None,
+    on_progress: OnProgress,
 ) -> FeatureSet:
     """Compute some consecutive images, which must be those of the key."""
     blocks = list(read_features(source, network, rows, workers=workers, on_progress=on_progress))
@@ -109,9 +110,3 @@ def _joined(parts: Sequence[FeatureSet], whole_sha256: str, duplicates: int) -> 
             duplicates=duplicates,
         ),
     )
-
-
-def _offset(
-    on_progress: Callable[[int, int], None] | None, start: int, total: int
-) -> Callable[[int, int], None] | None:
-    return None if on_progress is None else lambda done, _: on_progress(start + done, total)

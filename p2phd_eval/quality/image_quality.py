@@ -17,7 +17,7 @@ from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
 from p2phd_eval.features.networks.float32_products import float32_products
 from p2phd_eval.features.pipeline import require_unchanged
 from p2phd_eval.images.sources.source import ImageSource
-from p2phd_eval.progress import OnProgress
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.quality.lpips import SMALLEST_SIDE, Lpips
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
@@ -57,7 +57,7 @@ def per_image_quality(
     pairs: Sequence[tuple[int, int]] = (),
     lpips: Lpips | None = None,
     device: torch.device | str = "cpu",
-    on_progress: OnProgress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> ImageQuality:
     """Compare samples with their photos, and with each other, image by image.
 
@@ -122,8 +122,7 @@ def per_image_quality(
             for name, function in functions.items():
                 values[name][row, batch] = function(images[first], images[second]).cpu().numpy()
         done = batch.stop
-        if on_progress is not None:
-            on_progress(done, len(ids))
+        on_progress(done, len(ids))
     values["PSNR"] = np.minimum(values["PSNR"], PSNR_MOST)
     for source in sources:
         require_unchanged(source)

@@ -25,8 +25,8 @@ from rich.table import Table
 from rich.text import Text
 
 from p2phd_eval.files import write_json
+from p2phd_eval.progress import OnProgress
 
-OnProgress = Callable[[int, int], None]
 _PLAIN_SECONDS = 10.0  # between two progress lines in a pipe
 
 

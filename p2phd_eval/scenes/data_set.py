@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +16,7 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.images.png import write_png
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.scenes.canvas import Canvas, Label
 from p2phd_eval.scenes.street import draw_camera, draw_light, draw_street, paint_street
 
@@ -80,7 +80,7 @@ def write_dataset(
     width: int,
     height: int,
     seed: int,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> None:
     """Write scenes as pix2pixHD lays out Cityscapes, with `classes.json` beside them.
 
@@ -125,8 +125,7 @@ def write_dataset(
         scene = render_scene(_scene_seed(seed, split, index), width=width, height=height)
         for kind, pixels in (("label", scene.label), ("inst", scene.instance), ("img", scene.photo)):
             write_png(part / f"{split}_{kind}" / f"scene_{index:06d}.png", pixels)
-        if on_progress is not None:
-            on_progress(done, len(jobs))
+        on_progress(done, len(jobs))
     write_json(part / "classes.json", {"label_nc": len(CLASSES), "classes": list(CLASSES)})
     # classes.json last, so that its presence says that the dataset is whole.
     for path in sorted(part.iterdir(), key=lambda path: path.is_file()):

@@ -9,6 +9,8 @@ from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from p2phd_eval.progress import OnProgress, unwatched
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -17,7 +19,7 @@ def map_in_threads(
     work: Callable[[T], R],
     jobs: Sequence[T],
     parallel: bool,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> list[R]:
     """Apply a function that spends its time in NumPy to all jobs, in order.
 
@@ -45,8 +47,7 @@ def map_in_threads(
         try:
             for done, result in enumerate(pool.map(work, jobs), start=1):
                 results.append(result)
-                if on_progress is not None:
-                    on_progress(done, len(jobs))
+                on_progress(done, len(jobs))
         finally:
             # An interrupt must not wait for what has not begun.
             pool.shutdown(wait=True, cancel_futures=True)

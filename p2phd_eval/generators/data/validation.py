@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from p2phd_eval.generators.data.triplets import (
     read_photo,
     require_equal_sizes,
 )
+from p2phd_eval.progress import OnProgress, unwatched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,9 +55,7 @@ def phases(root: Path, config: DataConfig) -> list[str]:
     return found
 
 
-def validate_phase(
-    root: Path, phase: str, config: DataConfig, *, on_progress: Callable[[int, int], None] | None = None
-) -> PhaseReport:
+def validate_phase(root: Path, phase: str, config: DataConfig, *, on_progress: OnProgress = unwatched) -> PhaseReport:
     """Read every file of a phase and collect what is wrong instead of stopping at the first problem.
 
     Photos may be missing as a whole (a phase to sample from); if the folder is there, each must have its partner.
@@ -100,8 +98,7 @@ def validate_phase(
             complete += all(file is not None for file in files.values())
         except InputError as error:
             problems.append(str(error))
-        if on_progress:
-            on_progress(done, len(labels))
+        on_progress(done, len(labels))
     total = sum(pixels.values())
     return PhaseReport(
         phase=phase,

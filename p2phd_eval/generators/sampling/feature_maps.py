@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from p2phd_eval.generators.training.precision import PRECISIONS, Precision, back
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import open_image_folder
 from p2phd_eval.images.png import write_png
+from p2phd_eval.progress import OnProgress, unwatched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,7 +131,7 @@ def precompute(
     *,
     device: torch.device,
     phase: str = "train",
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> PrecomputeResult:
     """Write the feature map of every photo to `<data>/<phase>_feat`, for a training at a higher resolution.
 
@@ -183,6 +184,5 @@ def precompute(
         size = image_size(batch.triplets[0].label)
         enlarged = Image.fromarray(photo_array(features[0])).resize(size, Image.Resampling.NEAREST)
         write_png(paths[i], np.asarray(enlarged))
-        if on_progress:
-            on_progress(kept + done, len(paths))
+        on_progress(kept + done, len(paths))
     return PrecomputeResult(folder=folder, written=len(todo), kept=kept, manifest=manifest)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +28,7 @@ from p2phd_eval.generators.training.precision import Precision, backend_flags, f
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import open_image_folder
 from p2phd_eval.images.png import write_png
+from p2phd_eval.progress import OnProgress, unwatched
 
 # What two calls must agree in to write into one folder.
 _IDENTITY = ("checkpoint_sha256", "config", "sampling_precision", "phase", "seed", "style", "clusters_sha256")
@@ -61,7 +61,7 @@ def generate(
     which_epoch: str | None = None,
     label_nc: int | None = None,
     instances: bool | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> SampleResult:
     """Generate a photo for every label map of `<data>/<phase>_*`.
 
@@ -149,8 +149,7 @@ def generate(
                 write_png(_path(out, triplet), photo_array(photo))
                 written += 1
                 size = (photo.shape[-1], photo.shape[-2])
-                if on_progress:
-                    on_progress(kept + written, total)
+                on_progress(kept + written, total)
     written = round(ranks.mean({"written": float(written)})["written"] * ranks.size)
     return SampleResult(folder=out, written=written, kept=kept, size=size, manifest=manifest)
 

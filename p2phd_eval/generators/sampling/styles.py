@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from p2phd_eval.files import atomic_write, file_sha256
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, versions
 from p2phd_eval.generators.data.batch import regions_of
 from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder
+from p2phd_eval.progress import OnProgress, unwatched
 
 STYLES = ("clusters", "photo")
 _PREFIX = "class_"
@@ -135,7 +135,7 @@ def cluster_styles(
     device: torch.device,
     phase: str = "train",
     n_clusters: int = 10,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> Clusters:
     """Encode every photo of a phase and cluster the features of its regions, for each class.
 
@@ -173,8 +173,7 @@ def cluster_styles(
         table[regions.flatten().long()] = encoded[0].flatten(1).T  # equal over a region: any of its pixels will do
         features.append(table.cpu().numpy()[large])
         classes.append(label_of[large])
-        if on_progress:
-            on_progress(done, n)
+        on_progress(done, n)
     return Clusters(
         **_cluster(np.concatenate(features), np.concatenate(classes), n_clusters),
         checkpoint_sha256=file_sha256(checkpoint_path),

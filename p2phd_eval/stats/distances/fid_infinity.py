@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.arrays import checked_features, require_equal_dims
 from p2phd_eval.stats.design import require_pairs
 from p2phd_eval.stats.distances.frechet import frechet_distance
-
-Progress = Callable[[int, int], None]
 
 # The authors' smallest part. Far below it, where images are fewer than features, the bias does not fall as c/n yet.
 _SMALLEST_PART = 5000
@@ -36,7 +34,7 @@ def fid_infinity(
     paired: bool,
     points: int = 15,
     rng: np.random.Generator,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> FidInfinity:
     """FID-infinity: least squares of FIDs against 1/n, at n = infinity.
 
@@ -96,7 +94,6 @@ def fid_infinity(
         fake_rows = real_rows if paired else generator.permutation(n_fake)
         part = real_values[real_rows[: real_sizes[done - 1]]], fake_values[fake_rows[: fake_sizes[done - 1]]]
         fids.append(frechet_distance(*part).value)
-        if on_progress is not None:
-            on_progress(done, points)
+        on_progress(done, points)
     slope, intercept = np.polyfit(1 / fake_sizes, fids, 1)
     return FidInfinity(value=float(intercept), slope=float(slope), sizes=tuple(fake_sizes.tolist()), fids=tuple(fids))

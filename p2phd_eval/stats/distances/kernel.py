@@ -10,10 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.arrays import checked_features, require_equal_dims
 from p2phd_eval.stats.design import Rows
-
-Progress = Callable[[int, int], None]
 
 # Rows of a tile of the kernel matrix. A tile is 8 MiB and the rows it is made of 16 MiB each at d = 2048.
 _ROWS = 1024
@@ -35,7 +34,7 @@ def kernel_distance(
     fake: npt.ArrayLike,
     *,
     paired: bool,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> KernelDistance:
     """KID of two sets of features: all images, no subsets, in float64, with an exact jackknife standard error.
 
@@ -213,15 +212,14 @@ def tiles_between(m: int, n: int) -> int:
     return -(-m // _ROWS) * -(-n // _ROWS)
 
 
-def counter(total: int, on_progress: Progress | None) -> Callable[[], None]:
+def counter(total: int, on_progress: OnProgress) -> Callable[[], None]:
     """Make the function that is called after each of `total` tiles and passes their number on."""
     done = 0
 
     def tick() -> None:
         nonlocal done
         done += 1
-        if on_progress is not None:
-            on_progress(done, total)
+        on_progress(done, total)
 
     return tick
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +10,7 @@ from sklearn.metrics import pairwise_distances_chunked
 from sklearn.neighbors import NearestNeighbors
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.arrays import as_features, require_equal_dims
 
 PRECISION_NEIGHBOURS = 3  # k of Kynkäänniemi et al.
@@ -37,7 +37,7 @@ def neighbour_metrics(
     *,
     precision_k: int = PRECISION_NEIGHBOURS,
     density_k: int = DENSITY_NEIGHBOURS,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> NeighbourMetrics:
     """Improved precision and recall, density and coverage of two sets of features.
 
@@ -100,8 +100,7 @@ def neighbour_metrics(
         memberships += int(near.sum())
         covered += int(near.any(axis=1).sum())
         start = block.stop
-        if on_progress is not None:
-            on_progress(start, n_real)
+        on_progress(start, n_real)
     return NeighbourMetrics(
         precision=float(precise.mean()),
         recall=recalled / n_real,

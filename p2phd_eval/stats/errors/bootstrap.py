@@ -9,12 +9,13 @@ is offered.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import SamplingDesign, checked_contrasts, checked_sets
 from p2phd_eval.stats.distances.frechet import trace_sqrt_of_covariances
 from p2phd_eval.stats.threads import map_in_threads
@@ -204,7 +205,7 @@ def bootstrap_contrasts(
     *,
     replicates: int,
     rng: np.random.Generator,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> tuple[BootstrapSE, ...]:
     """Bootstrap standard errors of weighted sums of FIDs, such as differences.
 

@@ -8,18 +8,18 @@ the first step of Richardson's "deferred approach to the limit" (1927). Quarters
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets, first_equal
 from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.errors.influence import FidInfluence, fid_influence
 from p2phd_eval.stats.threads import map_in_threads
 
-Progress = Callable[[int, int], None]
 Sets = Sequence[npt.NDArray[np.generic]]
 
 SLOPE_RANGE = (1.7, 2.3)  # of the slope ratio within which the bias is taken to be c/n, where it is 2
@@ -115,7 +115,7 @@ def half_samples(
     *,
     splits: int = USUAL_SPLITS,
     rng: np.random.Generator,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> HalfSamples:
     """FIDs of all images and of complementary halves and quarters, without replacement.
 

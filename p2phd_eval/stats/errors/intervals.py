@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.arrays import as_features
 from p2phd_eval.stats.confidence import require_confidence, t_interval
 from p2phd_eval.stats.design import SamplingDesign, StandardError, require_pairs
@@ -51,7 +52,7 @@ def fid_interval(
     clusters: npt.ArrayLike | None = None,
     confidence: float = 0.95,
     rng: np.random.Generator | int | None = None,
-    on_progress: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> FIDInterval:
     """Interval for the FID of two distributions from n images of each.
 

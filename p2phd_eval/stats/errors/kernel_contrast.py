@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import (
     Block,
     SamplingDesign,
@@ -19,7 +20,7 @@ from p2phd_eval.stats.design import (
     combine_variances,
     first_equal,
 )
-from p2phd_eval.stats.distances.kernel import Progress, counter, sums_between, sums_within, tiles_between, tiles_within
+from p2phd_eval.stats.distances.kernel import counter, sums_between, sums_within, tiles_between, tiles_within
 
 Values = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -39,7 +40,7 @@ def kernel_contrast(
     weights: Sequence[float],
     design: SamplingDesign,
     *,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> KernelContrast:
     """Estimate one weighted sum of KIDs, as `kernel_contrasts` does several."""
     (contrast,) = kernel_contrasts(sets, [weights], design, on_progress=on_progress)
@@ -51,7 +52,7 @@ def kernel_contrasts(
     contrasts: npt.ArrayLike,
     design: SamplingDesign,
     *,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> tuple[KernelContrast, ...]:
     """Weighted sums of KIDs of real images x and generated sets, each kernel matrix computed once for all of them.
 
@@ -132,7 +133,7 @@ def kernel_swap_terms(
     candidate: npt.ArrayLike,
     design: SamplingDesign,
     *,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> Floats:
     """Terms t_i of which dKID = KID(real, candidate) - KID(real, baseline) is the sum, each for one pair of images.
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets
 from p2phd_eval.stats.distances.covariance import covariance_factor
 from p2phd_eval.stats.distances.frechet import centred_rows, nuclear_norm, sum_of_roots
@@ -107,7 +108,6 @@ def _factor(features: Matrix) -> Matrix:
     return centred_rows(features)[1] if n <= d else covariance_factor(moments(features).covariance)
 
 
-Progress = Callable[[int, int], None]
 Swaps = npt.NDArray[np.bool_]
 
 _USUAL_SWAPS = {"FID": 1000, "KID": 9999}
@@ -137,7 +137,7 @@ def swap_test(
     statistic: Literal["FID", "KID"] | None = None,
     swaps: int | None = None,
     rng: np.random.Generator,
-    on_progress: Progress | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> SwapTest:
     """Test whether baseline and candidate are the same but for chance, by swapping their images of a label map.
 
@@ -239,7 +239,7 @@ def _all_swaps(units: int) -> Iterator[Swaps]:
         yield (codes[start : start + _BATCH, None] >> np.arange(units) & 1).astype(bool)
 
 
-def _extreme_fids(fid: SwappedFid, unit_of: Rows, swaps: list[Swaps], on_progress: Progress | None) -> int:
+def _extreme_fids(fid: SwappedFid, unit_of: Rows, swaps: list[Swaps], on_progress: OnProgress) -> int:
     """Number of swaps after which the FIDs differ at least as much as they do without."""
 
     def difference(swap: Swaps) -> float:
