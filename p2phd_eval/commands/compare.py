@@ -29,15 +29,9 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.images.png import write_png
 from p2phd_eval.report.console import Output
+from p2phd_eval.stats.verdicts.scope import Scope
 
 _STRIP_ROWS = 4  # of the images that pull dFID up, and of those that pull it down
-
-
-class ScopeOption(str, Enum):
-    """The questions that `--scope` takes."""
-
-    A = "A"
-    B = "B"
 
 
 class FailOn(str, Enum):
@@ -64,7 +58,7 @@ def compare(
         ),
     ] = None,
     scope: Annotated[
-        ScopeOption | None,
+        Scope | None,
         typer.Option(
             "--scope",
             help="A: these checkpoints, images random. B: the recipes, training seeds random too. Default: B where "
@@ -136,7 +130,7 @@ def compare(
     cluster_rule = None if cluster_by is None else parse_rule(cluster_by)
     arms, arm_notes = read_arms(folders or (), baselines or (), candidates or (), runs or ())
     require_seeds(margin_rule, len(arms[0].folders))
-    if scope is ScopeOption.B:
+    if scope is Scope.RECIPES:
         require_runs({arm.name: len(arm.folders) for arm in arms})
     paths = [real, *(folder for arm in arms for folder in arm.folders)]
     inputs = [open_images_or_features(path) for path in paths]
@@ -181,7 +175,7 @@ def compare(
         features[0],
         [set_comparison.FeatureArm(name=arm.name, runs=tuple(next(sets) for _ in arm.folders)) for arm in arms],
         margin=margin_rule,
-        scope=None if scope is None else scope.value,
+        scope=scope,
         cluster_by=cluster_rule,
         confidence=confidence,
         replicates=replicates,

@@ -25,9 +25,9 @@ from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
 from p2phd_eval.stats.verdicts.compared_arms import Arm, FIDComparison, compare_arms
-from p2phd_eval.stats.verdicts.decision import Scope
 from p2phd_eval.stats.verdicts.explanation import ClassShares, Explanation, explain_dfid
 from p2phd_eval.stats.verdicts.margins import MarginRule
+from p2phd_eval.stats.verdicts.scope import Scope
 
 Pairing = Literal["triplets", "generated", "independent"]
 

@@ -18,8 +18,8 @@ from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.quality.image_quality import PSNR_MOST, ImageQuality, QualityMetric, per_image_quality
 from p2phd_eval.quality.lpips import Lpips
 from p2phd_eval.quality.lpips_weights import URL, find_lpips_weights
-from p2phd_eval.stats.verdicts.decision import Scope
 from p2phd_eval.stats.verdicts.paired_means import ImageMean, MeanDifference, image_mean, mean_difference
+from p2phd_eval.stats.verdicts.scope import Scope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ def quality_of_runs(
             on_progress=on_progress,
         )
     clusters = None if cluster_by is None else cluster_by.labels(found.ids)
-    scope: Scope = "B" if all(len(positions) > 1 for positions in arms.values()) else "A"
+    scope = Scope.RECIPES if all(len(positions) > 1 for positions in arms.values()) else Scope.CHECKPOINTS
 
     def arm_quality(metric: str, arm: str) -> ArmQuality:
         values = found.to_photo[metric]
@@ -214,8 +214,8 @@ def _lpips(given: Path | None, device: torch.device | str) -> tuple[Lpips | None
 
 def _scope_note(found: ImageQuality, scope: Scope, confidence: float, cluster_by: ClusterRule | None) -> str:
     of = {
-        "A": "differences are between these checkpoints (scope A: images random)",
-        "B": "differences are between the recipes (scope B: images and training seeds random)",
+        Scope.CHECKPOINTS: "differences are between these checkpoints (scope A: images random)",
+        Scope.RECIPES: "differences are between the recipes (scope B: images and training seeds random)",
     }[scope]
     drawn = "" if cluster_by is None else f", clustered by {cluster_by.text}"
     return f"{len(found.ids)} images{drawn}; {100 * confidence:.4g} % intervals; {of}, candidate minus baseline."

@@ -15,9 +15,9 @@ from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.report.tables.comparison_tables import comparison_document
 from p2phd_eval.report.tables.explanation_tables import explanation_document
-from p2phd_eval.stats.verdicts.decision import Scope
 from p2phd_eval.stats.verdicts.explanation import ClassShares
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin
+from p2phd_eval.stats.verdicts.scope import Scope
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_job import features_path, samples_folder
 from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan
@@ -82,7 +82,7 @@ def compare_study(
                 (f"{arm}, generated in {precision}", [(run, precision) for run in by_arm[arm]])
                 for precision in (COMMON_SAMPLING, reduced)
             ]
-            sampling.append({"arm": arm, "document": comparing(pair, "A")})
+            sampling.append({"arm": arm, "document": comparing(pair, Scope.CHECKPOINTS)})
     repeat = next((run for run in done if run.repeat), None)
     first = plan.runs[0]
     return {
@@ -90,7 +90,7 @@ def compare_study(
         "sampling": sampling,
         "repeat": None
         if repeat is None or outcomes[first.name].failed
-        else comparing([(run.name, [(run, COMMON_SAMPLING)]) for run in (first, repeat)], "A"),
+        else comparing([(run.name, [(run, COMMON_SAMPLING)]) for run in (first, repeat)], Scope.CHECKPOINTS),
     }
 
 

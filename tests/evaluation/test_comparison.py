@@ -6,6 +6,7 @@ from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets, e
 from p2phd_eval.stats.verdicts.compared_arms import compare_fid
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.margins import absolute_margin, parse_margin
+from p2phd_eval.stats.verdicts.scope import Scope
 from tests.stats.feature_sets import feature_set, reordered, triplets
 
 
@@ -30,7 +31,7 @@ def test_feature_sets_are_compared_as_their_arrays():
     assert amp.dfid_se_bootstrap == pytest.approx(expected.dfid_se_bootstrap)
     assert amp.swap == expected.swap
     assert amp.verdict is Verdict.WORSE
-    assert (result.scope, result.pairing, result.n, result.baseline_name) == ("A", "triplets", 80, "fp32")
+    assert (result.scope, result.pairing, result.n, result.baseline_name) == (Scope.CHECKPOINTS, "triplets", 80, "fp32")
     assert (result.warnings, result.clusters) == ((), None)
 
 
@@ -114,10 +115,10 @@ def test_seeds_of_an_arm_are_scope_b():
     result = compare_feature_sets(real, arms, margin=parse_margin("seeds"), replicates=0)
     arrays = [np.stack([run.values for run in arm.runs]) for arm in arms]
     expected = compare_fid(real.values, *arrays, rng=0)
-    assert result.scope == "B"
+    assert result.scope is Scope.RECIPES
     assert numbers(result.candidates[0]) == pytest.approx(numbers(expected))
     assert result.candidates[0].decision.margin.value == pytest.approx(expected.decision.margin.value)
-    fixed = compare_feature_sets(real, arms, margin=None, scope="A", replicates=0)
+    fixed = compare_feature_sets(real, arms, margin=None, scope=Scope.CHECKPOINTS, replicates=0)
     assert fixed.candidates[0].decision.dfid == expected.decision.dfid
     assert fixed.candidates[0].test.standard_error < expected.test.standard_error
     assert explain(result, 0).dfid == pytest.approx(expected.decision.dfid)

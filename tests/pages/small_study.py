@@ -30,6 +30,7 @@ from p2phd_eval.report.tables.explanation_tables import explanation_document
 from p2phd_eval.report.tables.quality_tables import measure_quality
 from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 from p2phd_eval.stats.verdicts.margins import parse_margin
+from p2phd_eval.stats.verdicts.scope import Scope
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
 from p2phd_eval.study.verdicts import verdict_documents
@@ -84,7 +85,7 @@ def write_small_study(folder: Path) -> dict[str, Any]:
     real = features(photos)
     shares = label_class_shares(open_source(data / "test_label"), source.ids, CLASSES)
 
-    def compare(arms: Sequence[tuple[str, Sequence[Images]]], scope: Any = None) -> dict[str, Any]:
+    def compare(arms: Sequence[tuple[str, Sequence[Images]]], scope: Scope | None = None) -> dict[str, Any]:
         result = compare_feature_sets(
             real,
             [FeatureArm(name=name, runs=tuple(map(features, runs))) for name, runs in arms],
@@ -107,7 +108,7 @@ def write_small_study(folder: Path) -> dict[str, Any]:
     for arm in ("fp32", "amp-bf16"):
         rounded = [(images // 4 * 4).astype(np.uint8) for images in of_arm(arm)]
         pair = [(f"{arm}, generated in fp32", of_arm(arm)), (f"{arm}, generated in amp-bf16", rounded)]
-        sampling.append({"arm": arm, "document": compare(pair, "A")})
+        sampling.append({"arm": arm, "document": compare(pair, Scope.CHECKPOINTS)})
     repeat = [(name, [samples[name]]) for name in ("fp32-s0", "fp32-s0-repeat")]
     quality = measure_quality(
         ArraySource(photos, ids=source.ids),
@@ -128,7 +129,7 @@ def write_small_study(folder: Path) -> dict[str, Any]:
         "report",
         name="scenes",
         verdicts=verdict_documents(plan, outcomes, training),
-        comparisons={"training": training, "sampling": sampling, "repeat": compare(repeat, "A")},
+        comparisons={"training": training, "sampling": sampling, "repeat": compare(repeat, Scope.CHECKPOINTS)},
         runs=[_run(run, outcomes[run.name], fids) for run in plan.runs],
         quality=quality,
         curves={run.name: _curves(run, outcomes[run.name]) for run in plan.runs},

@@ -18,6 +18,7 @@ from p2phd_eval.quality.lpips import Lpips
 from p2phd_eval.quality.lpips_weights import find_lpips_weights
 from p2phd_eval.quality.run_quality import QualityRun, RunQuality, quality_of_runs
 from p2phd_eval.stats.verdicts.paired_means import image_mean, mean_difference
+from p2phd_eval.stats.verdicts.scope import Scope
 from tests.quality.alexnet import write_random_alexnet
 
 N = 6
@@ -61,7 +62,7 @@ def test_numbers_are_those_of_the_images() -> None:
     for row in found.to_photo:
         table = values.to_photo[row.metric]
         assert row.mean == image_mean(table[:3] if row.arm == "fp32" else table[3:5], confidence=0.9)
-        expected = mean_difference(table[:3], table[3:5], scope="B", confidence=0.9)
+        expected = mean_difference(table[:3], table[3:5], scope=Scope.RECIPES, confidence=0.9)
         assert row.difference == (None if row.arm == "fp32" else expected)
     kinds = {
         "fp32 and fp32, other seed": slice(0, 3),
@@ -93,7 +94,7 @@ def test_a_repeat_that_is_the_same_says_so() -> None:
 
 def test_one_run_of_an_arm_makes_it_scope_a() -> None:
     found = quality_of_runs(PHOTO_SOURCE, RUNS[:4], baseline="fp32")
-    assert {row.difference.scope for row in found.to_photo if row.difference is not None} == {"A"}
+    assert {row.difference.scope for row in found.to_photo if row.difference is not None} == {Scope.CHECKPOINTS}
     assert "scope A" in found.notes[0]
     alone = quality_of_runs(PHOTO_SOURCE, RUNS[:1], baseline="fp32")
     assert (len(alone.to_photo), alone.between) == (2, ())

@@ -21,6 +21,7 @@ from p2phd_eval.report.page.page_tables import (
     speed_rows,
 )
 from p2phd_eval.report.page.plots import curves_plot, forest_plot, runs_plot, scaler_plot
+from p2phd_eval.stats.verdicts.scope import Scope
 
 _WORDS = {
     "within": ("✓", "within the error range"),
@@ -30,8 +31,8 @@ _WORDS = {
     "inconclusive": ("?", "inconclusive"),
 }
 _SCOPES = {
-    "A": "Scope A: these checkpoints, images random",
-    "B": "Scope B: the recipes, images and training seeds random",
+    Scope.CHECKPOINTS.value: "Scope A: these checkpoints, images random",
+    Scope.RECIPES.value: "Scope B: the recipes, images and training seeds random",
 }
 
 

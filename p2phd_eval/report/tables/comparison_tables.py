@@ -24,6 +24,7 @@ from p2phd_eval.report.tables.fid_tables import shift_documents
 from p2phd_eval.report.tables.interval_rows import error_document, population_document
 from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
 from p2phd_eval.stats.verdicts.equivalence import Verdict
+from p2phd_eval.stats.verdicts.scope import Scope
 
 _WORDS = {
     Verdict.WITHIN: "within the error range",
@@ -42,9 +43,9 @@ _STYLES = {
 
 
 _SCOPES = {
-    "A": "A: these checkpoints. The images are random, the models fixed: another training seed moves the FID too, "
-    "often by more, and the verdict says nothing about it",
-    "B": "B: the precision as a recipe. Training seeds and images are random",
+    Scope.CHECKPOINTS: "A: these checkpoints. The images are random, the models fixed: another training seed moves the "
+    "FID too, often by more, and the verdict says nothing about it",
+    Scope.RECIPES: "B: the precision as a recipe. Training seeds and images are random",
 }
 _PAIRINGS = {
     "triplets": "{n} images paired by label map",
@@ -111,7 +112,7 @@ def _fids(runs: Sequence[float]) -> str:
 
 def _sentences(candidate: FIDComparison) -> list[str]:
     decision, test = candidate.decision, candidate.test
-    name, scope = candidate.name, f"scope {candidate.scope}"
+    name, scope = candidate.name, f"scope {candidate.scope.value}"
     material = "materially " if test.material else ""
     sentence = f"{name}, {scope}: {material}{_WORDS[candidate.verdict]}, since {test.reason}."
     if test.non_inferior and candidate.verdict is Verdict.INCONCLUSIVE:
@@ -169,7 +170,7 @@ def comparison_document(
     """Return the JSON document of a comparison; `folders` are those of each arm's runs, the baseline first."""
     return document(
         "compare",
-        scope=result.scope,
+        scope=result.scope.value,
         pairing=result.pairing,
         n=result.n,
         clusters=result.clusters,

@@ -62,7 +62,7 @@ def plan_document(arms: Sequence[PlannedArm], pilot: Path | None) -> dict[str, A
 
 def _answers(plan: Plan) -> dict[str, Any]:
     return {
-        "rows": [{"scope": "A" if row.runs is None else "B", **dataclasses.asdict(row)} for row in plan.rows],
+        "rows": [{"scope": row.scope.value, **dataclasses.asdict(row)} for row in plan.rows],
         "runs_within": plan.runs_within,
         "runs_detect": plan.runs_detect,
     }

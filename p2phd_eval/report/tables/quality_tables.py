@@ -128,7 +128,7 @@ def _difference(difference: MeanDifference) -> dict[str, Any]:
         "se": difference.error.value,
         "interval": list(difference.interval),
         "p_value": difference.p_value,
-        "scope": difference.scope,
+        "scope": difference.scope.value,
     }
 
 

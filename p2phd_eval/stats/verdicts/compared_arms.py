@@ -18,10 +18,11 @@ from p2phd_eval.stats.errors.extrapolation import half_samples
 from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.errors.kernel_contrast import kernel_contrasts
 from p2phd_eval.stats.errors.swaps import SwapTest, swap_test
-from p2phd_eval.stats.verdicts.decision import Decision, Scope, decide
+from p2phd_eval.stats.verdicts.decision import Decision, decide
 from p2phd_eval.stats.verdicts.equivalence import EquivalenceResult, Verdict, judge_differences
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin
 from p2phd_eval.stats.verdicts.sample_size import UndecidedNeeds, undecided_needs
+from p2phd_eval.stats.verdicts.scope import Scope
 
 _REPLICATES = 1000
 
@@ -39,7 +40,7 @@ class FIDComparison:
     """A candidate against a baseline. Positive differences: the candidate is worse."""
 
     name: str  # of the candidate
-    scope: Scope  # A: these checkpoints, images random; B: the recipes, training seeds random too
+    scope: Scope
     decision: Decision  # which difference is judged, with its error and margin, and all that was computed beside it
     test: EquivalenceResult  # of that difference, with the verdict
     dfid_se_bootstrap: float | None  # of dFID@n, the check of `decision.dfid_error`; None without replicates
@@ -161,8 +162,8 @@ def compare_arms(
         Of the real set and of all runs, in the order of the arms.
     margin : MarginRule or None
         See `compare_fid`.
-    scope : {"A", "B"}, optional
-        By default B where every arm has two runs or more.
+    scope : Scope, optional
+        By default that of the recipes where every arm has two runs or more.
     confidence, rng
         See `compare_fid`.
     replicates : int, optional
@@ -182,7 +183,7 @@ def compare_arms(
     """
     require_confidence(confidence)
     if scope is None:
-        scope = "B" if all(len(arm.runs) > 1 for arm in arms) else "A"
+        scope = Scope.RECIPES if all(len(arm.runs) > 1 for arm in arms) else Scope.CHECKPOINTS
     sets = [real, *(run for arm in arms for run in arm.runs)]
     weights = [_weights(arms, k) for k in range(1, len(arms))]
     splits_rng, bootstrap_rng, swap_rng = rng.spawn(3)
@@ -239,9 +240,7 @@ def _weights(arms: Sequence[Arm], candidate: int) -> tuple[float, ...]:
 def _needs(decision: Decision, test: EquivalenceResult, scope: Scope) -> UndecidedNeeds | None:
     if test.verdict is not Verdict.INCONCLUSIVE:
         return None
-    return undecided_needs(
-        decision.components, test.estimate, test.margin, recipes=scope == "B", confidence=test.confidence
-    )
+    return undecided_needs(decision.components, test.estimate, test.margin, scope=scope, confidence=test.confidence)
 
 
 def _runs(values: npt.ArrayLike, name: str) -> tuple[npt.NDArray[np.generic], ...]:

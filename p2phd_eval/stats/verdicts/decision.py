@@ -18,8 +18,7 @@ from p2phd_eval.stats.errors.seeds import recipe_error, seed_permutation_p
 from p2phd_eval.stats.verdicts.equivalence import Difference
 from p2phd_eval.stats.verdicts.margins import Margin, MarginRule, margin_of_fid, margin_of_kid
 from p2phd_eval.stats.verdicts.power import VarianceComponents
-
-Scope = Literal["A", "B"]  # A: these checkpoints, images random; B: the recipes, training seeds random too
+from p2phd_eval.stats.verdicts.scope import Scope
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,7 +75,7 @@ def decide(
     weights : sequence of float
         -1/S for each of the baseline's S runs, 1/S' for each of the candidate's, 0 for others.
     design : SamplingDesign
-    scope : {"A", "B"}
+    scope : Scope
     rule : MarginRule or None
 
     Raises
@@ -100,7 +99,7 @@ def decide(
         extrapolated = 2 * np.array([each.distance.value for each in whole]) - samples.half_fids
         runs = [tuple(float(extrapolated[k]) for k in arm) for arm in arms]
         margin = margin_of_fid(rule, float(np.mean([run.distance.value for run in baseline])), runs[0])
-    error = recipe_error(runs[0], runs[1], images) if scope == "B" else images
+    error = recipe_error(runs[0], runs[1], images) if scope == Scope.RECIPES else images
     n = min(design.sizes)
     sds = [float(np.std(each, ddof=1)) if len(each) > 1 else None for each in runs]
     return Decision(
@@ -122,5 +121,5 @@ def decide(
         dfid_error=at_n_error(whole, weights, design),
         population=population,
         kid=kid,
-        seed_permutation_p=seed_permutation_p(runs[0], runs[1]) if scope == "B" else None,
+        seed_permutation_p=seed_permutation_p(runs[0], runs[1]) if scope == Scope.RECIPES else None,
     )

@@ -11,8 +11,8 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.stats.confidence import require_confidence, t_interval
 from p2phd_eval.stats.design import SamplingDesign, StandardError
 from p2phd_eval.stats.errors.seeds import recipe_error
-from p2phd_eval.stats.verdicts.decision import Scope
 from p2phd_eval.stats.verdicts.equivalence import Difference, equivalence_test
+from p2phd_eval.stats.verdicts.scope import Scope
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +31,7 @@ class MeanDifference:
 
     estimate: float  # in units of the values, like the error and the interval
     error: StandardError
-    scope: Scope  # A: images random; B: training seeds random too
+    scope: Scope
     confidence: float
     interval: tuple[float, float]  # two-sided, by the t distribution
     p_value: float  # two-sided, of no difference
@@ -84,7 +84,7 @@ def mean_difference(
     ----------
     baseline, candidate : array_like, shapes (runs, n) and (runs', n)
         Column i of both is of image i.
-    scope : {"A", "B"}
+    scope : Scope
         Whether the result speaks of these checkpoints (A) or of the recipes they were trained by (B).
     clusters, confidence
         See `image_mean`.
@@ -103,7 +103,7 @@ def mean_difference(
         )
     differences = after.mean(axis=0) - before.mean(axis=0)
     error = _image_error(differences, clusters)
-    if scope == "B":
+    if scope == Scope.RECIPES:
         error = recipe_error(before.mean(axis=1).tolist(), after.mean(axis=1).tolist(), error)
     estimate = float(differences.mean())
     test = equivalence_test(Difference(estimate=estimate, error=error, margin=None), confidence=confidence)

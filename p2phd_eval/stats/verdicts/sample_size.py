@@ -18,6 +18,7 @@ from p2phd_eval.stats.verdicts.power import (
     smallest_difference,
     smallest_margin,
 )
+from p2phd_eval.stats.verdicts.scope import Scope
 
 RUNS = (2, 3, 4, 5, 8, 10)  # an arm, what a plan looks at
 _MOST_IMAGES = 10**9  # what needs more is called out of reach
@@ -34,6 +35,11 @@ class PlanRow:
     more_images_hurt: bool  # with many more images than these, the power falls below the wished one again
     smallest_margin: float | None  # that can be shown with the images at hand; None where their number is not given
     smallest_difference: float | None  # that is found with the images at hand
+
+    @property
+    def scope(self) -> Scope:
+        """Whether it is about these checkpoints or about the recipes."""
+        return Scope.CHECKPOINTS if self.runs is None else Scope.RECIPES
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -186,7 +192,7 @@ def undecided_needs(
     estimate: float,
     margin: float | None,
     *,
-    recipes: bool,
+    scope: Scope,
     confidence: float = 0.95,
 ) -> UndecidedNeeds:
     """Numbers of images, or of runs an arm, that would decide an inconclusive result.
@@ -203,8 +209,8 @@ def undecided_needs(
         Its dFID.
     margin : float or None
         FID difference that still counts as none; None where nobody set one.
-    recipes : bool
-        Scope B: training seeds are random too, and either images or runs may be added. Otherwise scope A.
+    scope : Scope
+        For recipes training seeds are random too, and either images or runs may be added.
     confidence : float
         As in `plan_sizes`.
 
@@ -227,9 +233,11 @@ def undecided_needs(
 
     return UndecidedNeeds(
         images=_first(
-            lambda images: decided(images, present if recipes else None), components.n_images + 1, _MOST_IMAGES
+            lambda images: decided(images, present if scope == Scope.RECIPES else None),
+            components.n_images + 1,
+            _MOST_IMAGES,
         ),
-        runs=_first(decided_by_runs, min(present) + 1, _MOST_RUNS) if recipes else None,
+        runs=_first(decided_by_runs, min(present) + 1, _MOST_RUNS) if scope == Scope.RECIPES else None,
     )
 
 

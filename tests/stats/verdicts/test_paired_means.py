@@ -10,6 +10,7 @@ from scipy import stats
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.verdicts.paired_means import image_mean, mean_difference
+from p2phd_eval.stats.verdicts.scope import Scope
 
 
 def test_one_run_an_arm_is_a_paired_t_test():
@@ -17,7 +18,7 @@ def test_one_run_an_arm_is_a_paired_t_test():
     rng = np.random.default_rng(0)
     baseline = rng.uniform(size=30)
     candidate = baseline + rng.uniform(-0.1, 0.15, size=30)
-    found = mean_difference([baseline], [candidate], scope="A", confidence=0.9)
+    found = mean_difference([baseline], [candidate], scope=Scope.CHECKPOINTS, confidence=0.9)
     peer = stats.ttest_rel(candidate, baseline)
     assert found.estimate / found.error.value == pytest.approx(peer.statistic)
     assert (found.error.df, found.p_value) == pytest.approx((peer.df, peer.pvalue))
@@ -37,7 +38,7 @@ def test_scope_b_with_images_that_agree_is_welchs_test():
     # Every image of a run has the run's value: images add no error, and seeds alone are random.
     runs = [0.30, 0.33, 0.29], [0.35, 0.41, 0.36, 0.38]
     baseline, candidate = (np.repeat(np.array(arm)[:, np.newaxis], 20, axis=1) for arm in runs)
-    found = mean_difference(baseline, candidate, scope="B")
+    found = mean_difference(baseline, candidate, scope=Scope.RECIPES)
     peer = stats.ttest_ind(runs[1], runs[0], equal_var=False)
     assert (found.p_value, found.error.df) == pytest.approx((peer.pvalue, peer.df))
     assert found.interval == pytest.approx(tuple(peer.confidence_interval(0.95)))
@@ -55,7 +56,7 @@ def test_intervals_of_scope_b_cover_the_recipes_difference(seed_sd, runs):
     for _ in range(repeats):
         images = 3 * rng.normal(size=n)  # common to both arms, so it cancels
         sides = [images + seed_sd * rng.normal(size=(runs, 1)) + rng.normal(size=(runs, n)) for _ in range(2)]
-        low, high = mean_difference(sides[0], sides[1] + truth, scope="B").interval
+        low, high = mean_difference(sides[0], sides[1] + truth, scope=Scope.RECIPES).interval
         covered.append(low <= truth <= high)
     slack = 4 * math.sqrt(0.95 * 0.05 / repeats) + 0.01  # beside the binomial error, Welch's approximation
     assert np.mean(covered) >= 0.95 - slack
@@ -63,7 +64,7 @@ def test_intervals_of_scope_b_cover_the_recipes_difference(seed_sd, runs):
         assert np.mean(covered) == pytest.approx(0.95, abs=slack)
 
 
-@pytest.mark.parametrize("scope", ["A", "B"])
+@pytest.mark.parametrize("scope", Scope)
 def test_swapping_the_arms_negates(scope):
     baseline, candidate = np.random.default_rng(2).normal(size=(2, 3, 20))
     there = mean_difference(baseline, candidate, scope=scope)
@@ -73,7 +74,7 @@ def test_swapping_the_arms_negates(scope):
     assert (there.error.value, there.p_value) == pytest.approx((back.error.value, back.p_value))
 
 
-@pytest.mark.parametrize("scope", ["A", "B"])
+@pytest.mark.parametrize("scope", Scope)
 def test_neither_order_nor_what_arms_share_matters(scope):
     rng = np.random.default_rng(3)
     arms = rng.normal(size=(2, 3, 20))
@@ -105,7 +106,7 @@ def test_clusters_give_the_textbooks_error():
         if (score := ones[clusters == name].T @ residuals[clusters == name]) is not None
     )
     textbook = math.sqrt((5 / 4 * bread @ meat @ bread).item())
-    found = mean_difference(baseline, candidate, scope="A", clusters=clusters)
+    found = mean_difference(baseline, candidate, scope=Scope.CHECKPOINTS, clusters=clusters)
     assert found.error.value == pytest.approx(textbook)
     assert found.error.df <= 4
 
@@ -122,20 +123,25 @@ def test_equal_values_have_no_error():
     found = image_mean(np.full((1, 7), 58.92))
     assert (found.error.value, found.interval) == (0.0, (found.value, found.value))
     same = np.random.default_rng(7).normal(size=(1, 9))
-    difference = mean_difference(same, same, scope="A")
+    difference = mean_difference(same, same, scope=Scope.CHECKPOINTS)
     assert (difference.estimate, difference.p_value, difference.interval) == (0.0, 1.0, (0.0, 0.0))
 
 
 @pytest.mark.parametrize(
     ("baseline", "candidate", "options", "message"),
     [
-        (np.zeros((1, 3)), np.zeros((1, 4)), {"scope": "A"}, "values of the 3 images of the baseline"),
-        (np.zeros(3), np.zeros((1, 3)), {"scope": "A"}, "baseline: expected shape"),
-        (np.zeros((1, 1)), np.zeros((1, 1)), {"scope": "A"}, "two images or more"),
-        (np.zeros((1, 3)), np.array([[0, np.inf, 1]]), {"scope": "A"}, "candidate: expected finite numbers"),
-        (np.zeros((1, 3)), np.zeros((2, 3)), {"scope": "B"}, "two or more training seeds"),
-        (np.zeros((1, 3)), np.ones((1, 3)), {"scope": "A", "clusters": ["x"] * 3}, "at least 2 clusters"),
-        (np.zeros((1, 3)), np.ones((1, 3)), {"scope": "A", "confidence": 95}, "--confidence"),
+        (np.zeros((1, 3)), np.zeros((1, 4)), {"scope": Scope.CHECKPOINTS}, "values of the 3 images of the baseline"),
+        (np.zeros(3), np.zeros((1, 3)), {"scope": Scope.CHECKPOINTS}, "baseline: expected shape"),
+        (np.zeros((1, 1)), np.zeros((1, 1)), {"scope": Scope.CHECKPOINTS}, "two images or more"),
+        (
+            np.zeros((1, 3)),
+            np.array([[0, np.inf, 1]]),
+            {"scope": Scope.CHECKPOINTS},
+            "candidate: expected finite numbers",
+        ),
+        (np.zeros((1, 3)), np.zeros((2, 3)), {"scope": Scope.RECIPES}, "two or more training seeds"),
+        (np.zeros((1, 3)), np.ones((1, 3)), {"scope": Scope.CHECKPOINTS, "clusters": ["x"] * 3}, "at least 2 clusters"),
+        (np.zeros((1, 3)), np.ones((1, 3)), {"scope": Scope.CHECKPOINTS, "confidence": 95}, "--confidence"),
     ],
 )
 def test_bad_values_are_refused(baseline, candidate, options, message):

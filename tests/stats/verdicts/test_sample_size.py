@@ -20,6 +20,7 @@ from p2phd_eval.stats.verdicts.sample_size import (
     seed_sd_range,
     undecided_needs,
 )
+from p2phd_eval.stats.verdicts.scope import Scope
 
 
 def components(
@@ -147,7 +148,7 @@ def verdict(
     runs=st.tuples(st.integers(2, 5), st.integers(2, 5)),
     estimate=st.floats(-5, 5),
     margin=st.none() | st.floats(0.1, 10),
-    recipes=st.booleans(),
+    scope=st.sampled_from(Scope),
 )
 def test_what_is_needed_after_an_inconclusive_result_decides_it_and_one_less_does_not(
     image_sd: float,
@@ -155,17 +156,17 @@ def test_what_is_needed_after_an_inconclusive_result_decides_it_and_one_less_doe
     runs: tuple[int, int],
     estimate: float,
     margin: float | None,
-    recipes: bool,
+    scope: Scope,
 ) -> None:
     pilot = components(image_sd, *seed_sds, n=200, runs=runs)
-    present = runs if recipes else None
+    present = runs if scope is Scope.RECIPES else None
     assume(verdict(pilot, estimate, margin, 200, present) is Verdict.INCONCLUSIVE)
-    needs = undecided_needs(pilot, estimate, margin, recipes=recipes)
+    needs = undecided_needs(pilot, estimate, margin, scope=scope)
     if needs.images is not None:
         assert verdict(pilot, estimate, margin, needs.images, present) is not Verdict.INCONCLUSIVE
         assert verdict(pilot, estimate, margin, needs.images - 1, present) is Verdict.INCONCLUSIVE
     if needs.runs is not None:
-        assert recipes
+        assert scope is Scope.RECIPES
         more, less = ((max(s, runs[0]), max(s, runs[1])) for s in (needs.runs, needs.runs - 1))
         assert verdict(pilot, estimate, margin, 200, more) is not Verdict.INCONCLUSIVE
         assert verdict(pilot, estimate, margin, 200, less) is Verdict.INCONCLUSIVE
@@ -173,13 +174,13 @@ def test_what_is_needed_after_an_inconclusive_result_decides_it_and_one_less_doe
 
 def test_some_inconclusive_results_nothing_decides() -> None:
     pilot = components(40.0, 3.0, 3.0)
-    assert undecided_needs(pilot, 0.0, None, recipes=True) == UndecidedNeeds(images=None, runs=None)
+    assert undecided_needs(pilot, 0.0, None, scope=Scope.RECIPES) == UndecidedNeeds(images=None, runs=None)
     # The seeds alone leave it open; or the images do.
-    assert undecided_needs(pilot, 2.0, None, recipes=True).images is None
-    assert undecided_needs(pilot, 1.0, None, recipes=True).runs is None
-    assert undecided_needs(pilot, 1.0, None, recipes=False).images is not None
+    assert undecided_needs(pilot, 2.0, None, scope=Scope.RECIPES).images is None
+    assert undecided_needs(pilot, 1.0, None, scope=Scope.RECIPES).runs is None
+    assert undecided_needs(pilot, 1.0, None, scope=Scope.CHECKPOINTS).images is not None
 
 
 def test_the_needs_of_recipes_take_two_runs_an_arm() -> None:
     with pytest.raises(InputError, match="at least 2 an arm"):
-        undecided_needs(components(40.0, 1.0, None, runs=(3, 1)), 1.0, 2.0, recipes=True)
+        undecided_needs(components(40.0, 1.0, None, runs=(3, 1)), 1.0, 2.0, scope=Scope.RECIPES)
