@@ -158,7 +158,8 @@ def test_clusters_widen_the_error_and_few_of_them_are_warned_of(tmp_path: Path) 
     assert "too few, or too unequal, to extrapolate" in candidate["why_kid"]
     frames = compared(*files, "--cluster-by", r"_(\d+)_")
     assert frames["clusters"] is None
-    assert frames["candidates"][0]["dfid_se"] == compared(*files)["candidates"][0]["dfid_se"]
+    alone = compared(*files)["candidates"][0]["dfid_se"]
+    assert frames["candidates"][0]["dfid_se"] == pytest.approx(alone, rel=1e-12)  # sums in another order
     message = error_of(invoke("compare", *files, "--cluster-by", r"^frankfurt"))
     assert "--cluster-by" in message
 
