@@ -16,6 +16,8 @@ from p2phd_eval.features.weights.find import fetch_weights, find_weights
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.files import CACHE_VARIABLE, cache_folder
 
+pytest_plugins = ("tests.browser", "tests.finished_study")
+
 
 @pytest.fixture(scope="session")
 def fetched_weights() -> WeightsFile:

@@ -12,7 +12,7 @@ import torch
 
 from p2phd_eval.images.decoding import open_image
 from p2phd_eval.images.png import write_png
-from tests.command_line import document_of, error_of, invoke, noise_folder
+from tests.commands.command_line import document_of, error_of, invoke, noise_folder
 
 TRAIN_OPTIONS = (
     *("--load-size", "64", "--ngf", "4", "--n-downsample", "2", "--n-blocks", "1", "--ndf", "4"),

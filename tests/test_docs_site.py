@@ -23,8 +23,8 @@ from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.generators.checkpoint import load_safely
 from p2phd_eval.report.documents import SCHEMA_VERSION
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
-from tests.command_line import invoke
-from tests.test_cli_compare import arm_file
+from tests.commands.command_line import invoke
+from tests.commands.test_compare import arm_file
 
 DOCS = Path(__file__).parent.parent / "docs"
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -20,7 +20,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.open import open_source
-from tests.command_line import noise_folder
+from tests.commands.command_line import noise_folder
 
 
 def arrays(n: int, seed: int, size: tuple[int, int] = (12, 16)) -> Pixels:

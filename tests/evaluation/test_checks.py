@@ -11,7 +11,7 @@ from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.pairing import require_same_stamps
 from p2phd_eval.features.feature_set import FeatureStamp
-from tests.stats.feature_sets import STAMP, feature_set, triplets
+from tests.features.feature_sets import STAMP, feature_set, triplets
 
 
 def stamp(**fields: object) -> FeatureStamp:

@@ -7,7 +7,7 @@ from p2phd_eval.stats.verdicts.compared_arms import compare_fid
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.margins import absolute_margin, parse_margin
 from p2phd_eval.stats.verdicts.scope import Scope
-from tests.stats.feature_sets import feature_set, reordered, triplets
+from tests.features.feature_sets import feature_set, reordered, triplets
 
 
 def compare(real, baseline, candidates, margin=1.0, replicates=0, **options):

@@ -9,7 +9,7 @@ from p2phd_eval.evaluation.fid_of_moments import fid_from_statistics
 from p2phd_eval.features.statistics_file import Statistics
 from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.distances.moments import moments
-from tests.stats.feature_sets import STAMP
+from tests.features.feature_sets import STAMP
 
 D = 6
 

@@ -11,7 +11,7 @@ from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts
 from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.errors.intervals import fid_interval
-from tests.stats.feature_sets import feature_set, reordered, triplets
+from tests.features.feature_sets import feature_set, reordered, triplets
 from tests.stats.plain_errors import independent_standard_error, paired_standard_error
 
 

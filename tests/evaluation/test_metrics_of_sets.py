@@ -10,7 +10,7 @@ from p2phd_eval.report.tables.metrics_tables import metrics_document, metrics_ta
 from p2phd_eval.stats.distances.fid_infinity import fid_infinity
 from p2phd_eval.stats.distances.kernel import kernel_distance
 from p2phd_eval.stats.distances.neighbours import neighbour_metrics
-from tests.stats.feature_sets import feature_set, reordered, triplets
+from tests.features.feature_sets import feature_set, reordered, triplets
 
 
 def numbers(result):

@@ -9,7 +9,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet
-from tests.stats.feature_sets import feature_set
+from tests.features.feature_sets import feature_set
 
 
 @pytest.fixture

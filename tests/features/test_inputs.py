@@ -12,7 +12,7 @@ from p2phd_eval.features.statistics_file import Statistics, save_statistics
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.folder import FolderSource
 from p2phd_eval.stats.distances.moments import moments
-from tests.stats.feature_sets import feature_set
+from tests.features.feature_sets import feature_set
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.statistics_file import load_statistics, save_statistics
 from p2phd_eval.stats.distances.moments import Moments, moments
 from p2phd_eval.torchvision_ops import declare_missing_operators
-from tests.stats.feature_sets import STAMP
+from tests.features.feature_sets import STAMP
 
 D = 5
 

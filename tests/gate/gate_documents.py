@@ -17,7 +17,7 @@ from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.study_plan import StudyPlan
 from p2phd_eval.study.verdicts import verdict_documents
-from tests.stats.feature_sets import feature_set
+from tests.features.feature_sets import feature_set
 
 D = 6
 

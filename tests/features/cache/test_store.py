@@ -18,7 +18,7 @@ from p2phd_eval.features.cache.entry import FeatureKey
 from p2phd_eval.features.cache.store import FeatureCache
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.identity import NetworkIdentity
-from tests.stats.feature_sets import feature_set
+from tests.features.feature_sets import feature_set
 
 ROOT = Path(__file__).parents[3]
 IDENTITY = NetworkIdentity(weights="test", weights_sha256="0" * 64, resize="clean", dims=6, dtype="float32")

@@ -10,9 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from p2phd_eval.report.page.markdown import render_markdown
-from tests.pages.small_study import HOSTILE, renamed, small_report, small_study
-
-__all__ = ["small_report", "small_study"]  # fixtures here too
+from tests.report.page.small_study import HOSTILE, renamed
 
 
 def tokens(text: str) -> list[Token]:

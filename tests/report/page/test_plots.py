@@ -13,9 +13,7 @@ import pytest
 
 from p2phd_eval.report.page.figure import Plot
 from p2phd_eval.report.page.plots import curves_plot, forest_plot, runs_plot, scaler_plot
-from tests.pages.small_study import HOSTILE, renamed, small_report, small_study
-
-__all__ = ["small_report", "small_study"]  # fixtures here too
+from tests.report.page.small_study import HOSTILE, renamed
 
 
 def all_plots(report: dict[str, Any]) -> list[Plot]:

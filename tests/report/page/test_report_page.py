@@ -14,9 +14,6 @@ from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.page.report_page import render_page
-from tests.pages.small_study import small_report, small_study
-
-__all__ = ["small_report", "small_study"]  # fixtures here too
 
 Report = dict[str, Any]
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 OPTIONS = {"shape": "gaussian", "decay": 1.0, "difference": "worse"}
 
 

@@ -12,7 +12,7 @@ import pytest
 from p2phd_eval.report.documents import document
 from p2phd_eval.stats.verdicts.power import VarianceComponents
 from p2phd_eval.stats.verdicts.sample_size import plan_sizes
-from tests.command_line import document_of, error_of, invoke
+from tests.commands.command_line import document_of, error_of, invoke
 
 CHECKPOINTS = VarianceComponents(
     image_sd=40.0, n_images=300, seed_sd_baseline=None, seed_sd_candidate=None, runs_baseline=1, runs_candidate=1

@@ -16,10 +16,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from p2phd_eval.report.page.report_page import render_page
-from tests.pages.conftest import open_file
-from tests.pages.small_study import ARMS, HOSTILE, HOSTILE_ID, renamed, small_report, small_study
-
-__all__ = ["small_report", "small_study"]  # fixtures here too
+from tests.browser import open_file
+from tests.report.page.small_study import ARMS, HOSTILE, HOSTILE_ID, renamed
 
 Report = dict[str, Any]
 # Colours of text and of what lies behind it, for every element with text of its own.

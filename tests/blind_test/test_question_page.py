@@ -15,8 +15,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from p2phd_eval.images.png import write_png
-from tests.command_line import document_of, invoke
-from tests.pages.conftest import open_file
+from tests.browser import open_file
+from tests.commands.command_line import document_of, invoke
 
 TRIALS = 9
 HOSTILE = "<script>document.title='bad'</script>\"&"

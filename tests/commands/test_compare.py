@@ -10,8 +10,8 @@ import pytest
 
 from p2phd_eval.images.decoding import open_image
 from p2phd_eval.images.png import write_png
-from tests.command_line import document_of, error_of, invoke, noise_folder
-from tests.stats.feature_sets import feature_set
+from tests.commands.command_line import document_of, error_of, invoke, noise_folder
+from tests.features.feature_sets import feature_set
 
 N, D = 60, 6
 CITIES = ("aachen", "bochum", "celle")

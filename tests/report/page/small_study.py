@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pytest
 from PIL import Image
 
 from p2phd_eval.bench.speed import BenchResult, Measurement, Setting
@@ -18,10 +16,8 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.evaluation.class_shares import label_class_shares
 from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets, explain
 from p2phd_eval.features.feature_set import FeatureSet
-from p2phd_eval.files import CACHE_VARIABLE
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.open import open_source
-from p2phd_eval.quality import lpips_weights
 from p2phd_eval.quality.run_quality import QualityRun
 from p2phd_eval.report.documents import document
 from p2phd_eval.report.tables.bench_tables import bench_document
@@ -34,7 +30,7 @@ from p2phd_eval.stats.verdicts.scope import Scope
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
 from p2phd_eval.study.verdicts import verdict_documents
-from tests.stats.feature_sets import feature_set
+from tests.features.feature_sets import feature_set
 
 Images = npt.NDArray[np.uint8]  # (n, h, w, 3)
 
@@ -156,30 +152,6 @@ def write_small_study(folder: Path) -> dict[str, Any]:
         },
     )
     return json.loads(json.dumps(report, allow_nan=False))  # type: ignore[no-any-return]
-
-
-@pytest.fixture(scope="session")
-def small_study(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
-    """A study folder and its report. Not to be changed."""
-    # A fixture that several files import is a fixture of each; the study is made for the first.
-    folder = tmp_path_factory.getbasetemp() / "small-study"
-    return folder, _written_once(folder)
-
-
-@functools.cache
-def _written_once(folder: Path) -> dict[str, Any]:
-    with pytest.MonkeyPatch.context() as patch:
-        # No weights of LPIPS, and none fetched.
-        patch.setenv(CACHE_VARIABLE, str(folder / "cache"))
-        patch.setenv("TORCH_HOME", str(folder / "torch"))
-        patch.setattr(lpips_weights, "URL", (folder / "missing.pth").as_uri())
-        return write_small_study(folder)
-
-
-@pytest.fixture
-def small_report(small_study: tuple[Path, dict[str, Any]]) -> dict[str, Any]:
-    """The report of the small study. Not to be changed."""
-    return small_study[1]
 
 
 def renamed(part: Any, old: str, new: str) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from p2phd_eval.blind_test.scoring import results_checksum
 from p2phd_eval.stats.proportions.binomial import clopper_pearson, trials_for_equivalence, trials_for_precision
 from tests.blind_test.answers import chooser, results, saved
-from tests.command_line import document_of, error_of, invoke, noise_folder
+from tests.commands.command_line import document_of, error_of, invoke, noise_folder
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from selenium.webdriver.chrome.webdriver import WebDriver
 from selenium.webdriver.common.keys import Keys
 
 from p2phd_eval.report.page.report_page import render_page
-from tests.pages.conftest import open_file
+from tests.browser import open_file
 
 
 @pytest.fixture(scope="module")

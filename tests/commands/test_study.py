@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from tests.command_line import document_of, error_of, invoke
-from tests.study.conftest import OPTIONS, run_study, start_study
+from tests.commands.command_line import document_of, error_of, invoke
+from tests.finished_study import OPTIONS, run_study, start_study
 
 
 def report_of(study: Path) -> dict[str, Any]:

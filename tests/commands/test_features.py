@@ -11,8 +11,8 @@ import pytest
 from p2phd_eval.features.cache.entry import FeatureKey
 from p2phd_eval.features.cache.store import FeatureCache
 from p2phd_eval.features.identity import NetworkIdentity
-from tests.command_line import document_of, error_of, invoke, noise_folder
-from tests.stats.feature_sets import feature_set
+from tests.commands.command_line import document_of, error_of, invoke, noise_folder
+from tests.features.feature_sets import feature_set
 
 
 def test_the_cache_is_listed_and_cleared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

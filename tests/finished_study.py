@@ -1,4 +1,4 @@
-"""One small study, made once by the command, for all tests that look at a finished one."""
+"""Fixtures: one small study, made once by the command, for all tests that look at a finished one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,6 @@ from filelock import FileLock
 
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.scenes.data_set import write_dataset
-from tests.pages.conftest import chromium, page
-
-__all__ = ["chromium", "page"]  # fixtures here too
 
 #: The smallest networks that there are, for two epochs.
 OPTIONS = (

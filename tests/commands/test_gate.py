@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from p2phd_eval.files import write_json
-from tests.command_line import error_of, invoke
+from tests.commands.command_line import error_of, invoke
 from tests.gate.gate_documents import comparison, report
 
 

@@ -11,7 +11,7 @@ from scipy import linalg
 
 from p2phd_eval.stats.distances.frechet import frechet_distance
 
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 D = 6
 KINDS = [
     ("gaussian", 2.0, "none"),
