@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import importlib
 import re
-from pathlib import Path
 
 import pytest
 from typer.main import get_command
 
 from p2phd_eval.cli import app
-
-DOCS = Path(__file__).parent.parent / "docs"
+from tests.documentation import DOCS
 
 # Every option of the original: options/base_options.py, train_options.py and test_options.py.
 ORIGINAL = """

@@ -24,9 +24,9 @@ from p2phd_eval.generators.checkpoint import load_safely
 from p2phd_eval.report.documents import SCHEMA_VERSION
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
 from tests.commands.command_line import invoke
-from tests.commands.test_compare import arm_file
+from tests.documentation import DOCS, documented_keys
+from tests.features.feature_sets import arm_file
 
-DOCS = Path(__file__).parent.parent / "docs"
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 EXAMPLES = "\n\n".join(_BLOCK.findall((DOCS / "python-api.md").read_text()))
 
@@ -139,14 +139,6 @@ def test_every_field_of_a_documented_dataclass_is_listed(site: Path, pages: dict
 def test_the_examples_run(inception_weights: WeightsFile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     exec(compile(EXAMPLES, "python-api.md", "exec"), {"__name__": "examples"})
-
-
-def documented_keys(heading: str) -> set[str]:
-    """The names in the first column of the first table below a heading of artefacts.md."""
-    _, found, below = (DOCS / "artefacts.md").read_text().partition(f"# {heading}\n")
-    assert found, heading
-    rows = re.findall(r"^\| (`.*?) \|", re.split(r"^#", below, maxsplit=1, flags=re.MULTILINE)[0], re.MULTILINE)
-    return {name for row in rows for name in re.findall(r"`(\w+)`", row)}
 
 
 def answers_to(key: dict[str, Any]) -> dict[str, Any]:

@@ -12,6 +12,12 @@ from typer.testing import CliRunner, Result
 from p2phd_eval.cli import app
 from p2phd_eval.images.png import write_png
 
+TRAIN_OPTIONS = (
+    *("--load-size", "64", "--ngf", "4", "--n-downsample", "2", "--n-blocks", "1", "--ndf", "4"),
+    *("--batch-size", "2", "--epochs", "1", "--epochs-decay", "1", "--vgg", "none"),
+)
+SMALL_FEATURES = ("--dims", 64, "--device", "cpu", "--workers", 0)
+
 
 def invoke(*arguments: object) -> Result:
     return CliRunner().invoke(app, [str(argument) for argument in arguments])

@@ -11,21 +11,7 @@ import pytest
 from p2phd_eval.images.decoding import open_image
 from p2phd_eval.images.png import write_png
 from tests.commands.command_line import document_of, error_of, invoke, noise_folder
-from tests.features.feature_sets import feature_set
-
-N, D = 60, 6
-CITIES = ("aachen", "bochum", "celle")
-
-
-def arm_file(
-    path: Path, *, seed: int, shift: float = 0.0, n: int = N, first: int = 0, prefix: str = "i", cities: bool = False
-) -> Path:
-    """Features of n label maps, alike in all files, plus noise of this file's own."""
-    scenes = np.random.default_rng(99).normal(size=(1000, D))[first : first + n]
-    values = scenes + 0.5 * np.random.default_rng(seed).normal(size=(n, D)) + shift
-    names = [f"{CITIES[i % 3]}_{i:06d}_000019" if cities else f"{prefix}{i:03d}" for i in range(first, first + n)]
-    feature_set(values, ids=names).save(path)
-    return path
+from tests.features.feature_sets import CITIES, arm_file
 
 
 @pytest.fixture
@@ -42,7 +28,7 @@ def compared(*arguments: object) -> dict[str, object]:
 def test_one_run_an_arm_is_scope_a_with_margin_and_reason(files: tuple[Path, Path, Path]) -> None:
     document = compared(*files, "--margin", 2)
     (candidate,) = document["candidates"]
-    assert (document["scope"], document["pairing"], document["n"]) == ("A", "triplets", N)
+    assert (document["scope"], document["pairing"], document["n"]) == ("A", "triplets", 60)
     assert (candidate["name"], candidate["statistic"], candidate["verdict"]) == ("amp.npz", "FID", "within")
     test = candidate["test"]
     assert test["interval"][0] < test["tost_interval"][0] < test["estimate"] < test["tost_interval"][1]
@@ -123,7 +109,7 @@ def test_names_that_match_partly_are_counted_or_refused(files: tuple[Path, Path,
     real, baseline, _ = files
     later = arm_file(tmp_path / "later.npz", seed=7, first=20)
     document = compared(real, baseline, later, "--margin", 2)
-    assert document["n"] == N - 20
+    assert document["n"] == 60 - 20
     assert any("20 of the images of fp32.npz are left out" in warning for warning in document["warnings"])
     message = error_of(invoke("compare", real, baseline, later, "--margin", 2, "--strict"))
     assert "--strict: expected the same image names in all sets" in message
@@ -216,3 +202,23 @@ def test_fail_on_turns_a_verdict_into_exit_code_1(tmp_path: Path) -> None:
     assert "noise, scope A: " in result.stdout
     assert "worse, since the" in result.stdout
     assert invoke(*arguments, "--replicates", 10, "--fail-on", "inconclusive").exit_code == 0
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_runs_are_compared_by_their_folders_or_their_manifests(scenes: Path, runs: Path, tmp_path: Path) -> None:
+    photos, folders = scenes / "test_img", (runs / "fp32" / "samples", runs / "amp" / "samples")
+    picture = tmp_path / "side-by-side.png"
+    options = ("--device", "cpu", "--replicates", 20, "--json", "-")
+    document = document_of(invoke("compare", photos, *folders, "--picture", picture, *options))
+    assert open_image(picture).width == 4 * 68 + 4  # real, fp32, amp and the difference: 64 pixels each and a gap
+    (candidate,) = document["candidates"]
+    assert (candidate["name"], document["n"], document["scope"]) == ("amp", 4, "A")
+    assert document["baseline"]["runs"][0]["manifest"]["training_precision"] == "fp32"
+    assert candidate["runs"][0]["manifest"]["training_precision"] == "amp-bf16"
+    by_manifest = document_of(invoke("compare", photos, "--runs", runs, *options))
+    assert by_manifest["candidates"][0]["name"] == "amp-bf16"
+    assert by_manifest["candidates"][0]["dfid"] == candidate["dfid"]
+    explained = invoke("compare", photos, *folders, "--explain", "--labels", scenes / "test_label", *options)
+    classes = document_of(explained)["candidates"][0]["explanation"]["classes"]
+    assert sum(part["contribution"] for part in classes) == pytest.approx(candidate["dfid"])
+    assert "road" in {part["name"] for part in classes}

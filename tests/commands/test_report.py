@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tests.test_docs_site import documented_keys
+from tests.documentation import documented_keys
 
 
 def test_the_report_has_the_documented_keys(finished_study: Path) -> None:

@@ -1,11 +1,13 @@
 """Feature sets of invented images for the tests of whole evaluations."""
 
 import dataclasses
+from pathlib import Path
 
 import numpy as np
 
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 
+CITIES = ("aachen", "bochum", "celle")
 STAMP = FeatureStamp(
     weights="test",
     weights_sha256="0" * 64,
@@ -50,3 +52,14 @@ def triplets(n=80, d=6, seed=0):
     rng = np.random.default_rng(seed)
     scene = rng.normal(size=(n, d))
     return tuple(feature_set(scene + shift + 0.5 * rng.normal(size=(n, d))) for shift in (0.0, 0.3, 1.0))
+
+
+def arm_file(
+    path: Path, *, seed: int, shift: float = 0.0, n: int = 60, first: int = 0, prefix: str = "i", cities: bool = False
+) -> Path:
+    """Features of n label maps, alike in all files, plus noise of this file's own."""
+    scenes = np.random.default_rng(99).normal(size=(1000, 6))[first : first + n]
+    values = scenes + 0.5 * np.random.default_rng(seed).normal(size=(n, 6)) + shift
+    names = [f"{CITIES[i % 3]}_{i:06d}_000019" if cities else f"{prefix}{i:03d}" for i in range(first, first + n)]
+    feature_set(values, ids=names).save(path)
+    return path

@@ -18,18 +18,17 @@ from p2phd_eval.features.cache.entry import FeatureKey
 from p2phd_eval.features.cache.store import FeatureCache
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.identity import NetworkIdentity
+from tests.features.cache.entries import IDENTITY, KEY, make
 from tests.features.feature_sets import feature_set
 
 ROOT = Path(__file__).parents[3]
-IDENTITY = NetworkIdentity(weights="test", weights_sha256="0" * 64, resize="clean", dims=6, dtype="float32")
-KEY = FeatureKey(identity=IDENTITY, images_sha256="a" * 64)
 
 # What a process does that needs features: it computes them, slowly, unless they are there. It says when it waits.
 FILL = """
 import sys, time
 from pathlib import Path
 from p2phd_eval.features.cache.store import FeatureCache
-from tests.features.cache.test_store import KEY, make
+from tests.features.cache.entries import KEY, make
 folder, marks = Path(sys.argv[1]), Path(sys.argv[2])
 cache = FeatureCache(folder, note=lambda text: print(text, flush=True))
 with cache.locked(KEY):
@@ -42,13 +41,6 @@ with cache.locked(KEY):
         features = cache.put(KEY, make())
 print(float(features.values.sum()), flush=True)
 """
-
-
-def make(seed: int = 0, n: int = 8) -> FeatureSet:
-    """A set of odd names and sizes."""
-    rng = np.random.default_rng(seed)
-    values = rng.normal(size=(n, IDENTITY.dims)).astype(np.float32)
-    return feature_set(values, ids=[f"bild {k} ü/名" for k in range(n)], size=(640, 480), source="Bilder für alle")
 
 
 def assert_equal(found: FeatureSet | None, expected: FeatureSet) -> None:
@@ -98,7 +90,7 @@ def test_it_is_read_without_torch(folder: Path) -> None:
     FeatureCache(folder).put(KEY, make())
     script = (
         "import sys; from pathlib import Path; from p2phd_eval.features.cache.store import FeatureCache\n"
-        "from tests.features.cache.test_store import KEY\n"
+        "from tests.features.cache.entries import KEY\n"
         "print(len(FeatureCache(Path(sys.argv[1])).get(KEY)), 'torch' in sys.modules)"
     )
     process = start(script, folder)

@@ -16,8 +16,8 @@ from p2phd_eval.features.pipeline import extract_features
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.torchvision_ops import declare_missing_operators
+from tests.documentation import DOCS
 
-DOCS = Path(__file__).parents[3] / "docs"
 CPU = torch.device("cpu")
 _numbers = itertools.count()
 

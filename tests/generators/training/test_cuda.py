@@ -18,7 +18,7 @@ from p2phd_eval.generators.training.apex_amp import import_apex_amp
 from p2phd_eval.generators.training.loop import train
 from p2phd_eval.generators.training.precision import PRECISIONS, backend_flags
 from p2phd_eval.generators.training.step import Pix2PixHD
-from tests.generators.training.test_step import random_batch
+from tests.generators.training.random_batch import random_batch
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 

@@ -12,18 +12,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from p2phd_eval.config import ExecutionConfig, FeatureConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.data.batch import Batch
 from p2phd_eval.generators.training.step import Pix2PixHD
+from tests.generators.training.random_batch import random_batch
 
 CPU = torch.device("cpu")
-
-
-def random_batch(device: torch.device = CPU) -> Batch:
-    generator = torch.Generator().manual_seed(0)
-    label = torch.randint(12, (2, 1, 32, 64), generator=generator, dtype=torch.uint8)
-    photo = torch.randint(256, (2, 3, 32, 64), generator=generator, dtype=torch.uint8)
-    batch = Batch(triplets=(), label=label, instance=label.int(), photo=photo, features=photo, n_instances=12)
-    return batch.to(device)
 
 
 @pytest.fixture
@@ -50,9 +42,9 @@ class RefuseReading(TorchDispatchMode):
 @pytest.mark.parametrize("precision", ["fp32", "amp-fp16", "amp-bf16", "fp16", "bf16"])
 def test_no_value_is_read_back_from_the_device(config: TrainConfig, precision: str) -> None:
     model = Pix2PixHD(replace(config, precision=precision), CPU)
-    model.train_step(random_batch())  # the first step makes the optimizers' states
+    model.train_step(random_batch(CPU))  # the first step makes the optimizers' states
     with RefuseReading():
-        losses, _ = model.train_step(random_batch())
+        losses, _ = model.train_step(random_batch(CPU))
         with pytest.raises(AssertionError, match="_local_scalar_dense"):
             losses["G_GAN"].item()
 
@@ -65,10 +57,10 @@ def test_execution_does_not_change_the_result(config: TrainConfig, execution: Ex
     config = replace(config, precision="fp64")
     plain, other = Pix2PixHD(config, CPU), Pix2PixHD(replace(config, execution=execution), CPU)
     for _ in range(3):
-        expected, fake = plain.train_step(random_batch())
+        expected, fake = plain.train_step(random_batch(CPU))
         torch.use_deterministic_algorithms(execution.deterministic)
         try:
-            found, other_fake = other.train_step(random_batch())
+            found, other_fake = other.train_step(random_batch(CPU))
         finally:
             torch.use_deterministic_algorithms(False)
         for name, loss in expected.items():
@@ -89,19 +81,19 @@ def test_compiled_networks_train_the_same(tiny: TrainConfig) -> None:
     compiled = Pix2PixHD(replace(small, execution=ExecutionConfig(compile=True)), CPU)
     assert compiled.generator.state_dict().keys() == plain.generator.state_dict().keys()
     for _ in range(2):
-        expected, _ = plain.train_step(random_batch())
-        found, _ = compiled.train_step(random_batch())
+        expected, _ = plain.train_step(random_batch(CPU))
+        found, _ = compiled.train_step(random_batch(CPU))
         for name, loss in expected.items():
             assert found[name].item() == pytest.approx(loss.item(), rel=1e-4)
 
 
 def test_frozen_global_generator_gets_no_gradient(config: TrainConfig) -> None:
     model = Pix2PixHD(replace(config, epochs_fix_global=1), CPU)
-    model.train_step(random_batch())
+    model.train_step(random_batch(CPU))
     with_gradient = {name.partition(".")[0] for name, p in model.generator.named_parameters() if p.grad is not None}
     assert with_gradient == {"model1_1", "model1_2"}
     model.set_epoch(2)
-    model.train_step(random_batch())
+    model.train_step(random_batch(CPU))
     with_gradient = {name.partition(".")[0] for name, p in model.generator.named_parameters() if p.grad is not None}
     assert with_gradient == {"model", "model1_1", "model1_2"}
 

@@ -1,0 +1,34 @@
+"""`generate` as a user types it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from tests.commands.command_line import document_of, error_of, invoke
+
+
+def test_generate_reports_what_it_kept(scenes: Path, runs: Path) -> None:
+    arguments = ("generate", runs / "amp", scenes, "--out", runs / "amp" / "samples", "--json", "-", "--device", "cpu")
+    document = document_of(invoke(*arguments))
+    assert (document["written"], document["kept"]) == (0, 4)
+    assert document["manifest"]["training_precision"] == "amp-bf16"
+    assert document["manifest"]["sampling_precision"] == "fp32"
+
+
+def test_a_malicious_checkpoint_is_refused(scenes: Path, tmp_path: Path) -> None:
+    class Malicious:
+        def __reduce__(self) -> tuple[object, ...]:
+            return (Path.touch, (tmp_path / "witness",))
+
+    torch.save({"networks": Malicious()}, tmp_path / "evil.pt")
+    message = error_of(invoke("generate", tmp_path / "evil.pt", scenes, "--out", tmp_path / "out", "--device", "cpu"))
+    assert "evil.pt: expected a p2phd-eval checkpoint, found pickled objects" in message
+    assert not (tmp_path / "witness").exists()
+
+
+def test_a_style_for_a_model_without_features(scenes: Path, runs: Path, tmp_path: Path) -> None:
+    arguments = ("generate", runs / "fp32", scenes, "--out", tmp_path / "out", "--device", "cpu")
+    assert "--style: expected a model with features" in error_of(invoke(*arguments, "--style", "photo"))
+    assert "found a model without features" in error_of(invoke("encode", "cluster", runs / "fp32", scenes))
