@@ -1,3 +1,41 @@
-"""Train pix2pixHD in fp32 and under AMP, and say with error bars whether the precision shows in the FID."""
+"""Train pix2pixHD in fp32 and under AMP, and say with error bars whether the precision shows in the FID.
+
+The names below are the front door: what the commands do, as calls with the same defaults. Each is loaded when it is
+first used, so that importing the package takes no time.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+_HOME = {
+    "FeatureSettings": "p2phd_eval.features.extraction",
+    "FidMetric": "p2phd_eval.features.metric",
+    "InputError": "p2phd_eval.errors",
+    "TrainConfig": "p2phd_eval.config",
+    "compare_fid": "p2phd_eval.stats.verdicts.compared_arms",
+    "compute_fid": "p2phd_eval.evaluation.from_images",
+    "fid_interval": "p2phd_eval.stats.errors.intervals",
+}
+__all__ = list(_HOME)
+
+if TYPE_CHECKING:
+    from p2phd_eval.config import TrainConfig as TrainConfig
+    from p2phd_eval.errors import InputError as InputError
+    from p2phd_eval.evaluation.from_images import compute_fid as compute_fid
+    from p2phd_eval.features.extraction import FeatureSettings as FeatureSettings
+    from p2phd_eval.features.metric import FidMetric as FidMetric
+    from p2phd_eval.stats.errors.intervals import fid_interval as fid_interval
+    from p2phd_eval.stats.verdicts.compared_arms import compare_fid as compare_fid
+else:
+
+    def __getattr__(name):
+        if name not in _HOME:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(import_module(_HOME[name]), name)
+
+    def __dir__():
+        return [*globals(), *_HOME]
