@@ -51,13 +51,17 @@ _CODE_OR_MARK = re.compile(r"`[^`]*`|[*|]")
 def document_fields(
     app: Sphinx, what: str, name: str, documented: Any, options: dict[str, Any], lines: list[str]
 ) -> None:
-    """Turn the comments at a dataclass's fields into an Attributes section, unless its docstring explains them."""
+    """Turn what stands at a dataclass's fields into an Attributes section, unless its docstring explains them.
+
+    That is the comment behind a field, or the sentence that a setting of a training has.
+    """
     if what != "class" or not dataclasses.is_dataclass(documented) or "Parameters" in lines:
         return
     source = textwrap.dedent(inspect.getsource(documented))
     code = source.splitlines()
     (class_definition,) = ast.parse(source).body
     assert isinstance(class_definition, ast.ClassDef)
+    known = {field.name: field for field in dataclasses.fields(documented)}
     lines += ["", "Attributes", "----------"]
     for node in class_definition.body:
         if not isinstance(node, ast.AnnAssign):
@@ -65,9 +69,11 @@ def document_fields(
         field = ast.unparse(node.target)
         assert node.end_lineno is not None and node.end_col_offset is not None
         comment = code[node.end_lineno - 1][node.end_col_offset :].strip().removeprefix("#").strip()
+        default = "" if node.value is None else ast.unparse(node.value)
+        if "help" in known[field].metadata:
+            comment, default = known[field].metadata["help"], repr(known[field].default)
         comment = _CODE_OR_MARK.sub(lambda found: found[0] if found[0][0] == "`" else f"\\{found[0]}", comment)
-        default = "" if node.value is None else f", default {ast.unparse(node.value)}"
-        lines += [f"{field} : {ast.unparse(node.annotation)}{default}", f"    {comment}"]
+        lines += [f"{field} : {ast.unparse(node.annotation)}{default and f', default {default}'}", f"    {comment}"]
 
 
 def without_fields(

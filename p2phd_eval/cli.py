@@ -23,7 +23,6 @@ from p2phd_eval.commands.gate import gate
 from p2phd_eval.commands.generate import generate
 from p2phd_eval.commands.metrics import metrics
 from p2phd_eval.commands.options.folders import FolderOptionsCommand
-from p2phd_eval.commands.options.training import TrainingOptionsCommand
 from p2phd_eval.commands.plan import plan
 from p2phd_eval.commands.report import report
 from p2phd_eval.commands.study import study
@@ -72,7 +71,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(demo)
-app.command(cls=TrainingOptionsCommand)(study)
+app.command()(study)
 app.command()(report)
 app.command()(gate)
 app.command()(train)

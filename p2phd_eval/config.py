@@ -1,10 +1,16 @@
-"""Configurations: frozen, checked on construction, JSON both ways. Names are the field's, not the original's flags."""
+"""Configurations: frozen, checked on construction, JSON both ways. Names are the field's, not the original's flags.
+
+What is known of a field stands at the field, once: what it means, what it is called on the command line, which values
+it takes, and whether it is part of the recipe. Checks, options, the documentation and the answer to "is this the same
+recipe?" follow from it.
+"""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
-from typing import Any, TypeVar, get_args, get_type_hints
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
 from p2phd_eval.errors import InputError
 
@@ -17,28 +23,68 @@ FEATURES = ("none", "instance", "label")
 _Config = TypeVar("_Config", bound="_Checked")
 
 
+class Role(Enum):
+    """What a field is to a training."""
+
+    RECIPE = "recipe"  # shapes the weights; runs that differ in it are no seeds of one arm
+    LENGTH = "length"  # shapes the weights, too, but a run may go on for longer than it was begun
+    RUN = "run"  # tells the runs of a study apart
+    EXECUTION = "execution"  # how steps are computed: the result is the same but for rounding
+    WATCHING = "watching"  # how often things are written
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One field of a training's configuration, and what its line in this file says of it."""
+
+    key: str  # where it is, such as "generator.ngf"
+    kind: type  # of its values, but for None
+    help: str  # a sentence, for the command line and for the documentation
+    option: str  # "ngf": `--ngf` on the command line, `ngf=` in Python
+    panel: str  # under which the command line shows it
+    role: Role
+    choices: tuple[str, ...]  # all values that it takes; empty: any of its kind
+    metavar: str | None  # of the option
+    default: str | None  # in words, where it is not the preset's
+
+
+def setting(
+    default: Any,
+    help: str,
+    *,
+    option: str | None = None,  # None: the name of the field
+    role: Role | None = None,  # None: the `ROLE` of its class
+    zero: bool = False,  # whether a number may be 0
+    choices: tuple[str, ...] = (),
+    metavar: str | None = None,
+    default_is: str | None = None,
+) -> Any:
+    """Return a dataclass field that knows what `Setting` says."""
+    known = {"help": help, "option": option, "role": role, "zero": zero, "choices": choices}
+    return dataclasses.field(default=default, metadata=known | {"metavar": metavar, "default": default_is})
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Checked:
-    """Base: every integer and float field must be positive unless it is named in `_MAY_BE_ZERO`."""
+    """Base: numbers are positive, or 0 where the field allows it; a field with choices has one of them."""
+
+    ROLE: ClassVar[Role] = Role.RECIPE  # of the fields that say nothing else
 
     def __post_init__(self) -> None:
-        may_be_zero = getattr(self, "_MAY_BE_ZERO", ())
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            choices = field.metadata.get("choices")
+            if choices and value not in choices:
+                raise InputError(field.name, expected=" | ".join(choices), found=repr(value))
             if isinstance(value, bool) or not isinstance(value, int | float):
                 continue
-            zero_allowed = field.name in may_be_zero
+            zero_allowed = field.metadata.get("zero", False)
             if not (value >= 0 if zero_allowed else value > 0):
                 raise InputError(
                     field.name,
                     expected="a number that is 0 or more" if zero_allowed else "a number above 0",
                     found=repr(value),
                 )
-
-    def _check_choice(self, name: str, choices: tuple[str, ...]) -> None:
-        value = getattr(self, name)
-        if value not in choices:
-            raise InputError(name, expected=" | ".join(choices), found=repr(value))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the configuration as nested dictionaries of JSON values."""
@@ -80,40 +126,41 @@ class _Checked:
 class DataConfig(_Checked):
     """What the networks see of a data set."""
 
-    _MAY_BE_ZERO = ("label_nc",)
-
-    label_nc: int = 35  # number of classes; 0: the input is a photo (folders <phase>_A and <phase>_B)
-    instances: bool = True  # the edges of the instance map are one more input channel
-    resize: str = "scale_width"  # one of RESIZE_MODES, as in the original
-    load_size: int = 1024  # pixels: width after scaling (scale_width*), or the side (resize_and_crop)
-    crop_size: int = 512  # pixels: side of the square crop (*crop)
-    flip: bool = True  # mirror half of the training samples
-    phase: str = "train"  # training reads <phase>_label and so on
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_choice("resize", RESIZE_MODES)
+    label_nc: int = setting(
+        35,
+        "Classes; 0: photos to photos (folders PHASE_A and PHASE_B).",
+        zero=True,
+        default_is="that of classes.json, else 35",
+    )
+    instances: bool = setting(
+        True, "Use the edges of the instance map as one more input channel.", default_is="if there is a PHASE_inst"
+    )
+    resize: str = setting(
+        "scale_width", "How images are made to fit, as in the original.", option="resize_or_crop", choices=RESIZE_MODES
+    )
+    load_size: int = setting(1024, "Width in pixels after scaling; with resize_and_crop height and width.")
+    crop_size: int = setting(512, "Side of the square crop in pixels.")
+    flip: bool = setting(True, "Mirror half of the training samples.")
+    phase: str = setting("train", "Part of the data set to train on: folders PHASE_label and so on.")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class GeneratorConfig(_Checked):
     """The coarse-to-fine generator (pix2pixHD, section 3.1)."""
 
-    _MAY_BE_ZERO = ("n_blocks", "n_blocks_local")
-
-    kind: str = "global"  # G1 alone, or "local": G1 with enhancers around it
-    ngf: int = 64  # filters of the first convolution at full resolution
-    n_downsample: int = 4  # halvings in G1
-    n_blocks: int = 9  # residual blocks in G1
-    n_local_enhancers: int = 1  # enhancers; used by "local"
-    n_blocks_local: int = 3  # residual blocks in an enhancer; used by "local"
-    norm: str = "instance"
-    dropout: bool = False  # with probability 0.5 between the convolutions of a residual block
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_choice("kind", GENERATORS)
-        self._check_choice("norm", NORMS)
+    kind: str = setting(
+        "global",
+        "The global generator alone, or with local enhancers around it.",
+        option="generator",
+        choices=GENERATORS,
+    )
+    ngf: int = setting(64, "Filters of the generator's first convolution at full resolution.")
+    n_downsample: int = setting(4, "Halvings in the global generator.")
+    n_blocks: int = setting(9, "Residual blocks in the global generator.", zero=True)
+    n_local_enhancers: int = setting(1, "Local enhancers.")
+    n_blocks_local: int = setting(3, "Residual blocks in each local enhancer.", zero=True)
+    norm: str = setting("instance", "Normalisation; the option sets it in all networks.", choices=NORMS)
+    dropout: bool = setting(False, "Dropout with probability 0.5 in the residual blocks.")
 
     @property
     def size_multiple(self) -> int:
@@ -126,15 +173,21 @@ class GeneratorConfig(_Checked):
 class FeatureConfig(_Checked):
     """The feature encoder, whose output is averaged over regions and joins the input (pix2pixHD, section 3.4)."""
 
-    kind: str = "none"  # "instance": averaged over instances; "label": over classes
-    n_features: int = 3  # channels of the feature map
-    nef: int = 16  # filters of the encoder's first convolution
-    n_downsample: int = 4  # halvings in the encoder
-    precomputed: bool = False  # read from <phase>_feat instead of encoding the photo
+    kind: str = setting(
+        "none",
+        "What encoded features are averaged over: instances, or all regions of a label.",
+        option="features",
+        choices=FEATURES,
+    )
+    n_features: int = setting(3, "Channels of the feature map.")
+    nef: int = setting(16, "Filters of the encoder's first convolution.")
+    n_downsample: int = setting(4, "Halvings in the encoder.", option="n_downsample_e")
+    precomputed: bool = setting(
+        False, "Read PHASE_feat (see `encode precompute`) instead of encoding the photo.", option="load_features"
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._check_choice("kind", FEATURES)
         if self.precomputed and self.n_features != 3:
             raise InputError("n_features", expected="3, the channels of a PNG", found=str(self.n_features))
 
@@ -153,52 +206,47 @@ class FeatureConfig(_Checked):
 class DiscriminatorConfig(_Checked):
     """The multi-scale PatchGAN discriminators (pix2pixHD, section 3.2)."""
 
-    ndf: int = 64  # filters of the first convolution
-    n_layers: int = 3  # strided convolutions of each PatchGAN
-    n_scales: int = 2  # discriminators, each at half the resolution of the one before
-    norm: str = "instance"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_choice("norm", NORMS)
+    ndf: int = setting(64, "Filters of the discriminators' first convolution.")
+    n_layers: int = setting(3, "Strided convolutions of each discriminator.", option="n_layers_d")
+    n_scales: int = setting(2, "Discriminators, each at half the resolution of the one before.", option="num_d")
+    norm: str = setting("instance", "Normalisation; the option sets it in all networks.", choices=NORMS)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ObjectiveConfig(_Checked):
     """The training objective (pix2pixHD, equation 5 and the VGG term)."""
 
-    _MAY_BE_ZERO = ("pool_size",)
-
-    gan: str = "lsgan"  # least squares, or "vanilla": cross-entropy
-    feature_matching: bool = True  # L1 between discriminator features of photo and sample
-    lambda_feat: float = 10.0  # weight of the feature matching and of the VGG loss
-    vgg: str = "none"  # "none", "torchvision" (downloads its ImageNet weights), or a file of VGG19 weights
-    pool_size: int = 0  # earlier samples kept to train the discriminators on; 0: always the newest
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._check_choice("gan", GAN_LOSSES)
+    gan: str = setting("lsgan", "GAN loss: least squares, or cross-entropy (vanilla).", choices=GAN_LOSSES)
+    feature_matching: bool = setting(True, "Feature matching: L1 between discriminator features of photo and sample.")
+    lambda_feat: float = setting(10.0, "Weight of feature matching and of the VGG loss.")
+    vgg: str = setting(
+        "none", "VGG loss: none, torchvision (fetches its ImageNet weights), or a file of VGG19 weights."
+    )
+    pool_size: int = setting(0, "Earlier samples kept to train the discriminators on; 0: always the newest.", zero=True)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ExecutionConfig(_Checked):
     """How steps are computed; the result is the same but for rounding, so a resumed run may change it."""
 
-    _MAY_BE_ZERO = ("workers",)
+    ROLE = Role.EXECUTION
 
-    grad_accum: int = 1  # parts that the batch of a rank is computed in, one after the other
-    deterministic: bool = False  # bitwise equal runs on a GPU too, slower
-    channels_last: bool = False  # NHWC memory layout
-    compile: bool = False  # torch.compile
-    workers: int | None = None  # processes that load data; None: 4 beside a GPU, else 0
-    cache: str | None = None  # folder for decoded and resized images; None: decoded every time
+    grad_accum: int = setting(1, "Parts in which each rank computes its share of a batch, one after the other.")
+    deterministic: bool = setting(False, "Equal bits from one seed on a GPU too; slower.")
+    channels_last: bool = setting(False, "NHWC memory layout.")
+    compile: bool = setting(False, "torch.compile; the first steps take minutes.")
+    workers: int | None = setting(None, "Processes that load data.", zero=True, default_is="4 beside a GPU, else 0")
+    cache: str | None = setting(
+        None,
+        "Folder that keeps images decoded and resized between epochs.",
+        option="decoded_cache",
+        metavar="FOLDER",
+    )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainConfig(_Checked):
     """One training run; written to the run folder before it starts and into every checkpoint."""
-
-    _MAY_BE_ZERO = ("seed", "epochs_decay", "epochs_fix_global", "keep_every", "validate_every")
 
     data: DataConfig = DataConfig()
     generator: GeneratorConfig = GeneratorConfig()
@@ -206,20 +254,33 @@ class TrainConfig(_Checked):
     discriminator: DiscriminatorConfig = DiscriminatorConfig()
     objective: ObjectiveConfig = ObjectiveConfig()
     execution: ExecutionConfig = ExecutionConfig()
-    precision: str = "fp32"  # a name of generators.precision.PRECISIONS
-    lr: float = 2e-4  # Adam's learning rate
-    beta1: float = 0.5  # Adam's first moment decay; the second is 0.999
-    epochs: int = 100  # at the constant learning rate
-    epochs_decay: int = 100  # in which it decays linearly towards 0
-    epochs_fix_global: int = 0  # first epochs in which only the outermost local enhancer is trained
-    load_pretrain: str | None = None  # run, checkpoint or folder of the original that the weights start from
-    batch_size: int = 1  # samples of one step, over all ranks
-    seed: int = 0  # of initial weights, data order, crops and flips
-    log_every: int = 50  # steps between two lines of the log
-    grid_every: int = 500  # steps between two pictures of samples
-    checkpoint_every: int = 1000  # steps between two checkpoints
-    keep_every: int = 0  # epochs between two checkpoints that stay; 0: only the newest stays
-    validate_every: int = 0  # epochs between two validations; 0: none
+    precision: str = setting("fp32", "Precision of the training, a name of `PRECISIONS`.", role=Role.RUN)
+    lr: float = setting(2e-4, "Adam's learning rate.")
+    beta1: float = setting(0.5, "Adam's decay of the first moment; that of the second is 0.999.")
+    epochs: int = setting(100, "Epochs at the constant learning rate.", role=Role.LENGTH)
+    epochs_decay: int = setting(
+        100, "Epochs in which the learning rate decays linearly towards 0.", zero=True, role=Role.LENGTH
+    )
+    epochs_fix_global: int = setting(
+        0,
+        "First epochs, in which only the outermost local enhancer is trained.",
+        option="niter_fix_global",
+        zero=True,
+    )
+    load_pretrain: str | None = setting(
+        None, "Run, checkpoint or folder of the original that the weights start from.", metavar="RUN"
+    )
+    batch_size: int = setting(1, "Samples of one step, over all ranks and accumulated parts.")
+    seed: int = setting(0, "Seed of initial weights, data order, crops and flips.", zero=True, role=Role.RUN)
+    log_every: int = setting(50, "Steps between two lines of the log.", role=Role.WATCHING)
+    grid_every: int = setting(500, "Steps between two pictures of samples.", role=Role.WATCHING)
+    checkpoint_every: int = setting(1000, "Steps between two checkpoints.", role=Role.WATCHING)
+    keep_every: int = setting(
+        0, "Epochs between two checkpoints that stay; 0: only the newest stays.", zero=True, role=Role.WATCHING
+    )
+    validate_every: int = setting(
+        0, "Epochs between two FIDs on held-out photos; 0: none.", zero=True, role=Role.WATCHING
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -279,3 +340,50 @@ class TrainConfig(_Checked):
     def total_epochs(self) -> int:
         """Number of epochs, those of the decay included."""
         return self.epochs + self.epochs_decay
+
+
+def _settings(part: type[_Checked], above: str = "", panel: str = "") -> Iterator[Setting]:
+    hints = get_type_hints(part)
+    for field in dataclasses.fields(part):
+        hint, known = hints[field.name], field.metadata
+        if isinstance(hint, type) and issubclass(hint, _Checked):
+            yield from _settings(hint, f"{field.name}.", field.name.capitalize())
+            continue
+        role = known["role"] or part.ROLE
+        yield Setting(
+            key=f"{above}{field.name}",
+            kind=next(iter(get_args(hint)), hint),
+            help=known["help"],
+            option=known["option"] or field.name,
+            panel=panel or ("Watching" if role is Role.WATCHING else "Training"),
+            role=role,
+            choices=known["choices"],
+            metavar=known["metavar"],
+            default=known["default"],
+        )
+
+
+#: Every setting of a training, in the order of the fields.
+SETTINGS = tuple(_settings(TrainConfig))
+_ROLES = {setting.key: setting.role for setting in SETTINGS}
+
+
+def flat(document: Mapping[str, Any], above: str = "") -> dict[str, Any]:
+    """Return nested values by their dotted keys, such as "generator.ngf"."""
+    values: dict[str, Any] = {}
+    for key, value in document.items():
+        values |= flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
+    return values
+
+
+def values_of(document: Mapping[str, Any], *roles: Role) -> dict[str, Any]:
+    """Return those values of a configuration's JSON that have one of the roles, by dotted keys.
+
+    A key that this version does not know is taken for a part of the recipe.
+    """
+    return {key: value for key, value in flat(document).items() if _ROLES.get(key, Role.RECIPE) in roles}
+
+
+def recipe_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what shapes the weights, of a configuration's JSON: all that runs of one study have in common."""
+    return values_of(document, Role.RECIPE, Role.LENGTH)

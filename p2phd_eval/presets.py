@@ -1,10 +1,13 @@
-"""Settings by name: those of the original's training scripts, and a small one for a CPU."""
+"""Settings by name: those of the original's training scripts, and a small one for a CPU; and what changes them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from p2phd_eval.config import (
+    SETTINGS,
     DataConfig,
     DiscriminatorConfig,
     FeatureConfig,
@@ -12,6 +15,7 @@ from p2phd_eval.config import (
     ObjectiveConfig,
     TrainConfig,
 )
+from p2phd_eval.errors import InputError
 
 _INSTANCE_FEATURES = FeatureConfig(kind="instance")
 _PERCEPTUAL = ObjectiveConfig(vgg="torchvision")
@@ -48,3 +52,55 @@ PRESETS: dict[str, TrainConfig] = {
         checkpoint_every=400,
     ),
 }
+
+
+def configure(data: Path, preset: str | TrainConfig = "512p", **options: Any) -> TrainConfig:
+    """Apply options to a preset, or to a configuration; what is left out, or None, stays as it is there.
+
+    Parameters
+    ----------
+    data : Path
+        The data set: its `classes.json` and `<phase>_inst` give a preset the number of classes, and say whether there
+        are instances.
+    preset : str or TrainConfig
+        A name of `PRESETS`, or a configuration.
+    **options
+        Named as on the command line of `train`: `ngf=32` is `--ngf 32`, `compile=True` is `--compile`.
+
+    Raises
+    ------
+    InputError
+        If the preset or an option is unknown, or the values do not go together.
+    """
+    from p2phd_eval.generators.data.triplets import stored_label_nc
+
+    given = {name: value for name, value in options.items() if value is not None}
+    known = dict.fromkeys(setting.option for setting in SETTINGS)
+    for name in given:
+        if name not in known:
+            raise InputError("options", expected=", ".join(known), found=repr(name))
+    if isinstance(preset, str):
+        if preset not in PRESETS:
+            raise InputError("--preset", expected=" | ".join(PRESETS), found=repr(preset))
+        base = PRESETS[preset]
+        given.setdefault("instances", (data / f"{given.get('phase', base.data.phase)}_inst").is_dir())
+        if "label_nc" not in given and (label_nc := stored_label_nc(data)) is not None:
+            given["label_nc"] = label_nc
+    else:
+        base = preset
+    document = base.to_dict()
+    for setting in SETTINGS:
+        if setting.option in given:
+            value = given[setting.option]
+            part, _, name = setting.key.rpartition(".")
+            (document[part] if part else document)[name] = str(value) if isinstance(value, Path) else value
+    config = TrainConfig.from_dict(document)
+    if config.epochs_fix_global and config.load_pretrain is None:
+        raise InputError(
+            (f"--preset {preset}, " if isinstance(preset, str) else "")
+            + f"--niter-fix-global {config.epochs_fix_global}",
+            expected="--load-pretrain with a trained global generator, which stays fixed at first",
+            found="none",
+            fix="Pass --load-pretrain RUN, or train everything from the start with --niter-fix-global 0.",
+        )
+    return config

@@ -11,27 +11,25 @@ from typing import Annotated, Any
 import typer
 
 from p2phd_eval.commands.options.common import Device, Json, Seed
-from p2phd_eval.commands.options.configuration import configuration
+from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.errors import InputError
-from p2phd_eval.presets import PRESETS
+from p2phd_eval.presets import PRESETS, configure
 from p2phd_eval.report.console import Output
 
-_SIZE, _VARIANTS = "Networks and data", "Variants, each in rows of its own"
+_VARIANTS = "Variants, each in rows of its own"
+_SETTINGS = ("load_size", "ngf", "n_downsample", "n_blocks", "ndf", "num_d", "workers", "decoded_cache")
 _VGG = ("none", "untrained")
 _ON_CUDA = "fp32,tf32,amp-fp16,amp-bf16,fp16,bf16"
 _ELSEWHERE = "fp32,amp-bf16"
 
 
-def _option(panel: str, name: str, text: str, least: int | None = None) -> Any:
-    return typer.Option(name, help=text, rich_help_panel=panel, show_default=False, min=least)
-
-
+@with_settings(lambda setting: setting.option in _SETTINGS)
 def bench(
     data: Annotated[
         Path | None,
         typer.Argument(help="Data set to read. Default: a few embedded scenes, drawn for the time being."),
     ] = None,
-    preset: Annotated[str, typer.Option("--preset", help=f"Settings to time: {', '.join(PRESETS)}.")] = "512p",
+    preset: Preset = "512p",
     precisions: Annotated[
         str | None,
         typer.Option("--precisions", help=f"Separated by commas. Default: {_ON_CUDA} on CUDA, else {_ELSEWHERE}."),
@@ -56,29 +54,23 @@ def bench(
     deterministic: Annotated[
         bool, typer.Option("--deterministic", rich_help_panel=_VARIANTS, help="Equal bits from one seed.")
     ] = False,
-    load_size: Annotated[int | None, _option(_SIZE, "--load-size", "Width in pixels after scaling.")] = None,
     width: Annotated[
-        int | None, _option(_SIZE, "--width", "Of the drawn files. Default: 2048 as Cityscapes', or --load-size.", 32)
+        int | None,
+        typer.Option("--width", min=32, help="Of the drawn files. Default: 2048 as Cityscapes', or --load-size."),
     ] = None,
-    height: Annotated[int | None, _option(_SIZE, "--height", "Of the drawn files. Default: half of that.", 32)] = None,
-    ngf: Annotated[int | None, _option(_SIZE, "--ngf", "Filters of the generator's first convolution.")] = None,
-    n_downsample: Annotated[int | None, _option(_SIZE, "--n-downsample", "Halvings in the global generator.")] = None,
-    n_blocks: Annotated[int | None, _option(_SIZE, "--n-blocks", "Residual blocks in the global generator.")] = None,
-    ndf: Annotated[int | None, _option(_SIZE, "--ndf", "Filters of the discriminators' first convolution.")] = None,
-    n_scales: Annotated[int | None, _option(_SIZE, "--num-d", "Discriminators.")] = None,
+    height: Annotated[
+        int | None, typer.Option("--height", min=32, help="Of the drawn files. Default: half of the width.")
+    ] = None,
     vgg: Annotated[
         str | None,
-        _option(_SIZE, "--vgg", "none, or untrained: the VGG loss with random weights. Default: as the preset has it."),
-    ] = None,
-    workers: Annotated[
-        int | None, _option(_SIZE, "--workers", "Processes that load data. Default: 4 beside a GPU, else 0.", 0)
-    ] = None,
-    cache: Annotated[
-        Path | None, _option(_SIZE, "--cache", "Folder of decoded images, filled before anything is timed.")
+        typer.Option(
+            "--vgg", help="none, or untrained: the VGG loss with random weights. Default: as the preset has it."
+        ),
     ] = None,
     seed: Seed = 0,
     device: Device = None,
     json_target: Json = None,
+    **settings: Any,
 ) -> None:
     """Seconds, memory and data loading of a training step in each precision, and how much AMP gains.
 
@@ -97,7 +89,8 @@ def bench(
     from p2phd_eval.bench.peer import require_checkout
     from p2phd_eval.bench.run import Timing
     from p2phd_eval.bench.run import bench as run_bench
-    from p2phd_eval.bench.speed import SWITCHES, settings
+    from p2phd_eval.bench.speed import SWITCHES
+    from p2phd_eval.bench.speed import settings as table_rows
     from p2phd_eval.devices import describe_device, find_device
     from p2phd_eval.generators.data.dataset import default_workers
     from p2phd_eval.generators.training.precision import find_precision
@@ -117,16 +110,12 @@ def bench(
         require_checkout(against, torch_device)
     sizes = [_positive("--batch-sizes", text) for text in batch_sizes.split(",")]
     wanted = zip(SWITCHES, (channels_last, compile_networks, deterministic), strict=True)
-    rows = settings(names, sizes, [name for name, switch in wanted if switch], against=against is not None)
-    given = {
-        **{"load_size": load_size, "ngf": ngf, "n_downsample": n_downsample, "n_blocks": n_blocks, "ndf": ndf},
-        **{"n_scales": n_scales, "vgg": vgg, "workers": workers, "seed": seed, "epochs_fix_global": 0},
-        "cache": None if cache is None else str(cache),
-    }
+    rows = table_rows(names, sizes, [name for name, switch in wanted if switch], against=against is not None)
+    settings |= {"vgg": vgg, "seed": seed, "niter_fix_global": 0}
     if data is None and preset in PRESETS:
         # The preset's networks, although the scenes have fewer classes.
-        given |= {name: getattr(PRESETS[preset].data, name) for name in ("label_nc", "instances")}
-    config = configuration(preset, data or Path(), given, precision="fp32")
+        settings |= {name: getattr(PRESETS[preset].data, name) for name in ("label_nc", "instances")}
+    config = configure(data or Path(), preset, **settings)
 
     output = Output(json_target)
     output.note(f"device: {describe_device(torch_device)}")
@@ -165,7 +154,9 @@ def bench(
     asked = {"preset": preset, "config": config.to_dict(), "data": source, "timing": asdict(timing)}
     output.document(bench_document(result, machine, **asked))
     if slow := result.waits_for_data:
-        output.note(waiting_message(slow, default_workers(torch_device) if workers is None else workers))
+        output.note(
+            waiting_message(slow, default_workers(torch_device) if settings["workers"] is None else settings["workers"])
+        )
         raise typer.Exit(1)
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Instances, Json, LabelNc, WhichEpoch
+from p2phd_eval.config import flat
 from p2phd_eval.report.console import Output, ResultTable
 from p2phd_eval.report.documents import document
 
@@ -56,7 +57,7 @@ def convert(
         files = [*write_original(checkpoint, out)]
     values = config.to_dict()
     if sources:
-        rows = tuple((setting, _text(values, setting), origin) for setting, origin in sources.items())
+        rows = tuple((setting, str(flat(values)[setting]), origin) for setting, origin in sources.items())
         output.table(ResultTable(title=str(source), columns=("setting", "value", "from"), rows=rows, notes=notes))
     output.document(
         document(
@@ -70,10 +71,3 @@ def convert(
         )
     )
     output.note(f"{', '.join(networks)} written: {', '.join(str(path) for path in files)}")
-
-
-def _text(values: object, setting: str) -> str:
-    for key in setting.split("."):
-        assert isinstance(values, dict)
-        values = values[key]
-    return str(values)

@@ -11,20 +11,23 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from p2phd_eval.commands.options.common import ClusterBy, Device, Json, Track, Weights
-from p2phd_eval.commands.options.training import given_options
+from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.errors import InputError
-from p2phd_eval.presets import PRESETS
+from p2phd_eval.presets import configure
 from p2phd_eval.report.console import Output
 
 if TYPE_CHECKING:
+    import torch
+
     from p2phd_eval.study.study_plan import StudyPlan
 
 _SEEDS = 3
 _CONFIDENCE = 0.95
 
 
+# A run of a study validates nothing on the way, and keeps its newest checkpoint alone.
+@with_settings(lambda setting: setting.option not in ("seed", "precision", "keep_every", "validate_every"), hidden=True)
 def study(
-    ctx: typer.Context,
     data: Annotated[
         Path | None,
         typer.Argument(help="Data set with training and test photos. Left out: the study in --out goes on."),
@@ -61,7 +64,7 @@ def study(
             "--repeat/--no-repeat", help="Train the baseline's first seed twice: what chance alone does. Default: yes."
         ),
     ] = None,
-    preset: Annotated[str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")] = "512p",
+    preset: Preset = "512p",
     dry: Annotated[bool, typer.Option("--dry-run", help="Print the plan with its time and disk, and stop.")] = False,
     slurm: Annotated[
         bool, typer.Option("--slurm", help="Write a job array for sbatch into OUT/slurm instead of training here.")
@@ -81,13 +84,14 @@ def study(
     ] = None,
     device: Device = None,
     json_target: Json = None,
+    **settings: Any,
 ) -> None:
     """Does reduced precision hurt? From a data set to a report that settles it: arms x seeds, one command.
 
     Prints the plan with time and disk, trains every run (side by side on the GPUs there are), generates in both
     precisions, computes features, compares, and writes OUT/report.html, report.json and report.md. Killed at any
     moment and called again, it redoes nothing that is finished. A run that diverges or runs out of memory is a result
-    of its arm. Takes the options of `train` that shape a training, too.
+    of its arm. Takes the options of `train` that shape a training, too: see `p2phd-eval train --help`.
 
     Examples:
 
@@ -108,7 +112,7 @@ def study(
         make_run(out, one, torch_device, weights, track or (), output)
         return
     options = {"arms": arms, "seeds": seeds, "margin": margin, "cluster_by": cluster_by, "confidence": confidence}
-    plan = _plan(ctx, data, out, preset, {**options, "repeat": repeat}, output)
+    plan = _plan(data, out, preset, settings, {**options, "repeat": repeat}, torch_device, output)
     files = {"--weights": weights, "--lpips-weights": lpips_weights}
     shared = [text for name, path in files.items() if path is not None for text in (name, str(path.resolve()))]
     shared += [text for name in track or () for text in ("--track", name.value)]
@@ -130,11 +134,15 @@ def study(
 
 
 def _plan(
-    ctx: typer.Context, data: Path | None, out: Path, preset: str, options: dict[str, Any], output: Output
+    data: Path | None,
+    out: Path,
+    preset: str,
+    settings: dict[str, Any],
+    options: dict[str, Any],
+    device: torch.device,
+    output: Output,
 ) -> StudyPlan:
     """Return the plan of a new study, or of the one in `out` with what the options change."""
-    from p2phd_eval.commands.options.configuration import configuration
-    from p2phd_eval.devices import find_device
     from p2phd_eval.evaluation.cluster_rules import parse_rule
     from p2phd_eval.generators.data.triplets import find_triplets
     from p2phd_eval.generators.training.precision import PRECISIONS, amp_name
@@ -153,10 +161,9 @@ def _plan(
         parse_rule(given["cluster_by"])
     parse_margin(given.get("margin"))
     require_confidence(given.get("confidence", _CONFIDENCE))
-    training = {name: str(value) if isinstance(value, Path) else value for name, value in given_options(ctx).items()}
     if data is None:
         assert before is not None  # or else loading it failed
-        unused = [name for name, value in training.items() if value is not None]
+        unused = [name for name, value in settings.items() if value is not None]
         if unused:
             raise InputError(
                 f"--{unused[0].replace('_', '-')}",
@@ -165,7 +172,7 @@ def _plan(
             )
         data, base = Path(before.data), before.base
     else:
-        base = configuration(preset, data, training, precision="fp32")
+        base = configure(data, preset, **settings)
     data = data.resolve()
     phases = (base.data.phase, "test")
     with output.progress("look through the data", "phases") as on_progress:
@@ -177,5 +184,5 @@ def _plan(
         continue_plan(before, dataclasses.replace(before, **given, base=base), str(out))
         # The switches of the beginning too: how steps are computed stays as it was.
         return dataclasses.replace(before, **given)
-    defaults = {"arms": ("fp32", amp_name(find_device(ctx.params["device"]))), "seeds": tuple(range(_SEEDS))}
+    defaults = {"arms": ("fp32", amp_name(device)), "seeds": tuple(range(_SEEDS))}
     return StudyPlan(**{**defaults, **given}, base=base, command=shlex.join(["p2phd-eval", *sys.argv[1:]]))

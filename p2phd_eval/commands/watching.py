@@ -17,7 +17,7 @@ def watch(
     trackers: Trackers,
     *,
     on_progress: OnProgress = unwatched,
-    source: Path | None = None,
+    source: str | None = None,
     held_out: HeldOut | None = None,
 ) -> Watchers:
     """Tell each of the watchers that there are.
@@ -28,7 +28,7 @@ def watch(
     trackers : Trackers
         Open ones; whoever opened them says how the training ended.
     on_progress : callable, optional
-    source : Path, optional
+    source : str, optional
         Where the initial weights come from.
     held_out : HeldOut, optional
     """

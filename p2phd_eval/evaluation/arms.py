@@ -11,6 +11,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from p2phd_eval.config import recipe_of
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.image_folder import MANIFEST
 
@@ -22,11 +23,6 @@ _EXAMPLES = (
 # Of a manifest, besides its config: what shaped the images. The seed of sampling is none of it: it draws styles.
 _PRECISIONS = ("training_precision", "sampling_precision")
 _SAMPLING = ("training_step", "phase", "style")  # None in a manifest of a version that did not know it
-# Of its config: the seed, what is said elsewhere, and what shapes no weights.
-_BESIDE_THE_RECIPE = (
-    *("seed", "precision", "execution.workers", "execution.cache"),
-    *("log_every", "grid_every", "checkpoint_every", "keep_every", "validate_every"),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,10 +197,14 @@ def _read_run(folder: Path) -> _Run:
     path = folder / MANIFEST
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        config = _flat(manifest["config"])
-        recipe = {key: manifest[key] for key in _PRECISIONS} | {key: manifest.get(key) for key in _SAMPLING}
-        recipe |= {key: value for key, value in config.items() if key not in _BESIDE_THE_RECIPE}
-        return _Run(folder=folder, seed=int(config["seed"]), checkpoint=manifest["checkpoint_sha256"], recipe=recipe)
+        config = manifest["config"]
+        images = {key: manifest[key] for key in _PRECISIONS} | {key: manifest.get(key) for key in _SAMPLING}
+        return _Run(
+            folder=folder,
+            seed=int(config["seed"]),
+            checkpoint=manifest["checkpoint_sha256"],
+            recipe=images | recipe_of(config),
+        )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             str(path),
@@ -212,13 +212,6 @@ def _read_run(folder: Path) -> _Run:
             found=f"{type(error).__name__}: {error}",
             fix="Generate the images again, or name them with --baseline and --candidate.",
         ) from error
-
-
-def _flat(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _arms_of_runs(runs: Sequence[_Run]) -> tuple[tuple[ArmFolders, ...], tuple[str, ...]]:

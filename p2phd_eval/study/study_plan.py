@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from p2phd_eval.config import TrainConfig
+from p2phd_eval.config import TrainConfig, recipe_of
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.report.documents import document, read_document
@@ -21,11 +21,6 @@ COMMON_SAMPLING = "fp32"
 # What sampling has nothing of its own for: apex trains alone.
 _SAMPLED_AS = {"apex-O1": "amp-fp16", "apex-O2": "fp16"}
 _FULL = ("fp32", "fp64")
-# Of the configuration: what runs differ in by plan, how steps are computed, and how often things are written.
-_MAY_DIFFER = (
-    *("seed", "precision", "execution"),
-    *("log_every", "grid_every", "checkpoint_every", "keep_every", "validate_every"),
-)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,7 +98,7 @@ class StudyPlan:
 
     def recipe(self, run: PlannedRun) -> dict[str, Any]:
         """Return what the weights of a run depend on, beside the data."""
-        return {**_flat(self.base.to_dict()), "precision": run.precision, "seed": run.seed, "repeat": run.repeat}
+        return {**recipe_of(self.base.to_dict()), "precision": run.precision, "seed": run.seed, "repeat": run.repeat}
 
     def to_dict(self) -> dict[str, Any]:
         """Return the plan as JSON values."""
@@ -175,7 +170,7 @@ def continue_plan(before: StudyPlan, now: StudyPlan, where: str) -> None:
         raise InputError(
             f"{where}, data", expected=f"the files of {before.data} as the study began", found=now.data, fix=fix
         )
-    old, new = (_flat(plan.base.to_dict()) for plan in (before, now))
+    old, new = (recipe_of(plan.base.to_dict()) for plan in (before, now))
     for key in old:
         if old[key] != new[key]:
             raise InputError(
@@ -191,15 +186,3 @@ def continue_plan(before: StudyPlan, now: StudyPlan, where: str) -> None:
     gone = sorted(set(before.seeds) - set(now.seeds))
     if gone:
         raise InputError(f"{where}, --seeds", expected=f"{len(before.seeds)} or more", found=str(len(now.seeds)))
-
-
-def _flat(config: dict[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        if not above and key in _MAY_DIFFER:
-            continue
-        if isinstance(value, dict):
-            flat |= _flat(value, f"{above}{key}.")
-        else:
-            flat[f"{above}{key}"] = value
-    return flat

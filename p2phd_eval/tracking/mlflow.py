@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.config import TrainConfig
+from p2phd_eval.config import TrainConfig, flat
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.generators.training.run_log import LogRecord
@@ -131,7 +131,7 @@ class MLflow:
             write_json(self._stored, {"tracking_uri": self._uri, "run_id": found})
             # Parameters cannot be changed: they are those with which the run began.
             param = self._mlflow.entities.Param
-            self._client.log_batch(found, params=[param(name, str(value)) for name, value in _flat(config).items()])
+            self._client.log_batch(found, params=[param(name, str(value)) for name, value in flat(config).items()])
         else:
             self._client.update_run(found, status="RUNNING")
             self._resumed = True
@@ -183,10 +183,3 @@ class MLflow:
         if found.lifecycle_stage != "active":
             raise ValueError(f"the experiment {self._experiment!r} was deleted; restore it, or name another one")
         return str(found.experiment_id)
-
-
-def _flat(config: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in config.items():
-        flat |= _flat(value, f"{above}{key}.") if isinstance(value, dict) else {f"{above}{key}": value}
-    return flat

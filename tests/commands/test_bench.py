@@ -56,7 +56,7 @@ def error_of(result: Result) -> str:
 
 
 def test_a_document_agrees_with_its_steps(checkout: Path, tmp_path: Path) -> None:
-    result = invoke(*TINY, "--channels-last", "--against", checkout, "--cache", tmp_path / "cache")
+    result = invoke(*TINY, "--channels-last", "--against", checkout, "--decoded-cache", tmp_path / "cache")
     document = json.loads(result.stdout)
     assert (document["schema"], document["device"]) == ("p2phd-eval/bench", "cpu")
     assert document["versions"]["torch"] == torch.__version__
@@ -106,7 +106,7 @@ def test_steps_that_wait_for_data_are_an_error(tmp_path: Path) -> None:
     assert all(found["data_wait"] > 0.05 for found in json.loads(target.read_text())["rows"])
     assert "expected steps that wait for data at most 5% of their time" in result.stderr
     assert "--workers (now 0)" in result.stderr
-    assert "--cache" in result.stderr
+    assert "--decoded-cache" in result.stderr
     assert "fp32\tplain\t2\t" in result.stdout
 
 

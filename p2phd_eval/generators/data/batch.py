@@ -86,7 +86,7 @@ def collate(samples: Sequence[Batch]) -> Batch:
                 str(other.triplets[0].label),
                 expected=f"{a[-1]} x {a[-2]} pixels in one batch as {first.triplets[0].label.name} gives",
                 found=f"{b[-1]} x {b[-2]}",
-                fix="Use a --resize mode with a crop, or --batch-size 1.",
+                fix="Use a --resize-or-crop mode with a crop, or --batch-size 1.",
             )
 
     def stack(tensors: list[torch.Tensor | None]) -> torch.Tensor | None:

@@ -110,7 +110,7 @@ def choose_geometry(
                 where,
                 expected=f"at least {side} x {side} pixels to crop from",
                 found=f"{resized[0]} x {resized[1]}" + (f" (file: {size[0]} x {size[1]})" if size != resized else ""),
-                fix=f"Use --crop-size {fits}." if fits else "Use larger images or --resize scale_width.",
+                fix=f"Use --crop-size {fits}." if fits else "Use larger images or --resize-or-crop scale_width.",
             )
         left = int(rng.integers(resized[0] - side + 1))
         upper = int(rng.integers(resized[1] - side + 1))

@@ -5,18 +5,13 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any
 
-from p2phd_eval.config import TrainConfig
+from p2phd_eval.config import Role, TrainConfig, values_of
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, load_checkpoint
 
-# What may differ between a run and its continuation: the length of the schedule, how often things are written, and how
-# steps are computed.
-_MAY_CHANGE = (
-    *("epochs", "epochs_decay", "log_every", "grid_every", "checkpoint_every", "keep_every", "validate_every"),
-    "execution",
-)
+# What must not differ between a run and its continuation.
+_FIXED = (Role.RECIPE, Role.RUN)
 
 
 def open_run(out: Path, config: TrainConfig, *, resume: bool) -> Checkpoint | None:
@@ -48,15 +43,15 @@ def open_run(out: Path, config: TrainConfig, *, resume: bool) -> Checkpoint | No
             found="a converted one, which has networks alone",
             fix=f"Start a new run from it: --load-pretrain {out} and another --out.",
         )
-    changed = _first_difference(checkpoint.config.to_dict(), config.to_dict())
-    if changed is not None:
-        key, before, now = changed
-        raise InputError(
-            f"{path}, config key {key!r}",
-            expected=f"{before!r} as the run began",
-            found=repr(now),
-            fix="Repeat the run's own options with --resume, or choose another --out.",
-        )
+    now = values_of(config.to_dict(), *_FIXED)
+    for key, before in values_of(checkpoint.config.to_dict(), *_FIXED).items():
+        if now[key] != before:
+            raise InputError(
+                f"{path}, config key {key!r}",
+                expected=f"{before!r} as the run began",
+                found=repr(now[key]),
+                fix="Repeat the run's own options with --resume, or choose another --out.",
+            )
     return checkpoint
 
 
@@ -81,18 +76,3 @@ def keep_checkpoint(out: Path, epoch: int) -> None:
         os.link(latest, kept)
     except OSError:
         shutil.copyfile(latest, kept)
-
-
-def _first_difference(
-    before: dict[str, Any], now: dict[str, Any], prefix: str = ""
-) -> tuple[str, object, object] | None:
-    for key, value in before.items():
-        if key in _MAY_CHANGE:
-            continue
-        if isinstance(value, dict):
-            nested = _first_difference(value, now[key], f"{prefix}{key}.")
-            if nested is not None:
-                return nested
-        elif value != now[key]:
-            return f"{prefix}{key}", value, now[key]
-    return None

@@ -83,7 +83,7 @@ def waiting_message(rows: list[Measurement], workers: int) -> str:
     return (
         f"error: expected steps that wait for data at most {MOST_WAITING:.0%} of their time, found more: {shares}.\n"
         f"These figures are those of the data loading. Raise --workers (now {workers}), "
-        "or keep decoded images with --cache FOLDER."
+        "or keep decoded images with --decoded-cache FOLDER."
     )
 
 

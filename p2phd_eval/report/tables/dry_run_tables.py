@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
-from p2phd_eval.config import TrainConfig
+from p2phd_eval.config import TrainConfig, flat
 from p2phd_eval.generators.training.estimate import Estimate
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
@@ -19,7 +18,11 @@ def dry_run_tables(config: TrainConfig, estimate: Estimate, *, n_samples: int) -
     width, height = estimate.size
     steps = n_samples // config.batch_size
     return [
-        ResultTable(title="Configuration", columns=("setting", "value"), rows=tuple(_settings(config.to_dict()))),
+        ResultTable(
+            title="Configuration",
+            columns=("setting", "value"),
+            rows=tuple((key, "-" if value is None else str(value)) for key, value in flat(config.to_dict()).items()),
+        ),
         ResultTable(
             title="Schedule",
             columns=("quantity", "value"),
@@ -65,14 +68,6 @@ def dry_run_document(config: TrainConfig, estimate: Estimate, *, n_samples: int)
         total_steps=steps * config.total_epochs,
         estimate={**asdict(estimate), "size": list(estimate.size), "total": estimate.total},
     )
-
-
-def _settings(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for name, value in values.items():
-        if isinstance(value, dict):
-            yield from _settings(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", "-" if value is None else str(value)
 
 
 def _memory(n_bytes: int) -> str:
