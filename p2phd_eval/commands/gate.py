@@ -71,19 +71,19 @@ def gate(
 
         p2phd-eval gate verdict.json --require not-worse --junit gate.xml
     """
+    from p2phd_eval.gate.check_gate import check_gate
     from p2phd_eval.gate.outputs import append_summary, gate_document, gate_table, write_junit
-    from p2phd_eval.gate.rules import Requirement, Rules, judge
     from p2phd_eval.report.console import Output
-    from p2phd_eval.report.documents import read_document
 
-    rules = Rules(require=None if require is None else Requirement(require.value), max_dfid=max_dfid, max_dkid=max_dkid)
-    result = judge(read_document(report, ("report", "compare")), rules, str(report))
+    result = check_gate(
+        report, require=None if require is None else require.value, max_dfid=max_dfid, max_dkid=max_dkid
+    )
     output = Output(json_target)
-    output.table(gate_table(result, str(report)))
-    output.document(gate_document(result, rules, str(report)))
+    output.table(gate_table(result))
+    output.document(gate_document(result))
     if junit is not None:
         write_junit(junit, result)
     if summary is not None:
-        append_summary(summary, result, str(report))
+        append_summary(summary, result)
     if not result.holds:
         raise typer.Exit(1)

@@ -10,7 +10,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from p2phd_eval.files import atomic_write
-from p2phd_eval.gate.rules import GateResult, RuleResult, Rules
+from p2phd_eval.gate.rules import GateResult, RuleResult
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
 
@@ -19,10 +19,10 @@ _SUITE = "p2phd-eval gate"
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>()#!|~&@$:]")
 
 
-def gate_table(result: GateResult, source: str) -> ResultTable:
+def gate_table(result: GateResult) -> ResultTable:
     """Return the table of a gate, a row for each candidate and rule; numbers in full."""
     return ResultTable(
-        title=f"Gate on {printable(source)}: {_conclusion(result)}",
+        title=f"Gate on {printable(result.source)}: {_conclusion(result)}",
         columns=("arm", "rule", "result"),
         rows=tuple((printable(each.candidate.arm), each.rule, _word(each)) for each in result.results),
         notes=tuple(
@@ -32,16 +32,16 @@ def gate_table(result: GateResult, source: str) -> ResultTable:
     )
 
 
-def gate_document(result: GateResult, rules: Rules, source: str) -> dict[str, Any]:
+def gate_document(result: GateResult) -> dict[str, Any]:
     """Return the JSON document of a gate."""
     return document(
         "gate",
-        source=source,
+        source=result.source,
         holds=result.holds,
         rules={
-            "require": None if rules.require is None else rules.require.value,
-            "max_dfid": rules.max_dfid,
-            "max_dkid": rules.max_dkid,
+            "require": None if result.rules.require is None else result.rules.require.value,
+            "max_dfid": result.rules.max_dfid,
+            "max_dkid": result.rules.max_dkid,
         },
         results=[
             {
@@ -81,9 +81,9 @@ def write_junit(path: Path, result: GateResult) -> None:
         tree.write(stream, encoding="utf-8", xml_declaration=True)
 
 
-def append_summary(path: Path, result: GateResult, source: str) -> None:
+def append_summary(path: Path, result: GateResult) -> None:
     """Append a section of Markdown to a step summary, which other steps write to as well."""
-    text = summary_markdown(result, source).encode()
+    text = summary_markdown(result).encode()
     path.parent.mkdir(parents=True, exist_ok=True)
     # One write to a file opened for appending: never half a section between those of others.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
@@ -91,7 +91,7 @@ def append_summary(path: Path, result: GateResult, source: str) -> None:
         stream.write(text)
 
 
-def summary_markdown(result: GateResult, source: str) -> str:
+def summary_markdown(result: GateResult) -> str:
     """Return the result as GitHub's Markdown; every name is shown as text."""
     rows = [
         (
@@ -105,7 +105,7 @@ def summary_markdown(result: GateResult, source: str) -> str:
     lines = [
         f"### Gate: {_conclusion(result)}",
         "",
-        f"Rules on {markdown_text(source)}.",
+        f"Rules on {markdown_text(result.source)}.",
         "",
         "| | arm | rule | why |",
         "| --- | --- | --- | --- |",

@@ -57,6 +57,8 @@ class RuleResult:
 class GateResult:
     """All rules and all candidates, in the document's order."""
 
+    source: str  # the document that was judged
+    rules: Rules
     results: tuple[RuleResult, ...]
 
     @property
@@ -88,7 +90,8 @@ def judge(document: Mapping[str, Any], rules: Rules, where: str) -> GateResult:
     if not candidates:
         fix = "Compare one with the baseline: a gate without any shows nothing."
         raise InputError(where, expected="at least one candidate", found="none", fix=fix)
-    return GateResult(results=tuple(result for candidate in candidates for result in _judge(candidate, rules)))
+    results = tuple(result for candidate in candidates for result in _judge(candidate, rules))
+    return GateResult(source=where, rules=rules, results=results)
 
 
 def _judge(candidate: Candidate, rules: Rules) -> list[RuleResult]:

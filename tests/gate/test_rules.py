@@ -110,7 +110,7 @@ def test_the_bound_is_met_by_the_upper_end_itself_and_by_no_point_estimate(compa
 def test_the_numbers_are_the_documents_to_the_last_digit(compared: dict[str, Any]) -> None:
     for document in (compared, report(compared, ["same", "worse", "better"])):
         result = judge(document, Rules(require=WITHIN, max_dfid=0.1 + 0.2), "x.json")
-        written = read_back(gate_document(result, Rules(max_dfid=0.1 + 0.2), "x.json"))
+        written = read_back(gate_document(result))
         pairs = zip(written["results"][::2], written["results"][1::2], strict=True)
         for entry, (first, second) in zip(compared["candidates"], pairs, strict=True):
             assert first["interval"] == second["interval"] == entry["test"]["interval"]
@@ -212,7 +212,7 @@ def test_no_damage_makes_a_broken_rule_hold(compared: dict[str, Any], kind: str,
 
 def files(result: GateResult, folder: Path) -> tuple[ElementTree.Element, str]:
     write_junit(folder / "gate.xml", result)
-    append_summary(folder / "summary.md", result, "report.json")
+    append_summary(folder / "summary.md", result)
     return ElementTree.parse(folder / "gate.xml").getroot(), (folder / "summary.md").read_text(encoding="utf-8")
 
 
@@ -259,7 +259,7 @@ def rendered(markdown: str) -> tuple[list[list[str]], str]:
 @pytest.mark.parametrize("rules", [Rules(require=WITHIN), Rules(max_dfid=1e6), Rules(max_dkid=1e6)])
 def test_hostile_names_are_shown_as_text(compared: dict[str, Any], tmp_path: Path, rules: Rules) -> None:
     document = edited(compared, name=HOSTILE, sentence=f"{HOSTILE}, scope A: within.")
-    result = judge(document, rules, "x.json")
+    result = judge(document, rules, HOSTILE)
     root, markdown = files(result, tmp_path)
     (case,) = root.iter("testcase")
     shown = r"<script>alert(1)</script> ]]> | `a` **b** [c](x) ![d](y) <!-- &amp; " + (
@@ -271,9 +271,9 @@ def test_hostile_names_are_shown_as_text(compared: dict[str, Any], tmp_path: Pat
     assert cells[1][1] == shown
     assert "<script" not in html
     assert "<!--" not in html
-    written = json.loads(json.dumps(gate_document(result, rules, "x.json")))
+    written = json.loads(json.dumps(gate_document(result)))
     assert written["results"][0]["arm"] == HOSTILE
-    table = gate_table(result, HOSTILE)
+    table = gate_table(result)
     assert all(text.isprintable() for text in (table.title, *table.rows[0], *table.notes))
 
 
@@ -287,9 +287,9 @@ def test_a_summary_is_appended_and_says_which_rules_broke(compared: dict[str, An
     path = tmp_path / "summary.md"
     path.write_text("### Tests of another step\n", encoding="utf-8")
     result = judge(compared, Rules(require=WITHIN), "x.json")
-    append_summary(path, result, "report.json")
+    append_summary(path, result)
     text = path.read_text(encoding="utf-8")
-    assert text == "### Tests of another step\n" + summary_markdown(result, "report.json")
+    assert text == "### Tests of another step\n" + summary_markdown(result)
     assert "### Gate: 1 of 3 rules broken" in text
     cells, _ = rendered(text)
     assert [row[0] for row in cells[1:]] == ["✅", "❌", "✅"]

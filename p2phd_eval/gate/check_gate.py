@@ -1,0 +1,56 @@
+"""A gate in one call: a report or a comparison, as a file or as it was read, and the rules it has to meet."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.gate.rules import GateResult, Requirement, Rules, judge
+from p2phd_eval.report.documents import read_document
+
+
+def check_gate(
+    report: str | os.PathLike[str] | Mapping[str, Any],
+    *,
+    require: str | None = None,
+    max_dfid: float | None = None,
+    max_dkid: float | None = None,
+) -> GateResult:
+    """Check whether every candidate of a report meets every rule; at least one rule is needed.
+
+    Parameters
+    ----------
+    report : path-like or mapping
+        The `report.json` of a study, or what `p2phd-eval compare --json` wrote; the file or its document.
+    require : {"within", "not-worse"}, optional
+        "within": the verdict is within, negligible or better. "not-worse": that, or inconclusive and shown not to be
+        worse by more than the margin.
+    max_dfid : float, optional
+        The upper end of the interval of dFID is at most this.
+    max_dkid : float, optional
+        The same of dKID, for candidates whose FID is refused.
+
+    Returns
+    -------
+    GateResult
+        `holds` says whether all is well, `results` why, for each candidate and rule.
+
+    Raises
+    ------
+    InputError
+        If there is no rule, or the document cannot be read, lacks something or has no candidate.
+
+    Examples
+    --------
+    >>> assert check_gate("study/report.json", require="within").holds
+    """
+    choices = [each.value for each in Requirement]
+    if require is not None and require not in choices:
+        raise InputError("--require", expected=" | ".join(choices), found=repr(require))
+    rules = Rules(require=None if require is None else Requirement(require), max_dfid=max_dfid, max_dkid=max_dkid)
+    if isinstance(report, Mapping):
+        return judge(report, rules, "the report")
+    return judge(read_document(Path(report), ("report", "compare")), rules, str(report))
