@@ -16,6 +16,7 @@ _HOME = {
     "FidMetric": "p2phd_eval.features.metric",
     "InputError": "p2phd_eval.errors",
     "TrainConfig": "p2phd_eval.config",
+    "check_gate": "p2phd_eval.gate.check_gate",
     "compare_fid": "p2phd_eval.stats.verdicts.compared_arms",
     "compute_fid": "p2phd_eval.evaluation.from_images",
     "fid_interval": "p2phd_eval.stats.errors.intervals",
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from p2phd_eval.evaluation.from_images import compute_fid as compute_fid
     from p2phd_eval.features.extraction import FeatureSettings as FeatureSettings
     from p2phd_eval.features.metric import FidMetric as FidMetric
+    from p2phd_eval.gate.check_gate import check_gate as check_gate
     from p2phd_eval.stats.errors.intervals import fid_interval as fid_interval
     from p2phd_eval.stats.verdicts.compared_arms import compare_fid as compare_fid
 else:

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
 
 from p2phd_eval.commands.options.common import Confidence, Json, Seed
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
-
-if TYPE_CHECKING:
-    from p2phd_eval.report.tables.blind_test_tables import TrialsNeeded
 
 
 def blind_test(
@@ -35,8 +32,9 @@ def blind_test(
         Path | None, typer.Option("--score", metavar="KEY", help="Score people's results with the key of their page.")
     ] = None,
     margin: Annotated[float, typer.Option("--margin", help="How far from 0.5 a share still counts as even.")] = 0.1,
-    precision: Annotated[
-        float, typer.Option("--precision", help="Wished half width of the interval: how many trials it takes.")
+    half_width: Annotated[
+        float,
+        typer.Option("--half-width", help="Of the interval, as wished: the output says how many trials it takes."),
     ] = 0.05,
     confidence: Confidence = 0.95,
     json_target: Json = None,
@@ -52,19 +50,20 @@ def blind_test(
 
         p2phd-eval blind-test --score page.key.json results/*.json --json score.json
     """
-    from p2phd_eval.report.tables.blind_test_tables import trials_needed
-    from p2phd_eval.stats.confidence import require_confidence
-    from p2phd_eval.stats.proportions.binomial import require_share_margin
+    from p2phd_eval.blind_test.make_and_score import make_blind_test, score_blind_test
+    from p2phd_eval.report.tables import blind_test_tables as tables
 
-    require_share_margin(margin)
-    require_confidence(confidence)
-    needed = trials_needed(precision, margin, confidence)
     output = Output(json_target)
+    wishes: dict[str, Any] = {"margin": margin, "half_width": half_width, "confidence": confidence}
     if score is not None:
         for option, value in (("--out", out), ("--reference", reference), ("--trials", trials)):
             if value is not None:
                 raise InputError(option, expected="nothing: it makes a page", found="it beside --score")
-        _score(score, paths, needed, output)
+        scored = score_blind_test(score, paths, **wishes)
+        key = scored.key
+        output.table(tables.score_table(scored.score, key.baseline, key.candidate, scored.needed))
+        sides: dict[str, Any] = {"baseline": key.baseline, "candidate": key.candidate, "reference": key.reference}
+        output.document(tables.score_document(scored.score, scored.responses, scored.needed, page=key.page, **sides))
         return
     if len(paths) != 2:
         raise InputError(
@@ -75,73 +74,11 @@ def blind_test(
         )
     if out is None:
         raise InputError("--out", expected="the page to write, such as page.html", found="none")
-    _make(paths[0], paths[1], reference, out, trials, seed, needed, output)
-
-
-def _make(
-    baseline: Path,
-    candidate: Path,
-    reference: Path | None,
-    out: Path,
-    trials: int | None,
-    seed: int,
-    needed: TrialsNeeded,
-    output: Output,
-) -> None:
-    from p2phd_eval.blind_test.key import key_path, write_key
-    from p2phd_eval.blind_test.question_page import render_page
-    from p2phd_eval.blind_test.trials import make_trials
-    from p2phd_eval.files import atomic_write
-    from p2phd_eval.images.sources.open import open_source
-    from p2phd_eval.report.tables.blind_test_tables import page_document, page_table
-
-    with output.progress("images", "trials") as on_progress:
-        test = make_trials(
-            open_source(baseline),
-            open_source(candidate),
-            None if reference is None else open_source(reference),
-            trials=trials,
-            seed=seed,
-            on_progress=on_progress,
-        )
-    key = key_path(out)
-    write_key(key, test, baseline=baseline, candidate=candidate, reference=reference, seed=seed)
-    with atomic_write(out) as stream:
-        stream.write(render_page(test).encode())
-    output.table(
-        page_table(out, key, trials=len(test.trials), shared=test.shared, needed=needed, warnings=test.warnings)
+    base, cand = paths
+    made = make_blind_test(
+        base, cand, out, reference=reference, trials=trials, seed=seed, progress=output.progress, **wishes
     )
-    output.document(
-        page_document(
-            out,
-            key,
-            test.page,
-            trials=len(test.trials),
-            shared=test.shared,
-            needed=needed,
-            warnings=test.warnings,
-        )
-    )
-
-
-def _score(key_file: Path, results: list[Path], needed: TrialsNeeded, output: Output) -> None:
-    from p2phd_eval.blind_test.key import read_key
-    from p2phd_eval.blind_test.scoring import read_responses
-    from p2phd_eval.report.tables.blind_test_tables import score_document, score_table
-    from p2phd_eval.stats.proportions.forced_choice import score_choices
-
-    key = read_key(key_file)
-    responses = read_responses(key, results)
-    score = score_choices(responses, margin=needed.margin, confidence=needed.confidence)
-    output.table(score_table(score, key.baseline, key.candidate, needed))
-    output.document(
-        score_document(
-            score,
-            responses,
-            needed,
-            page=key.page,
-            baseline=key.baseline,
-            candidate=key.candidate,
-            reference=key.reference,
-        )
-    )
+    test = made.test
+    facts: dict[str, Any] = {"trials": len(test.trials), "shared": test.shared, "needed": made.needed}
+    output.table(tables.page_table(made.page, made.key, warnings=test.warnings, **facts))
+    output.document(tables.page_document(made.page, made.key, test.page, warnings=test.warnings, **facts))

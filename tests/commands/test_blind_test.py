@@ -36,7 +36,7 @@ def test_making_a_page_says_how_many_people_it_takes(page: Path) -> None:
     folder = page.parent.parent
     arguments = ["blind-test", folder / "fp32-run", folder / "amp-run", "--trials", 30, "--out"]
     found = document_of(
-        invoke(*arguments, folder / "b.html", "--reference", folder / "photos", "--precision", 0.1, "--json", "-")
+        invoke(*arguments, folder / "b.html", "--reference", folder / "photos", "--half-width", 0.1, "--json", "-")
     )
     assert found["schema"] == "p2phd-eval/blind-test-page"
     assert (found["trials"], found["images"], found["warnings"]) == (30, 40, [])
@@ -94,7 +94,7 @@ def test_several_people_are_merged(page: Path) -> None:
     assert found["people"][0]["left"] == 15
     turned = document_of(invoke("blind-test", "--score", key_of(page), *paths[::-1], "--json", "-"))
     assert {**turned, "responses": []} == {**found, "responses": []}
-    result = invoke("blind-test", "--score", key_of(page), *paths, "--precision", 0.1)
+    result = invoke("blind-test", "--score", key_of(page), *paths, "--half-width", 0.1)
     assert result.exit_code == 0, result.output
     for text in ("all, over 3 people", "inconclusive:", "People do not differ detectably"):
         assert text in result.stdout
@@ -117,7 +117,7 @@ def test_bad_input_is_named(page: Path) -> None:
     assert "two folders of images" in error_of(invoke("blind-test", base, "--out", page))
     assert "--out" in error_of(invoke("blind-test", base, cand))
     assert "--margin" in error_of(invoke("blind-test", base, cand, "--out", page, "--margin", 0.5))
-    assert "--precision" in error_of(invoke("blind-test", base, cand, "--out", page, "--precision", 0))
+    assert "--half-width" in error_of(invoke("blind-test", base, cand, "--out", page, "--half-width", 0))
     assert "--confidence" in error_of(invoke("blind-test", base, cand, "--out", page, "--confidence", 95))
     assert "--trials" in error_of(invoke("blind-test", base, cand, "--out", page, "--trials", 41))
     mine = answers(page, "Ada", chooser(key_of(page), lambda _: True))

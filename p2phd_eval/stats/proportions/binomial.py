@@ -111,7 +111,7 @@ def trials_for_precision(precision: float, *, confidence: float = 0.95) -> int:
         If `precision` is out of its range.
     """
     if not 0.001 <= precision <= 0.5:
-        raise InputError("--precision", expected="half the width of an interval, 0.001 to 0.5", found=str(precision))
+        raise InputError("--half-width", expected="half the width of an interval, 0.001 to 0.5", found=str(precision))
     return _first(lambda trials: half_width(trials, confidence=confidence) <= precision)
 
 

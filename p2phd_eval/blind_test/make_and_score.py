@@ -1,0 +1,146 @@
+"""A blind test in two calls: making its page and key, and scoring what people answered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from p2phd_eval.blind_test.key import BlindKey, key_path, read_key, write_key
+from p2phd_eval.blind_test.question_page import render_page
+from p2phd_eval.blind_test.scoring import read_responses
+from p2phd_eval.blind_test.trials import BlindTest, make_trials
+from p2phd_eval.files import atomic_write
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.report.tables.blind_test_tables import TrialsNeeded, trials_needed
+from p2phd_eval.stats.confidence import require_confidence
+from p2phd_eval.stats.proportions.binomial import require_share_margin
+from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, Response, score_choices
+
+
+@dataclass(frozen=True, kw_only=True)
+class MadeBlindTest:
+    """A page that was written, and its key."""
+
+    page: Path  # to send
+    key: Path  # to keep
+    test: BlindTest  # what the page shows
+    needed: TrialsNeeded
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredBlindTest:
+    """What people answered to a page, and what it shows."""
+
+    key: BlindKey
+    responses: tuple[Response, ...]
+    score: ForcedChoiceScore
+    needed: TrialsNeeded
+
+
+def make_blind_test(
+    baseline: str | os.PathLike[str],
+    candidate: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    reference: str | os.PathLike[str] | None = None,
+    trials: int | None = None,
+    seed: int = 0,
+    margin: float = 0.1,
+    half_width: float = 0.05,
+    confidence: float = 0.95,
+    progress: ProgressFactory = silent,
+) -> MadeBlindTest:
+    """Write a page that asks people to tell the candidate's images from the baseline's, and beside it the key.
+
+    Parameters
+    ----------
+    baseline, candidate : path-like
+        Their images, paired by the names of their label maps.
+    out : path-like
+        The page; the key of `page.html` is `page.key.json`.
+    reference : path-like, optional
+        The real photos, shown beside each pair.
+    trials : int, optional
+        Pairs to judge; by default 100, or all if there are fewer.
+    seed : int
+        Another one draws other pairs, sides and another order.
+    margin, half_width, confidence : float
+        Wishes, which say how many trials they take: to show a share within 0.5 ± margin, and an interval that reaches
+        no farther than ± half_width.
+    progress : ProgressFactory, optional
+        Opened for the reading of the images.
+
+    Raises
+    ------
+    InputError
+        If images cannot be paired or read, a number is out of its range, or the key of another page is there.
+
+    Examples
+    --------
+    >>> make_blind_test("runs/fp32/samples", "runs/amp/samples", "page.html", reference="data/test_img").key
+    """
+    needed = _needed(margin, half_width, confidence)
+    page, photos = Path(out), None if reference is None else Path(reference)
+    with progress("images", "trials") as on_progress:
+        test = make_trials(
+            open_source(Path(baseline)),
+            open_source(Path(candidate)),
+            None if photos is None else open_source(photos),
+            trials=trials,
+            seed=seed,
+            on_progress=on_progress,
+        )
+    key = key_path(page)
+    write_key(key, test, baseline=Path(baseline), candidate=Path(candidate), reference=photos, seed=seed)
+    with atomic_write(page) as stream:
+        stream.write(render_page(test).encode())
+    return MadeBlindTest(page=page, key=key, test=test, needed=needed)
+
+
+def score_blind_test(
+    key: str | os.PathLike[str],
+    results: Sequence[str | os.PathLike[str]],
+    *,
+    margin: float = 0.1,
+    half_width: float = 0.05,
+    confidence: float = 0.95,
+) -> ScoredBlindTest:
+    """Score what people answered to a page, all of them together and each alone.
+
+    Parameters
+    ----------
+    key : path-like
+        The key that was written beside the page.
+    results : sequence of path-like
+        The file that the page saved for each person.
+    margin : float
+        How far from 0.5 a share still counts as even.
+    half_width : float
+        As for `make_blind_test`.
+    confidence : float
+        The level of the intervals.
+
+    Raises
+    ------
+    InputError
+        If the key or a file of results cannot be used, or a number is out of its range.
+
+    Examples
+    --------
+    >>> score_blind_test("page.key.json", ["ada.json", "bob.json"]).score.verdict
+    """
+    needed = _needed(margin, half_width, confidence)
+    read = read_key(Path(key))
+    responses = read_responses(read, [Path(path) for path in results])
+    score = score_choices(responses, margin=margin, confidence=confidence)
+    return ScoredBlindTest(key=read, responses=responses, score=score, needed=needed)
+
+
+def _needed(margin: float, half_width: float, confidence: float) -> TrialsNeeded:
+    # The cheap failures first: before images are read.
+    require_share_margin(margin)
+    require_confidence(confidence)
+    return trials_needed(half_width, margin, confidence)
