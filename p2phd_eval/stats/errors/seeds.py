@@ -88,5 +88,6 @@ def seed_permutation_p(baseline: Sequence[float], candidate: Sequence[float]) ->
     sums = runs[deals].sum(axis=1)
     differences = np.abs(sums / size - (runs.sum() - sums) / (len(runs) - size))
     observed = abs(np.mean(candidate) - np.mean(baseline))
-    # Rounding must not tell a deal from its mirror image.
+    # Rounding must not tell a deal from its mirror image. scipy's `permutation_test` lets it: its tolerance is a share
+    # of the observed difference, while the sums are rounded in the size of the runs.
     return float(np.mean(differences >= observed - 1e-12 * np.abs(runs).max()))

@@ -108,6 +108,8 @@ def test_rounding_tells_no_mirror_images_apart():
     # 0.1 + 0.7 and 0.2 + 0.6 differ in the last bit.
     assert seed_permutation_p([0.1, 0.7], [0.2, 0.6]) == 1
     assert seed_permutation_p([50.1, 50.2, 50.3], [50.7, 50.8, 50.9]) == pytest.approx(0.1)
+    # Six deals tie; scipy's permutation_test takes four of them for smaller differences, and says 11 / 35.
+    assert seed_permutation_p([50.6, 50.2, 49.9], [50.3, 49.8, 50.1, 49.8]) == pytest.approx(3 / 7)
 
 
 def test_equal_recipes_are_told_apart_as_often_as_the_p_value_says():
