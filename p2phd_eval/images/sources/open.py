@@ -9,8 +9,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.images.names import IMAGE_ENDINGS
 from p2phd_eval.images.sources.file_list import ListSource
 from p2phd_eval.images.sources.folder import FolderSource
-from p2phd_eval.images.sources.shard_pattern import expand_shards, is_shard_pattern
-from p2phd_eval.images.sources.shards import ShardsSource
+from p2phd_eval.images.sources.shards import ShardsSource, expand_shards
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.images.sources.tar_archive import TAR_ENDINGS, TarSource
 from p2phd_eval.images.sources.zip_archive import ZipSource
@@ -77,7 +76,7 @@ def _shards(given: Path) -> tuple[Path, ...]:
         if any(entry.is_dir() or entry.suffix.lower() in IMAGE_ENDINGS for entry in entries):
             return ()
         return tuple(entry for entry in entries if entry.suffix.lower() == ".tar")
-    return expand_shards(str(given)) if not given.exists() and is_shard_pattern(str(given)) else ()
+    return () if given.exists() else expand_shards(str(given))
 
 
 def _found(given: Path) -> str:

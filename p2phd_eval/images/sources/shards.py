@@ -1,17 +1,27 @@
-"""Webdataset shards: tar archives in which the files of one sample share their name up to the first dot."""
+"""Webdataset shards: tar archives in which the files of one sample share their name up to the first dot.
+
+A pattern in braces stands for many: ``train-{000000..000009}.tar`` for ten.
+"""
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+
+from braceexpand import braceexpand
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.names import pair_key
 from p2phd_eval.images.sources.disk_state import few
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.tar_index import TarImages, TarMember
+
+_RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)(\.\.-?\d+)?\}")
+_MOST = 100_000  # shards; a mistyped number would keep the machine busy with files that are not there
 
 
 class ShardsSource(EncodedSource):
@@ -61,6 +71,49 @@ class ShardsSource(EncodedSource):
     def changed(self) -> str | None:
         """Return which shards were removed or rewritten, or None."""
         return ", ".join(change for shard in self._shards if (change := shard.changed())) or None
+
+
+def expand_shards(pattern: str) -> tuple[Path, ...]:
+    """Return the files that a pattern stands for, as in a shell and in webdataset; none without a range of numbers.
+
+    Raises
+    ------
+    InputError
+        If a range runs backwards, the pattern stands for more than 100,000 files, or any of them is missing.
+    """
+    total = 1
+    # Counted first, since braceexpand makes all numbers of a range before the first name.
+    for match in _RANGE.finditer(pattern):
+        first, last = int(match[1]), int(match[2])
+        total *= last - first + 1
+        if last < first or total > _MOST:
+            raise _bad_pattern(pattern, match[0])
+    if _RANGE.search(pattern) is None:
+        return ()
+    try:
+        paths = [Path(text) for text in itertools.islice(braceexpand(pattern, escape=False), _MOST + 1)]
+    except ValueError as error:  # braces that are not closed
+        raise _bad_pattern(pattern, str(error)) from None
+    if len(paths) > _MOST:
+        raise _bad_pattern(pattern, "more")
+    missing = [str(path) for path in paths if not path.is_file()]
+    if missing:
+        raise InputError(
+            pattern,
+            expected=f"{len(paths)} shards",
+            found="none of them" if len(missing) == len(paths) else f"{few(missing, 'file')} missing",
+            fix="Check the path and the numbers in braces; both ends of a range count.",
+        )
+    return tuple(paths)
+
+
+def _bad_pattern(pattern: str, found: str) -> InputError:
+    return InputError(
+        pattern,
+        expected=f"ranges from low to high, of at most {_MOST:,} files in all",
+        found=found,
+        fix="Write the first number first, such as train-{000000..000009}.tar.",
+    )
 
 
 def _choose(shard: TarImages, field: str | None) -> dict[str, TarMember]:

@@ -6,7 +6,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.sources.open import open_source
-from p2phd_eval.images.sources.shard_pattern import expand_shards
+from p2phd_eval.images.sources.shards import expand_shards
 from tests.images.sources.pack import encoded, write_tar
 
 Files = list[tuple[str, bytes]]
@@ -130,6 +130,11 @@ def test_a_damaged_shard_is_named(tmp_path: Path) -> None:
         ("x-{008..011}.tar", ["x-008.tar", "x-009.tar", "x-010.tar", "x-011.tar"]),
         ("{1..2}-{0..1}.tar", ["1-0.tar", "1-1.tar", "2-0.tar", "2-1.tar"]),
         ("x-{07..07}.tar", ["x-07.tar"]),
+        ("x-{99..101}.tar", ["x-99.tar", "x-100.tar", "x-101.tar"]),
+        ("x-{099..101}.tar", ["x-099.tar", "x-100.tar", "x-101.tar"]),
+        ("x-{09..101..46}.tar", ["x-009.tar", "x-055.tar", "x-101.tar"]),
+        ("{train,val}-{0..1}.tar", ["train-0.tar", "train-1.tar", "val-0.tar", "val-1.tar"]),
+        ("{x}-{0..1}.tar", ["{x}-0.tar", "{x}-1.tar"]),
     ],
 )
 def test_patterns_stand_for_what_a_shell_makes_of_them(tmp_path: Path, pattern: str, names: list[str]) -> None:
@@ -154,5 +159,8 @@ def test_gaps_and_nothing_and_wrong_ranges_are_told(tmp_path: Path) -> None:
         open_source(root / "test-{000000..000001}.tar")
     with pytest.raises(InputError, match=r"found \{9\.\.0\}"):
         open_source(root / "train-{9..0}.tar")
-    with pytest.raises(InputError, match="at most 100,000 files"):
-        open_source(root / "train-{0..99999999}.tar")
+    for many in ("{0..99999999}", "{0..9999999999..10}", "{-5..99999}{0..1}", "{0..999}{a..z}{a..z}"):
+        with pytest.raises(InputError, match="at most 100,000 files"):
+            open_source(root / f"train-{many}.tar")
+    with pytest.raises(InputError, match="found Unbalanced braces"):
+        open_source(root / "{train-{0..2}.tar")
