@@ -15,7 +15,7 @@ PACKAGE = Path(p2phd_eval.__file__).parent
 FLOORS = (
     {"errors"},
     {"__init__", "files", "progress"},
-    {"config", "devices", "distributed", "images", "interrupts", "torchvision_ops"},
+    {"config", "devices", "downloads", "distributed", "images", "interrupts", "torchvision_ops"},
     {"generators", "scenes", "stats"},
     {"presets"},
     {"bench", "features", "tracking"},

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
-import http.client
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from p2phd_eval.downloads import DownloadError, download
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import atomic_write, cache_folder, file_sha256
+from p2phd_eval.files import cache_folder, file_sha256
 
 # torchvision's AlexNet_Weights.IMAGENET1K_V1; its file names end in the first digits of the content's SHA-256.
-SHA256_PREFIX = "7be5be79"
-FILE_NAME = f"alexnet-owt-{SHA256_PREFIX}.pth"
+SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
+FILE_NAME = f"alexnet-owt-{SHA256[:8]}.pth"
 URL = f"https://download.pytorch.org/models/{FILE_NAME}"
-_TIMEOUT = 10.0  # seconds without an answer
 
 # torchvision's names and shapes of AlexNet's convolutions, all that LPIPS needs of it.
 _CONVOLUTIONS = {
@@ -47,7 +43,7 @@ class LpipsWeights:
     @property
     def standard(self) -> bool:
         """Whether it is torchvision's ImageNet file, so that distances compare with published ones."""
-        return self.sha256.startswith(SHA256_PREFIX)
+        return self.sha256 == SHA256
 
     @property
     def network(self) -> str:
@@ -88,9 +84,10 @@ def find_lpips_weights(explicit: Path | None = None) -> LpipsWeights:
                 return weights
             failures.append(f"{path}: a file with the wrong SHA-256 {weights.sha256}")
     try:
-        return LpipsWeights(path=cached, sha256=_download(cached))
-    except (InputError, OSError, http.client.HTTPException) as error:
-        failures.append(f"{URL}: {error.found if isinstance(error, InputError) else error}")
+        download(URL, cached, SHA256)
+        return LpipsWeights(path=cached, sha256=SHA256)
+    except DownloadError as error:
+        failures.append(f"{URL}: {error}")
     raise InputError(
         "LPIPS' AlexNet weights",
         expected=f"{FILE_NAME} in {cache_folder()}, or a way to download it",
@@ -129,20 +126,6 @@ def load_lpips_state(weights: LpipsWeights) -> dict[str, Tensor]:
         if not bool(torch.isfinite(state[name]).all()):
             raise _unusable(weights.path, f"NaN or infinity in {name!r}")
     return state
-
-
-def _download(target: Path) -> str:
-    """Fetch torchvision's file, atomically and checked; return its SHA-256."""
-    digest = hashlib.sha256()
-    with contextlib.ExitStack() as stack:
-        response = stack.enter_context(urllib.request.urlopen(URL, timeout=_TIMEOUT))
-        stream = stack.enter_context(atomic_write(target))
-        while block := response.read(1 << 20):
-            stream.write(block)
-            digest.update(block)
-        if not digest.hexdigest().startswith(SHA256_PREFIX):
-            raise InputError(URL, expected=f"SHA-256 {SHA256_PREFIX}...", found=f"wrong SHA-256 {digest.hexdigest()}")
-    return digest.hexdigest()
 
 
 def _unusable(path: Path, found: str) -> InputError:

