@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.arrays import checked_features, require_equal_dims
+from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
 
 Rows = npt.NDArray[np.int64]
 

@@ -6,9 +6,9 @@ import torch
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.device_moments import DeviceSums, accumulator_on, frechet_distance_on, trace_sqrt_on
-from p2phd_eval.stats.arrays import BLOCK_ROWS
 from p2phd_eval.stats.distances.frechet import frechet_distance_from_moments, trace_sqrt_of_covariances
 from p2phd_eval.stats.distances.moments import MomentAccumulator, Moments, moments
+from p2phd_eval.stats.feature_arrays import BLOCK_ROWS
 
 DEVICES = [
     torch.device("cpu"),

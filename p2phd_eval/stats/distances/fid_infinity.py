@@ -9,9 +9,9 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.arrays import checked_features, require_equal_dims
 from p2phd_eval.stats.design import require_pairs
 from p2phd_eval.stats.distances.frechet import frechet_distance
+from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
 
 # The authors' smallest part. Far below it, where images are fewer than features, the bias does not fall as c/n yet.
 _SMALLEST_PART = 5000

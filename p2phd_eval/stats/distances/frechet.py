@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.linalg.lapack import dsygst
 
-from p2phd_eval.stats.arrays import checked_features, require_equal_dims
 from p2phd_eval.stats.distances.covariance import cholesky_or_none, covariance_factor, require_covariance
 from p2phd_eval.stats.distances.moments import Moments, moments, require_equal_ddof
+from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
 
 # Relative error of the trace term up to which the faster way is taken.
 _PRECISE = 1e-9

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.arrays import checked_features, require_equal_dims
 from p2phd_eval.stats.design import Rows
+from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
 
 # Rows of a tile of the kernel matrix. A tile is 8 MiB and the rows it is made of 16 MiB each at d = 2048.
 _ROWS = 1024

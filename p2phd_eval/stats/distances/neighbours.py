@@ -11,7 +11,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.arrays import as_features, require_equal_dims
+from p2phd_eval.stats.feature_arrays import as_features, require_equal_dims
 
 PRECISION_NEIGHBOURS = 3  # k of Kynkäänniemi et al.
 DENSITY_NEIGHBOURS = 5  # k of Naeem et al.

@@ -7,8 +7,8 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.stats.arrays import as_features, require_equal_dims
 from p2phd_eval.stats.distances.frechet import FrechetDistance, assemble_distance, centred_rows
+from p2phd_eval.stats.feature_arrays import as_features, require_equal_dims
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

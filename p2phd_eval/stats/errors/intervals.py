@@ -11,11 +11,11 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.arrays import as_features
 from p2phd_eval.stats.confidence import require_confidence, t_interval
 from p2phd_eval.stats.design import SamplingDesign, StandardError, require_pairs
 from p2phd_eval.stats.errors.extrapolation import FLAT_SLOPE, HalfSampleRichardson, HalfSamples, half_samples
 from p2phd_eval.stats.errors.influence import FidInfluence
+from p2phd_eval.stats.feature_arrays import as_features
 
 # Of the standard error. `benchmarks/coverage.py` shows that intervals cover up to it.
 RESIDUAL_LIMIT = 0.4

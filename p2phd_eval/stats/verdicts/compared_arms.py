@@ -10,7 +10,6 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import ProgressFactory, silent
-from p2phd_eval.stats.arrays import as_features, checked_features, require_equal_dims
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign, require_pairs
 from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts, usual_replicates
@@ -18,6 +17,7 @@ from p2phd_eval.stats.errors.extrapolation import half_samples
 from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.errors.kernel_contrast import kernel_contrasts
 from p2phd_eval.stats.errors.swaps import SwapTest, swap_test
+from p2phd_eval.stats.feature_arrays import as_features, checked_features, require_equal_dims
 from p2phd_eval.stats.verdicts.decision import Decision, decide
 from p2phd_eval.stats.verdicts.equivalence import EquivalenceResult, Verdict, judge_differences
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin

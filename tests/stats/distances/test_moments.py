@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.arrays import BLOCK_ROWS, as_features
 from p2phd_eval.stats.distances.moments import MomentAccumulator, Moments, merge_moments, moments
+from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, as_features
 
 
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
