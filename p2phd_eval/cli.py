@@ -23,6 +23,7 @@ from p2phd_eval.commands.gate import gate
 from p2phd_eval.commands.generate import generate
 from p2phd_eval.commands.metrics import metrics
 from p2phd_eval.commands.options.folders import FolderOptionsCommand
+from p2phd_eval.commands.options.hints import hint
 from p2phd_eval.commands.plan import plan
 from p2phd_eval.commands.report import report
 from p2phd_eval.commands.study import study
@@ -36,6 +37,13 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 class _Group(TyperGroup):
+    def make_context(self, *arguments: Any, **settings: Any) -> Any:
+        for command in _commands(self).values():
+            for parameter in command.get_params(typer.Context(command, help_option_names=_HELP)):
+                if getattr(parameter, "is_flag", False):
+                    parameter.metavar = ""  # a flag takes no value: nothing in place of "<bool>"
+        return super().make_context(*arguments, **settings)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
@@ -48,6 +56,36 @@ class _Group(TyperGroup):
                 f"{_rank()}error: {_message(error)}", markup=False, soft_wrap=True
             )
             raise typer.Exit(2) from error
+        except Exception as error:
+            # Of click, or of the copy of it inside newer versions of typer.
+            if type(error).__name__ == "NoSuchOption":
+                _explain(error, _commands(self))
+            raise
+
+
+def _commands(group: TyperGroup, above: str = "") -> dict[str, Any]:
+    """All commands by what is typed to call them, groups included."""
+    found: dict[str, Any] = {above.strip(): group}
+    for name, command in group.commands.items():
+        called = f"{above} {name}"
+        found |= _commands(command, called) if isinstance(command, TyperGroup) else {called.strip(): command}
+    return found
+
+
+def _explain(error: Any, commands: dict[str, Any]) -> None:
+    """Replace the guesses in an error about an unknown option by what it is called here."""
+    command = error.ctx.command_path.removeprefix("p2phd-eval").strip()
+    options = {
+        name: frozenset(
+            flag
+            for parameter in command.params
+            for flag in (*parameter.opts, *parameter.secondary_opts)
+            if flag[:2] == "--"
+        )
+        for name, command in commands.items()
+    }
+    error.possibilities = None
+    error.message = f"{error.message.rstrip('.')}. {hint(error.option_name, command, options)}".rstrip()
 
 
 def _rank() -> str:
@@ -62,32 +100,37 @@ def _message(error: InputError | OSError) -> str:
     return f"{place}: expected to read or write it, found: {error.strerror or error}.\nFinished work is kept."
 
 
+_HELP = ["-h", "--help"]
 app = typer.Typer(
     cls=_Group,
     name="p2phd-eval",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": _HELP},
 )
-app.command()(demo)
-app.command()(study)
-app.command()(report)
-app.command()(gate)
-app.command()(train)
-app.command()(generate)
-app.command()(convert)
-app.command()(fid)
-app.command(cls=FolderOptionsCommand)(compare)
-app.command()(plan)
-app.command()(metrics)
-app.command()(features)
-app.command()(bench)
-app.command("blind-test")(blind_test)
-app.add_typer(cache.app, name="cache")
-app.add_typer(data.app, name="data")
-app.add_typer(encode.app, name="encode")
-app.add_typer(weights.app, name="weights")
+_START = "Start: the whole way in one command"
+app.command(rich_help_panel=_START)(demo)
+app.command(rich_help_panel=_START)(study)
+_TRAIN = "Train: from label maps and photos to samples"
+app.add_typer(data.app, name="data", rich_help_panel=_TRAIN)
+app.command(rich_help_panel=_TRAIN)(train)
+app.command(rich_help_panel=_TRAIN)(generate)
+app.add_typer(encode.app, name="encode", rich_help_panel=_TRAIN)
+app.command(rich_help_panel=_TRAIN)(convert)
+app.command(rich_help_panel=_TRAIN)(bench)
+_JUDGE = "Judge: samples of any generator"
+app.command(rich_help_panel=_JUDGE, cls=FolderOptionsCommand)(compare)
+app.command(rich_help_panel=_JUDGE)(plan)
+app.command(rich_help_panel=_JUDGE)(fid)
+app.command(rich_help_panel=_JUDGE)(metrics)
+app.command(rich_help_panel=_JUDGE)(features)
+app.add_typer(weights.app, name="weights", rich_help_panel=_JUDGE)
+app.add_typer(cache.app, name="cache", rich_help_panel=_JUDGE)
+_SHARE = "Share: with people and with CI"
+app.command(rich_help_panel=_SHARE)(report)
+app.command(rich_help_panel=_SHARE)(gate)
+app.command("blind-test", rich_help_panel=_SHARE)(blind_test)
 
 
 def _print_version(wanted: bool) -> None:

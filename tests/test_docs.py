@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import importlib
 import re
+from functools import cache
+from typing import Any
 
 import pytest
+import typer
 from typer.main import get_command
 
 from p2phd_eval.cli import app
@@ -23,6 +26,12 @@ ntest results_dir aspect_ratio how_many cluster_path use_encoded_image export_on
 """.split()  # noqa: SIM905
 
 
+@cache
+def command() -> Any:
+    return get_command(app)
+
+
+@cache
 def rows() -> dict[str, str]:
     """The table of options: each of the original's names to the cell of its counterpart."""
     found = {}
@@ -35,6 +44,7 @@ def rows() -> dict[str, str]:
     return found
 
 
+@cache
 def options() -> set[str]:
     """Every long option of every command."""
 
@@ -47,7 +57,7 @@ def options() -> set[str]:
         }
         return names.union(*(of(child) for child in getattr(command, "commands", {}).values()))
 
-    return of(get_command(app)) - {"--install-completion", "--show-completion"}
+    return of(command()) - {"--install-completion", "--show-completion"}
 
 
 def test_every_option_of_the_original_has_its_row() -> None:
@@ -62,6 +72,20 @@ def test_its_counterpart_is_an_option_here(name: str) -> None:
     named = re.findall(r"--[a-z0-9-]+", counterpart)
     assert named
     assert set(named) - {"--nproc-per-node"} <= options(), counterpart
+
+
+@pytest.mark.parametrize("name", ORIGINAL)
+def test_the_command_line_answers_with_the_counterpart(name: str) -> None:
+    with pytest.raises(typer.TyperException) as caught:
+        command().main(["train", f"--{name}"], prog_name="p2phd-eval", standalone_mode=False)
+    answer = caught.value.format_message()
+    if "No such option" not in answer:
+        return  # it has the same name here
+    if rows()[name] == "gone":
+        assert "It is not needed here" in answer
+    else:
+        counterparts = set(re.findall(r"--[a-z0-9-]+", rows()[name])) or {"DATA"}
+        assert counterparts <= set(re.findall(r"--[a-z0-9-]+|DATA", answer))
 
 
 DOCUMENTS = [

@@ -1,0 +1,81 @@
+"""How soon the command line answers where nothing has to be computed: help, a version, a bad option.
+
+Run `python benchmarks/startup.py [--out FILE]` from the repository's root on an idle machine. It takes half a minute.
+Each answer is a process of its own, from start to exit; beside it stand an interpreter that does nothing, one that
+imports typer with its renderer of help, which every answer needs, and one that imports torch, which none does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from measuring import describe_machine, seconds, today
+
+from p2phd_eval.files import write_json
+
+REPEATS = 15
+ANSWERS = {
+    "p2phd-eval --version": ("--version",),
+    "p2phd-eval --help": ("--help",),
+    "p2phd-eval train --help": ("train", "--help"),
+    "p2phd-eval fid --fp16 (a bad option)": ("fid", "--fp16"),
+    "p2phd-eval fi (a bad command)": ("fi",),
+}
+BESIDE = {"python": "pass", "import typer.rich_utils": "import typer.rich_utils", "import torch": "import torch"}
+
+
+def process_seconds(command: Sequence[str], codes: tuple[int, ...]) -> float:
+    """Of the fastest of several processes: what the machine can do when nothing is in the way."""
+
+    def run() -> None:
+        process = subprocess.run([sys.executable, *command], capture_output=True, text=True, check=False)
+        if process.returncode not in codes:
+            raise SystemExit(f"{' '.join(command)} ended with {process.returncode}:\n{process.stderr}")
+
+    run()  # reads the files into the system's cache and writes the bytecode
+    return seconds(run, REPEATS)
+
+
+def loaded(arguments: Sequence[str]) -> list[str]:
+    """The heavy libraries that an answer loads."""
+    code = (
+        "import sys, runpy\nsys.argv = ['p2phd-eval', *sys.argv[1:]]\n"
+        "try:\n    runpy.run_module('p2phd_eval', run_name='__main__')\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = ('torch', 'scipy', 'matplotlib', 'numpy', 'PIL')\n"
+        "print(*[name for name in heavy if name in sys.modules], file=sys.stderr)"
+    )
+    process = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)
+    return process.stderr.splitlines()[-1].split()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    default = Path(__file__).parent / "results" / f"startup-{today()}.json"
+    parser.add_argument("--out", type=Path, default=default, help="where to write the JSON")
+    out = parser.parse_args().out
+    machine = describe_machine()
+    beside = {name: process_seconds(("-c", code), (0,)) for name, code in BESIDE.items()}
+    answers = {name: process_seconds(("-m", "p2phd_eval", *arguments), (0, 2)) for name, arguments in ANSWERS.items()}
+    least = beside["import typer.rich_utils"]
+    document = {
+        "date": today(),
+        "machine": machine,
+        "repeats": REPEATS,
+        "seconds": {**beside, **answers},
+        "ratio_to_typer_alone": {name: answer / least for name, answer in answers.items()},
+        "heavy_libraries_loaded": {name: loaded(arguments) for name, arguments in ANSWERS.items()},
+    }
+    print(machine)
+    for name, taken in {**beside, **answers}.items():
+        print(f"{name}: {taken:.3f} s, {taken / least:.2f} of typer alone")
+    write_json(out, document)
+    print(f"written: {out}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""An unknown option is answered with what to use instead."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.commands.command_line import error_of, invoke
+
+
+@pytest.mark.parametrize(
+    ("typed", "answer"),
+    [
+        ("train --gpu_ids 0", "From pix2pixHD? Here it is --device, or torchrun --nproc-per-node for several GPUs."),
+        ("train --fp16", "From pix2pixHD? Here it is --amp of `train`, or --precision."),
+        ("generate --how_many 50", "From pix2pixHD? It is not needed here: all images are generated."),
+        ("fid --netG local", "From pix2pixHD? Here it is --generator of"),
+        ("fid --batch-size 50", "From another FID tool? It is not needed here: no result depends on it."),
+        ("fid --num-workers 4", "From another FID tool? Here it is --workers."),
+        ("metrics --save-stats a b", "Here it is `p2phd-eval features IMAGES --out FILE --statistics`."),
+        ("train --batchSize 2", "Did you mean --batch-size?"),
+        ("fid --cluster_by rule", "Did you mean --cluster-by?"),
+        ("compare --confidnce 0.9", "Did you mean --confidence?"),
+        ("report --ngf 8", "--ngf is an option of `"),
+        ("data validate --anything", "No such option: --anything."),
+    ],
+)
+def test_an_unknown_option_says_what_it_is_called_here(typed: str, answer: str) -> None:
+    message = re.sub(r" *[│╭╮╰╯─]+ *", " ", error_of(invoke(*typed.split())))
+    assert " ".join(answer.split()) in " ".join(message.split())
+    assert "Possible options" not in message
