@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import random
+import secrets
 
 # As the command line does, and before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -10,6 +12,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 from collections.abc import Iterator
 
 import pytest
+import torch
 
 from p2phd_eval.features.networks.inception import FidInception, load_inception
 from p2phd_eval.features.weights.find import fetch_weights, find_weights
@@ -17,6 +20,24 @@ from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.files import CACHE_VARIABLE, cache_folder
 
 pytest_plugins = ("tests.browser", "tests.finished_study")
+
+
+#: Set it to the seed that a failed test showed, and the test draws the same again.
+SEED_VARIABLE = "P2PHD_EVAL_TEST_SEED"
+
+
+@pytest.fixture
+def chance() -> random.Random:
+    """Randomness that is another in each run; the seed stands in the output of a test that fails."""
+    seed = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(2**32))
+    print(f"To draw the same again: {SEED_VARIABLE}={seed}")
+    return random.Random(seed)
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    """What a test draws from torch's own generator is the same alone and among others."""
+    torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
@@ -122,3 +123,44 @@ def test_every_name_of_a_file_stands_for_one_thing() -> None:
     """A stranger who looks for a file by its name finds one."""
     names = Counter(path.stem for path in modules() if path.stem not in ("__init__", "__main__"))
     assert {name: count for name, count in names.items() if count > 1} == {}
+
+
+# --- The tests
+
+TESTS = Path(__file__).parent
+
+#: Tests of no single module: of what several do together, of the documents, and of the house itself.
+OF_NO_MODULE = {
+    "test_architecture.py",
+    "test_front_door.py",  # what `import p2phd_eval` gives
+    "test_docs.py",  # what the documents say of commands and options
+    "test_docs_site.py",
+    "stats/test_properties.py",  # invariances of distances, errors and verdicts
+    "features/test_peers.py",  # against the other FID tools
+    "images/sources/test_all_sources.py",
+    "generators/networks/test_golden.py",  # against the original's numbers
+    "generators/training/test_reference_step.py",  # against the original's formulae
+    "generators/training/test_trajectory.py",  # against the original's trainings
+    "generators/training/test_distributed.py",  # over several processes
+    "generators/training/test_cuda.py",  # on a GPU
+    "report/page/test_report_page_in_a_browser.py",
+    "report/page/test_trained_study_page.py",
+}
+
+
+def test_every_test_stands_where_its_module_stands() -> None:
+    """`p2phd_eval/room/module.py` is tested by `tests/room/test_module.py`, and `benchmarks/` likewise."""
+    elsewhere = set()
+    for path in TESTS.rglob("test_*.py"):
+        place = path.relative_to(TESTS)
+        module = place.with_name(place.name.removeprefix("test_"))
+        if not any((root / module).exists() for root in (PACKAGE, PACKAGE.parent)):
+            elsewhere.add(place.as_posix())
+    assert elsewhere == OF_NO_MODULE
+
+
+def test_no_test_module_imports_another() -> None:
+    """What tests share stands in modules of its own."""
+    for path in TESTS.rglob("*.py"):
+        shared = [name for name in imports(path) if re.search(r"\.(test_\w+|conftest)\b", name)]
+        assert shared == [], path

@@ -141,13 +141,12 @@ def test_images_of_other_label_maps_are_refused(finished_study: Path, tmp_path: 
 
 
 def test_killed_three_times_at_random_moments_it_gives_the_same_report(
-    finished_study: Path, study_data: Path, tmp_path: Path
+    finished_study: Path, study_data: Path, tmp_path: Path, chance: random.Random
 ) -> None:
     """The parent is killed outright; the run that it leaves behind ends by itself, and the next call goes on."""
-    moments = random.Random(int(time.time()))
     for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL):
         process = start_study(study_data, "--out", "study", *OPTIONS, folder=tmp_path)
-        time.sleep(moments.uniform(4, 12))
+        time.sleep(chance.uniform(4, 12))
         process.send_signal(number)
         process.communicate()
     run_study(study_data, "--out", "study", *OPTIONS, folder=tmp_path)

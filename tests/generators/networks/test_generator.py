@@ -30,7 +30,6 @@ def test_pooling_keeps_samples_apart() -> None:
 
 
 def test_pooling_is_a_projection_with_the_gradient_of_the_mean() -> None:
-    torch.manual_seed(0)
     features = torch.randn(2, 3, 5, 7, dtype=torch.float64, requires_grad=True)
     instances = torch.randint(4, (2, 1, 5, 7))
     pooled = instance_average_pool(features, instances)
@@ -39,7 +38,6 @@ def test_pooling_is_a_projection_with_the_gradient_of_the_mean() -> None:
 
 
 def test_edges_against_a_loop_over_pixels() -> None:
-    torch.manual_seed(0)
     instances = torch.randint(3, (2, 1, 6, 5))
     edges = instance_edges(instances)
     for n in range(2):
@@ -117,7 +115,6 @@ def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 def test_vgg_loss_from_a_file(vgg_file: str) -> None:
     loss = VGGLoss(vgg_file)
-    torch.manual_seed(0)
     real, fake = torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32, requires_grad=True)
     assert loss(real, real).item() == 0
     value = loss(fake, real)

@@ -9,7 +9,6 @@ from p2phd_eval.generators.networks.vgg import VGGLoss
 
 def test_untrained_vgg19_keeps_the_size_of_activations() -> None:
     """As trained weights do, so that float16's range means the same; PyTorch's own initial weights lose 3 digits."""
-    torch.manual_seed(0)
     loss = VGGLoss("untrained")
     widths = [layer.out_channels for layer in loss.layers if isinstance(layer, torch.nn.Conv2d)]
     # Table 1, column E of the VGG paper; relu5_1 is the last that the loss looks at.
