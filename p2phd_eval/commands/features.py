@@ -115,7 +115,7 @@ def _write_features(source: ImageSource, extractor: FeatureExtractor, ranks: Ran
 
 def _write_statistics(source: ImageSource, extractor: FeatureExtractor, ranks: Ranks, out: Path) -> FeatureStamp | None:
     from p2phd_eval.features.sharding import sharded_statistics
-    from p2phd_eval.features.statistics_file import save_statistics
+    from p2phd_eval.features.statistics import save_statistics
 
     found = sharded_statistics(source, extractor, ranks)
     if found is None:

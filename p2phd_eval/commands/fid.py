@@ -61,7 +61,7 @@ def fid(
     """
     from p2phd_eval.evaluation.cluster_rules import parse_rule
     from p2phd_eval.features.inputs import open_input
-    from p2phd_eval.features.statistics_file import Statistics
+    from p2phd_eval.features.statistics import Statistics
     from p2phd_eval.stats.confidence import require_confidence
 
     # Cheap failures first: options are checked, both sets found and listed, before torch is loaded.

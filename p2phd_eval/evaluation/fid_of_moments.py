@@ -8,7 +8,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.checks import count_warnings, duplicate_warnings, few_images_warnings, format_warnings
 from p2phd_eval.evaluation.pairing import require_same_stamps
 from p2phd_eval.features.feature_set import FeatureStamp
-from p2phd_eval.features.statistics_file import Statistics
+from p2phd_eval.features.statistics import Statistics
 from p2phd_eval.stats.distances.frechet import FrechetDistance, frechet_distance_from_moments
 
 

@@ -13,7 +13,7 @@ from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.inputs import Input, as_statistics, open_input
-from p2phd_eval.features.statistics_file import Statistics
+from p2phd_eval.features.statistics import Statistics
 from p2phd_eval.images.sources.arrays import ArraySource, Layout
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import ProgressFactory, silent

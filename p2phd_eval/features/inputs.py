@@ -8,7 +8,7 @@ from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet
-from p2phd_eval.features.statistics_file import Statistics, load_statistics
+from p2phd_eval.features.statistics import Statistics, load_statistics
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.moments import moments

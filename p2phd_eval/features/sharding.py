@@ -12,7 +12,7 @@ from p2phd_eval.features.device_moments import accumulator_on
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.pipeline import feature_set_of, require_unchanged, stamp_of
-from p2phd_eval.features.statistics_file import Statistics
+from p2phd_eval.features.statistics import Statistics
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.moments import Moments, merge_moments
 

@@ -6,7 +6,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.fid_of_moments import fid_from_statistics
-from p2phd_eval.features.statistics_file import Statistics
+from p2phd_eval.features.statistics import Statistics
 from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.distances.moments import moments
 from tests.features.feature_sets import STAMP

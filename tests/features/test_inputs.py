@@ -8,7 +8,7 @@ import pytest
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.inputs import as_statistics, open_images_or_features, open_input
-from p2phd_eval.features.statistics_file import Statistics, save_statistics
+from p2phd_eval.features.statistics import Statistics, save_statistics
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.folder import FolderSource
 from p2phd_eval.stats.distances.moments import moments

@@ -14,7 +14,7 @@ from p2phd_eval.features.extraction import FeatureSettings
 from p2phd_eval.features.metric import FidMetric
 from p2phd_eval.features.networks.inception import FidInception, load_inception
 from p2phd_eval.features.pipeline import extract_features
-from p2phd_eval.features.statistics_file import save_statistics
+from p2phd_eval.features.statistics import save_statistics
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from p2phd_eval.features.feature_set import FeatureSet
-from p2phd_eval.features.statistics_file import load_statistics
+from p2phd_eval.features.statistics import load_statistics
 from p2phd_eval.images.png import write_png
 from p2phd_eval.stats.distances.moments import moments
 

@@ -18,7 +18,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.images.names import pair_key
 from p2phd_eval.images.sources.disk_state import few
 from p2phd_eval.images.sources.encoded import EncodedSource
-from p2phd_eval.images.sources.tar_index import TarImages, TarMember
+from p2phd_eval.images.sources.tar_archive import TarImages, TarMember
 
 _RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)(\.\.-?\d+)?\}")
 _MOST = 100_000  # shards; a mistyped number would keep the machine busy with files that are not there
@@ -91,11 +91,12 @@ def expand_shards(pattern: str) -> tuple[Path, ...]:
     if _RANGE.search(pattern) is None:
         return ()
     try:
-        paths = [Path(text) for text in itertools.islice(braceexpand(pattern, escape=False), _MOST + 1)]
+        names = list(itertools.islice(braceexpand(pattern, escape=False), _MOST + 1))
     except ValueError as error:  # braces that are not closed
         raise _bad_pattern(pattern, str(error)) from None
-    if len(paths) > _MOST:
+    if len(names) > _MOST:
         raise _bad_pattern(pattern, "more")
+    paths = tuple(map(Path, names))
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise InputError(
@@ -104,7 +105,7 @@ def expand_shards(pattern: str) -> tuple[Path, ...]:
             found="none of them" if len(missing) == len(paths) else f"{few(missing, 'file')} missing",
             fix="Check the path and the numbers in braces; both ends of a range count.",
         )
-    return tuple(paths)
+    return paths
 
 
 def _bad_pattern(pattern: str, found: str) -> InputError:

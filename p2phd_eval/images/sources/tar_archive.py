@@ -1,15 +1,112 @@
-"""The images of a tar archive, plain or compressed."""
+"""The images of a tar archive, plain or compressed, and where in it they lie."""
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
+import lzma
 import os
+import tarfile
+import tempfile
+import weakref
+import zlib
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO, NamedTuple, cast
 
+from p2phd_eval.errors import InputError
+from p2phd_eval.images.decoding import MAX_IMAGE_BYTES, too_many_bytes
 from p2phd_eval.images.names import pair_key
+from p2phd_eval.images.sources.disk_state import describe_change, disk_state
 from p2phd_eval.images.sources.encoded import EncodedSource
-from p2phd_eval.images.sources.tar_index import TarImages
+from p2phd_eval.images.sources.members import image_name, not_a_plain_file, require_images
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+_BLOCK = 512  # POSIX.1-2017, pax, "ustar Interchange Format": an archive ends with two blocks of zeros
+# The first bytes of compressed files: RFC 1952 section 2.3.1, the bzip2 and the xz file format (section 2.1.1.1).
+_OPENERS: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
+    b"\x1f\x8b": gzip.GzipFile,
+    b"BZh": bz2.BZ2File,
+    b"\xfd7zXZ\x00": lzma.LZMAFile,
+}
+_ERRORS = (tarfile.TarError, OSError, EOFError, ValueError, zlib.error, lzma.LZMAError)
+
+
+class TarMember(NamedTuple):
+    """One image of an archive."""
+
+    name: str  # in the archive, normalised
+    offset: int  # of its content in the file it is read from
+    size: int  # bytes
+
+
+class TarImages:
+    """The images of one tar archive, sorted by name.
+
+    Of a plain archive, each is read from its place in the file. A compressed one can only be read from its beginning,
+    so its images are decompressed once, into a temporary file that goes when this object does.
+
+    Parameters
+    ----------
+    path : path-like
+        The archive: plain, or compressed with gzip, bzip2 or xz.
+
+    Raises
+    ------
+    InputError
+        If the file is not a whole tar archive, has no image, or two of one name; or if an image is a symbolic link,
+        larger than `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`, or has a name that leads out of the archive.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        self._file = self.path  # from which images are read
+        self._state = disk_state([(str(self.path), self.path)])
+        try:
+            with self.path.open("rb") as stream:
+                head = stream.read(8)
+            opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
+            if opener is None:
+                with self.path.open("rb") as stream:
+                    members = _index(self.path, stream, None)
+            else:
+                members = self._decompress(opener)
+        except _ERRORS as error:
+            raise _damaged(self.path, str(error)) from error
+        require_images(str(self.path), [member.name for member in members])
+        self.members = tuple(sorted(members))
+
+    def read(self, member: TarMember) -> bytes:
+        """Return the content of an image.
+
+        Raises
+        ------
+        InputError
+            If the archive is gone or was cut short since.
+        """
+        try:
+            with self._file.open("rb") as stream:
+                stream.seek(member.offset)
+                content = stream.read(member.size)
+        except OSError as error:
+            raise _damaged(self.path, error.strerror or str(error)) from error
+        if len(content) != member.size:
+            raise _damaged(self.path, f"{len(content)} of {member.size} bytes of {member.name}")
+        return content
+
+    def changed(self) -> str | None:
+        """Return that the archive was removed or rewritten, or None."""
+        return describe_change(self._state, disk_state([(str(self.path), self.path)]))
+
+    def _decompress(self, opener: Callable[[Path], io.BufferedIOBase]) -> list[TarMember]:
+        descriptor, name = tempfile.mkstemp(prefix="p2phd-eval-", suffix=".images")
+        self._file = Path(name)
+        # Copies of this object in other processes, forked or spawned, read the file and leave it.
+        weakref.finalize(self, _remove, self._file, os.getpid())
+        with os.fdopen(descriptor, "wb") as spool, opener(self.path) as stream:
+            return _index(self.path, cast(BinaryIO, stream), spool)
 
 
 class TarSource(EncodedSource):
@@ -36,3 +133,75 @@ class TarSource(EncodedSource):
     def changed(self) -> str | None:
         """Return that the archive was removed or rewritten, or None."""
         return self._images.changed()
+
+
+def _index(path: Path, stream: BinaryIO, spool: BinaryIO | None) -> list[TarMember]:
+    """List the images of an archive; with `spool`, copy their content there."""
+    files: dict[str, TarMember] = {}  # by the name as written, which hard links refer to
+    found = []
+    with tarfile.open(fileobj=stream, mode="r:") as archive:
+        for entry in archive:
+            if entry.size < 0:
+                raise _damaged(path, f"a negative size, of {entry.name}")
+            name = image_name(str(path), entry.name)
+            if name is None or entry.isdir():
+                continue
+            if entry.islnk() and entry.linkname in files:
+                # tar writes a file of several names once. Its content is in the archive, unlike a symbolic link's.
+                member = files[entry.linkname]._replace(name=name)
+            elif not entry.isreg() or entry.issparse():
+                kind = "a symbolic link" if entry.issym() else "a hard link" if entry.islnk() else "no regular file"
+                raise not_a_plain_file(str(path), name, kind)
+            elif entry.size > MAX_IMAGE_BYTES:
+                raise too_many_bytes(f"{path}:{name}", entry.size)
+            else:
+                offset = entry.offset_data if spool is None else _copy(path, stream, entry, spool)
+                member = files[entry.name] = TarMember(name, offset, entry.size)
+            found.append(member)
+        _require_end(path, stream, archive)
+    return found
+
+
+def _copy(path: Path, stream: BinaryIO, entry: tarfile.TarInfo, spool: BinaryIO) -> int:
+    offset = spool.tell()
+    stream.seek(entry.offset_data)
+    content = stream.read(entry.size)
+    if len(content) != entry.size:
+        raise _damaged(path, f"{len(content)} of {entry.size} bytes of {entry.name}")
+    try:
+        spool.write(content)
+    except OSError as error:
+        raise InputError(
+            str(path),
+            expected=f"space in {tempfile.gettempdir()} for its decompressed images",
+            found=error.strerror or str(error),
+            fix="Set TMPDIR to a folder with more space, or decompress the archive: a plain one is read in its place.",
+        ) from error
+    return offset
+
+
+def _require_end(path: Path, stream: BinaryIO, archive: tarfile.TarFile) -> None:
+    # tarfile takes a damaged header, and the end of the file, for the end of the archive: images would go missing
+    # without a word.
+    stream.seek(archive.offset)
+    count = len(archive.getmembers())
+    if len(end := stream.read(_BLOCK)) < _BLOCK:
+        raise _damaged(path, f"no end mark after {count} members: the file is cut short")
+    while end:
+        if end.strip(b"\0"):
+            raise _damaged(path, f"a damaged header, or another archive joined to this one, after {count} members")
+        end = stream.read(1 << 20)
+
+
+def _damaged(path: Path, found: str) -> InputError:
+    return InputError(
+        str(path),
+        expected="a whole tar archive, plain or compressed with gzip, bzip2 or xz",
+        found=found or "an unreadable one",
+        fix="Make, copy or download the archive again.",
+    )
+
+
+def _remove(path: Path, owner: int) -> None:
+    if os.getpid() == owner:
+        path.unlink(missing_ok=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.sources import tar_index
+from p2phd_eval.images.sources import tar_archive
 from p2phd_eval.images.sources.tar_archive import TarSource
 from tests.images.sources.pack import encoded, write_tar
 
@@ -130,9 +130,9 @@ def test_a_damaged_compression_is_noticed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["w:", "w:gz"])
 def test_a_member_larger_than_the_limit_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
     path = write_tar(tmp_path / "x.tar", [("a.png", encoded(0))], mode)
-    monkeypatch.setattr(tar_index, "MAX_IMAGE_BYTES", len(encoded(0)))
+    monkeypatch.setattr(tar_archive, "MAX_IMAGE_BYTES", len(encoded(0)))
     assert TarSource(path).read(0) == encoded(0)
-    monkeypatch.setattr(tar_index, "MAX_IMAGE_BYTES", len(encoded(0)) - 1)
+    monkeypatch.setattr(tar_archive, "MAX_IMAGE_BYTES", len(encoded(0)) - 1)
     with pytest.raises(InputError, match=rf"x\.tar:a\.png: expected an image of at most .* found {len(encoded(0))}"):
         TarSource(path)
 

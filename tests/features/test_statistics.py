@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.statistics_file import load_statistics, save_statistics
+from p2phd_eval.features.statistics import load_statistics, save_statistics
 from p2phd_eval.stats.distances.moments import Moments, moments
 from p2phd_eval.torchvision_ops import declare_missing_operators
 from tests.features.feature_sets import STAMP

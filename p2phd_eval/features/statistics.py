@@ -1,12 +1,13 @@
-"""Files of feature statistics, `mu` and `sigma`, as all FID tools exchange them."""
+"""Files of feature statistics, `mu` and `sigma`, as all FID tools exchange them; torch is loaded for its own alone."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import os
+import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -92,13 +93,7 @@ def load_statistics(path: str | os.PathLike[str]) -> Statistics:
         raise InputError(
             str(file), expected="a file of feature statistics", found="no such file", fix="Check the path."
         )
-    if file.suffix.lower() in (".pt", ".pth"):
-        # Imported here: reading .npz takes no torch.
-        from p2phd_eval.features.statistics_torch import read_torch_file
-
-        fields = read_torch_file(file)
-    else:
-        fields = _read_npz(file)
+    fields = (_read_torch if file.suffix.lower() in (".pt", ".pth") else _read_npz)(file)
     mean, covariance = (_numbers(file, fields, name).astype(np.float64) for name in ("mu", "sigma"))
     require_covariance(mean, covariance, str(file))
     if cholesky_or_none(covariance) is None:
@@ -121,6 +116,46 @@ def _read_npz(file: Path) -> dict[str, Any]:
             return {name: archive[name] for name in ("mu", "sigma", "n", "stamp") if name in archive}
     except Exception as error:  # NumPy raises a different type for each way in which a file is wrong
         raise _unusable(file, f"{type(error).__name__}: {error}") from error
+
+
+def _read_torch(file: Path) -> dict[str, Any]:
+    """Read a dict that `torch.save` wrote; its tensors become NumPy arrays.
+
+    Besides tensors and plain containers the unpickler makes arrays of real numbers alone; whatever else a file asks
+    for is refused, not run.
+    """
+    import torch
+
+    try:
+        with warnings.catch_warnings(), torch.serialization.safe_globals(_array_globals()):
+            warnings.simplefilter("ignore")  # about what the error says better
+            content = torch.load(file, map_location="cpu", weights_only=True)
+        if not isinstance(content, dict):
+            raise TypeError(f"a {type(content).__name__}")
+        return {
+            name: value.detach().numpy() if isinstance(value, torch.Tensor) else value
+            for name, value in content.items()
+        }
+    except Exception as error:  # torch.load raises a different type for each way in which a file is wrong
+        reason = (str(error).splitlines() or [""])[0][:200]
+        raise InputError(
+            str(file),
+            expected="a dict of arrays or tensors mu and sigma, as torch-fidelity caches it",
+            found=f"a damaged file, or other objects ({type(error).__name__}: {reason})",
+            fix=_COMPUTE_AGAIN,
+        ) from error
+
+
+def _array_globals() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:
+    # NumPy rebuilds an array by this function, which has had another module in NumPy 1 and in 2; either reads both.
+    rebuild: Any = np.zeros(0).__reduce__()[0]
+    return [
+        (rebuild, "numpy.core.multiarray._reconstruct"),
+        (rebuild, "numpy._core.multiarray._reconstruct"),
+        np.ndarray,
+        np.dtype,
+        *(type(np.dtype(name)) for name in ("float16", "float32", "float64", "int32", "int64")),
+    ]
 
 
 def _numbers(file: Path, fields: Mapping[str, Any], name: str) -> npt.NDArray[Any]:
