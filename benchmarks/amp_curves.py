@@ -20,10 +20,10 @@ import torch
 
 from p2phd_eval.config import DataConfig, TrainConfig
 from p2phd_eval.files import write_json
-from p2phd_eval.generators.checkpoint import versions
-from p2phd_eval.generators.training.loop import train
+from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.scenes.data_set import CLASSES, write_dataset
+from p2phd_eval.versions import versions
 
 LOSSES = ("G_GAN", "G_GAN_Feat", "D_real", "D_fake")
 ARMS = ("fp32", "amp-bf16")
@@ -46,7 +46,7 @@ def train_all(work: Path, seeds: int) -> dict[str, Path]:
         for arm in ARMS:
             run = work / f"{arm}-{seed}"
             config: TrainConfig = replace(base, precision=arm, seed=seed)
-            train(config, scenes, run, device=torch.device("cpu"), resume=True)
+            train_networks(config, scenes, run, device=torch.device("cpu"), resume=True)
             runs[f"{arm}-{seed}"] = run
     return runs
 

@@ -20,6 +20,8 @@ _HOME = {
     "compare_fid": "p2phd_eval.stats.verdicts.compared_arms",
     "compute_fid": "p2phd_eval.evaluation.from_images",
     "fid_interval": "p2phd_eval.stats.errors.intervals",
+    "generate": "p2phd_eval.generators.sampling.generation",
+    "train": "p2phd_eval.runs.training_run",
 }
 __all__ = list(_HOME)
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from p2phd_eval.features.extraction import FeatureSettings as FeatureSettings
     from p2phd_eval.features.metric import FidMetric as FidMetric
     from p2phd_eval.gate.check_gate import check_gate as check_gate
+    from p2phd_eval.generators.sampling.generation import generate as generate
+    from p2phd_eval.runs.training_run import train as train
     from p2phd_eval.stats.errors.intervals import fid_interval as fid_interval
     from p2phd_eval.stats.verdicts.compared_arms import compare_fid as compare_fid
 else:

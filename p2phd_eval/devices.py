@@ -7,7 +7,7 @@ import torch
 from p2phd_eval.errors import InputError
 
 
-def find_device(name: str | None = None) -> torch.device:
+def find_device(name: str | torch.device | None = None) -> torch.device:
     """Return the torch device called `name`, or the best one: cuda, mps, cpu.
 
     Raises

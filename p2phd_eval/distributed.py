@@ -128,6 +128,11 @@ def ranks_from_environment(device: torch.device) -> Iterator[Ranks]:
     dist.destroy_process_group()
 
 
+def is_first_process() -> bool:
+    """Whether this is the process that writes and tells, of those that torchrun started; alone it is."""
+    return "WORLD_SIZE" not in os.environ or os.environ.get("RANK", "0") == "0"
+
+
 def local_device(device: torch.device) -> torch.device:
     """Return this process's own GPU where torchrun runs several beside each other, otherwise `device`.
 

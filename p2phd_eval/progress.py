@@ -11,6 +11,9 @@ OnProgress = Callable[[int, int], None]
 #: Opens the progress of one piece of work: (description, unit) to a context that gives an `OnProgress`.
 ProgressFactory = Callable[[str, str], AbstractContextManager[OnProgress]]
 
+#: Called with a sentence about what is going on.
+Note = Callable[[str], None]
+
 
 def unwatched(done: int, total: int) -> None:
     """An `OnProgress` for which nobody listens."""
@@ -19,6 +22,10 @@ def unwatched(done: int, total: int) -> None:
 def silent(description: str, unit: str) -> AbstractContextManager[OnProgress]:
     """A `ProgressFactory` for which nobody listens."""
     return nullcontext(unwatched)
+
+
+def unheard(text: str) -> None:
+    """A `Note` to which nobody listens."""
 
 
 def part_of(on_progress: OnProgress, start: int, size: int, total: int) -> OnProgress:

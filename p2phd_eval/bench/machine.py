@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from p2phd_eval.devices import describe_device
-from p2phd_eval.generators.checkpoint import versions
+from p2phd_eval.versions import versions
 
 
 def describe_machine(device: torch.device) -> dict[str, Any]:

@@ -58,7 +58,7 @@ class Stage:
             deterministic=setting.variant == "deterministic",
         )
         config = replace(self._config, precision=setting.precision, batch_size=setting.batch_size, execution=execution)
-        # As `training.train` has it.
+        # As `train_networks` has it.
         autotune = config.data.resize != "none"
         with backend_flags(precision, deterministic=execution.deterministic, autotune=autotune):
             model = Pix2PixHD(config, self.device)

@@ -76,35 +76,27 @@ def generate(
 
         p2phd-eval generate checkpoints/label2city DATA --out samples   (the original's latest_net_G.pth)
     """
-    from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.distributed import local_device, ranks_from_environment
+    from p2phd_eval.distributed import is_first_process
     from p2phd_eval.generators.sampling.generation import generate as run_sampling
 
-    torch_device = local_device(find_device(device))
-    with ranks_from_environment(torch_device) as ranks:
-        output = Output(json_target, silent=not ranks.is_first)
-        spread = f", {ranks.size} ranks" if ranks.size > 1 else ""
-        output.note(f"device: {describe_device(torch_device)}{spread}, sampling precision: {precision}")
-        with output.progress(
-            f"generate, first of {ranks.size} ranks" if spread else "generate", "images"
-        ) as on_progress:
-            result = run_sampling(
-                source,
-                data,
-                out,
-                device=torch_device,
-                ranks=ranks,
-                phase=phase,
-                precision_name=precision,
-                batch_size=batch_size,
-                seed=seed,
-                style=style,
-                clusters=clusters,
-                which_epoch=which_epoch,
-                label_nc=label_nc,
-                instances=instances,
-                on_progress=on_progress,
-            )
+    output = Output(json_target, silent=not is_first_process())
+    result = run_sampling(
+        source,
+        data,
+        out,
+        phase=phase,
+        precision=precision,
+        batch_size=batch_size,
+        seed=seed,
+        style=style,
+        clusters=clusters,
+        which_epoch=which_epoch,
+        label_nc=label_nc,
+        instances=instances,
+        device=device,
+        progress=output.progress,
+        note=output.note,
+    )
     output.document(
         document(
             "generate",

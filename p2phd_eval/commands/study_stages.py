@@ -11,11 +11,11 @@ import torch
 import typer
 
 from p2phd_eval.commands.options.common import Tracker
-from p2phd_eval.commands.watching import watch
 from p2phd_eval.devices import describe_device
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.report.console import Output
 from p2phd_eval.report.tables.study_tables import plan_table, study_table
+from p2phd_eval.runs.watching import watch
 from p2phd_eval.study.analysis import analyse
 from p2phd_eval.study.document import outcomes_of
 from p2phd_eval.study.measurement import effort, measure
@@ -42,7 +42,7 @@ def make_run(
         names, run_folder(study, run), plan.config(run), experiment=Path(plan.data).name, note=output.note
     )
     with trackers:
-        watchers = watch(output, trackers)
+        watchers = watch(trackers, note=output.note)
         try:
             outcome = run_job(
                 study, plan, run, device=device, weights=weights, watchers=watchers, progress=output.progress

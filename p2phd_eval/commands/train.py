@@ -8,10 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
-from p2phd_eval.commands.options.common import Device, Json, Seed, Track, Weights
+from p2phd_eval.commands.options.common import Device, Json, Seed, Track
 from p2phd_eval.commands.options.settings import Preset, with_settings
-from p2phd_eval.errors import InputError
-from p2phd_eval.presets import configure
 from p2phd_eval.report.console import Output
 from p2phd_eval.report.documents import document
 
@@ -38,15 +36,23 @@ def train(
     ] = False,
     preset: Preset = "512p",
     dry: Annotated[
-        bool, typer.Option("--dry-run", help="Print configuration, parameters and expected memory, and stop.")
+        bool,
+        typer.Option("--dry-run", help="Print configuration, parameters and expected memory, and stop."),
     ] = False,
     device: Device = None,
     json_target: Json = None,
     track: Track = None,
     validation_phase: Annotated[
-        str, typer.Option("--validation-phase", help="The held-out part.", rich_help_panel=_WATCHING)
+        str, typer.Option("--validation-phase", help="The held-out part, with photos.", rich_help_panel=_WATCHING)
     ] = "val",
-    weights: Weights = None,
+    feature_weights: Annotated[
+        Path | None,
+        typer.Option(
+            "--feature-weights",
+            help="File of the Inception weights for these FIDs. Default: from the cache, else they are fetched.",
+            rich_help_panel=_WATCHING,
+        ),
+    ] = None,
     **settings: Any,
 ) -> None:
     """Train a pix2pixHD and write a run folder: config.json, log.jsonl, checkpoints/, grids/.
@@ -63,53 +69,31 @@ def train(
 
         p2phd-eval train DATA --out runs/1024p --preset 1024p --load-pretrain runs/512p
     """
-    from p2phd_eval.commands.dry_run import dry_run
-    from p2phd_eval.commands.watching import watch
-    from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.distributed import local_device, ranks_from_environment
-    from p2phd_eval.generators.checkpoint import versions
-    from p2phd_eval.generators.training.loop import train as run_training
-    from p2phd_eval.generators.training.precision import amp_name
-    from p2phd_eval.held_out import HeldOut
-    from p2phd_eval.tracking.tracker import Ending
-    from p2phd_eval.tracking.trackers import open_trackers
+    from p2phd_eval.distributed import is_first_process
+    from p2phd_eval.report.tables.dry_run_tables import dry_run_document, dry_run_tables
+    from p2phd_eval.runs.training_run import dry_run
+    from p2phd_eval.runs.training_run import train as run_training
+    from p2phd_eval.versions import versions
 
-    torch_device = local_device(find_device(device))
-    if amp and precision is not None:
-        raise InputError("--amp", expected="--amp or --precision", found="both", fix="Leave one out.")
-    if settings["vgg"] == "untrained":
-        raise InputError("--vgg untrained", expected="none, torchvision or a file", found="weights for timing alone")
-    chosen = precision or (amp_name(torch_device) if amp else "fp32")
-    config = configure(data, preset, precision=chosen, seed=seed, **settings)
-    with ranks_from_environment(torch_device) as ranks:
-        output = Output(json_target, silent=not ranks.is_first)
-        spread = f", {ranks.size} ranks" if ranks.size > 1 else ""
-        output.note(f"device: {describe_device(torch_device)}{spread}, precision: {chosen}, run folder: {out}")
-        if torch_device.type == "cpu" and chosen not in ("fp32", "fp64"):
-            output.note("A CPU emulates reduced precision: this run shows quality, not speed.")
-        if dry:
-            dry_run(config, data, ranks.size, output)
-            return
-        held_out = None
-        if config.validate_every and ranks.is_first:
-            held_out = HeldOut(
-                config, data, validation_phase, out, device=torch_device, weights=weights, progress=output.progress
-            )
-        names = [each.value for each in track or ()] if ranks.is_first else []
-        trackers = open_trackers(names, out, config, experiment=data.resolve().name, note=output.note)
-        with trackers, output.progress("train", "steps") as on_progress:
-            result = run_training(
-                config,
-                data,
-                out,
-                device=torch_device,
-                ranks=ranks,
-                resume=resume,
-                watchers=watch(
-                    output, trackers, on_progress=on_progress, source=config.load_pretrain, held_out=held_out
-                ),
-            )
-            trackers.end(Ending.FINISHED if result.stopped_by is None else Ending.STOPPED)
+    output = Output(json_target, silent=not is_first_process())
+    settings |= {"preset": preset, "amp": amp, "precision": precision, "seed": seed, "device": device}
+    if dry:
+        planned = dry_run(data, out, note=output.note, **settings)
+        for table in dry_run_tables(planned.config, planned.estimate, n_samples=planned.n_samples):
+            output.table(table)
+        output.document(dry_run_document(planned.config, planned.estimate, n_samples=planned.n_samples))
+        return
+    result = run_training(
+        data,
+        out,
+        resume=resume,
+        track=[each.value for each in track or ()],
+        validation_phase=validation_phase,
+        feature_weights=feature_weights,
+        progress=output.progress,
+        note=output.note,
+        **settings,
+    )
     output.document(
         document(
             "train",
@@ -119,8 +103,8 @@ def train(
             total_steps=result.total_steps,
             stopped_by=result.stopped_by,
             skipped_steps=result.skipped_steps,
-            device=describe_device(torch_device),
-            config=config.to_dict(),
+            device=result.device,
+            config=result.config.to_dict(),
             versions=versions(),
             last_record=asdict(result.last_record) if result.last_record else None,
         )

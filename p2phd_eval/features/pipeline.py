@@ -17,11 +17,12 @@ from torch.utils.data import DataLoader, Dataset
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp, images_sha256
-from p2phd_eval.features.networks.protocol import FeatureNetwork, stamp_versions
+from p2phd_eval.features.networks.protocol import FeatureNetwork
 from p2phd_eval.features.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.interrupts import leave_interrupts_to_the_parent
 from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.versions import stamp_versions
 
 _CHUNK = 8  # images that travel from a decoding process together: 8.6 MB of Inception's input
 _SMALL = 64  # images below which starting processes takes longer than it saves

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import sys
 import warnings
 from collections.abc import Mapping
@@ -10,14 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
-import p2phd_eval
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
+from p2phd_eval.versions import versions
 
 FORMAT = "p2phd-eval checkpoint"
 FORMAT_VERSION = 2
@@ -36,16 +34,6 @@ class Checkpoint:
     versions: dict[str, str]  # of the libraries that wrote it
     n_samples: int | None = None  # of the training set
     pool: dict[str, Any] | None = None  # of ImagePool
-
-
-def versions() -> dict[str, str]:
-    """Return the versions of everything that a result depends on."""
-    return {
-        "p2phd-eval": p2phd_eval.__version__,
-        "torch": str(torch.__version__),  # a str subclass that the safe unpickler refuses
-        "numpy": np.__version__,
-        "python": platform.python_version(),
-    }
 
 
 def save_checkpoint(

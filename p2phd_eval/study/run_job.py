@@ -10,13 +10,14 @@ from pathlib import Path
 import torch
 from filelock import FileLock, Timeout
 
+from p2phd_eval.distributed import SINGLE
 from p2phd_eval.errors import DivergenceError, InputError
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.sampling.generation import generate
-from p2phd_eval.generators.training.loop import Watchers, train
+from p2phd_eval.generators.training.loop import Watchers, train_networks
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.study.artefacts import Artefact, finished, read_record, record, values_sha256
@@ -198,7 +199,7 @@ class _Job:
             )
         start = time.perf_counter()
         with self._progress(f"train {self._run.name}", "steps") as on_progress:
-            result = train(
+            result = train_networks(
                 self._plan.config(self._run),
                 self._data,
                 folder,
@@ -220,16 +221,16 @@ class _Job:
             # Whole once, and no longer what was recorded: another checkpoint's, or changed.
             shutil.rmtree(folder, ignore_errors=True)
         start = time.perf_counter()
-        with self._progress(f"generate {self._run.name} in {precision}", "images") as on_progress:
-            generate(
-                run_folder(self._study, self._run),
-                self._data,
-                folder,
-                device=self._device,
-                precision_name=precision,
-                style=None if self._plan.base.features.kind == "none" else "photo",
-                on_progress=on_progress,
-            )
+        generate(
+            run_folder(self._study, self._run),
+            self._data,
+            folder,
+            device=self._device,
+            ranks=SINGLE,
+            precision=precision,
+            style=None if self._plan.base.features.kind == "none" else "photo",
+            progress=lambda _, unit: self._progress(f"generate {self._run.name} in {precision}", unit),
+        )
         self._require_label_maps(folder)
         return record(self._study, name, inputs, folder, time.perf_counter() - start)
 

@@ -188,7 +188,7 @@ def make_run(scenes: Path, model_state: dict[str, object], tmp_path: Path) -> Ma
         if not latest_path(run).exists():
             write_json(run / "config.json", settings.to_dict())
             save_checkpoint(latest_path(run), config=settings, step=step, state=model_state)
-        generate(run, scenes, run / samples, device=CPU, precision_name=sampling)
+        generate(run, scenes, run / samples, device=CPU, precision=sampling)
         return run
 
     return make

@@ -18,7 +18,7 @@ import torch
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import latest_path
-from p2phd_eval.generators.training.loop import Watchers, train
+from p2phd_eval.generators.training.loop import Watchers, train_networks
 from p2phd_eval.images.decoding import read_rgb
 from p2phd_eval.tracking.mlflow import MLflow
 from p2phd_eval.tracking.tracker import Ending
@@ -45,7 +45,7 @@ def client_of(folder: Path) -> Any:
 def run_with_mlflow(config: TrainConfig, data: Path, out: Path, *, resume: bool = False) -> None:
     tracker = MLflow(out, config, "scenes")
     watchers = Watchers(on_log=tracker.on_log, on_grid=tracker.on_grid)
-    train(config, data, out, device=torch.device("cpu"), resume=resume, watchers=watchers)
+    train_networks(config, data, out, device=torch.device("cpu"), resume=resume, watchers=watchers)
     tracker.close(Ending.FINISHED)
 
 

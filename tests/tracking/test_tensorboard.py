@@ -16,7 +16,7 @@ from PIL import Image
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import latest_path
-from p2phd_eval.generators.training.loop import Watchers, train
+from p2phd_eval.generators.training.loop import Watchers, train_networks
 from p2phd_eval.images.decoding import read_rgb
 from p2phd_eval.tracking.tensorboard import TensorBoard
 from p2phd_eval.tracking.tracker import Ending
@@ -28,7 +28,7 @@ event_accumulator = pytest.importorskip("tensorboard.backend.event_processing.ev
 def run_with_tensorboard(config: TrainConfig, data: Path, out: Path, *, resume: bool = False) -> None:
     board = TensorBoard(out)
     watchers = Watchers(on_log=board.on_log, on_grid=board.on_grid)
-    train(config, data, out, device=torch.device("cpu"), resume=resume, watchers=watchers)
+    train_networks(config, data, out, device=torch.device("cpu"), resume=resume, watchers=watchers)
     board.close(Ending.FINISHED)
 
 

@@ -16,7 +16,7 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.training.loop import Watchers, train
+from p2phd_eval.generators.training.loop import Watchers, train_networks
 from p2phd_eval.tracking.tracker import Ending
 from p2phd_eval.tracking.trackers import open_trackers
 from tests.tracking.tracked import curves_of_mlflow, curves_of_the_log, only_run
@@ -47,7 +47,7 @@ def test_both_show_the_same_names_and_steps(tiny: TrainConfig, scenes: Path, tmp
     run, notes = tmp_path / "run", list[str]()
     with open_trackers((*BOTH, "mlflow"), run, tiny, experiment="scenes", note=notes.append) as trackers:
         watchers = Watchers(on_log=trackers.on_log, on_grid=trackers.on_grid)
-        train(tiny, scenes, run, device=torch.device("cpu"), watchers=watchers)
+        train_networks(tiny, scenes, run, device=torch.device("cpu"), watchers=watchers)
         trackers.on_scores(9, {"fid": 40.0})
     client = mlflow.MlflowClient((run / "mlflow").as_uri())
     curves = curves_of_mlflow(client, only_run(client))
@@ -67,7 +67,7 @@ def test_trackers_that_fail_are_noted_once_and_the_training_goes_on(
         (run / name).write_text("in the way")
     with open_trackers(BOTH, run, tiny, experiment="scenes", note=notes.append) as trackers:
         watchers = Watchers(on_log=trackers.on_log, on_grid=trackers.on_grid)
-        result = train(tiny, scenes, run, device=torch.device("cpu"), watchers=watchers)
+        result = train_networks(tiny, scenes, run, device=torch.device("cpu"), watchers=watchers)
     assert result.step == result.total_steps == len(curves_of_the_log(run)["learning_rate"])
     assert [note.split()[:3] for note in notes] == [["--track", name, "failed:"] for name in BOTH]
     assert all("The training goes on" in note and "\n" not in note for note in notes)

@@ -60,12 +60,10 @@ def with_settings(
 
 def _option(setting: Setting, hidden: bool) -> Any:
     flag = f"--{setting.option.replace('_', '-')}"
-    switch = setting.kind is bool
     info = typer.Option(
-        f"{flag}/--no-{flag[2:]}" if switch else flag,
+        f"{flag}/--no-{flag[2:]}" if setting.kind is bool else flag,
         help=f"{setting.help} {_default(setting)}".rstrip(),
-        # A switch takes no value, and what the others take is best said by naming it.
-        metavar="" if switch else setting.metavar or "|".join(setting.choices) or None,
+        metavar=setting.metavar or "|".join(setting.choices) or None,
         rich_help_panel=setting.panel,
         show_default=False,
         hidden=hidden,

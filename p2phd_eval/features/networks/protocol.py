@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -59,13 +59,3 @@ def embed_all(network: FeatureNetwork, prepared: Tensor) -> Tensor:
         padded = torch.cat([chunk, chunk[-1:].expand(missing, *chunk.shape[1:])]) if missing else chunk
         parts.append(network.embed(padded)[: len(chunk)])
     return torch.cat(parts)
-
-
-def stamp_versions() -> dict[str, Any]:
-    """Return the versions that a stamp names: of this tool, of torch, of Pillow."""
-    import PIL
-
-    from p2phd_eval import __version__
-
-    # torch's version is a subclass of str that JSON takes, but nobody else need know.
-    return {"tool": __version__, "torch": str(torch.__version__), "pillow": PIL.__version__}

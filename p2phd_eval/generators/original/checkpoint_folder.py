@@ -20,7 +20,6 @@ from p2phd_eval.generators.checkpoint import (
     load_network,
     load_safely,
     save_checkpoint,
-    versions,
 )
 from p2phd_eval.generators.networks.conditioning import conditioning_channels
 from p2phd_eval.generators.networks.discriminator import build_discriminator
@@ -28,6 +27,7 @@ from p2phd_eval.generators.networks.encoder import build_encoder
 from p2phd_eval.generators.networks.generator import build_generator
 from p2phd_eval.generators.original.inferred_config import infer_config
 from p2phd_eval.generators.original.options import OPTIONS_FILE, write_options
+from p2phd_eval.versions import versions
 
 _NETWORKS = ("G", "D", "E")
 _RUNNING = ("running_mean", "running_var", "num_batches_tracked")

@@ -15,7 +15,7 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
-from p2phd_eval.generators.checkpoint import Checkpoint, versions
+from p2phd_eval.generators.checkpoint import Checkpoint
 from p2phd_eval.generators.data.batch import Batch, photo_array, regions_of
 from p2phd_eval.generators.data.dataset import TripletDataset, load_batches
 from p2phd_eval.generators.data.triplets import Triplet, feature_folder
@@ -26,6 +26,7 @@ from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import open_image_folder
 from p2phd_eval.images.png import write_png
 from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.versions import versions
 
 
 @dataclass(frozen=True, kw_only=True)

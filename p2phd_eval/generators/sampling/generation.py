@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,11 +10,11 @@ from typing import Any
 import torch
 
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.devices import describe_device
-from p2phd_eval.distributed import SINGLE, Ranks
+from p2phd_eval.devices import describe_device, find_device
+from p2phd_eval.distributed import Ranks, local_device, ranks_from_environment
 from p2phd_eval.errors import DivergenceError, InputError
 from p2phd_eval.files import file_sha256
-from p2phd_eval.generators.checkpoint import Checkpoint, versions
+from p2phd_eval.generators.checkpoint import Checkpoint
 from p2phd_eval.generators.data.batch import Batch, photo_array, regions_of
 from p2phd_eval.generators.data.dataset import Place, TripletDataset, load_batches
 from p2phd_eval.generators.data.triplets import Triplet
@@ -28,7 +29,8 @@ from p2phd_eval.generators.training.precision import Precision, backend_flags, f
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import open_image_folder
 from p2phd_eval.images.png import write_png
-from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
+from p2phd_eval.versions import versions
 
 # What two calls must agree in to write into one folder.
 _IDENTITY = ("checkpoint_sha256", "config", "sampling_precision", "phase", "seed", "style", "clusters_sha256")
@@ -46,14 +48,12 @@ class SampleResult:
 
 
 def generate(
-    source: Path,
-    data: Path,
-    out: Path,
+    source: str | Path,
+    data: str | Path,
+    out: str | Path,
     *,
-    device: torch.device,
-    ranks: Ranks = SINGLE,
     phase: str = "test",
-    precision_name: str = "fp32",
+    precision: str = "fp32",
     batch_size: int = 4,
     seed: int = 0,
     style: str | None = None,
@@ -61,24 +61,24 @@ def generate(
     which_epoch: str | None = None,
     label_nc: int | None = None,
     instances: bool | None = None,
-    on_progress: OnProgress = unwatched,
+    device: str | torch.device | None = None,
+    ranks: Ranks | None = None,
+    progress: ProgressFactory = silent,
+    note: Note = unheard,
 ) -> SampleResult:
     """Generate a photo for every label map of `<data>/<phase>_*`.
 
     Parameters
     ----------
-    source : Path
+    source : str or Path
         A run folder (its newest checkpoint), a checkpoint file, or a folder of the original with its `.pth` files.
-    data : Path
+    data : str or Path
         A data set in pix2pixHD's layout; photos are needed for the style "photo" alone.
-    out : Path
+    out : str or Path
         The image folder. Images that an earlier call with the same checkpoint and settings finished are kept.
-    device : torch.device
-    ranks : Ranks
-        The processes that share the work, by batches; the files are those of one process.
     phase : str
         Which part of the data set.
-    precision_name : str
+    precision : str
         Precision of sampling, a name of `PRECISIONS`; by default fp32, whatever the training used, so that two
         checkpoints are compared and not two ways to run them.
     batch_size : int
@@ -92,8 +92,14 @@ def generate(
         File of `Clusters`; by default that of the run folder.
     which_epoch, label_nc, instances
         For a folder of the original, see `read_original`.
-    on_progress : callable, optional
-        Called with (finished images, all images) of this rank.
+    device : str or torch.device, optional
+        By default cuda, mps or cpu, the first that there is.
+    ranks : Ranks, optional
+        The processes that share the work, by batches, by default those that torchrun started; the files are those of
+        one process.
+    progress : ProgressFactory
+    note : callable
+        Told what goes on.
 
     Raises
     ------
@@ -103,54 +109,48 @@ def generate(
     DivergenceError
         For a sample that is not finite.
     """
-    checkpoint_path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
-    config = checkpoint.config
-    precision = find_precision(precision_name, device, for_training=False)
-    style = _choose_style(style, clusters, config)
-    manifest = {
-        "checkpoint_sha256": file_sha256(checkpoint_path),
-        "config": config.to_dict(),
-        "training_precision": config.precision,
-        "training_step": checkpoint.step,
-        "sampling_precision": precision.name,
-        "phase": phase,
-        "seed": seed,
-        "style": style,
-        "clusters_sha256": None,
-    }
-    loaded = None
-    if style == "clusters":
-        path = clusters_path(source, clusters, "--clusters")
-        loaded = load_clusters(path, checkpoint, str(manifest["checkpoint_sha256"]), f"{source} {data}")
-        manifest["clusters_sha256"] = file_sha256(path)
-    dataset = whole_images(config, data, phase, photos=style == "photo")
-    manifest |= {"n_images": len(dataset), "device": describe_device(device), "versions": versions()}
-    sampler = _Sampler(checkpoint_path, checkpoint, device, precision, encodes=style == "photo", clusters=loaded)
+    source, data, out = Path(source), Path(data), Path(out)
+    on = local_device(find_device(device))
+    with ranks_from_environment(on) if ranks is None else nullcontext(ranks) as joined:
+        spread = f", {joined.size} ranks" if joined.size > 1 else ""
+        if joined.is_first:
+            note(f"device: {describe_device(on)}{spread}, sampling precision: {precision}")
+        checkpoint_path, checkpoint = open_source(
+            source, which_epoch=which_epoch, label_nc=label_nc, instances=instances
+        )
+        config = checkpoint.config
+        chosen = find_precision(precision, on, for_training=False)
+        style = _choose_style(style, clusters, config)
+        manifest = {
+            "checkpoint_sha256": file_sha256(checkpoint_path),
+            "config": config.to_dict(),
+            "training_precision": config.precision,
+            "training_step": checkpoint.step,
+            "sampling_precision": chosen.name,
+            "phase": phase,
+            "seed": seed,
+            "style": style,
+            "clusters_sha256": None,
+        }
+        loaded = None
+        if style == "clusters":
+            path = clusters_path(source, clusters, "--clusters")
+            loaded = load_clusters(path, checkpoint, str(manifest["checkpoint_sha256"]), f"{source} {data}")
+            manifest["clusters_sha256"] = file_sha256(path)
+        dataset = whole_images(config, data, phase, photos=style == "photo")
+        manifest |= {"n_images": len(dataset), "device": describe_device(on), "versions": versions()}
+        sampler = _Sampler(checkpoint_path, checkpoint, on, chosen, encodes=style == "photo", clusters=loaded)
 
-    todo = [i for i, triplet in enumerate(dataset.triplets) if not _path(out, triplet).exists()]
-    kept = len(dataset) - len(todo)
-    # Whole batches are shared, so that each holds the images that it would hold without other ranks.
-    batches = _equal_sized(dataset, todo, most_at_once(config, batch_size))[ranks.rank :: ranks.size]
-    total = kept + sum(map(len, batches))
-    if ranks.is_first:
-        open_image_folder(out, manifest, identity=_IDENTITY, fix="Choose another --out, or delete the folder.")
-    ranks.wait()  # no rank writes before all have seen what is there
-    written, size = 0, (0, 0)
-    with backend_flags(precision), torch.inference_mode():
-        for batch in load_batches(dataset, batches, device):
-            for triplet, photo in zip(batch.triplets, sampler.sample(batch, seed), strict=True):
-                if not bool(photo.isfinite().all()):
-                    raise DivergenceError(
-                        f"sample {triplet.key!r}",
-                        expected="finite numbers",
-                        found="NaN or infinity",
-                        fix=f"The checkpoint is damaged, or {precision.name} overflows: try --precision fp32.",
-                    )
-                write_png(_path(out, triplet), photo_array(photo))
-                written += 1
-                size = (photo.shape[-1], photo.shape[-2])
-                on_progress(kept + written, total)
-    written = round(ranks.mean({"written": float(written)})["written"] * ranks.size)
+        todo = [i for i, triplet in enumerate(dataset.triplets) if not _path(out, triplet).exists()]
+        kept = len(dataset) - len(todo)
+        # Whole batches are shared, so that each holds the images that it would hold without other ranks.
+        batches = _equal_sized(dataset, todo, most_at_once(config, batch_size))[joined.rank :: joined.size]
+        if joined.is_first:
+            open_image_folder(out, manifest, identity=_IDENTITY, fix="Choose another --out, or delete the folder.")
+        joined.wait()  # no rank writes before all have seen what is there
+        with progress(f"generate, first of {joined.size} ranks" if spread else "generate", "images") as on_progress:
+            written, size = sampler.write(dataset, batches, out, seed, kept=kept, on_progress=on_progress)
+        written = round(joined.mean({"written": float(written)})["written"] * joined.size)
     return SampleResult(folder=out, written=written, kept=kept, size=size, manifest=manifest)
 
 
@@ -181,6 +181,36 @@ class _Sampler:
         if encodes:
             encoder = load_encoder(checkpoint, str(checkpoint_path), device=device, precision=precision)
         self._synthesis = Synthesis(generator, encoder)
+
+    def write(
+        self,
+        dataset: TripletDataset,
+        batches: list[list[Place]],
+        out: Path,
+        seed: int,
+        *,
+        kept: int,
+        on_progress: OnProgress,
+    ) -> tuple[int, tuple[int, int]]:
+        """Write the photos of all batches, and return how many there are and the size of the last one."""
+        total = kept + sum(map(len, batches))
+        written, size = 0, (0, 0)
+        with backend_flags(self._precision), torch.inference_mode():
+            for batch in load_batches(dataset, batches, self._device):
+                for triplet, photo in zip(batch.triplets, self.sample(batch, seed), strict=True):
+                    if not bool(photo.isfinite().all()):
+                        raise DivergenceError(
+                            f"sample {triplet.key!r}",
+                            expected="finite numbers",
+                            found="NaN or infinity",
+                            fix=f"The checkpoint is damaged, or {self._precision.name} overflows: try "
+                            "--precision fp32.",
+                        )
+                    write_png(_path(out, triplet), photo_array(photo))
+                    written += 1
+                    size = (photo.shape[-1], photo.shape[-2])
+                    on_progress(kept + written, total)
+        return written, size
 
     def sample(self, batch: Batch, seed: int) -> torch.Tensor:
         """Return photos, float32 (N, 3, H, W) in [-1, 1]."""

@@ -15,10 +15,11 @@ import torch
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, file_sha256
-from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, versions
+from p2phd_eval.generators.checkpoint import Checkpoint, latest_path
 from p2phd_eval.generators.data.batch import regions_of
 from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder
 from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.versions import versions
 
 STYLES = ("clusters", "photo")
 _PREFIX = "class_"

@@ -14,6 +14,7 @@ import numpy.typing as npt
 import torch
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.devices import describe_device
 from p2phd_eval.distributed import SINGLE, Ranks
 from p2phd_eval.errors import DivergenceError, InputError
 from p2phd_eval.files import write_json
@@ -35,9 +36,11 @@ _GRID_ROWS = 4
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """How a call of `train` ended."""
+    """How a training ended."""
 
-    run: Path
+    run: Path  # its folder
+    config: TrainConfig
+    device: str  # as `describe_device` calls it
     checkpoint: Path
     step: int  # finished steps
     total_steps: int
@@ -60,7 +63,7 @@ class Watchers:
 _NOBODY = Watchers()
 
 
-def train(
+def train_networks(
     config: TrainConfig,
     data: Path,
     out: Path,
@@ -195,6 +198,8 @@ def _run(
     skipped = {"G": model.generator_optimizer.skipped, "D": model.discriminator_optimizer.skipped}
     return TrainResult(
         run=out,
+        config=config,
+        device=describe_device(model.device),
         checkpoint=latest_path(out),
         step=step,
         total_steps=total,

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.feature_maps import whole_images
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.sampling.styles import cluster_styles
-from p2phd_eval.generators.training.loop import train
+from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.generators.training.step import Pix2PixHD
 from p2phd_eval.images.decoding import open_image, read_rgb
 
@@ -34,7 +35,7 @@ CPU = torch.device("cpu")
 @pytest.fixture(scope="module")
 def run(scenes: Path, tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("run") / "amp"
-    train(replace(tiny, precision="amp-bf16"), scenes, out, device=CPU)
+    train_networks(replace(tiny, precision="amp-bf16"), scenes, out, device=CPU)
     return out
 
 
@@ -82,7 +83,8 @@ def test_finished_images_are_kept(scenes: Path, run: Path, tmp_path: Path) -> No
     first.unlink()
     stamps = {path.name: path.stat().st_mtime_ns for path in rest}
     progress: list[tuple[int, int]] = []
-    result = generate(run, scenes, out, device=CPU, on_progress=lambda done, total: progress.append((done, total)))
+    told = nullcontext(lambda done, total: progress.append((done, total)))
+    result = generate(run, scenes, out, device=CPU, progress=lambda description, unit: told)
     assert (result.written, result.kept) == (1, 3)
     assert progress == [(4, 4)]
     assert {path.name: path.stat().st_mtime_ns for path in rest} == stamps
@@ -91,12 +93,12 @@ def test_finished_images_are_kept(scenes: Path, run: Path, tmp_path: Path) -> No
 
 def test_sampling_precision_is_its_own(scenes: Path, run: Path, tmp_path: Path) -> None:
     generate(run, scenes, tmp_path / "fp32", device=CPU)
-    generate(run, scenes, tmp_path / "bf16", device=CPU, precision_name="amp-bf16")
+    generate(run, scenes, tmp_path / "bf16", device=CPU, precision="amp-bf16")
     a, b = pixels(tmp_path / "fp32"), pixels(tmp_path / "bf16")
     assert any(not np.array_equal(a[name], b[name]) for name in a)
     assert all(np.abs(a[name].astype(int) - b[name].astype(int)).mean() < 3 for name in a)
     with pytest.raises(InputError, match="found images with another sampling precision"):
-        generate(run, scenes, tmp_path / "fp32", device=CPU, precision_name="amp-bf16")
+        generate(run, scenes, tmp_path / "fp32", device=CPU, precision="amp-bf16")
 
 
 def test_a_folder_with_other_files_is_not_written_to(scenes: Path, run: Path, tmp_path: Path) -> None:
@@ -121,7 +123,7 @@ def test_label_maps_of_several_sizes(scenes: Path, run: Path, tmp_path: Path) ->
 def test_weights_of_every_width(scenes: Path, run: Path, tmp_path: Path, precision: str, most: int) -> None:
     """`most` levels from fp32: a level is 1/128 of a sample in [-1, 1], and bfloat16 keeps 8 bits of a number."""
     generate(run, scenes, tmp_path / "fp32", device=CPU)
-    result = generate(run, scenes, tmp_path / precision, device=CPU, precision_name=precision)
+    result = generate(run, scenes, tmp_path / precision, device=CPU, precision=precision)
     assert result.manifest["sampling_precision"] == precision
     a, b = pixels(tmp_path / "fp32"), pixels(tmp_path / precision)
     assert max(np.abs(a[name].astype(int) - b[name].astype(int)).max() for name in a) <= most
@@ -129,7 +131,7 @@ def test_weights_of_every_width(scenes: Path, run: Path, tmp_path: Path, precisi
 
 def test_apex_has_nothing_for_sampling(scenes: Path, run: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--precision: expected fp64 .* found 'apex-O1'"):
-        generate(run, scenes, tmp_path, device=CPU, precision_name="apex-O1")
+        generate(run, scenes, tmp_path, device=CPU, precision="apex-O1")
 
 
 def test_batch_norm_uses_the_statistics_of_each_image_as_in_the_original(
@@ -137,7 +139,7 @@ def test_batch_norm_uses_the_statistics_of_each_image_as_in_the_original(
 ) -> None:
     """The original never leaves training mode and samples one image at a time."""
     config = replace(tiny, generator=GeneratorConfig(ngf=4, n_downsample=2, n_blocks=1, norm="batch"))
-    train(config, scenes, tmp_path / "run", device=CPU)
+    train_networks(config, scenes, tmp_path / "run", device=CPU)
     for size in (1, 4):
         generate(tmp_path / "run", scenes, tmp_path / str(size), device=CPU, batch_size=size)
     network = build_generator(config.generator, conditioning_channels(config.data)).train()

@@ -17,7 +17,7 @@ from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder, precompute
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.sampling.styles import Clusters, cluster_styles, clusters_path, draw_style, load_clusters
-from p2phd_eval.generators.training.loop import train
+from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.generators.training.step import Pix2PixHD
 from p2phd_eval.images.decoding import open_image, read_rgb
 from p2phd_eval.images.names import list_images
@@ -325,7 +325,7 @@ def test_from_encoder_to_maps_to_a_second_training_to_samples(
         epochs_decay=0,
         load_pretrain=str(run),
     )
-    result = train(second, enlarged, tmp_path / "second", device=CPU)
+    result = train_networks(second, enlarged, tmp_path / "second", device=CPU)
     checkpoint = load_checkpoint(result.checkpoint)
     before = load_checkpoint(latest_path(run)).networks["E"]
     assert all(torch.equal(checkpoint.networks["E"][key], before[key]) for key in before)

@@ -15,7 +15,7 @@ from p2phd_eval.config import ExecutionConfig, FeatureConfig, TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import load_checkpoint
 from p2phd_eval.generators.training.apex_amp import import_apex_amp
-from p2phd_eval.generators.training.loop import train
+from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.generators.training.precision import PRECISIONS, backend_flags
 from p2phd_eval.generators.training.step import Pix2PixHD
 from tests.generators.training.random_batch import random_batch
@@ -54,7 +54,7 @@ def test_a_step_never_waits_for_the_gpu(tiny: TrainConfig, name: str) -> None:
 @pytest.mark.parametrize("name", ["fp32", "amp-fp16"])
 def test_deterministic_runs_are_bitwise_equal(scenes: Path, tiny: TrainConfig, tmp_path: Path, name: str) -> None:
     config = replace(tiny, precision=name, execution=ExecutionConfig(deterministic=True))
-    runs = [train(config, scenes, tmp_path / str(i), device=CUDA).checkpoint for i in (0, 1)]
+    runs = [train_networks(config, scenes, tmp_path / str(i), device=CUDA).checkpoint for i in (0, 1)]
     a, b = (load_checkpoint(path).networks for path in runs)
     assert all(torch.equal(a[network][key], b[network][key]) for network in a for key in a[network])
 
@@ -86,8 +86,8 @@ def test_apex_trains_and_goes_on(scenes: Path, tiny: TrainConfig, tmp_path: Path
     except InputError as error:
         pytest.skip(str(error))
     config = replace(tiny, precision=name, epochs_decay=0)
-    train(replace(config, epochs=1), scenes, tmp_path / "run", device=CUDA)
-    result = train(config, scenes, tmp_path / "run", device=CUDA, resume=True)
+    train_networks(replace(config, epochs=1), scenes, tmp_path / "run", device=CUDA)
+    result = train_networks(config, scenes, tmp_path / "run", device=CUDA, resume=True)
     optimizers = load_checkpoint(result.checkpoint).optimizers
     assert "loss_scaler0" in optimizers["G"]["amp"]
     assert result.last_record is not None

@@ -20,11 +20,11 @@ from p2phd_eval.config import ExecutionConfig, FeatureConfig, GeneratorConfig, T
 from p2phd_eval.distributed import Ranks, local_device, ranks_from_environment
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import load_checkpoint
-from p2phd_eval.generators.training.loop import _places, train
+from p2phd_eval.generators.training.loop import _places, train_networks
 
 CPU = torch.device("cpu")
 
-# `train` of the library under torchrun: configuration, data, run folder and whether to resume.
+# `train_networks` of the library under torchrun: configuration, data, run folder and whether to resume.
 _TRAIN = """
 import json, sys
 from pathlib import Path
@@ -32,7 +32,7 @@ import torch
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.distributed import ranks_from_environment
-from p2phd_eval.generators.training.loop import train
+from p2phd_eval.generators.training.loop import train_networks
 
 torch.set_num_threads(1)
 config, data, out, resume = sys.argv[1:]
@@ -40,7 +40,7 @@ device = torch.device("cpu")
 try:
     with ranks_from_environment(device) as ranks:
         config = TrainConfig.from_dict(json.loads(config))
-        train(config, Path(data), Path(out), device=device, ranks=ranks, resume=resume == "resume")
+        train_networks(config, Path(data), Path(out), device=device, ranks=ranks, resume=resume == "resume")
 except InputError as error:
     print(f"rank error: {error}", file=sys.stderr, flush=True)
     sys.exit(2)
@@ -98,7 +98,7 @@ def losses_of(run: Path) -> list[dict[str, float]]:
 
 
 def test_two_ranks_give_the_parameters_of_one(scenes: Path, config: TrainConfig, script: Path, tmp_path: Path) -> None:
-    train(config, scenes, tmp_path / "one", device=CPU)
+    train_networks(config, scenes, tmp_path / "one", device=CPU)
     spread(script, config, scenes, tmp_path / "two", 2)
     assert load_checkpoint(tmp_path / "two/checkpoints/latest.pt").step == 12
     assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-8
@@ -111,20 +111,20 @@ def test_two_ranks_give_the_parameters_of_one(scenes: Path, config: TrainConfig,
 def test_accumulated_parts_give_the_parameters_of_whole_batches(
     scenes: Path, config: TrainConfig, tmp_path: Path
 ) -> None:
-    train(config, scenes, tmp_path / "whole", device=CPU)
+    train_networks(config, scenes, tmp_path / "whole", device=CPU)
     parts = replace(config, execution=ExecutionConfig(grad_accum=2))
-    train(parts, scenes, tmp_path / "parts", device=CPU)
+    train_networks(parts, scenes, tmp_path / "parts", device=CPU)
     assert largest_difference(tmp_path / "whole", tmp_path / "parts") < 1e-8
 
 
 def test_a_run_of_two_ranks_goes_on_with_one_and_the_other_way_round(
     scenes: Path, config: TrainConfig, script: Path, tmp_path: Path
 ) -> None:
-    train(config, scenes, tmp_path / "whole", device=CPU)
+    train_networks(config, scenes, tmp_path / "whole", device=CPU)
     longer, shorter = config, replace(config, epochs=1)
     spread(script, shorter, scenes, tmp_path / "fewer", 2)
-    train(longer, scenes, tmp_path / "fewer", device=CPU, resume=True)
-    train(shorter, scenes, tmp_path / "more", device=CPU)
+    train_networks(longer, scenes, tmp_path / "fewer", device=CPU, resume=True)
+    train_networks(shorter, scenes, tmp_path / "more", device=CPU)
     spread(script, longer, scenes, tmp_path / "more", 2, resume=True)
     # Both changed the length of the schedule; the rate decays in the last epoch alone, which both have in common.
     assert largest_difference(tmp_path / "fewer", tmp_path / "more") < 1e-8
@@ -173,7 +173,7 @@ def test_batches_that_the_ranks_cannot_share(
 def test_more_ranks_than_images(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
     config = replace(tiny, batch_size=8)
     with pytest.raises(InputError, match="at least one batch of 8 samples for 8 ranks, found 6 samples"):
-        train(config, scenes, tmp_path / "run", device=CPU, ranks=Ranks(rank=0, size=8))
+        train_networks(config, scenes, tmp_path / "run", device=CPU, ranks=Ranks(rank=0, size=8))
 
 
 def test_the_command_under_torchrun_prints_once_and_stops_on_a_signal(scenes: Path, tmp_path: Path) -> None:

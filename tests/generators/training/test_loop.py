@@ -17,7 +17,7 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import load_checkpoint
-from p2phd_eval.generators.training.loop import Watchers, train
+from p2phd_eval.generators.training.loop import Watchers, train_networks
 from p2phd_eval.generators.training.run_log import LogRecord
 from p2phd_eval.generators.training.step import learning_rate
 
@@ -50,7 +50,7 @@ def assert_equal_state(a: object, b: object, where: str = "") -> None:
 def test_a_run_folder_describes_itself(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
     records: list[LogRecord] = []
     progress: list[tuple[int, int]] = []
-    result = train(
+    result = train_networks(
         tiny,
         scenes,
         tmp_path / "run",
@@ -84,18 +84,18 @@ def test_learning_rate_is_the_originals() -> None:
 
 
 def test_training_lowers_the_feature_matching_loss(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
-    train(replace(tiny, epochs=25), scenes, tmp_path / "run", device=CPU)
+    train_networks(replace(tiny, epochs=25), scenes, tmp_path / "run", device=CPU)
     losses = [line["losses"]["G_GAN_Feat"] for line in log_of(tmp_path / "run")]  # type: ignore[index]
     assert sum(losses[-9:]) < 0.8 * sum(losses[:9])
 
 
-# Runs `train`, and sends itself a signal after some steps: as Ctrl-C or a scheduler would, with real handlers.
+# Runs `train_networks`, and sends itself a signal after some steps: as Ctrl-C or a scheduler would, with real handlers.
 _INTERRUPTED = textwrap.dedent("""
     import json, os, signal, sys
     from pathlib import Path
     import torch
     from p2phd_eval.config import TrainConfig
-    from p2phd_eval.generators.training.loop import Watchers, train
+    from p2phd_eval.generators.training.loop import Watchers, train_networks
 
     torch.set_num_threads(1)
     config, data, out, stop_after, number = sys.argv[1:]
@@ -104,7 +104,7 @@ _INTERRUPTED = textwrap.dedent("""
             os.kill(os.getpid(), int(number))
     config = TrainConfig.from_dict(json.loads(config))
     watchers = Watchers(on_progress=on_progress)
-    result = train(config, Path(data), Path(out), device=torch.device("cpu"), watchers=watchers)
+    result = train_networks(config, Path(data), Path(out), device=torch.device("cpu"), watchers=watchers)
     print(result.step, result.stopped_by)
 """)
 
@@ -122,8 +122,8 @@ def test_interrupted_and_resumed_is_bitwise_equal_to_uninterrupted(
         [sys.executable, "-c", _INTERRUPTED, *arguments], capture_output=True, text=True, check=True
     )
     assert process.stdout.split() == ["5", str(int(number))]
-    resumed = train(config, scenes, tmp_path / "resumed", device=CPU, resume=True)
-    whole = train(config, scenes, tmp_path / "whole", device=CPU)
+    resumed = train_networks(config, scenes, tmp_path / "resumed", device=CPU, resume=True)
+    whole = train_networks(config, scenes, tmp_path / "whole", device=CPU)
     # The file too: studies know artefacts by their hash.
     assert file_sha256(whole.checkpoint) == file_sha256(resumed.checkpoint)
     a, b = load_checkpoint(whole.checkpoint), load_checkpoint(resumed.checkpoint)
@@ -145,50 +145,50 @@ def test_a_killed_run_loses_only_what_came_after_its_checkpoint(
     assert log_of(tmp_path / "killed")[-1]["step"] == 6
     with (tmp_path / "killed/log.jsonl").open("a") as stream:
         stream.write('{"step": 7, "los')  # a line cut short
-    train(config, scenes, tmp_path / "killed", device=CPU, resume=True)
+    train_networks(config, scenes, tmp_path / "killed", device=CPU, resume=True)
     assert [line["step"] for line in log_of(tmp_path / "killed")] == list(range(1, TOTAL + 1))
 
 
 def test_resume_without_a_run_starts_one_and_a_finished_run_stays(
     scenes: Path, tiny: TrainConfig, tmp_path: Path
 ) -> None:
-    first = train(tiny, scenes, tmp_path / "run", device=CPU, resume=True)
+    first = train_networks(tiny, scenes, tmp_path / "run", device=CPU, resume=True)
     before = first.checkpoint.stat().st_mtime_ns
     time.sleep(0.01)
-    again = train(tiny, scenes, tmp_path / "run", device=CPU, resume=True)
+    again = train_networks(tiny, scenes, tmp_path / "run", device=CPU, resume=True)
     assert again.step == TOTAL
     assert first.checkpoint.stat().st_mtime_ns == before
     assert again.last_record == first.last_record
 
 
 def test_a_longer_schedule_may_be_resumed(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
-    train(tiny, scenes, tmp_path / "run", device=CPU)
-    result = train(replace(tiny, epochs=3), scenes, tmp_path / "run", device=CPU, resume=True)
+    train_networks(tiny, scenes, tmp_path / "run", device=CPU)
+    result = train_networks(replace(tiny, epochs=3), scenes, tmp_path / "run", device=CPU, resume=True)
     assert result.step == 12
 
 
 def test_an_existing_run_is_not_overwritten(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
-    train(tiny, scenes, tmp_path / "run", device=CPU)
+    train_networks(tiny, scenes, tmp_path / "run", device=CPU)
     with pytest.raises(InputError, match="Continue it with --resume"):
-        train(tiny, scenes, tmp_path / "run", device=CPU)
+        train_networks(tiny, scenes, tmp_path / "run", device=CPU)
 
 
 def test_resuming_under_another_configuration_names_the_key(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
-    train(tiny, scenes, tmp_path / "run", device=CPU)
+    train_networks(tiny, scenes, tmp_path / "run", device=CPU)
     other = replace(tiny, generator=replace(tiny.generator, ngf=8))
     with pytest.raises(InputError, match=r"config key 'generator\.ngf': expected 4 as the run began, found 8"):
-        train(other, scenes, tmp_path / "run", device=CPU, resume=True)
+        train_networks(other, scenes, tmp_path / "run", device=CPU, resume=True)
 
 
 def test_a_diverging_run_stops_and_keeps_its_checkpoint(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"loss \w+ at step \d+: expected a finite number"):
-        train(replace(tiny, lr=1e30), scenes, tmp_path / "run", device=CPU)
+        train_networks(replace(tiny, lr=1e30), scenes, tmp_path / "run", device=CPU)
     assert not (tmp_path / "run/checkpoints").exists()
 
 
 def test_fewer_samples_than_a_batch(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="at least one batch of 7 samples, found 6 samples"):
-        train(replace(tiny, batch_size=7), scenes, tmp_path / "run", device=CPU)
+        train_networks(replace(tiny, batch_size=7), scenes, tmp_path / "run", device=CPU)
 
 
 # The kernel refuses to let files grow beyond a limit, as it does when a disk or a quota is full.
@@ -198,7 +198,7 @@ _FULL_DISK = textwrap.dedent("""
     import torch
     from p2phd_eval.config import TrainConfig
     from p2phd_eval.errors import InputError
-    from p2phd_eval.generators.training.loop import Watchers, train
+    from p2phd_eval.generators.training.loop import Watchers, train_networks
 
     config, data, out = sys.argv[1:]
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -207,7 +207,8 @@ _FULL_DISK = textwrap.dedent("""
             resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
     config = TrainConfig.from_dict(json.loads(config))
     try:
-        train(config, Path(data), Path(out), device=torch.device("cpu"), watchers=Watchers(on_progress=on_progress))
+        watchers = Watchers(on_progress=on_progress)
+        train_networks(config, Path(data), Path(out), device=torch.device("cpu"), watchers=watchers)
     except InputError as error:
         print(error)
 """)
@@ -233,14 +234,14 @@ def test_an_overflow_of_the_discriminators_is_in_the_log(scenes: Path, tiny: Tra
     """A scale that D's gradients overflow with: its steps are skipped until the scale has fallen; G's go on."""
     config = replace(tiny, precision="amp-fp16")
     run = tmp_path / "run"
-    path = train(replace(config, epochs_decay=0), scenes, run, device=CPU).checkpoint
+    path = train_networks(replace(config, epochs_decay=0), scenes, run, device=CPU).checkpoint
     document = torch.load(path, weights_only=True)
     for name, scale in (("G", 128.0), ("D", 1e38)):
         document["optimizers"][name]["scaler"]["scale"] = scale
     before = {name: state["skipped_before"] for name, state in document["optimizers"].items()}
     skipped = log_of(run)[-1]["skipped_steps"]
     torch.save(document, path)
-    train(config, scenes, run, device=CPU, resume=True)
+    train_networks(config, scenes, run, device=CPU, resume=True)
     first = log_of(run)[6]
     assert first["skipped_steps"] == {"G": skipped["G"], "D": skipped["D"] + 1}  # type: ignore[index]
     assert first["loss_scale"] == {"G": 128.0, "D": pytest.approx(0.5e38)}

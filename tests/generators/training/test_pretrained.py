@@ -11,7 +11,7 @@ import torch
 from p2phd_eval.config import FeatureConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import load_checkpoint
-from p2phd_eval.generators.training.loop import Watchers, train
+from p2phd_eval.generators.training.loop import Watchers, train_networks
 
 CPU = torch.device("cpu")
 
@@ -21,7 +21,7 @@ def global_run(scenes: Path, tiny: TrainConfig, tmp_path_factory: pytest.TempPat
     """A finished run of the global generator with an encoder."""
     out = tmp_path_factory.mktemp("pretrained") / "global"
     config = replace(tiny, features=FeatureConfig(kind="instance", nef=2, n_downsample=2))
-    train(config, scenes, out, device=CPU)
+    train_networks(config, scenes, out, device=CPU)
     return out
 
 
@@ -47,7 +47,7 @@ def networks(path: Path) -> dict[str, dict[str, torch.Tensor]]:
 
 def test_coarse_to_fine(scenes: Path, local: TrainConfig, global_run: Path, tmp_path: Path) -> None:
     fresh: list[dict[str, tuple[str, ...]]] = []
-    train(local, scenes, tmp_path / "run", device=CPU, watchers=Watchers(on_start=fresh.append))
+    train_networks(local, scenes, tmp_path / "run", device=CPU, watchers=Watchers(on_start=fresh.append))
     scale2 = tuple(f"scale2_layer{j}" for j in range(4))
     assert fresh == [{"G": ("model1_1", "model1_2"), "D": scale2, "E": ()}]
     before = networks(global_run / "checkpoints/latest.pt")
@@ -62,13 +62,13 @@ def test_coarse_to_fine(scenes: Path, local: TrainConfig, global_run: Path, tmp_
 
 
 def test_resuming_in_both_phases_is_bitwise_the_same(scenes: Path, local: TrainConfig, tmp_path: Path) -> None:
-    whole = train(local, scenes, tmp_path / "whole", device=CPU)
+    whole = train_networks(local, scenes, tmp_path / "whole", device=CPU)
     for epochs in (1, 2):  # stopped at the end of the fixed phase, and after it
         out = tmp_path / f"parts{epochs}"
         shorter = replace(local, epochs=epochs, epochs_decay=0, epochs_fix_global=1)
-        train(shorter, scenes, out, device=CPU)
-        longer = train(replace(shorter, epochs=3), scenes, out, device=CPU, resume=True)
-        at_once = train(replace(shorter, epochs=3), scenes, tmp_path / f"at_once{epochs}", device=CPU)
+        train_networks(shorter, scenes, out, device=CPU)
+        longer = train_networks(replace(shorter, epochs=3), scenes, out, device=CPU, resume=True)
+        at_once = train_networks(replace(shorter, epochs=3), scenes, tmp_path / f"at_once{epochs}", device=CPU)
         a, b = networks(longer.checkpoint), networks(at_once.checkpoint)
         assert all(torch.equal(a[name][key], b[name][key]) for name in a for key in a[name])
     assert whole.step == 6
@@ -80,20 +80,20 @@ def test_precomputed_features_carry_the_encoder_along(
     data = Path(shutil.copytree(scenes, tmp_path / "data"))
     shutil.copytree(data / "train_img", data / "train_feat")
     config = replace(local, features=replace(local.features, precomputed=True))
-    result = train(config, data, tmp_path / "run", device=CPU)
+    result = train_networks(config, data, tmp_path / "run", device=CPU)
     a, b = networks(global_run / "checkpoints/latest.pt"), networks(result.checkpoint)
     assert all(torch.equal(a["E"][key], b["E"][key]) for key in a["E"])
-    again = train(replace(config, epochs=2), data, tmp_path / "run", device=CPU, resume=True)
+    again = train_networks(replace(config, epochs=2), data, tmp_path / "run", device=CPU, resume=True)
     assert networks(again.checkpoint)["E"].keys() == a["E"].keys()
 
 
 def test_another_number_of_classes_starts_its_first_convolution_anew(
     scenes: Path, tiny: TrainConfig, tmp_path: Path
 ) -> None:
-    source = train(tiny, scenes, tmp_path / "source", device=CPU).checkpoint
+    source = train_networks(tiny, scenes, tmp_path / "source", device=CPU).checkpoint
     fresh: list[dict[str, tuple[str, ...]]] = []
     config = replace(tiny, data=replace(tiny.data, label_nc=20), load_pretrain=str(source))
-    train(config, scenes, tmp_path / "run", device=CPU, watchers=Watchers(on_start=fresh.append))
+    train_networks(config, scenes, tmp_path / "run", device=CPU, watchers=Watchers(on_start=fresh.append))
     assert fresh == [{"G": ("model.1.weight",), "D": ("scale0_layer0.0.weight", "scale1_layer0.0.weight")}]
 
 
@@ -101,22 +101,22 @@ def test_mismatching_widths_are_refused(scenes: Path, local: TrainConfig, tmp_pa
     wrong = replace(local, generator=replace(local.generator, ngf=4))
     shapes = r"expected shape \(8, 16, 7, 7\), found \(4, 16"
     with pytest.raises(InputError, match=rf"G, key 'model\.1\.weight': {shapes}") as e:
-        train(wrong, scenes, tmp_path / "run", device=CPU)
+        train_networks(wrong, scenes, tmp_path / "run", device=CPU)
     assert "ngf / 2**n" in e.value.fix
     assert not (tmp_path / "run").exists()
 
 
 def test_a_data_set_of_another_size_is_noticed(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
     data = Path(shutil.copytree(scenes, tmp_path / "data"))
-    train(tiny, data, tmp_path / "run", device=CPU)
+    train_networks(tiny, data, tmp_path / "run", device=CPU)
     for kind in ("label", "inst", "img"):
         sorted((data / f"train_{kind}").iterdir())[0].unlink()
     with pytest.raises(InputError, match="expected 6 training samples as when the run began, found 5"):
-        train(tiny, data, tmp_path / "run", device=CPU, resume=True)
+        train_networks(tiny, data, tmp_path / "run", device=CPU, resume=True)
 
 
 def test_the_configuration_says_where_the_weights_came_from(
     scenes: Path, local: TrainConfig, global_run: Path, tmp_path: Path
 ) -> None:
-    train(replace(local, epochs=1, epochs_decay=0), scenes, tmp_path / "run", device=CPU)
+    train_networks(replace(local, epochs=1, epochs_decay=0), scenes, tmp_path / "run", device=CPU)
     assert json.loads((tmp_path / "run/config.json").read_text())["load_pretrain"] == str(global_run)

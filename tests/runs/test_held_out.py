@@ -17,8 +17,8 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.pairing import aligned
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
-from p2phd_eval.generators.training.loop import Watchers, train
-from p2phd_eval.held_out import HeldOut, HeldOutResult
+from p2phd_eval.generators.training.loop import Watchers, train_networks
+from p2phd_eval.runs.held_out import HeldOut, HeldOutResult
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import OnProgress
 from p2phd_eval.scenes.data_set import CLASSES, write_dataset
@@ -65,7 +65,7 @@ def test_epochs_are_validated_along_the_training_and_again_after_a_resume(data: 
         held_out = HeldOut(config, data, "test", run, device=CPU, weights=None, progress=progress)
         results: list[HeldOutResult] = []
         watchers = Watchers(on_validation=lambda *place: results.append(held_out(*place)))
-        train(config, data, run, device=CPU, resume=resume, watchers=watchers)
+        train_networks(config, data, run, device=CPU, resume=resume, watchers=watchers)
         return results
 
     real = f"features of {data / 'test_img'}"
@@ -104,7 +104,7 @@ def test_photos_that_changed_are_read_anew(data: Path, tmp_path: Path) -> None:
     own = tmp_path / "data"
     shutil.copytree(data, own)
     run, progress = tmp_path / "run", Progress()
-    train(config, own, run, device=CPU)
+    train_networks(config, own, run, device=CPU)
     checkpoint = run / "checkpoints/latest.pt"
 
     def validate() -> HeldOutResult:

@@ -1,4 +1,4 @@
-"""Who watches a training: the terminal, trackers and a held-out part of the data."""
+"""Who watches a training: whoever reads its notes, trackers and a held-out part of the data."""
 
 from __future__ import annotations
 
@@ -6,16 +6,15 @@ from pathlib import Path
 
 from p2phd_eval.generators.training.loop import Watchers
 from p2phd_eval.generators.training.run_log import LogRecord, log_line
-from p2phd_eval.held_out import HeldOut
-from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.report.console import Output
+from p2phd_eval.progress import Note, OnProgress, unwatched
+from p2phd_eval.runs.held_out import HeldOut
 from p2phd_eval.tracking.trackers import Trackers
 
 
 def watch(
-    output: Output,
     trackers: Trackers,
     *,
+    note: Note,
     on_progress: OnProgress = unwatched,
     source: str | None = None,
     held_out: HeldOut | None = None,
@@ -24,9 +23,10 @@ def watch(
 
     Parameters
     ----------
-    output : Output
     trackers : Trackers
         Open ones; whoever opened them says how the training ended.
+    note : callable
+        Told each line of the log, and each validation.
     on_progress : callable, optional
     source : str, optional
         Where the initial weights come from.
@@ -35,17 +35,17 @@ def watch(
 
     def on_start(fresh: dict[str, tuple[str, ...]]) -> None:
         parts = "; ".join(f"{name}: {', '.join(names)}" for name, names in fresh.items() if names)
-        output.note(f"Weights from {source}; initial ones in {parts}." if parts else f"All weights from {source}.")
+        note(f"Weights from {source}; initial ones in {parts}." if parts else f"All weights from {source}.")
 
     def on_log(record: LogRecord) -> None:
-        output.note(log_line(record))
+        note(log_line(record))
         trackers.on_log(record)
 
     def on_validation(epoch: int, step: int, checkpoint: Path) -> None:
         if held_out is None:
             return
         found = held_out(epoch, step, checkpoint)
-        output.note(
+        note(
             f"epoch {epoch}  held-out FID@{found.n} {found.fid:.3f} (standard error {found.fid_se:.3f}), "
             f"KID {found.kid:.5f} ({found.kid_se:.5f})  best FID so far: epoch {found.best_epoch}"
         )

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.distributed import SINGLE
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.pairing import sorted_by_id
@@ -103,16 +104,16 @@ class HeldOut:
         """
         folder = self._folder(epoch)
         shutil.rmtree(folder, ignore_errors=True)
-        with self._progress(f"validate epoch {epoch}", "images") as on_progress:
-            generate(
-                checkpoint,
-                self._data,
-                folder,
-                device=self._device,
-                phase=self._phase,
-                style=self._style,
-                on_progress=on_progress,
-            )
+        generate(
+            checkpoint,
+            self._data,
+            folder,
+            device=self._device,
+            ranks=SINGLE,  # the others wait
+            phase=self._phase,
+            style=self._style,
+            progress=lambda _, unit: self._progress(f"validate epoch {epoch}", unit),
+        )
         # Samples are new at every validation: to keep their features would only fill the cache.
         fake = self._extract(open_source(folder), keep=False)
         real = self._extract(self._photos)
