@@ -37,37 +37,26 @@ def convert(
 
         p2phd-eval convert runs/label2city checkpoints/label2city_back
     """
-    from p2phd_eval.generators.original.checkpoint_folder import (
-        is_original_folder,
-        open_source,
-        read_original,
-        write_original,
-        write_run,
-    )
+    from p2phd_eval.generators.original.conversion import convert as run_conversion
 
     output = Output(json_target)
-    if is_original_folder(source):
-        original = read_original(source, which_epoch=which_epoch or "latest", label_nc=label_nc, instances=instances)
-        config, networks, sources, notes = original.config, original.networks, original.sources, original.notes
-        files = [write_run(original, out), out / "config.json"]
-    else:
-        _, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
-        config, networks = checkpoint.config, checkpoint.networks
-        sources, notes = {}, ()
-        files = [*write_original(checkpoint, out)]
-    values = config.to_dict()
-    if sources:
-        rows = tuple((setting, str(flat(values)[setting]), origin) for setting, origin in sources.items())
-        output.table(ResultTable(title=str(source), columns=("setting", "value", "from"), rows=rows, notes=notes))
+    result = run_conversion(source, out, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
+    files, values = [str(path) for path in result.files], result.config.to_dict()
+    if result.sources:
+        settings = flat(values)
+        rows = tuple((setting, str(settings[setting]), origin) for setting, origin in result.sources.items())
+        output.table(
+            ResultTable(title=str(source), columns=("setting", "value", "from"), rows=rows, notes=result.notes)
+        )
     output.document(
         document(
             "convert",
             source=str(source),
-            files=[str(path) for path in files],
-            networks={name: len(state) for name, state in networks.items()},
+            files=files,
+            networks=result.networks,
             config=values,
-            sources=sources,
-            notes=list(notes),
+            sources=result.sources,
+            notes=list(result.notes),
         )
     )
-    output.note(f"{', '.join(networks)} written: {', '.join(str(path) for path in files)}")
+    output.note(f"{', '.join(result.networks)} written: {', '.join(files)}")

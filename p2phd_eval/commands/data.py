@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from p2phd_eval.commands.options.common import Json, Seed
-from p2phd_eval.config import DataConfig
 from p2phd_eval.report.console import Output, ResultTable
 from p2phd_eval.report.documents import document
 
 if TYPE_CHECKING:
-    from p2phd_eval.generators.data.validation import PhaseReport
+    from p2phd_eval.generators.data.validation import DataReport
 
 app = typer.Typer(no_args_is_help=True, help="Make a data set of embedded scenes, or check one of your own.")
 
@@ -78,56 +77,46 @@ def validate(
 
         p2phd-eval data validate datasets/cityscapes --label-nc 35
     """
-    from p2phd_eval.generators.data.triplets import stored_label_nc
-    from p2phd_eval.generators.data.validation import phases, validate_phase
+    from p2phd_eval.generators.data.validation import validate_data
 
     output = Output(json_target)
-    if label_nc is None:
-        label_nc = stored_label_nc(data)
-    if instances is None:
-        instances = any(data.glob("*_inst"))
-    config = DataConfig(instances=instances)
-    if label_nc is not None:
-        config = replace(config, label_nc=label_nc)
-    reports = []
-    for phase in phases(data, config):
-        with output.progress(f"read {phase}", "samples") as on_progress:
-            reports.append(validate_phase(data, phase, config, on_progress=on_progress))
-    problems = [problem for report in reports for problem in report.problems]
-    output.table(_table(data, reports, config))
-    for problem in problems:
+    report = validate_data(data, label_nc=label_nc, instances=instances, progress=output.progress)
+    output.table(_table(data, report))
+    for problem in report.problems:
         output.note(f"problem: {problem}")
     output.document(
         document(
             "data-validate",
             folder=str(data),
-            label_nc=config.label_nc,
-            instances=config.instances,
-            phases=[asdict(report) for report in reports],
-            n_problems=len(problems),
+            label_nc=report.label_nc,
+            instances=report.instances,
+            phases=[asdict(phase) for phase in report.phases],
+            n_problems=len(report.problems),
         )
     )
-    if problems:
+    if report.problems:
         raise typer.Exit(2)
+    n = sum(phase.n for phase in report.phases)
+    output.note(f"All good: {n} samples in {len(report.phases)} phases, and every file of them can be read.")
 
 
-def _table(data: Path, reports: list[PhaseReport], config: DataConfig) -> ResultTable:
+def _table(data: Path, report: DataReport) -> ResultTable:
     rows = []
-    for report in reports:
-        largest = sorted(report.class_shares.items(), key=lambda item: -item[1])[:3]
+    for phase in report.phases:
+        largest = sorted(phase.class_shares.items(), key=lambda item: -item[1])[:3]
         rows.append(
             (
-                report.phase,
-                str(report.n),
-                ", ".join(f"{size} ({count})" for size, count in report.sizes.items()),
-                str(len(report.class_shares)),
+                phase.phase,
+                str(phase.n),
+                ", ".join(f"{size} ({count})" for size, count in phase.sizes.items()),
+                str(len(phase.class_shares)),
                 ", ".join(f"{label}: {share:.0%}" for label, share in largest),
-                str(len(report.problems)),
+                str(len(phase.problems)),
             )
         )
     return ResultTable(
-        title=f"{data}: {config.label_nc} classes, instances {'on' if config.instances else 'off'}",
+        title=f"{data}: {report.label_nc} classes, instances {'on' if report.instances else 'off'}",
         columns=("phase", "samples", "sizes", "labels used", "largest classes", "problems"),
         rows=tuple(rows),
-        styles=tuple("red" if report.problems else "" for report in reports),
+        styles=tuple("red" if phase.problems else "" for phase in report.phases),
     )

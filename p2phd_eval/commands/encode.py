@@ -35,20 +35,22 @@ def cluster(
 
         p2phd-eval encode cluster runs/512p-feat DATA
     """
-    from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.generators.original.checkpoint_folder import open_source
-    from p2phd_eval.generators.sampling.styles import cluster_styles, clusters_path
+    from p2phd_eval.generators.sampling.styles import cluster_styles
 
     output = Output(json_target)
-    torch_device = find_device(device)
-    path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
-    target = clusters_path(source, out, "--out")
-    output.note(f"device: {describe_device(torch_device)}, clusters: {target}")
-    with output.progress("encode", "photos") as on_progress:
-        clusters = cluster_styles(
-            path, checkpoint, data, device=torch_device, phase=phase, n_clusters=n_clusters, on_progress=on_progress
-        )
-    clusters.save(target)
+    target, clusters = cluster_styles(
+        source,
+        data,
+        out=out,
+        phase=phase,
+        n_clusters=n_clusters,
+        which_epoch=which_epoch,
+        label_nc=label_nc,
+        instances=instances,
+        device=device,
+        progress=output.progress,
+        note=output.note,
+    )
     found = {label: len(centres) for label, centres in clusters.centres.items()}
     output.table(
         ResultTable(
@@ -89,16 +91,20 @@ def precompute(
 
         p2phd-eval encode precompute runs/512p-feat DATA
     """
-    from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.generators.original.checkpoint_folder import open_source
     from p2phd_eval.generators.sampling.feature_maps import precompute as run_precompute
 
     output = Output(json_target)
-    torch_device = find_device(device)
-    path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
-    output.note(f"device: {describe_device(torch_device)}")
-    with output.progress("encode", "photos") as on_progress:
-        result = run_precompute(path, checkpoint, data, device=torch_device, phase=phase, on_progress=on_progress)
+    result = run_precompute(
+        source,
+        data,
+        phase=phase,
+        which_epoch=which_epoch,
+        label_nc=label_nc,
+        instances=instances,
+        device=device,
+        progress=output.progress,
+        note=output.note,
+    )
     output.document(
         document(
             "encode-precompute",

@@ -75,11 +75,11 @@ def render_scene(seed: int, *, width: int, height: int) -> Scene:
 def write_dataset(
     out: Path,
     *,
-    n_train: int,
-    n_test: int,
-    width: int,
-    height: int,
-    seed: int,
+    n_train: int = 200,
+    n_test: int = 100,
+    width: int = 256,
+    height: int = 128,
+    seed: int = 0,
     on_progress: OnProgress = unwatched,
 ) -> None:
     """Write scenes as pix2pixHD lays out Cityscapes, with `classes.json` beside them.

@@ -31,12 +31,13 @@ def with_settings(
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         signature = inspect.signature(command, eval_str=True)
         own = [each for each in signature.parameters.values() if each.kind is not inspect.Parameter.VAR_KEYWORD]
-        taken = {each.option: each for each in reversed(SETTINGS) if takes(each)}  # the first of a name describes it
-        for parameter in own:
-            taken.pop(parameter.name, None)
+        taken: dict[str, Setting] = {}
+        for each in filter(takes, SETTINGS):
+            if each.option not in signature.parameters:
+                taken.setdefault(each.option, each)  # one option may set two fields
         options = [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=_option(each, hidden))
-            for name, each in reversed(taken.items())
+            for name, each in taken.items()
         ]
 
         @functools.wraps(command)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ from p2phd_eval.generators.data.triplets import (
     read_map,
     read_photo,
     require_equal_sizes,
+    stored_label_nc,
 )
-from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.progress import OnProgress, ProgressFactory, silent, unwatched
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +32,66 @@ class PhaseReport:
     sizes: dict[str, int]  # "WIDTHxHEIGHT" of the label maps to the number of files
     class_shares: dict[int, float]  # share of all pixels, by label; empty for label_nc 0
     problems: tuple[str, ...]  # one message each
+
+
+@dataclass(frozen=True, kw_only=True)
+class DataReport:
+    """What a whole data set holds."""
+
+    label_nc: int
+    instances: bool
+    phases: tuple[PhaseReport, ...]
+    problems: tuple[str, ...]  # of all phases, and of the data set as a whole
+
+
+def validate_data(
+    data: str | Path,
+    *,
+    label_nc: int | None = None,
+    instances: bool | None = None,
+    progress: ProgressFactory = silent,
+) -> DataReport:
+    """Read every file of a data set and name all that is wrong: files without partner, unreadable ones, wrong labels.
+
+    Parameters
+    ----------
+    data : str or Path
+        A data set in pix2pixHD's layout.
+    label_nc : int, optional
+        Number of classes; by default that of `classes.json`, or else 35.
+    instances : bool, optional
+        Whether instance maps are checked; by default if there are any.
+    progress : ProgressFactory
+
+    Raises
+    ------
+    InputError
+        If there are no folders of a data set, or `classes.json` cannot be read and `label_nc` is not given.
+    """
+    data = Path(data)
+    stored, problems = None, []
+    try:
+        stored = stored_label_nc(data)
+    except InputError as error:
+        if label_nc is None:
+            raise
+        problems.append(str(error))
+    if stored is not None and label_nc not in (None, stored):
+        problems.append(f"{data / 'classes.json'}: it states {stored} classes, --label-nc says {label_nc}")
+    label_nc = stored if label_nc is None else label_nc
+    config = DataConfig(instances=any(data.glob("*_inst")) if instances is None else instances)
+    if label_nc is not None:
+        config = replace(config, label_nc=label_nc)
+    reports = []
+    for phase in phases(data, config):
+        with progress(f"read {phase}", "samples") as on_progress:
+            reports.append(validate_phase(data, phase, config, on_progress=on_progress))
+    return DataReport(
+        label_nc=config.label_nc,
+        instances=config.instances,
+        phases=tuple(reports),
+        problems=(*problems, *(problem for report in reports for problem in report.problems)),
+    )
 
 
 def phases(root: Path, config: DataConfig) -> list[str]:

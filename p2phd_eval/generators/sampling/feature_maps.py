@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.devices import describe_device
+from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import Checkpoint
@@ -20,12 +20,13 @@ from p2phd_eval.generators.data.batch import Batch, photo_array, regions_of
 from p2phd_eval.generators.data.dataset import TripletDataset, load_batches
 from p2phd_eval.generators.data.triplets import Triplet, feature_folder
 from p2phd_eval.generators.networks.encoder import Encoder, build_encoder
+from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.inference import for_inference
 from p2phd_eval.generators.training.precision import PRECISIONS, Precision, backend_flags
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import open_image_folder
 from p2phd_eval.images.png import write_png
-from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
 
 
@@ -126,13 +127,16 @@ class PhotoEncoder:
 
 
 def precompute(
-    checkpoint_path: Path,
-    checkpoint: Checkpoint,
-    data: Path,
+    source: str | Path,
+    data: str | Path,
     *,
-    device: torch.device,
     phase: str = "train",
-    on_progress: OnProgress = unwatched,
+    which_epoch: str | None = None,
+    label_nc: int | None = None,
+    instances: bool | None = None,
+    device: str | torch.device | None = None,
+    progress: ProgressFactory = silent,
+    note: Note = unheard,
 ) -> PrecomputeResult:
     """Write the feature map of every photo to `<data>/<phase>_feat`, for a training at a higher resolution.
 
@@ -141,22 +145,31 @@ def precompute(
 
     Parameters
     ----------
-    checkpoint_path, checkpoint
-        Of `open_source`: with an encoder of 3 features.
-    data : Path
+    source : str or Path
+        A run folder, a checkpoint or a folder of the original, with an encoder of 3 features.
+    data : str or Path
         A data set in pix2pixHD's layout, with photos.
-    device : torch.device
     phase : str
-    on_progress : callable, optional
-        Called with (finished maps, all maps).
+    which_epoch, label_nc, instances
+        For a folder of the original, see `read_original`.
+    device : str or torch.device, optional
+        By default cuda, mps or cpu, the first that there is.
+    progress : ProgressFactory
+    note : callable
+        Told what goes on.
 
     Raises
     ------
     InputError
         For a checkpoint without such an encoder, unusable data, or a folder with other feature maps.
     """
+    data, on = Path(data), find_device(device)
+    checkpoint_path, checkpoint = open_source(
+        Path(source), which_epoch=which_epoch, label_nc=label_nc, instances=instances
+    )
+    note(f"device: {describe_device(on)}")
     config = checkpoint.config
-    photos = PhotoEncoder(checkpoint_path, checkpoint, data, phase, device)
+    photos = PhotoEncoder(checkpoint_path, checkpoint, data, phase, on)
     if config.features.n_features != 3:
         raise InputError(
             str(checkpoint_path),
@@ -169,7 +182,7 @@ def precompute(
         "config": config.to_dict(),
         "phase": phase,
         "n_images": len(photos.triplets),
-        "device": describe_device(device),
+        "device": describe_device(on),
         "versions": versions(),
     }
     open_image_folder(
@@ -181,9 +194,10 @@ def precompute(
     paths = [folder / f"{triplet.label.stem}.png" for triplet in photos.triplets]
     todo = [i for i, path in enumerate(paths) if not path.exists()]
     kept = len(paths) - len(todo)
-    for done, (i, (batch, features)) in enumerate(zip(todo, photos.encode(todo), strict=True), start=1):
-        size = image_size(batch.triplets[0].label)
-        enlarged = Image.fromarray(photo_array(features[0])).resize(size, Image.Resampling.NEAREST)
-        write_png(paths[i], np.asarray(enlarged))
-        on_progress(kept + done, len(paths))
+    with progress("encode", "photos") as on_progress:
+        for done, (i, (batch, features)) in enumerate(zip(todo, photos.encode(todo), strict=True), start=1):
+            size = image_size(batch.triplets[0].label)
+            enlarged = Image.fromarray(photo_array(features[0])).resize(size, Image.Resampling.NEAREST)
+            write_png(paths[i], np.asarray(enlarged))
+            on_progress(kept + done, len(paths))
     return PrecomputeResult(folder=folder, written=len(todo), kept=kept, manifest=manifest)

@@ -13,12 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, file_sha256
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path
 from p2phd_eval.generators.data.batch import regions_of
+from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder
-from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
 
 STYLES = ("clusters", "photo")
@@ -129,39 +131,75 @@ def load_clusters(path: Path, checkpoint: Checkpoint, checkpoint_sha256: str, ar
 
 
 def cluster_styles(
-    checkpoint_path: Path,
-    checkpoint: Checkpoint,
-    data: Path,
+    source: str | Path,
+    data: str | Path,
     *,
-    device: torch.device,
+    out: Path | None = None,
     phase: str = "train",
     n_clusters: int = 10,
-    on_progress: OnProgress = unwatched,
-) -> Clusters:
-    """Encode every photo of a phase and cluster the features of its regions, for each class.
+    which_epoch: str | None = None,
+    label_nc: int | None = None,
+    instances: bool | None = None,
+    device: str | torch.device | None = None,
+    progress: ProgressFactory = silent,
+    note: Note = unheard,
+) -> tuple[Path, Clusters]:
+    """Encode every photo of a phase, cluster the features of its regions for each class, and write the clusters.
 
     A region counts if it covers more than 1/64 of its image, as in the original. Its class is the most frequent label
     in it, which is what the original reads off Cityscapes' instance numbers; there is one class for `label_nc` 0.
 
     Parameters
     ----------
-    checkpoint_path, checkpoint
-        Of `open_source`: with an encoder.
-    data : Path
+    source : str or Path
+        A run folder, a checkpoint or a folder of the original, with an encoder.
+    data : str or Path
         A data set in pix2pixHD's layout, with photos.
-    device : torch.device
+    out : Path, optional
+        The file to write; by default `clusters.npz` of the run folder, where `generate` looks for it.
     phase : str
     n_clusters : int
         Of a class; fewer where it has fewer distinct features.
-    on_progress : callable, optional
-        Called with (encoded photos, all photos).
+    which_epoch, label_nc, instances
+        For a folder of the original, see `read_original`.
+    device : str or torch.device, optional
+        By default cuda, mps or cpu, the first that there is.
+    progress : ProgressFactory
+    note : callable
+        Told what goes on.
+
+    Returns
+    -------
+    file : Path
+    clusters : Clusters
+        What is in it.
 
     Raises
     ------
     InputError
         For a checkpoint without encoder, or unusable data.
     """
-    photos = PhotoEncoder(checkpoint_path, checkpoint, data, phase, device)
+    source, on = Path(source), find_device(device)
+    path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
+    target = clusters_path(source, out, "--out")
+    note(f"device: {describe_device(on)}, clusters: {target}")
+    photos = PhotoEncoder(path, checkpoint, Path(data), phase, on)
+    with progress("encode", "photos") as on_progress:
+        features, classes = _encoded_regions(photos, on_progress)
+    clusters = Clusters(
+        **_cluster(features, classes, n_clusters),
+        checkpoint_sha256=file_sha256(path),
+        phase=phase,
+        n_clusters=n_clusters,
+    )
+    clusters.save(target)
+    return target, clusters
+
+
+def _encoded_regions(
+    photos: PhotoEncoder, on_progress: OnProgress
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
+    """Return the features (n, n_features) and the classes (n,) of all large regions of all photos."""
     n = len(photos.triplets)
     features, classes = [], []
     for done, (batch, encoded) in enumerate(photos.encode(range(n)), start=1):
@@ -175,12 +213,7 @@ def cluster_styles(
         features.append(table.cpu().numpy()[large])
         classes.append(label_of[large])
         on_progress(done, n)
-    return Clusters(
-        **_cluster(np.concatenate(features), np.concatenate(classes), n_clusters),
-        checkpoint_sha256=file_sha256(checkpoint_path),
-        phase=phase,
-        n_clusters=n_clusters,
-    )
+    return np.concatenate(features), np.concatenate(classes)
 
 
 def draw_style(

@@ -21,7 +21,6 @@ from p2phd_eval.generators.checkpoint import latest_path, load_checkpoint, save_
 from p2phd_eval.generators.data.batch import photo_array
 from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.networks.generator import build_generator
-from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.feature_maps import whole_images
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.sampling.styles import cluster_styles
@@ -45,7 +44,7 @@ def styled(scenes: Path, tiny: TrainConfig, tmp_path_factory: pytest.TempPathFac
     out = tmp_path_factory.mktemp("run") / "styled"
     config = replace(tiny, features=FeatureConfig(kind="instance", nef=4, n_downsample=2))
     save_checkpoint(latest_path(out), config=config, step=0, state=Pix2PixHD(config, CPU).state_dict())
-    cluster_styles(*open_source(out), scenes, device=CPU, n_clusters=3).save(out / "clusters.npz")
+    cluster_styles(out, scenes, out=out / "clusters.npz", device=CPU, n_clusters=3)
     return out
 
 
@@ -187,7 +186,7 @@ def test_seed_and_style_change_the_samples(scenes: Path, styled: Path, tmp_path:
 
 def test_other_clusters_are_another_folder(scenes: Path, styled: Path, tmp_path: Path) -> None:
     generate(styled, scenes, tmp_path / "out", device=CPU)
-    cluster_styles(*open_source(styled), scenes, device=CPU, n_clusters=1).save(tmp_path / "one.npz")
+    cluster_styles(styled, scenes, out=tmp_path / "one.npz", device=CPU, n_clusters=1)
     with pytest.raises(InputError, match="found images with another clusters sha256"):
         generate(styled, scenes, tmp_path / "out", device=CPU, clusters=tmp_path / "one.npz")
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,7 +80,7 @@ def by_value(centres: np.ndarray) -> np.ndarray:
 
 def test_the_clusters_of_two_styles_are_their_means(halves: Path, tmp_path: Path) -> None:
     write_halves(tmp_path, "AABABB")
-    clusters = cluster_styles(*open_source(halves), tmp_path, device=CPU, n_clusters=2)
+    _, clusters = cluster_styles(halves, tmp_path, out=tmp_path / "clusters.npz", device=CPU, n_clusters=2)
     photos = encoded(halves, tmp_path)
     for label, column in ((0, 0), (1, SIDE - 1)):
         features = np.array([features[:, 0, column] for _, _, features in photos])
@@ -91,14 +92,14 @@ def test_the_clusters_of_two_styles_are_their_means(halves: Path, tmp_path: Path
 
 def test_photos_of_one_style_have_one_cluster_however_many_are_allowed(halves: Path, tmp_path: Path) -> None:
     write_halves(tmp_path, "A")
-    clusters = cluster_styles(*open_source(halves), tmp_path, device=CPU)
+    _, clusters = cluster_styles(halves, tmp_path, out=tmp_path / "clusters.npz", device=CPU)
     assert {label: len(centres) for label, centres in clusters.centres.items()} == {0: 1, 1: 1}
 
 
 def test_the_only_style_there_is_gives_what_the_photo_gives(halves: Path, tmp_path: Path) -> None:
     """Clusters of a photo alone are its features, so sampling from them is encoding it."""
     write_halves(tmp_path, "A")
-    cluster_styles(*open_source(halves), tmp_path, device=CPU).save(tmp_path / "A.npz")
+    cluster_styles(halves, tmp_path, out=tmp_path / "A.npz", device=CPU)
     for style in ("clusters", "photo"):
         clusters = tmp_path / "A.npz" if style == "clusters" else None
         generate(halves, tmp_path, tmp_path / style, device=CPU, phase="train", style=style, clusters=clusters)
@@ -125,7 +126,7 @@ def test_classes_and_sizes_of_regions_as_in_the_original(
                 of_label = np.bincount(label[inside]).argmax()
                 assert of_label == of_number
                 expected[int(of_label)].append(values[:, 0])
-    clusters = cluster_styles(*open_source(run), scenes, device=CPU, n_clusters=1)
+    _, clusters = cluster_styles(run, scenes, out=tmp_path / "clusters.npz", device=CPU, n_clusters=1)
     assert clusters.regions == {label: len(expected[label]) for label in sorted(expected)}
     assert sum(clusters.regions.values()) < sum(len(np.unique(regions)) for _, regions, _ in encoded(run, scenes))
     for label, centres in clusters.centres.items():
@@ -139,7 +140,7 @@ def test_photos_to_photos_have_one_class(scenes: Path, config: TrainConfig, tmp_
             (tmp_path / f"train_{kind}").mkdir(exist_ok=True)
             (image if kind == "inst" else image.convert("RGB")).save(tmp_path / f"train_{kind}" / path.name)
     run = untrained(replace(config, data=replace(config.data, label_nc=0)), tmp_path / "run")
-    clusters = cluster_styles(*open_source(run), tmp_path, device=CPU, n_clusters=3)
+    _, clusters = cluster_styles(run, tmp_path, out=tmp_path / "clusters.npz", device=CPU, n_clusters=3)
     assert {label: len(centres) for label, centres in clusters.centres.items()} == {0: 3}
     clusters.save(run / "clusters.npz")
     assert generate(run, tmp_path, tmp_path / "out", device=CPU, phase="train").written == 6
@@ -234,7 +235,7 @@ def test_files_that_are_no_clusters(run: Path, tmp_path: Path) -> None:
 
 def test_clusters_of_another_checkpoint(scenes: Path, run: Path, config: TrainConfig, tmp_path: Path) -> None:
     other = untrained(replace(config, seed=1), tmp_path / "other")
-    cluster_styles(*open_source(other), scenes, device=CPU).save(tmp_path / "clusters.npz")
+    cluster_styles(other, scenes, out=tmp_path / "clusters.npz", device=CPU)
     with pytest.raises(InputError, match=r"expected clusters of the checkpoint with SHA-256 .* found those of another"):
         generate(run, scenes, tmp_path / "out", device=CPU, clusters=tmp_path / "clusters.npz")
     assert not (tmp_path / "out").exists()
@@ -249,12 +250,12 @@ def test_where_clusters_are(run: Path) -> None:
 
 
 def test_a_model_without_encoder(scenes: Path, tiny: TrainConfig, config: TrainConfig, tmp_path: Path) -> None:
-    plain = open_source(untrained(tiny, tmp_path / "plain"))
+    plain = untrained(tiny, tmp_path / "plain")
     with pytest.raises(InputError, match="expected a checkpoint with a feature encoder, found a model without"):
-        cluster_styles(*plain, scenes, device=CPU)
+        cluster_styles(plain, scenes, device=CPU)
     precomputed = replace(config, features=replace(config.features, precomputed=True))
     with pytest.raises(InputError, match=r"found features of unknown origin.\n.*start the training by --load-pretrain"):
-        precompute(*open_source(untrained(precomputed, tmp_path / "unknown")), scenes, device=CPU)
+        precompute(untrained(precomputed, tmp_path / "unknown"), scenes, device=CPU)
 
 
 @pytest.fixture
@@ -270,7 +271,7 @@ def enlarged(scenes: Path, tmp_path: Path) -> Path:
 
 
 def test_precomputed_maps_are_the_features_at_the_size_of_the_label_maps(run: Path, enlarged: Path) -> None:
-    result = precompute(*open_source(run), enlarged, device=CPU)
+    result = precompute(run, enlarged, device=CPU)
     assert (result.written, result.kept, result.folder) == (6, 0, enlarged / "train_feat")
     maps = list_images(result.folder)
     assert [path.name for path in maps.paths] == [path.name for path in list_images(enlarged / "train_label").paths]
@@ -283,39 +284,39 @@ def test_precomputed_maps_are_the_features_at_the_size_of_the_label_maps(run: Pa
 def test_precomputed_maps_are_kept_for_the_same_checkpoint_only(
     run: Path, config: TrainConfig, enlarged: Path, tmp_path: Path
 ) -> None:
-    source = open_source(run)
-    precompute(*source, enlarged, device=CPU)
+    precompute(run, enlarged, device=CPU)
     first, *rest = list_images(enlarged / "train_feat").paths
     before = first.read_bytes()
     first.unlink()
     stamps = [path.stat().st_mtime_ns for path in rest]
     progress: list[tuple[int, int]] = []
-    result = precompute(*source, enlarged, device=CPU, on_progress=lambda done, n: progress.append((done, n)))
+    told = nullcontext(lambda done, n: progress.append((done, n)))
+    result = precompute(run, enlarged, device=CPU, progress=lambda description, unit: told)
     assert (result.written, result.kept, progress) == (1, 5, [(6, 6)])
     assert first.read_bytes() == before
     assert [path.stat().st_mtime_ns for path in rest] == stamps
-    other = open_source(untrained(replace(config, seed=1), tmp_path / "other"))
+    other = untrained(replace(config, seed=1), tmp_path / "other")
     with pytest.raises(
         InputError, match=r"train_feat: expected images of this checkpoint .* another checkpoint sha256"
     ):
-        precompute(*other, enlarged, device=CPU)
+        precompute(other, enlarged, device=CPU)
     (enlarged / "train_feat/manifest.json").unlink()
     with pytest.raises(InputError, match=r"train_feat: expected an empty folder .* found other files"):
-        precompute(*source, enlarged, device=CPU)
+        precompute(run, enlarged, device=CPU)
 
 
 def test_maps_have_three_channels(scenes: Path, config: TrainConfig, tmp_path: Path) -> None:
     features = replace(config.features, n_features=2)
-    source = open_source(untrained(replace(config, features=features), tmp_path))
+    source = untrained(replace(config, features=features), tmp_path)
     with pytest.raises(InputError, match="expected an encoder of 3 features, the channels of a PNG, found 2"):
-        precompute(*source, scenes, device=CPU)
+        precompute(source, scenes, device=CPU)
 
 
 def test_from_encoder_to_maps_to_a_second_training_to_samples(
     run: Path, config: TrainConfig, enlarged: Path, tmp_path: Path
 ) -> None:
     """The original's way to 2048 x 1024, with networks of the same size: the encoder comes along for sampling."""
-    precompute(*open_source(run), enlarged, device=CPU)
+    precompute(run, enlarged, device=CPU)
     features = replace(config.features, precomputed=True)
     second = replace(
         config,
@@ -329,7 +330,7 @@ def test_from_encoder_to_maps_to_a_second_training_to_samples(
     checkpoint = load_checkpoint(result.checkpoint)
     before = load_checkpoint(latest_path(run)).networks["E"]
     assert all(torch.equal(checkpoint.networks["E"][key], before[key]) for key in before)
-    cluster_styles(*open_source(tmp_path / "second"), enlarged, device=CPU).save(tmp_path / "second/clusters.npz")
+    cluster_styles(tmp_path / "second", enlarged, out=tmp_path / "second/clusters.npz", device=CPU)
     for style in ("clusters", "photo"):
         sampled = generate(tmp_path / "second", enlarged, tmp_path / style, device=CPU, phase="train", style=style)
         assert (sampled.written, sampled.size) == (6, (128, 64))

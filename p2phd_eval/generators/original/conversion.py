@@ -1,0 +1,70 @@
+"""A checkpoint of NVIDIA/pix2pixHD to a run of ours, and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.generators.original.checkpoint_folder import (
+    is_original_folder,
+    open_source,
+    read_original,
+    write_original,
+    write_run,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What `convert` wrote."""
+
+    files: tuple[Path, ...]
+    networks: dict[str, int]  # entries of the state dict of each network
+    config: TrainConfig
+    sources: dict[str, str] = field(default_factory=dict)  # setting to where it was inferred from; empty for ours
+    notes: tuple[str, ...] = ()
+
+
+def convert(
+    source: str | Path,
+    out: str | Path,
+    *,
+    which_epoch: str | None = None,
+    label_nc: int | None = None,
+    instances: bool | None = None,
+) -> Conversion:
+    """Turn a checkpoint of NVIDIA/pix2pixHD into a run of ours, or a run of ours into the original's files.
+
+    All tensors stay bitwise equal.
+
+    Parameters
+    ----------
+    source : str or Path
+        A folder of the original, or a run folder or checkpoint of ours.
+    out : str or Path
+        The run folder to write, or the original's folder where `source` is ours.
+    which_epoch, label_nc, instances
+        For a folder of the original, see `read_original`.
+
+    Raises
+    ------
+    InputError
+        If `source` is neither, or files to write are there already.
+    """
+    source, out = Path(source), Path(out)
+    if is_original_folder(source):
+        original = read_original(source, which_epoch=which_epoch or "latest", label_nc=label_nc, instances=instances)
+        return Conversion(
+            files=(write_run(original, out), out / "config.json"),
+            networks={name: len(state) for name, state in original.networks.items()},
+            config=original.config,
+            sources=original.sources,
+            notes=original.notes,
+        )
+    _, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
+    return Conversion(
+        files=write_original(checkpoint, out),
+        networks={name: len(state) for name, state in checkpoint.networks.items()},
+        config=checkpoint.config,
+    )
