@@ -90,6 +90,7 @@ def test_the_command_line_answers_with_the_counterpart(name: str) -> None:
 
 DOCUMENTS = [
     "README.md",
+    "CONTRIBUTING.md",
     "benchmarks/README.md",
     *(f"docs/{path.name}" for path in sorted(DOCS.glob("*.md"))),
     "docs/studies/camvid.md",
@@ -118,3 +119,21 @@ def test_python_in_documents_imports_what_is_there(document: str) -> None:
         for module, names in re.findall(r"^from (p2phd_eval[\w.]*) import ([\w, ]+)$", block, re.MULTILINE):
             for name in names.split(", "):
                 assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
+
+
+ARCHITECTURE = (DOCS / "architecture.md").read_text()
+PACKAGE = DOCS.parent / "p2phd_eval"
+
+
+def test_every_room_has_its_line_in_the_map() -> None:
+    rooms = {f"{path.parent.relative_to(PACKAGE)}/" for path in PACKAGE.rglob("*/__init__.py")}
+    ground_floor = {path.name for path in PACKAGE.glob("*.py")}
+    rows = re.findall(r"^\| `([\w/]+/|\w+\.py)` \| \S", ARCHITECTURE, re.MULTILINE)
+    assert sorted(rows) == sorted(rooms | ground_floor)
+
+
+def test_every_path_in_the_map_is_there() -> None:
+    named = set(re.findall(r"`([\w./*-]*(?:/|\.(?:py|md|toml|j2)))`", ARCHITECTURE))
+    assert len(named) > 80
+    missing = {path for path in named if not (PACKAGE / path).exists() and not (DOCS.parent / path).exists()}
+    assert not missing
