@@ -1,0 +1,1 @@
+"""Trainings as the command line does them: with a device found, held-out photos, and trackers of other tools."""
