@@ -18,9 +18,9 @@ from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.pairing import aligned
 from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
 from p2phd_eval.generators.training.loop import Watchers, train_networks
-from p2phd_eval.runs.held_out import HeldOut, HeldOutResult
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import OnProgress
+from p2phd_eval.runs.held_out import HeldOut, HeldOutResult
 from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 from p2phd_eval.stats.distances.kernel import kernel_distance as evaluate_kid
 
