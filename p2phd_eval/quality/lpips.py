@@ -1,6 +1,8 @@
-"""LPIPS, the distance between two images in the activations of AlexNet, through torchmetrics' network."""
+"""LPIPS, the distance between two images in the activations of AlexNet."""
 
 from __future__ import annotations
+
+from importlib.resources import as_file, files
 
 import torch
 from torch import Tensor
@@ -12,14 +14,20 @@ from p2phd_eval.torchvision_ops import declare_missing_operators
 #: Pixels an image needs each way: AlexNet's strides leave nothing of smaller ones.
 SMALLEST_SIDE = 31
 
+# What LPIPS takes for the mean and the standard deviation of photos in [-1, 1], by channel.
+_SHIFT, _SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)
+
 
 class Lpips:
     """LPIPS, version 0.1, with AlexNet.
 
+    torchmetrics has it too, but its public class fetches AlexNet's weights itself, unchecked, and takes no file. The
+    weights of AlexNet's channels, fitted to people's judgements, are those that come with torchmetrics.
+
     Parameters
     ----------
     weights : LpipsWeights
-        Of AlexNet. The weights of its channels, fitted to people's judgements, come with torchmetrics.
+        Of AlexNet.
     device : torch.device or str
 
     Raises
@@ -34,19 +42,21 @@ class Lpips:
     """
 
     def __init__(self, weights: LpipsWeights, device: torch.device | str) -> None:
-        backbone = load_lpips_state(weights)
+        state = load_lpips_state(weights)
         declare_missing_operators()
-        # torchmetrics' public class would fetch the backbone's weights itself, unchecked.
-        from torchmetrics.functional.image.lpips import _NoTrainLpips
+        from torchvision.models import alexnet
 
-        # The random backbone is replaced at once; who seeded torch does not notice.
-        with torch.random.fork_rng(devices=[]):
-            network = _NoTrainLpips(net="alex", pnet_rand=True)
-        convolutions = {name: layer for part in network.net.children() for name, layer in part.named_children()}
-        for name, value in backbone.items():
-            _, number, kind = name.split(".")
-            getattr(convolutions[number], kind).copy_(value)
-        self._network = network.to(device)
+        # Without memory and random numbers, until the weights take the place of its own. The last layer only pools.
+        with torch.device("meta"):
+            convolutions = alexnet(weights=None).features[:-1]
+        convolutions.load_state_dict(
+            {name.removeprefix("features."): value for name, value in state.items()}, assign=True
+        )
+        with as_file(files("torchmetrics") / "functional" / "image" / "lpips_models" / "alex.pth") as file:
+            fitted = torch.load(file, map_location=device, weights_only=True)
+        self._layers = convolutions.to(device)
+        self._channels = [fitted[f"lin{k}.model.1.weight"] for k in range(len(fitted))]  # each (1, C, 1, 1)
+        self._shift, self._scale = (torch.tensor(each, device=device)[:, None, None] for each in (_SHIFT, _SCALE))
         self.network = weights.network  # what a result calls it
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
@@ -62,6 +72,18 @@ class Lpips:
         Tensor, float32 (N,)
             0 for identical images.
         """
+        distance = torch.zeros(len(first), device=first.device)
+        channels = iter(self._channels)
         with torch.no_grad(), float32_products():
-            distances: Tensor = self._network(first, second)
-        return distances.flatten()
+            first, second = ((each - self._shift) / self._scale for each in (first, second))
+            for layer in self._layers:
+                first, second = layer(first), layer(second)
+                if isinstance(layer, torch.nn.ReLU):
+                    squares = (_unit(first) - _unit(second)) ** 2
+                    distance += torch.nn.functional.conv2d(squares, next(channels)).mean((1, 2, 3))
+        return distance
+
+
+def _unit(activations: Tensor) -> Tensor:
+    """Scale the activations (N, C, H, W) at each place to length one."""
+    return activations / torch.sqrt(1e-8 + torch.sum(activations**2, dim=1, keepdim=True))
