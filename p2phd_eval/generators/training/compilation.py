@@ -25,7 +25,7 @@ def compile_networks(networks: Iterable[nn.Module], device: torch.device) -> Non
             "--compile", expected="a C++ compiler on the path (g++ or clang++)", found="none", fix="Leave it out."
         )
     # The generator's loss runs backward through the discriminators, and their own does after it: what the compiled
-    # backward may not do is overwrite what it reads.
+    # backward may not do is overwrite what it reads. torch has no public switch for it; its own message names this one.
     settings: Any = torch._functorch.config
     settings.donated_buffer = False
     for network in networks:

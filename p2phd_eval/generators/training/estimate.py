@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.overrides import TorchFunctionMode
+from torch.overrides import TorchFunctionMode, resolve_name
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
@@ -105,16 +105,13 @@ def trace_steps(config: TrainConfig, size: tuple[int, int]) -> Estimate:
         return _account(model, storages, size)
 
 
-_IS_CUDA = vars(torch._C.TensorBase)["is_cuda"].__get__
-
-
 class _AsOnCuda(TorchFunctionMode):
     """Pads and normalises in the dtype at hand, as on CUDA; a CPU does both in float32, which a GPU need not hold."""
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func == _IS_CUDA:
+        if resolve_name(func) == "torch.Tensor.is_cuda.__get__":
             return True
         if func is not torch.nn.functional.pad:
             return func(*args, **(kwargs or {}))
