@@ -10,6 +10,7 @@ import secrets
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -24,6 +25,20 @@ pytest_plugins = ("tests.browser", "tests.finished_study")
 
 #: Set it to the seed that a failed test showed, and the test draws the same again.
 SEED_VARIABLE = "P2PHD_EVAL_TEST_SEED"
+
+#: Files that take the longest are run first: processes that share the tests then end at about the same time.
+LONGEST = (
+    "commands/test_study.py",
+    "commands/test_demo.py",
+    "generators/training/test_distributed.py",
+    "test_docs_site.py",
+    "commands/test_fid.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def test_folders_that_hold_no_set(tmp_path: Path) -> None:
 @pytest.mark.usefixtures("inception_weights")
 def test_one_image_has_no_covariance(tmp_path: Path) -> None:
     one, two = noise_folder(tmp_path / "one", 1), noise_folder(tmp_path / "two", 2)
-    message = error_of(invoke("fid", one, two, "--device", "cpu"))
+    message = error_of(invoke("fid", one, two, *SMALL_FEATURES))
     assert "at least 2" in message
     assert "covariance" in message
 
@@ -50,14 +50,14 @@ def test_unreadable_images_are_named(tmp_path: Path, damage: str) -> None:
     folder = noise_folder(tmp_path / "some", 3)
     path = folder / "i1.png"
     path.write_bytes(path.read_bytes()[:200] if damage == "truncated" else b"hello, I am not a picture\n")
-    message = error_of(invoke("fid", folder, folder, "--device", "cpu"))
+    message = error_of(invoke("fid", folder, folder, *SMALL_FEATURES))
     assert f"{path}: expected a readable image, found" in message
 
 
 @pytest.mark.usefixtures("inception_weights")
 def test_swapped_width_and_height(tmp_path: Path) -> None:
     wide, tall = noise_folder(tmp_path / "wide", 2), noise_folder(tmp_path / "tall", 2, size=(24, 32))
-    assert "width and height are swapped" in error_of(invoke("fid", wide, tall, "--device", "cpu"))
+    assert "width and height are swapped" in error_of(invoke("fid", wide, tall, *SMALL_FEATURES))
 
 
 @pytest.mark.usefixtures("inception_weights")
