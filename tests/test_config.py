@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2phd_eval.config import DataConfig, GeneratorConfig, TrainConfig
+from p2phd_eval.config import DataConfig, ExecutionConfig, GeneratorConfig, TrainConfig, recipe_of
 from p2phd_eval.errors import InputError
 from p2phd_eval.presets import PRESETS
 
@@ -75,3 +76,18 @@ def test_a_missing_key_is_named() -> None:
     del document["generator"]["ngf"]
     with pytest.raises(InputError, match="generator, key 'ngf': expected a value, found nothing"):
         TrainConfig.from_dict(document)
+
+
+def test_how_steps_are_computed_and_watched_is_no_recipe() -> None:
+    config = TrainConfig()
+    same = replace(config, precision="tf32", seed=3, log_every=1, execution=ExecutionConfig(compile=True, grad_accum=2))
+    assert recipe_of(same.to_dict()) == recipe_of(config.to_dict())
+    for other in (replace(config, epochs=1), replace(config, generator=GeneratorConfig(ngf=8))):
+        assert recipe_of(other.to_dict()) != recipe_of(config.to_dict())
+
+
+def test_what_this_version_does_not_know_is_taken_for_the_recipe() -> None:
+    assert recipe_of({"seed": 1, "generator": {"ngf": 8, "shape": "round"}}) == {
+        "generator.ngf": 8,
+        "generator.shape": "round",
+    }

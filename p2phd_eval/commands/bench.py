@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
-from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,14 +11,10 @@ import typer
 from p2phd_eval.commands.options.common import Device, Json, Seed
 from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.errors import InputError
-from p2phd_eval.presets import PRESETS, configure
 from p2phd_eval.report.console import Output
 
 _VARIANTS = "Variants, each in rows of its own"
 _SETTINGS = ("load_size", "ngf", "n_downsample", "n_blocks", "ndf", "num_d", "workers", "decoded_cache")
-_VGG = ("none", "untrained")
-_ON_CUDA = "fp32,tf32,amp-fp16,amp-bf16,fp16,bf16"
-_ELSEWHERE = "fp32,amp-bf16"
 
 
 @with_settings(lambda setting: setting.option in _SETTINGS)
@@ -32,7 +26,10 @@ def bench(
     preset: Preset = "512p",
     precisions: Annotated[
         str | None,
-        typer.Option("--precisions", help=f"Separated by commas. Default: {_ON_CUDA} on CUDA, else {_ELSEWHERE}."),
+        typer.Option(
+            "--precisions",
+            help="Separated by commas. Default: fp32,tf32,amp-fp16,amp-bf16,fp16,bf16 on CUDA, else fp32,amp-bf16.",
+        ),
     ] = None,
     batch_sizes: Annotated[str, typer.Option("--batch-sizes", help="Separated by commas.")] = "1,2",
     largest: Annotated[
@@ -84,79 +81,42 @@ def bench(
 
         p2phd-eval bench --preset demo --load-size 256 --ngf 32 --against pix2pixHD/
     """
-    from p2phd_eval.bench.drawing import draw_data, drawn_size
-    from p2phd_eval.bench.machine import describe_machine
-    from p2phd_eval.bench.peer import require_checkout
-    from p2phd_eval.bench.run import Timing
-    from p2phd_eval.bench.run import bench as run_bench
+    from p2phd_eval.bench.bench_run import bench as run_bench
+    from p2phd_eval.bench.clock import Timing
     from p2phd_eval.bench.speed import SWITCHES
-    from p2phd_eval.bench.speed import settings as table_rows
-    from p2phd_eval.devices import describe_device, find_device
-    from p2phd_eval.generators.data.dataset import default_workers
-    from p2phd_eval.generators.training.precision import find_precision
     from p2phd_eval.report.tables.bench_tables import bench_document, bench_tables, waiting_message
 
-    # Cheap failures first: before scenes are drawn.
-    if vgg not in (None, *_VGG):
-        raise InputError("--vgg", expected=" | ".join(_VGG), found=repr(vgg), fix="Weights do not change the time.")
-    if data is not None and (width or height):
-        raise InputError("--width, --height", expected="no DATA, whose files have their size", found=str(data))
-    torch_device = find_device(device)
-    on_cuda = torch_device.type == "cuda"
-    names = (precisions or (_ON_CUDA if on_cuda else _ELSEWHERE)).split(",")
-    for name in names:
-        find_precision(name, torch_device)
-    if against is not None:
-        require_checkout(against, torch_device)
-    sizes = [_positive("--batch-sizes", text) for text in batch_sizes.split(",")]
-    wanted = zip(SWITCHES, (channels_last, compile_networks, deterministic), strict=True)
-    rows = table_rows(names, sizes, [name for name, switch in wanted if switch], against=against is not None)
-    settings |= {"vgg": vgg, "seed": seed, "niter_fix_global": 0}
-    if data is None and preset in PRESETS:
-        # The preset's networks, although the scenes have fewer classes.
-        settings |= {name: getattr(PRESETS[preset].data, name) for name in ("label_nc", "instances")}
-    config = configure(data or Path(), preset, **settings)
-
     output = Output(json_target)
-    output.note(f"device: {describe_device(torch_device)}")
-    if torch_device.type == "cpu":
-        output.note(
-            "These times say nothing about a GPU: most CPUs emulate reduced precision. "
-            "A step at full size takes minutes; --preset demo takes a moment."
-        )
-    if largest and not on_cuda:
-        output.note("--largest is left out: only CUDA says when its memory is full, without ending the process.")
-    machine = describe_machine(torch_device)
-    with ExitStack() as stack:
-        source: dict[str, Any] = {"folder": None if data is None else str(data)}
-        if data is None:
-            data = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="p2phd-bench-")))
-            drawn = (width, height or width // 2) if width else drawn_size(config)
-            drawn = (drawn[0], height or drawn[1])
-            source |= {"width": drawn[0], "height": drawn[1]}
-            with output.progress("draw scenes", "scenes") as on_progress:
-                draw_data(data, config, drawn, on_progress=on_progress)
-        timing = Timing(warm_up=warm_up, steps=steps, repeats=repeats)
-        with output.progress("bench", "starts") as on_progress:
-            result = run_bench(
-                config,
-                data,
-                rows,
-                device=torch_device,
-                timing=timing,
-                largest_of=names if largest and on_cuda else (),
-                against=against,
-                on_progress=on_progress,
-            )
-    title = f"Training step of {preset}, {result.width} x {result.height} pixels, on {machine['device']}"
+    timing = Timing(warm_up=warm_up, steps=steps, repeats=repeats)
+    wanted = zip(SWITCHES, (channels_last, compile_networks, deterministic), strict=True)
+    found = run_bench(
+        data,
+        preset=preset,
+        precisions=precisions.split(",") if precisions else (),
+        batch_sizes=[_positive("--batch-sizes", text) for text in batch_sizes.split(",")],
+        variants=[name for name, switch in wanted if switch],
+        largest=largest,
+        against=against,
+        timing=timing,
+        width=width,
+        height=height,
+        vgg=vgg,
+        seed=seed,
+        device=device,
+        progress=output.progress,
+        note=output.note,
+        **settings,
+    )
+    result, drawn = found.result, found.drawn
+    title = f"Training step of {preset}, {result.width} x {result.height} pixels, on {found.machine['device']}"
     for table in bench_tables(result, title):
         output.table(table)
-    asked = {"preset": preset, "config": config.to_dict(), "data": source, "timing": asdict(timing)}
-    output.document(bench_document(result, machine, **asked))
+    source: dict[str, Any] = {"folder": None if found.data is None else str(found.data)}
+    source |= {"width": drawn[0], "height": drawn[1]} if drawn else {}
+    asked = {"preset": preset, "config": found.config.to_dict(), "data": source, "timing": asdict(timing)}
+    output.document(bench_document(result, found.machine, **asked))
     if slow := result.waits_for_data:
-        output.note(
-            waiting_message(slow, default_workers(torch_device) if settings["workers"] is None else settings["workers"])
-        )
+        output.note(waiting_message(slow, found.workers))
         raise typer.Exit(1)
 
 

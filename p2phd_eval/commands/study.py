@@ -154,7 +154,7 @@ def _plan(
     before = load_plan(out) if data is None or (out / PLAN_FILE).exists() else None
     given = {name: value for name, value in options.items() if value is not None}
     if "arms" in given:
-        given["arms"] = parse_arms(given["arms"], tuple(PRECISIONS))
+        given["arms"] = parse_arms(given["arms"], tuple(PRECISIONS), amp_name(device))
     if "seeds" in given:
         given["seeds"] = tuple(range(given["seeds"]))
     if "cluster_by" in given:

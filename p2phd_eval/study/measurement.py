@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
+from p2phd_eval.bench.clock import Timing, time_settings
 from p2phd_eval.bench.machine import describe_machine
-from p2phd_eval.bench.run import Timing, bench
 from p2phd_eval.bench.speed import settings
 from p2phd_eval.devices import describe_device
 from p2phd_eval.files import write_json
@@ -74,7 +74,9 @@ def measure(study: Path, plan: StudyPlan, *, device: torch.device, progress: Pro
         batch = plan.base.batch_size
         rows = settings(plan.arms, (batch, 2 * batch), (), against=False)
         with progress("measure training steps", "starts") as on_progress:
-            result = bench(plan.base, Path(plan.data), rows, device=device, timing=timing, on_progress=on_progress)
+            result = time_settings(
+                plan.base, Path(plan.data), rows, device=device, timing=timing, on_progress=on_progress
+            )
         machine = describe_machine(device)
         write_json(path, bench_document(result, machine, config=asked["config"], data={"folder": plan.data}))
         record(study, "bench", inputs, path, time.perf_counter() - start)

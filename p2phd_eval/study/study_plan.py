@@ -105,18 +105,30 @@ class StudyPlan:
         return {**dataclasses.asdict(self), "base": self.base.to_dict()}
 
 
-def parse_arms(text: str, known: Sequence[str]) -> tuple[str, ...]:
+def parse_arms(text: str, known: Sequence[str], amp: str) -> tuple[str, ...]:
     """Read arms, training precisions separated by commas, the baseline first.
+
+    Parameters
+    ----------
+    text : str
+        "amp" is what `train --amp` is; alone it is compared with fp32.
+    known : sequence of str
+        All precisions.
+    amp : str
+        The one that "amp" means here.
 
     Raises
     ------
     InputError
         If one is unknown or given twice, or there are fewer than two.
     """
-    arms = tuple(part.strip() for part in text.split(","))
+    names = [part.strip() for part in text.split(",")]
+    if names == ["amp"]:
+        names = ["fp32", "amp"]
+    arms = tuple(amp if name == "amp" else name for name in names)
     for arm in arms:
         if arm not in known:
-            raise InputError("--arms", expected=f"precisions of {', '.join(known)}", found=repr(arm))
+            raise InputError("--arms", expected=f"precisions of {', '.join(known)}, or amp", found=repr(arm))
     name, count = Counter(arms).most_common(1)[0]
     if count > 1:
         raise InputError("--arms", expected="each arm once", found=f"{name} {count} times")

@@ -212,7 +212,8 @@ def test_runs_are_seeds_of_the_arm_that_their_manifests_name(make_run: MakeRun, 
 
 def test_what_shapes_no_weights_makes_no_arm(make_run: MakeRun) -> None:
     first = make_run("a", seed=0)
-    second = make_run("b", seed=1, log_every=7, validate_every=2, execution=ExecutionConfig(workers=3, cache="x"))
+    execution = ExecutionConfig(workers=3, cache="x", compile=True)  # how steps are computed, not what
+    second = make_run("b", seed=1, log_every=7, validate_every=2, execution=execution)
     arms, notes = arms_of("--runs", first, second, make_run("c", precision="tf32"))
     assert [(name, len(folders)) for name, folders in arms] == [("fp32", 2), ("tf32", 1)]
     assert notes == []

@@ -66,12 +66,24 @@ def test_a_plan_survives_its_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "found"),
-    [("fp32,fp23", "'fp23'"), ("fp32", "found fp32"), ("fp32,fp32", "fp32 2 times"), ("", "''"), ("fp32,", "''")],
+    [
+        ("fp32,fp23", "'fp23'"),
+        ("fp32", "found fp32"),
+        ("fp32,fp32", "fp32 2 times"),
+        ("", "''"),
+        ("fp32,", "''"),
+        ("amp,amp", "amp-bf16 2 times"),
+    ],
 )
 def test_arms_that_make_no_study(text: str, found: str) -> None:
     with pytest.raises(InputError, match="--arms") as error:
-        parse_arms(text, tuple(PRECISIONS))
+        parse_arms(text, tuple(PRECISIONS), "amp-bf16")
     assert found in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["amp", "fp32,amp", "fp32, amp-fp16"])
+def test_amp_is_what_training_with_amp_is(text: str) -> None:
+    assert parse_arms(text, tuple(PRECISIONS), "amp-fp16") == ("fp32", "amp-fp16")
 
 
 def test_more_arms_and_seeds_go_on_with_a_study() -> None:

@@ -1,4 +1,4 @@
-"""The bench: every setting in turn, its steps timed one by one."""
+"""The clock of a bench: every setting in turn, its steps timed one by one."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Timing:
     repeats: int = 3  # starts
 
 
-def bench(
+def time_settings(
     config: TrainConfig,
     data: Path,
     rows: Sequence[Setting],
