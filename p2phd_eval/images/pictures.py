@@ -62,7 +62,7 @@ def picture_grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str], row_
     rows : sequence of rows of uint8 ndarrays (h, w, 3)
         Each row has one tile a caption; tiles are scaled to the size of the first one (nearest).
     captions : sequence of str
-        Of the columns.
+        What stands above the columns.
     row_captions : sequence of str
         One for each row, or none.
 

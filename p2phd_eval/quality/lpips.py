@@ -27,7 +27,7 @@ class Lpips:
     Parameters
     ----------
     weights : LpipsWeights
-        Of AlexNet.
+        A file of AlexNet's.
     device : torch.device or str
 
     Raises

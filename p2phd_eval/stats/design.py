@@ -114,7 +114,7 @@ class SamplingDesign:
         Parameters
         ----------
         influences : sequence of ndarray, each of shape (n_k,)
-            Of the images of set k; mean 0, in units of the estimate.
+            A number for each image of set k; mean 0, in units of the estimate.
 
         References
         ----------

@@ -143,7 +143,7 @@ def _read(name: str, path: Path) -> Mapping[str, object]:
         if path.suffix.lower() == ".safetensors":
             return load_file(path)
         with warnings.catch_warnings():
-            # Of files that torch did not write; they are then refused with an error that says more.
+            # It is about files that torch did not write, which are then refused with an error that says more.
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             raw = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -18,7 +18,7 @@ from p2phd_eval.features.networks.protocol import usual_batch_size
 
 Channels = tuple[float, float, float]  # a number for each of red, green and blue
 
-#: Of ImageNet's photos in [0, 1], by which most image networks normalise.
+#: Mean and standard deviation of ImageNet's photos in [0, 1], by which most image networks normalise.
 IMAGENET_MEAN: Channels = (0.485, 0.456, 0.406)
 IMAGENET_STD: Channels = (0.229, 0.224, 0.225)
 

@@ -13,7 +13,7 @@ from p2phd_eval.features.networks.resizes import SIDE
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.files import file_sha256
 
-# Of the features of `_probe_image` under the standard weights (mean, standard deviation, largest), on a CPU.
+# Mean, standard deviation and largest of the features of `_probe_image` under the standard weights, on a CPU.
 _PROBE_STATISTICS = (0.2967915, 0.3434700, 3.094317)
 
 # Kernels sum in different orders; over 94 layers in float32 that stays well below this.

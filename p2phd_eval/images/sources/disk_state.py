@@ -7,7 +7,7 @@ from pathlib import Path
 
 _NAMED = 3
 
-#: Of each file that is there: size in bytes and time of modification in nanoseconds.
+#: For each file that is there its size in bytes and its time of modification in nanoseconds.
 DiskState = Mapping[str, tuple[int, int]]
 
 

@@ -45,7 +45,7 @@ class TarMember(NamedTuple):
 class TarImages:
     """The images of one tar archive, sorted by name.
 
-    Of a plain archive, each is read from its place in the file. A compressed one can only be read from its beginning,
+    In a plain archive, each is read from its place in the file. A compressed one can only be read from its beginning,
     so its images are decompressed once, into a temporary file that goes when this object does.
 
     Parameters

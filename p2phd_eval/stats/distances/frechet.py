@@ -38,7 +38,7 @@ def frechet_distance(real: npt.ArrayLike, fake: npt.ArrayLike) -> FrechetDistanc
     so the singular values are those of a [min(n_r, d), min(n_g, d)] matrix. Where both have n > d they come
     faster, as the roots of the eigenvalues of A S_g A'. Everything is in float64.
 
-    Of two sets with the same features, in the same order, the distance is exactly 0.
+    The distance of two sets with the same features, in the same order, is exactly 0.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def frechet_distance_from_moments(real: Moments, fake: Moments) -> FrechetDistan
     Parameters
     ----------
     real, fake : Moments
-        Of the same d and ddof, for instance from the `mu` and `sigma` of another FID tool.
+        Moments with the same d and ddof, for instance from the `mu` and `sigma` of another FID tool.
 
     Returns
     -------
@@ -157,9 +157,9 @@ def sum_of_roots(squares: npt.NDArray[np.float64]) -> float | None:
 
 
 def nuclear_norm(matrix: npt.NDArray[np.float64]) -> float:
-    """Sum of the singular values.
+    """Return the sum of the singular values.
 
-    Of the matrix itself: the eigenvalues of M'M lose half the digits of the small ones.
+    They are computed from the matrix itself: the eigenvalues of M'M lose half the digits of the small ones.
     """
     return float(np.linalg.svd(matrix, compute_uv=False).sum())
 

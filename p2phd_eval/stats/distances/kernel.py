@@ -166,8 +166,8 @@ def sums_between(
     ----------
     left, right : ndarray, shapes (m, d) and (n, d)
     unit_of : ndarray of int64, shape (n,), or None
-        Of row i of both sets, where they were drawn together (m = n); None where they are independent, and no image
-        shares a unit with one of the other set.
+        The unit of row i of both sets, where they were drawn together (m = n); None where they are independent, and
+        no image shares a unit with one of the other set.
     tick : callable
         Called after each tile; there are `tiles_between(m, n)`.
 

@@ -137,12 +137,12 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
     Parameters
     ----------
     a, b : Moments
-        Of the same d and ddof, with known n.
+        Moments with the same d and ddof, whose n is known.
 
     Returns
     -------
     Moments
-        Of all `a.n + b.n` images.
+        The moments of all `a.n + b.n` images.
 
     Raises
     ------

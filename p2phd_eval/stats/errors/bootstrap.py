@@ -1,4 +1,4 @@
-"""Bootstrap standard errors of FIDs and of differences of them, the check on the analytic ones.
+"""Standard errors of FIDs and of their differences by the bootstrap, as a check on the analytic ones.
 
 A replicate draws n images with replacement and so holds only about 63 % of them. The Fréchet distance is biased
 upward by about c/n, and that makes every replicate biased upward once more: the mean of the replicates, and any
@@ -23,9 +23,132 @@ from p2phd_eval.stats.threads import map_in_threads
 Counts = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.float64]
 
+# What the usual number of replicates may cost, in seconds on two cores of the machine the constants below are from.
+_BUDGET_SECONDS = 60.0
+_FEWEST = 20  # they still give the standard error to 1/sqrt(2 * 19) = 16 %
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class BootstrapSE:
+    """How far a statistic spreads over bootstrap replicates."""
+
+    se: float  # standard deviation of the replicates, ddof = 1, in units of the FID
+    replicates: npt.NDArray[np.float64]  # (replicates,)
+    mean: float  # of the replicates; for an FID it is biased upward, so it is no estimate of it
+
+
+def usual_replicates(n: int, d: int, sets: int, wanted: int) -> int:
+    """Return how many replicates take no more than about a minute on two cores: `wanted`, or fewer.
+
+    It follows from the sizes alone, so that a result can be repeated on any machine.
+
+    Parameters
+    ----------
+    n : int
+        Number of images of the largest set.
+    d : int
+        Number of features of an image.
+    sets : int
+        Number K of generated sets.
+    wanted : int
+        How many are used where they are affordable.
+
+    Returns
+    -------
+    int
+        At least 20, even where they take longer than a minute, and at most `wanted`. 20 replicates give the
+        standard error to 16 %, 200 to 5 %.
+
+    Notes
+    -----
+    A replicate holds u = 0.632 n different images. Up to n = 2 d each generated set costs the singular values of a
+    [u, u] matrix, beyond it a covariance and the trace term of two [d, d] matrices, and the real set one covariance
+    more. The times of these steps were measured once, with OpenBLAS 0.3.31 on two cores of an AMD EPYC of 2025 at
+    d = 2048 and n from 500 to 5,000, and divided by u^3, u d^2 and d^3.
+    """
+    u = 0.632 * n
+    if n <= 2 * d:
+        seconds = sets * (1e-10 * u**3 + 1e-9 * n * d)
+    else:
+        seconds = (sets + 1) * 1.5e-11 * u * d**2 + sets * 0.8e-10 * d**3
+    return min(wanted, max(_FEWEST, int(_BUDGET_SECONDS / seconds)))
+
+
+def bootstrap_contrasts(
+    sets: Sequence[npt.ArrayLike],
+    contrasts: npt.ArrayLike,
+    design: SamplingDesign,
+    *,
+    replicates: int,
+    rng: np.random.Generator,
+    on_progress: OnProgress = unwatched,
+) -> tuple[BootstrapSE, ...]:
+    """Estimate the standard errors of weighted sums of FIDs, such as differences, by the bootstrap.
+
+    Replicate b draws all sets by `design.draw` with the b-th generator of `rng.spawn(replicates)` and evaluates
+    every FID at this one draw, so that replicate b of all contrasts belongs together. The result does not depend on
+    the number of cores.
+
+    Parameters
+    ----------
+    sets : sequence of array_like, each of shape (n_k, d)
+        Features: the real images, then K >= 1 generated sets.
+    contrasts : array_like, shape (C, K)
+        Contrast c is sum_k contrasts[c, k] FID(real, generated set k): (1,) is an FID, (-1, 1) the difference of
+        the second and the first.
+    design : SamplingDesign
+        How the images were drawn.
+    replicates : int
+        At least 2; 200 give the standard error to about 5 %.
+    rng : numpy.random.Generator
+        Source of the draws.
+    on_progress : callable, optional
+        Called with (replicates done, replicates).
+
+    Returns
+    -------
+    tuple of BootstrapSE
+        One a contrast. Of an FID's replicates, which are biased upward, only the spread may be used.
+
+    Raises
+    ------
+    InputError
+        If a set cannot be used, the sets, the contrasts and the design do not fit each other, or `replicates` is
+        below 2.
+
+    Notes
+    -----
+    Up to min(n_r, n_k) = 2 d an FID costs the singular values of a [0.63 n_r, 0.63 n_k] matrix, and the cross-Gram
+    is held, 8 n_r n_k bytes. Beyond that it costs two weighted covariances and the trace term of two [d, d]
+    matrices: a second at d = 2048. See `usual_replicates`.
+
+    References
+    ----------
+    Efron and Tibshirani (1993), "An introduction to the bootstrap", chapter 6; for clusters, Davison and Hinkley
+    (1997), "Bootstrap methods and their application", section 3.8.
+    """
+    values = [np.asarray(each, dtype=np.float64) for each in checked_sets(sets, design)]
+    weights = checked_contrasts(contrasts, len(values) - 1)
+    if replicates < 2:
+        raise InputError("replicates", expected="at least 2 bootstrap replicates", found=str(replicates))
+    resampled = ResampledFid(values[0], values[1:])
+
+    def replicate(generator: np.random.Generator) -> npt.NDArray[np.float64]:
+        real_counts, *fake_counts = design.draw(generator)
+        return resampled.at(real_counts, fake_counts)
+
+    # Large [d, d] matrices go one at a time, on all cores: several would not fit into the caches.
+    small = resampled.uses_grams or values[0].shape[1] <= 1024
+    fids = np.array(map_in_threads(replicate, rng.spawn(replicates), small, on_progress))
+    return tuple(_summary(fids @ row) for row in weights)
+
+
+def _summary(values: npt.NDArray[np.float64]) -> BootstrapSE:
+    return BootstrapSE(se=float(values.std(ddof=1)), replicates=values, mean=float(values.mean()))
+
 
 class ResampledFid:
-    """FIDs of resampled generated images against resampled real ones, for several generated sets.
+    """Computes the FIDs of resampled generated images against resampled real ones, for several generated sets.
 
     A resample enters as the number of times each image was drawn. Rows drawn m times are one row times sqrt(m):
     the singular values of the weighted, centred cross-Gram stay the same, and only about 63 % of rows and columns
@@ -51,7 +174,7 @@ class ResampledFid:
         self.uses_grams = all(gram is not None for gram in self._grams)
 
     def at(self, real_counts: Counts, fake_counts: Sequence[Counts]) -> npt.NDArray[np.float64]:
-        """FID of each generated set against the real one.
+        """Return the FID of each generated set against the real one.
 
         Parameters
         ----------
@@ -113,7 +236,7 @@ class _Centred:
         self.squares = np.einsum("ij,ij->i", self.rows, self.rows)
 
     def mean_and_trace(self, draw: _Draw) -> tuple[npt.NDArray[np.float64], float]:
-        """Mean [d] and trace of the covariance (ddof = 1) of the resampled set."""
+        """Return the mean [d] and the trace of the covariance (ddof = 1) of the resampled set."""
         weights = np.zeros(len(self.rows))
         weights[draw.images] = draw.share
         shift = weights @ self.rows
@@ -121,7 +244,7 @@ class _Centred:
         return self.mean + shift, float(trace)
 
     def covariance(self, draw: _Draw) -> Matrix:
-        """Covariance [d, d] (ddof = 1) of the resampled set."""
+        """Return the covariance [d, d] (ddof = 1) of the resampled set."""
         rows = self.rows[draw.images]
         rows -= draw.share @ rows
         rows *= draw.root[:, None]
@@ -139,133 +262,9 @@ def _resampled_gram(gram: Matrix, real: _Draw, fake: _Draw) -> Matrix:
 
 
 def _nuclear_norms(matrices: Sequence[Matrix]) -> list[float]:
-    """Sum of the singular values of each matrix."""
+    """Return the sum of the singular values of each matrix."""
     if len({matrix.shape for matrix in matrices}) > 1:
         return [float(np.linalg.svd(matrix, compute_uv=False).sum()) for matrix in matrices]
     # In one call: NumPy lets other threads run only while it computes more than 500 values.
     sums: list[float] = np.linalg.svd(np.stack(matrices), compute_uv=False).sum(axis=1).tolist()
     return sums
-
-
-# What the usual number of replicates may cost, in seconds on two cores of the machine the constants below are from.
-_BUDGET_SECONDS = 60.0
-_FEWEST = 20  # they still give the standard error to 1/sqrt(2 * 19) = 16 %
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class BootstrapSE:
-    """Spread of a statistic over bootstrap replicates."""
-
-    se: float  # standard deviation of the replicates, ddof = 1, in units of the FID
-    replicates: npt.NDArray[np.float64]  # (replicates,)
-    mean: float  # of the replicates; for an FID it is biased upward, so it is no estimate of it
-
-
-def usual_replicates(n: int, d: int, sets: int, wanted: int) -> int:
-    """Number of replicates that takes no more than about a minute on two cores: `wanted`, or fewer.
-
-    It follows from the sizes alone, so that a result can be repeated on any machine.
-
-    Parameters
-    ----------
-    n : int
-        Images of the largest set.
-    d : int
-        Features an image.
-    sets : int
-        Number K of generated sets.
-    wanted : int
-        What is used where it is affordable.
-
-    Returns
-    -------
-    int
-        At least 20, even where they take longer than a minute, and at most `wanted`. 20 replicates give the
-        standard error to 16 %, 200 to 5 %.
-
-    Notes
-    -----
-    A replicate holds u = 0.632 n different images. Up to n = 2 d each generated set costs the singular values of a
-    [u, u] matrix, beyond it a covariance and the trace term of two [d, d] matrices, and the real set one covariance
-    more. The times of these steps were measured once, with OpenBLAS 0.3.31 on two cores of an AMD EPYC of 2025 at
-    d = 2048 and n from 500 to 5,000, and divided by u^3, u d^2 and d^3.
-    """
-    u = 0.632 * n
-    if n <= 2 * d:
-        seconds = sets * (1e-10 * u**3 + 1e-9 * n * d)
-    else:
-        seconds = (sets + 1) * 1.5e-11 * u * d**2 + sets * 0.8e-10 * d**3
-    return min(wanted, max(_FEWEST, int(_BUDGET_SECONDS / seconds)))
-
-
-def bootstrap_contrasts(
-    sets: Sequence[npt.ArrayLike],
-    contrasts: npt.ArrayLike,
-    design: SamplingDesign,
-    *,
-    replicates: int,
-    rng: np.random.Generator,
-    on_progress: OnProgress = unwatched,
-) -> tuple[BootstrapSE, ...]:
-    """Bootstrap standard errors of weighted sums of FIDs, such as differences.
-
-    Replicate b draws all sets by `design.draw` with the b-th generator of `rng.spawn(replicates)` and evaluates
-    every FID at this one draw, so that replicate b of all contrasts belongs together. The result does not depend on
-    the number of cores.
-
-    Parameters
-    ----------
-    sets : sequence of array_like, each of shape (n_k, d)
-        Features: the real images, then K >= 1 generated sets.
-    contrasts : array_like, shape (C, K)
-        Contrast c is sum_k contrasts[c, k] FID(real, generated set k): (1,) is an FID, (-1, 1) the difference of
-        the second and the first.
-    design : SamplingDesign
-        How the images were drawn.
-    replicates : int
-        At least 2; 200 give the standard error to about 5 %.
-    rng : numpy.random.Generator
-        Source of the draws.
-    on_progress : callable, optional
-        Called with (replicates done, replicates).
-
-    Returns
-    -------
-    tuple of BootstrapSE
-        One a contrast. Of an FID's replicates, which are biased upward, only the spread may be used.
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used, the sets, the contrasts and the design do not fit each other, or `replicates` is
-        below 2.
-
-    Notes
-    -----
-    Up to min(n_r, n_k) = 2 d an FID costs the singular values of a [0.63 n_r, 0.63 n_k] matrix, and the cross-Gram
-    is held, 8 n_r n_k bytes. Beyond that it costs two weighted covariances and the trace term of two [d, d]
-    matrices: a second at d = 2048. See `usual_replicates`.
-
-    References
-    ----------
-    Efron and Tibshirani (1993), "An introduction to the bootstrap", chapter 6; for clusters, Davison and Hinkley
-    (1997), "Bootstrap methods and their application", section 3.8.
-    """
-    values = [np.asarray(each, dtype=np.float64) for each in checked_sets(sets, design)]
-    weights = checked_contrasts(contrasts, len(values) - 1)
-    if replicates < 2:
-        raise InputError("replicates", expected="at least 2 bootstrap replicates", found=str(replicates))
-    resampled = ResampledFid(values[0], values[1:])
-
-    def replicate(generator: np.random.Generator) -> npt.NDArray[np.float64]:
-        real_counts, *fake_counts = design.draw(generator)
-        return resampled.at(real_counts, fake_counts)
-
-    # Of large [d, d] matrices one at a time, on all cores: several would not fit into the caches.
-    small = resampled.uses_grams or values[0].shape[1] <= 1024
-    fids = np.array(map_in_threads(replicate, rng.spawn(replicates), small, on_progress))
-    return tuple(_summary(fids @ row) for row in weights)
-
-
-def _summary(values: npt.NDArray[np.float64]) -> BootstrapSE:
-    return BootstrapSE(se=float(values.std(ddof=1)), replicates=values, mean=float(values.mean()))

@@ -17,7 +17,7 @@ from p2phd_eval.stats.errors.extrapolation import FLAT_SLOPE, HalfSampleRichards
 from p2phd_eval.stats.errors.influence import FidInfluence
 from p2phd_eval.stats.feature_arrays import as_features
 
-# Of the standard error. `benchmarks/coverage.py` shows that intervals cover up to it.
+# As a share of the standard error. `benchmarks/coverage.py` shows that intervals cover up to it.
 RESIDUAL_LIMIT = 0.4
 
 
@@ -71,9 +71,9 @@ def fid_interval(
     paired : bool
         Whether real image i and generated image i share a label map (n_r = n_g).
     clusters : array_like, shape (n,), optional
-        Of pairs: any label of the cluster, such as the city, of each.
+        Where there are pairs, any label of the cluster, such as the city, of each.
     confidence : float
-        Of the interval, in (0.5, 1).
+        Confidence of the interval, in (0.5, 1).
     rng : numpy.random.Generator or int, optional
         Source of the splits, or its seed; by default 0.
     on_progress : callable, optional

@@ -35,18 +35,6 @@ class KernelContrast:
     kids: tuple[float, ...]  # squared MMD of the real and each generated set, weighted or not; may be below 0
 
 
-def kernel_contrast(
-    sets: Sequence[npt.ArrayLike],
-    weights: Sequence[float],
-    design: SamplingDesign,
-    *,
-    on_progress: OnProgress = unwatched,
-) -> KernelContrast:
-    """Estimate one weighted sum of KIDs, as `kernel_contrasts` does several."""
-    (contrast,) = kernel_contrasts(sets, [weights], design, on_progress=on_progress)
-    return contrast
-
-
 def kernel_contrasts(
     sets: Sequence[npt.ArrayLike],
     contrasts: npt.ArrayLike,
@@ -54,7 +42,7 @@ def kernel_contrasts(
     *,
     on_progress: OnProgress = unwatched,
 ) -> tuple[KernelContrast, ...]:
-    """Weighted sums of KIDs of real images x and generated sets, each kernel matrix computed once for all of them.
+    """Estimate weighted sums of KIDs of real images x and generated sets, with each kernel matrix computed once.
 
     With the kernel k(x, y) = (x'y/d + 1)^3, the KID of the real images and the generated ones y is
 
@@ -135,7 +123,7 @@ def kernel_swap_terms(
     *,
     on_progress: OnProgress = unwatched,
 ) -> Floats:
-    """Terms t_i of which dKID = KID(real, candidate) - KID(real, baseline) is the sum, each for one pair of images.
+    """Split dKID = KID(real, candidate) - KID(real, baseline) into a sum of terms t_i, one for each pair of images.
 
     With the images y_i of the baseline and z_i of the candidate swapped for some i, dKID is sum_i e_i t_i, where e_i
     is -1 for these and 1 for the others: swaps turn k(z_i, z_j) - k(y_i, y_j) into
@@ -156,7 +144,7 @@ def kernel_swap_terms(
     baseline, candidate : array_like, shape (n, d)
         Features of the generated images.
     design : SamplingDesign
-        Of the three sets; baseline and candidate in one block, the real images in this or another one.
+        How the three sets were drawn: baseline and candidate in one block, the real images in this or another one.
     on_progress : callable, optional
         Called with (tiles done, tiles in all).
 

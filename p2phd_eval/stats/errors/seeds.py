@@ -28,7 +28,7 @@ def recipe_error(baseline: Sequence[float], candidate: Sequence[float], images: 
     baseline, candidate : sequence of float
         The metric of each training seed, all on the same images; two or more an arm.
     images : StandardError
-        Of the difference of the arms' means, with the models held fixed.
+        That of the difference of the arms' means, with the models held fixed.
 
     Returns
     -------

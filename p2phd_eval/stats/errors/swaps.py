@@ -1,4 +1,4 @@
-"""Exact test of exchangeability: may the two images made from one label map be swapped?"""
+"""The swap test, an exact one: can the two images that were made from one label map change places?"""
 
 from __future__ import annotations
 
@@ -19,95 +19,6 @@ from p2phd_eval.stats.errors.kernel_contrast import kernel_swap_terms
 from p2phd_eval.stats.threads import map_in_threads
 
 Matrix = npt.NDArray[np.float64]
-
-
-def seconds_per_swap(n_real: int, n: int, d: int) -> float:
-    """About how long `SwappedFid.difference` takes, spread over two cores.
-
-    Fitted to times measured once at (n, d) from (100, 2048) to (900, 2048) and (5000, 64), with OpenBLAS 0.3.31 on
-    an AMD EPYC of 2025. With m = min(n_r, n, d) the eigenvalues cost m^3, and where n > m a product costs m^2 n.
-    """
-    m = min(n_real, n, d)
-    return 0.5e-10 * m**3 + 1e-5 * m + (0.35e-10 * m**2 * n if m < n else 0.0)
-
-
-class SwappedFid:
-    """FID(real, candidate) - FID(real, baseline) for any swap of their images, at a small cost a swap.
-
-    With F'F the covariance of the real images and y_i the generated ones, the trace term is the nuclear norm of the
-    matrix with columns F y_i, centred over i. Swaps only choose among 2 n columns, which are computed once, or
-    among the rows and columns of their Gram matrix [2 n, 2 n]. All other terms of the difference are a sum of one
-    number an image, whose sign a swap changes: with s_i = (y_i + z_i)/2 and h_i = (z_i - y_i)/2,
-
-        l_i = 4 h_i'(m_s - m_r)/n + 4 h_i'(s_i - m_s)/(n - 1).
-
-    Parameters
-    ----------
-    real : ndarray of float64, shape (n_r, d)
-    baseline, candidate : ndarray of float64, shape (n, d)
-        y and z; rows i of both may change places.
-    """
-
-    def __init__(self, real: Matrix, baseline: Matrix, candidate: Matrix) -> None:
-        n = len(baseline)
-        middle, half = (baseline + candidate) / 2, (candidate - baseline) / 2
-        centre = middle.mean(axis=0)
-        middle -= centre
-        to_real = centre - real.mean(axis=0)
-        self._linear = 4 * (half @ to_real / n + np.einsum("ij,ij->i", half, middle) / (n - 1))
-        factor = _factor(real)
-        # (q, 2 n): first the baseline's images, then the candidate's
-        self._columns = factor @ np.concatenate([middle - half, middle + half]).T / np.sqrt(n - 1)
-        self._gram = self._columns.T @ self._columns if n <= len(factor) else None
-        self._n = n
-        self._rank = min(len(factor), len(real) - 1, n - 1)
-        traces = self._trace_sqrts(np.zeros(n, dtype=bool))
-        #: Sum of the terms' sizes, to which the rounding is relative.
-        self.scale = 2 * sum(traces) + float(np.abs(self._linear).sum())
-
-    def difference(self, swapped: npt.NDArray[np.bool_]) -> float:
-        """FID of the candidate's set less that of the baseline's, after images i with `swapped[i]` changed places.
-
-        The complement of a swap gives exactly the negative.
-        """
-        baseline, candidate = self._trace_sqrts(swapped)
-        return float(np.where(swapped, -1.0, 1.0) @ self._linear) - 2 * (candidate - baseline)
-
-    def _trace_sqrts(self, swapped: npt.NDArray[np.bool_]) -> tuple[float, float]:
-        chosen = [np.arange(self._n) + self._n * side for side in (swapped, ~swapped)]
-        # In one call: NumPy lets other threads run only while it computes more than 500 values.
-        squares = np.linalg.eigvalsh(np.stack([self._square(images) for images in chosen]))
-        baseline, candidate = (self._nuclear_norm(each, images) for each, images in zip(squares, chosen, strict=True))
-        return baseline, candidate
-
-    def _square(self, images: npt.NDArray[np.int64]) -> Matrix:
-        """M'M or M M', whichever is smaller, of the centred columns M of these images."""
-        if self._gram is None:
-            columns = self._centred_columns(images)
-            product: Matrix = columns @ columns.T
-            return product
-        part: Matrix = self._gram.take(images, axis=0).take(images, axis=1)
-        part -= part.mean(axis=0)
-        part -= part.mean(axis=1)[:, None]
-        return part
-
-    def _nuclear_norm(self, squares: npt.NDArray[np.float64], images: npt.NDArray[np.int64]) -> float:
-        # All eigenvalues beyond the rank are 0; the roots of their rounding would be visible.
-        roots = sum_of_roots(squares[len(squares) - self._rank :]) if self._rank else 0.0
-        return nuclear_norm(self._centred_columns(images)) if roots is None else roots
-
-    def _centred_columns(self, images: npt.NDArray[np.int64]) -> Matrix:
-        columns: Matrix = self._columns.take(images, axis=1)
-        columns -= columns.mean(axis=1)[:, None]
-        return columns
-
-
-def _factor(features: Matrix) -> Matrix:
-    """F [q, d] with F'F the covariance and q at most n and d."""
-    n, d = features.shape
-    return centred_rows(features)[1] if n <= d else covariance_factor(moments(features).covariance)
-
-
 Swaps = npt.NDArray[np.bool_]
 
 _USUAL_SWAPS = {"FID": 1000, "KID": 9999}
@@ -120,7 +31,7 @@ _ROUNDING = 1e-9
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SwapTest:
-    """Are the paired images of two generators exchangeable?"""
+    """Whether the paired images of two generators are exchangeable."""
 
     p_value: float  # from 1/(1 + swaps) to 1; two-sided
     swaps: int  # statistics that the observed one was compared with
@@ -154,7 +65,7 @@ def swap_test(
     baseline, candidate : array_like, shape (n, d)
         Features of the generated images; row i of both comes from one label map.
     design : SamplingDesign
-        Of the three sets; baseline and candidate in one block, the real images in this or another one.
+        How the three sets were drawn: baseline and candidate in one block, the real images in this or another one.
     statistic : {"FID", "KID"}, optional
         The distance D; by default FID, or KID (as a U-statistic) where the swaps' FIDs would take more than 45 seconds
         on two cores. That follows from the sizes alone.
@@ -211,7 +122,7 @@ def swap_test(
 
 
 def _units(design: SamplingDesign) -> Rows:
-    """The unit (n,) with which each pair is swapped: its cluster in the block of baseline and candidate."""
+    """Return the unit (n,) with which each pair is swapped: its cluster in the block of baseline and candidate."""
     for block in design.blocks:
         if {1, 2} <= set(block.sets):
             return block.cluster_of
@@ -233,14 +144,14 @@ def _random_swaps(units: int, count: int, rng: np.random.Generator) -> Iterator[
 
 
 def _all_swaps(units: int) -> Iterator[Swaps]:
-    """Each swap of some units but the last: with that one swapped too, it would be the complement of one of these."""
+    """Yield all swaps that leave the last unit where it is; all others are complements of these."""
     codes = np.arange(1, 1 << (units - 1))
     for start in range(0, len(codes), _BATCH):
         yield (codes[start : start + _BATCH, None] >> np.arange(units) & 1).astype(bool)
 
 
 def _extreme_fids(fid: SwappedFid, unit_of: Rows, swaps: list[Swaps], on_progress: OnProgress) -> int:
-    """Number of swaps after which the FIDs differ at least as much as they do without."""
+    """Count the swaps after which the FIDs differ at least as much as they do without."""
 
     def difference(swap: Swaps) -> float:
         return abs(fid.difference(swap[unit_of]))
@@ -250,6 +161,93 @@ def _extreme_fids(fid: SwappedFid, unit_of: Rows, swaps: list[Swaps], on_progres
 
 
 def _extreme_sums(terms: npt.NDArray[np.float64], batches: Iterator[Swaps]) -> int:
-    """The same where the difference is the sum of a term a unit, whose sign changes where the unit is swapped."""
+    """Count them where the difference is a sum of one term a unit, whose sign changes where the unit is swapped."""
     smallest = abs(terms.sum()) - _ROUNDING * np.abs(terms).sum()
     return sum(int(np.count_nonzero(np.abs((1.0 - 2.0 * swaps) @ terms) >= smallest)) for swaps in batches)
+
+
+def seconds_per_swap(n_real: int, n: int, d: int) -> float:
+    """Return about how many seconds `SwappedFid.difference` takes, spread over two cores.
+
+    Fitted to times measured once at (n, d) from (100, 2048) to (900, 2048) and (5000, 64), with OpenBLAS 0.3.31 on
+    an AMD EPYC of 2025. With m = min(n_r, n, d) the eigenvalues cost m^3, and where n > m a product costs m^2 n.
+    """
+    m = min(n_real, n, d)
+    return 0.5e-10 * m**3 + 1e-5 * m + (0.35e-10 * m**2 * n if m < n else 0.0)
+
+
+class SwappedFid:
+    """Computes FID(real, candidate) - FID(real, baseline) for any swap of their images, at a small cost a swap.
+
+    With F'F the covariance of the real images and y_i the generated ones, the trace term is the nuclear norm of the
+    matrix with columns F y_i, centred over i. Swaps only choose among 2 n columns, which are computed once, or
+    among the rows and columns of their Gram matrix [2 n, 2 n]. All other terms of the difference are a sum of one
+    number an image, whose sign a swap changes: with s_i = (y_i + z_i)/2 and h_i = (z_i - y_i)/2,
+
+        l_i = 4 h_i'(m_s - m_r)/n + 4 h_i'(s_i - m_s)/(n - 1).
+
+    Parameters
+    ----------
+    real : ndarray of float64, shape (n_r, d)
+    baseline, candidate : ndarray of float64, shape (n, d)
+        y and z; rows i of both may change places.
+    """
+
+    def __init__(self, real: Matrix, baseline: Matrix, candidate: Matrix) -> None:
+        n = len(baseline)
+        middle, half = (baseline + candidate) / 2, (candidate - baseline) / 2
+        centre = middle.mean(axis=0)
+        middle -= centre
+        to_real = centre - real.mean(axis=0)
+        self._linear = 4 * (half @ to_real / n + np.einsum("ij,ij->i", half, middle) / (n - 1))
+        factor = _factor(real)
+        # (q, 2 n): first the baseline's images, then the candidate's
+        self._columns = factor @ np.concatenate([middle - half, middle + half]).T / np.sqrt(n - 1)
+        self._gram = self._columns.T @ self._columns if n <= len(factor) else None
+        self._n = n
+        self._rank = min(len(factor), len(real) - 1, n - 1)
+        traces = self._trace_sqrts(np.zeros(n, dtype=bool))
+        #: Sum of the terms' sizes, to which the rounding is relative.
+        self.scale = 2 * sum(traces) + float(np.abs(self._linear).sum())
+
+    def difference(self, swapped: npt.NDArray[np.bool_]) -> float:
+        """Return the candidate's FID less the baseline's, after images i with `swapped[i]` changed places.
+
+        The complement of a swap gives exactly the negative.
+        """
+        baseline, candidate = self._trace_sqrts(swapped)
+        return float(np.where(swapped, -1.0, 1.0) @ self._linear) - 2 * (candidate - baseline)
+
+    def _trace_sqrts(self, swapped: npt.NDArray[np.bool_]) -> tuple[float, float]:
+        chosen = [np.arange(self._n) + self._n * side for side in (swapped, ~swapped)]
+        # In one call: NumPy lets other threads run only while it computes more than 500 values.
+        squares = np.linalg.eigvalsh(np.stack([self._square(images) for images in chosen]))
+        baseline, candidate = (self._nuclear_norm(each, images) for each, images in zip(squares, chosen, strict=True))
+        return baseline, candidate
+
+    def _square(self, images: npt.NDArray[np.int64]) -> Matrix:
+        """Return M'M or M M', whichever is smaller, where the columns of M are these images, centred."""
+        if self._gram is None:
+            columns = self._centred_columns(images)
+            product: Matrix = columns @ columns.T
+            return product
+        part: Matrix = self._gram.take(images, axis=0).take(images, axis=1)
+        part -= part.mean(axis=0)
+        part -= part.mean(axis=1)[:, None]
+        return part
+
+    def _nuclear_norm(self, squares: npt.NDArray[np.float64], images: npt.NDArray[np.int64]) -> float:
+        # All eigenvalues beyond the rank are 0; the roots of their rounding would be visible.
+        roots = sum_of_roots(squares[len(squares) - self._rank :]) if self._rank else 0.0
+        return nuclear_norm(self._centred_columns(images)) if roots is None else roots
+
+    def _centred_columns(self, images: npt.NDArray[np.int64]) -> Matrix:
+        columns: Matrix = self._columns.take(images, axis=1)
+        columns -= columns.mean(axis=1)[:, None]
+        return columns
+
+
+def _factor(features: Matrix) -> Matrix:
+    """Return F [q, d], for which F'F is the covariance, with q at most n and d."""
+    n, d = features.shape
+    return centred_rows(features)[1] if n <= d else covariance_factor(moments(features).covariance)

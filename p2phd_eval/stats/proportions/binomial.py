@@ -103,7 +103,7 @@ def trials_for_precision(precision: float, *, confidence: float = 0.95) -> int:
     precision : float
         Half the width of the interval, 0.001 to 0.5.
     confidence : float
-        Of the interval.
+        How often such an interval holds the proportion.
 
     Raises
     ------

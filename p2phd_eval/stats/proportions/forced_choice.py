@@ -31,7 +31,7 @@ from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, equivalen
 Choices = npt.NDArray[np.bool_]  # (people, images), whether the candidate's image was chosen
 
 _FEWEST_PEOPLE = 3  # from which on an interval over people is given
-_PERMUTATIONS = 9999
+_PERMUTATIONS = 9999  # so that the smallest p-value is 0.0001
 _BATCH = 1 << 24  # answers permuted at a time
 
 
@@ -106,7 +106,7 @@ def score_choices(
     confidence : float
         In (0.5, 1), of the intervals; the tests are at level 1 - confidence.
     seed : int
-        Of the permutations of the test whether people differ.
+        Seed of the permutations by which it is tested whether people differ.
 
     Raises
     ------
@@ -138,8 +138,8 @@ def score_choices(
     )
 
 
-def people_differ_p(choices: Choices, rng: np.random.Generator, permutations: int = _PERMUTATIONS) -> float:
-    """Permutation p-value of people who choose alike: Cochran's Q with each image as a block.
+def people_differ_p(choices: Choices, rng: np.random.Generator) -> float:
+    """Return the p-value of people who choose alike, by permuting Cochran's Q with each image as a block.
 
     Answers to one image are exchanged between people, so the test is exact at any number of answers, and images that
     differ among each other do not matter. For two people it is McNemar's test.
@@ -148,8 +148,6 @@ def people_differ_p(choices: Choices, rng: np.random.Generator, permutations: in
     ----------
     choices : ndarray of bool, shape (people, images)
     rng : numpy.random.Generator
-    permutations : int
-        Random ones; the smallest p-value is 1 / (permutations + 1).
 
     References
     ----------
@@ -158,12 +156,12 @@ def people_differ_p(choices: Choices, rng: np.random.Generator, permutations: in
     by_image = choices.T  # (images, people); Q is monotone in the sum of squares of the people's counts
     found = _squares(by_image[np.newaxis])[0]
     at_least, done = 0, 0
-    while done < permutations:
-        count = min(permutations - done, max(1, _BATCH // choices.size))
+    while done < _PERMUTATIONS:
+        count = min(_PERMUTATIONS - done, max(1, _BATCH // choices.size))
         shuffled = rng.permuted(np.broadcast_to(by_image, (count, *by_image.shape)), axis=2)
         at_least += int((_squares(shuffled) >= found).sum())
         done += count
-    return (at_least + 1) / (permutations + 1)
+    return (at_least + 1) / (_PERMUTATIONS + 1)
 
 
 def _squares(by_image: Choices) -> npt.NDArray[np.int64]:

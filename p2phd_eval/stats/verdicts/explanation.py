@@ -97,18 +97,18 @@ def explain_dfid(
     Parameters
     ----------
     influences : sequence of FidInfluence
-        Of each generated set, all against the same real images.
+        One for each generated set, all against the same real images.
     weights : sequence of float
         -1/S for each of the baseline's S runs, 1/S' for each of the candidate's S', 0 for others.
     design : SamplingDesign
-        Of the real set and of all generated sets.
+        How the real set and all generated sets were drawn.
     ids : sequence of str, optional
         The n label maps, in the order of the rows. None explains the parts of mean and covariance alone, all that can
         be had where the sets are not paired.
     clusters : sequence of str, optional
         The cluster, such as the city, of each label map.
     class_shares : ClassShares, optional
-        Of the n label maps.
+        One for each of the n label maps.
     top : int
         How many images to name in each direction.
 

@@ -46,7 +46,7 @@ def image_mean(values: npt.ArrayLike, *, clusters: npt.ArrayLike | None = None, 
     Parameters
     ----------
     values : array_like, shape (runs, n)
-        Of each run on the same n images.
+        One for each run, on the same n images.
     clusters : array_like, shape (n,), optional
         Any label, such as a video sequence, for each image; by default each image is its own cluster.
     confidence : float

@@ -60,7 +60,7 @@ class VarianceComponents:
 
     @property
     def seed_sds(self) -> tuple[float, float] | None:
-        """Of baseline and candidate; where only one is known, it stands for both. None where neither is."""
+        """Those of baseline and candidate; where only one is known, it stands for both. None where neither is."""
         known = [sd for sd in (self.seed_sd_baseline, self.seed_sd_candidate) if sd is not None]
         return (known[0], known[-1]) if known else None
 

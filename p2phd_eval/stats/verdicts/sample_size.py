@@ -90,7 +90,7 @@ def plan_sizes(
     Parameters
     ----------
     components : VarianceComponents
-        Of a pilot, or assumed; taken as the true ones.
+        From a pilot, or assumed; taken as the true ones.
     margin : float
         FID difference that still counts as none, > 0.
     power : float
@@ -100,7 +100,7 @@ def plan_sizes(
     runs : sequence of int
         Numbers of runs an arm to look at, each >= 2; left out where no seed standard deviation is known.
     confidence : float
-        Of the two-sided interval that is to exclude 0; equivalence is tested at level 1 - confidence.
+        Confidence of the two-sided interval that is to exclude 0; equivalence is tested at level 1 - confidence.
 
     Raises
     ------
@@ -204,7 +204,7 @@ def undecided_needs(
     Parameters
     ----------
     components : VarianceComponents
-        Of the inconclusive comparison.
+        What the inconclusive comparison found.
     estimate : float
         Its dFID.
     margin : float or None

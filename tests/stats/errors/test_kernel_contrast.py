@@ -7,7 +7,7 @@ from scipy import stats
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.design import Block, SamplingDesign
 from p2phd_eval.stats.distances.kernel import kernel_distance
-from p2phd_eval.stats.errors.kernel_contrast import kernel_contrast, kernel_contrasts, kernel_swap_terms
+from p2phd_eval.stats.errors.kernel_contrast import kernel_contrasts, kernel_swap_terms
 
 D = 5
 CLUSTERS = np.array([0, 1, 1, 2, 0, 3, 3, 3, 2])  # of unequal sizes, not in order
@@ -32,6 +32,12 @@ def tiles(request, monkeypatch):
     # The sets here would fit one tile; several, of unequal sizes, are what large sets are made of.
     if request.param == "many tiles":
         monkeypatch.setattr("p2phd_eval.stats.distances.kernel._ROWS", 4)
+
+
+def kernel_contrast(sets, weights, design, **options):
+    """One contrast alone."""
+    (contrast,) = kernel_contrasts(sets, [weights], design, **options)
+    return contrast
 
 
 def drawn(design, seed=0, noise=0.5):
