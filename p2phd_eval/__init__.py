@@ -12,27 +12,35 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOME = {
-    "FeatureSettings": "p2phd_eval.features.extraction",
+    "FeatureSettings": "p2phd_eval.features.feature_settings",
     "FidMetric": "p2phd_eval.features.metric",
     "InputError": "p2phd_eval.errors",
     "TrainConfig": "p2phd_eval.config",
     "check_gate": "p2phd_eval.gate.check_gate",
     "compare_fid": "p2phd_eval.stats.verdicts.compared_arms",
-    "compute_fid": "p2phd_eval.evaluation.from_images",
+    "compare_images": "p2phd_eval.evaluation.compare_images",
+    "compute_fid": "p2phd_eval.evaluation.compute_fid",
+    "compute_metrics": "p2phd_eval.evaluation.compute_metrics",
+    "extract_features": "p2phd_eval.features.extract_features",
     "fid_interval": "p2phd_eval.stats.errors.intervals",
     "generate": "p2phd_eval.generators.sampling.generation",
     "train": "p2phd_eval.runs.training_run",
+    "plan_comparison": "p2phd_eval.planning",
 }
 __all__ = list(_HOME)
 
 if TYPE_CHECKING:
     from p2phd_eval.config import TrainConfig as TrainConfig
     from p2phd_eval.errors import InputError as InputError
-    from p2phd_eval.evaluation.from_images import compute_fid as compute_fid
-    from p2phd_eval.features.extraction import FeatureSettings as FeatureSettings
+    from p2phd_eval.evaluation.compare_images import compare_images as compare_images
+    from p2phd_eval.evaluation.compute_fid import compute_fid as compute_fid
+    from p2phd_eval.evaluation.compute_metrics import compute_metrics as compute_metrics
+    from p2phd_eval.features.extract_features import extract_features as extract_features
+    from p2phd_eval.features.feature_settings import FeatureSettings as FeatureSettings
     from p2phd_eval.features.metric import FidMetric as FidMetric
     from p2phd_eval.gate.check_gate import check_gate as check_gate
     from p2phd_eval.generators.sampling.generation import generate as generate
+    from p2phd_eval.planning import plan_comparison as plan_comparison
     from p2phd_eval.runs.training_run import train as train
     from p2phd_eval.stats.errors.intervals import fid_interval as fid_interval
     from p2phd_eval.stats.verdicts.compared_arms import compare_fid as compare_fid

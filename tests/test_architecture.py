@@ -24,7 +24,7 @@ FLOORS = (
     {"evaluation"},
     {"quality", "runs"},
     {"report"},
-    {"blind_test", "gate", "study"},
+    {"blind_test", "gate", "planning", "study"},
     {"commands"},
     {"cli"},
     {"__main__"},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -106,6 +107,11 @@ def parse_rule(text: str) -> ClusterRule:
             f"--cluster-by {text}", expected=_TAKEN, found=f"an invalid regular expression: {error}"
         ) from error
     return ClusterRule(text=text, cluster_of=_matcher(pattern))
+
+
+def as_rule(given: str | os.PathLike[str] | ClusterRule | None) -> ClusterRule | None:
+    """Return the rule that is meant by a text or the path of a table (see `parse_rule`); rules and None as they are."""
+    return parse_rule(os.fspath(given)) if isinstance(given, str | os.PathLike) else given
 
 
 def _matcher(pattern: re.Pattern[str]) -> Callable[[str], str | None]:

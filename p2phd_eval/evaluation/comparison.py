@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from p2phd_eval.evaluation.checks import (
 )
 from p2phd_eval.evaluation.cluster_rules import ClusterRule
 from p2phd_eval.evaluation.pairing import aligned, examples, require_same_stamps, require_unique_ids, sorted_by_id
+from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
@@ -60,6 +61,11 @@ class ComparisonResult:
     stamps: tuple[tuple[FeatureStamp, ...], ...]  # of each arm's runs, the baseline first
     candidates: tuple[FIDComparison, ...]
     warnings: tuple[str, ...]
+    # What `compare_images` adds.
+    arms: dict[str, tuple[Any, ...]] = dataclasses.field(default_factory=dict)  # what holds each run's images, by arm
+    explanations: tuple[Explanation, ...] = ()  # one a candidate, where asked for
+    precision_shifts: tuple[PrecisionShift, ...] = ()  # what a reduced feature precision did to each run's FID
+    notes: tuple[str, ...] = ()  # what the reader of the verdicts should know of how the runs were made
 
 
 def compare_feature_sets(

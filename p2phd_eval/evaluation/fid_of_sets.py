@@ -17,6 +17,7 @@ from p2phd_eval.evaluation.checks import (
 )
 from p2phd_eval.evaluation.cluster_rules import ClusterRule
 from p2phd_eval.evaluation.pairing import require_same_stamps, sorted_by_id
+from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.confidence import require_confidence
@@ -47,6 +48,7 @@ class FidResult:
     real_stamp: FeatureStamp
     fake_stamp: FeatureStamp
     warnings: tuple[str, ...]
+    precision_shifts: tuple[PrecisionShift, ...] = ()  # what a reduced feature precision did; none where it is float32
 
 
 def evaluate_fid(

@@ -9,6 +9,7 @@ import numpy as np
 
 from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
 from p2phd_eval.evaluation.pairing import sorted_by_id
+from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.progress import OnProgress, part_of, unwatched
 from p2phd_eval.stats.distances.fid_infinity import FidInfinity, fid_infinity
@@ -25,6 +26,7 @@ class MetricsResult:
     fid_infinity: FidInfinity
     neighbours: NeighbourMetrics
     warnings: tuple[str, ...]  # those of the FID
+    precision_shifts: tuple[PrecisionShift, ...] = ()  # what a reduced feature precision did; none where it is float32
 
 
 def evaluate_metrics(

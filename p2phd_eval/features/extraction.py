@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from p2phd_eval.errors import InputError
 from p2phd_eval.features.cache.entry import FeatureKey
 from p2phd_eval.features.cache.store import FeatureCache
 from p2phd_eval.features.feature_set import FeatureSet, images_sha256
-from p2phd_eval.features.identity import FeaturePrecision, NetworkIdentity, Resize
+from p2phd_eval.features.feature_settings import FeatureSettings
+from p2phd_eval.features.identity import NetworkIdentity
 from p2phd_eval.features.weights.index import known_weights
 from p2phd_eval.images.sources.source import ImageSource
-from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
 if TYPE_CHECKING:
     from p2phd_eval.features.networks.protocol import FeatureNetwork
@@ -23,44 +22,19 @@ if TYPE_CHECKING:
 _MANY = 5000  # images that take long enough to read that one wants to see it
 
 
-@dataclass(frozen=True, kw_only=True)
-class FeatureSettings:
-    """Which features are computed, and how."""
-
-    weights: Path | None = None  # of the network; by default Inception's from the cache, fetched if need be
-    plugin: str | None = None  # "module:callable" of a network of one's own, in place of Inception
-    resize: Resize = Resize.LEGACY_PYTORCH  # Inception's alone, like `dims` and `precision`
-    dims: int = 2048
-    precision: FeaturePrecision = FeaturePrecision.FP32
-    device: str | None = None  # any torch device; by default cuda, mps or cpu
-    workers: int | None = None  # decoding processes; by default as many as the device can use
-    cache: bool = True  # whether features are kept, and those kept before are used
-
-    def __post_init__(self) -> None:
-        inceptions = (self.resize, self.dims, self.precision)
-        if self.plugin is not None and inceptions != (Resize.LEGACY_PYTORCH, 2048, FeaturePrecision.FP32):
-            raise InputError(
-                f"--features {self.plugin}",
-                expected="no --resize, --dims or --feature-precision beside it: they are the Inception network's",
-                found=", ".join(str(getattr(value, "value", value)) for value in inceptions),
-            )
-
-
 class FeatureExtractor:
     """Computes features under one setting; torch is loaded when a set is not in the cache.
 
     Parameters
     ----------
     settings : FeatureSettings
-    progress : ProgressFactory
+    progress : ProgressFactory, optional
         Opened for the download of weights and for each set.
     note : callable, optional
         Called with a sentence about what is going on: the device, a damaged entry of the cache.
     """
 
-    def __init__(
-        self, settings: FeatureSettings, *, progress: ProgressFactory, note: Callable[[str], None] = lambda text: None
-    ) -> None:
+    def __init__(self, settings: FeatureSettings, *, progress: ProgressFactory = silent, note: Note = unheard) -> None:
         self.settings = settings
         self._progress, self._note = progress, note
         self._network: FeatureNetwork | None = None
@@ -115,7 +89,7 @@ class FeatureExtractor:
 
     def _identity(self) -> NetworkIdentity:
         settings = self.settings
-        if self._network is None and settings.plugin is None:
+        if self._network is None and settings.network is None:
             weights = known_weights(settings.weights)
             if weights is not None:
                 return NetworkIdentity(
@@ -139,11 +113,11 @@ class FeatureExtractor:
         return hashes
 
     def _compute(self, source: ImageSource) -> FeatureSet:
-        from p2phd_eval.features.pipeline import extract_features
+        from p2phd_eval.features.pipeline import compute_features
 
         network = self.network()
         with self._progress(f"features of {source.name}", "images") as on_progress:
-            return extract_features(source, network, workers=self.settings.workers, on_progress=on_progress)
+            return compute_features(source, network, workers=self.settings.workers, on_progress=on_progress)
 
     def _compute_and_keep(
         self, source: ImageSource, hashes: Sequence[str], key: FeatureKey, cache: FeatureCache
@@ -162,10 +136,10 @@ class FeatureExtractor:
         settings = self.settings
         device = find_device(settings.device)
         self._note(f"device: {describe_device(device)}")
-        if settings.plugin is not None:
+        if settings.network is not None:
             from p2phd_eval.features.networks.plugins import load_plugin
 
-            return load_plugin(settings.plugin, device=device, weights=settings.weights)
+            return load_plugin(settings.network, device=device, weights=settings.weights)
         with self._progress("fetch Inception weights", "bytes") as on_progress:
             weights = find_weights(settings.weights, on_progress=on_progress)
         return load_inception(weights, device, resize=settings.resize, dims=settings.dims, precision=settings.precision)

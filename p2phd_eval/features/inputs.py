@@ -1,47 +1,60 @@
-"""What stands behind an argument of `fid`, `compare` or `metrics`: images, features or statistics."""
+"""What a caller may give as a set of images, and how it becomes features."""
 
 from __future__ import annotations
 
 import os
 import zipfile
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.statistics import Statistics, load_statistics
+from p2phd_eval.images.sources.arrays import ArraySource, Layout
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.moments import moments
 
-Input = ImageSource | FeatureSet | Statistics
+if TYPE_CHECKING:
+    from p2phd_eval.features.prepared import FeatureBlock
 
 
-def open_input(path: str | os.PathLike[str]) -> Input:
-    """Open images (see `open_source`), features that `p2phd-eval features` wrote, or statistics of any FID tool.
+def open_input(data: Any) -> Any:
+    """Open a path: images (see `open_source`), features of `p2phd-eval features`, or statistics of any FID tool.
 
     Files ending in `.npz` hold features or statistics (`mu` and `sigma`), those in `.pt` torch-fidelity's statistics.
 
     Parameters
     ----------
-    path : path-like
+    data : path-like or anything else
+        What is no path is returned as it is.
+
+    Returns
+    -------
+    ImageSource, FeatureSet or Statistics; or what was given
 
     Raises
     ------
     InputError
         If nothing is there, or it cannot be read.
     """
-    file = Path(path)
+    if not isinstance(data, str | os.PathLike):
+        return data
+    file = Path(data)
     if file.suffix.lower() == ".npz" and "features.npy" in _members(file):
         return FeatureSet.load(file)
-    return load_statistics(file) if file.suffix.lower() in (".npz", ".pt") else open_source(path)
+    return load_statistics(file) if file.suffix.lower() in (".npz", ".pt") else open_source(data)
 
 
-def open_images_or_features(path: str | os.PathLike[str]) -> ImageSource | FeatureSet:
+def open_images_or_features(data: Any) -> Any:
     """Open an input as `open_input` does, where single images count: statistics are refused."""
-    found = open_input(path)
+    found = open_input(data)
     if isinstance(found, Statistics):
         raise InputError(
-            str(path),
+            str(found.path),
             expected="images, or features of `p2phd-eval features`",
             found="statistics: means and covariances, in which single images cannot be told apart",
             fix="Give the images they were made from.",
@@ -49,11 +62,57 @@ def open_images_or_features(path: str | os.PathLike[str]) -> ImageSource | Featu
     return found
 
 
+def name_of(data: Any) -> str:
+    """Return what results call an input: a path as it was given, a set by its source."""
+    return str(data if isinstance(data, str | os.PathLike) else getattr(data, "name", type(data).__name__))
+
+
 def as_statistics(data: FeatureSet | Statistics) -> Statistics:
     """Return statistics as they are, and the moments of features."""
     if isinstance(data, Statistics):
         return data
     return Statistics(moments=moments(data.values), stamp=data.stamp, path=Path(data.stamp.source))
+
+
+def features_of(data: Any, extractor: FeatureExtractor, *, name: str, layout: Layout | None = None) -> FeatureSet:
+    """Return the features of an opened input.
+
+    Parameters
+    ----------
+    data : ImageSource, FeatureSet, array, Tensor or iterable of batches
+        See `compute_fid`. Features of arrays are not kept in the cache.
+    extractor : FeatureExtractor
+    name : str
+        What the set is called. Images in memory have numbers, which are no names: image 3 of two sets need not come
+        from one label map. So their ids are made to differ from those of other sets.
+    layout : {"NHWC", "NCHW"}, optional
+        Of arrays, where it is not the usual one.
+    """
+    if isinstance(data, FeatureSet):
+        return data
+    if isinstance(data, ImageSource):
+        return extractor(data)
+    if hasattr(data, "shape") or isinstance(data, list | tuple):
+        features = extractor(ArraySource(data, layout=layout), keep=False)
+    else:
+        features = _features_of_batches(data, extractor, layout)
+    return replace(features, ids=tuple(f"{name} {number}" for number in features.ids))
+
+
+def _features_of_batches(batches: Iterable[Any], extractor: FeatureExtractor, layout: Layout | None) -> FeatureSet:
+    from p2phd_eval.features.metric import FeatureStream
+    from p2phd_eval.features.pipeline import assemble
+
+    blocks: list[FeatureBlock] = []
+    stream = FeatureStream(extractor.network(), blocks.append)
+    for batch in batches:
+        stream.add(batch, layout=layout)
+    stream.flush()
+    count = sum(len(block.values) for block in blocks)
+    if count == 0:
+        raise InputError("images", expected="at least one batch", found="none")
+    names = [f"{index:06}" for index in range(count)]
+    return assemble(blocks, extractor.network(), source=f"{count} images of an iterable", names=names, ids=names)
 
 
 def _members(file: Path) -> list[str]:

@@ -103,7 +103,7 @@ def read_features(
         on_progress(done, len(indices))
 
 
-def extract_features(
+def compute_features(
     source: ImageSource,
     network: FeatureNetwork,
     *,

@@ -15,7 +15,8 @@ from p2phd_eval.distributed import SINGLE
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.pairing import sorted_by_id
-from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+from p2phd_eval.features.extraction import FeatureExtractor
+from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import atomic_write
 from p2phd_eval.generators.data.triplets import find_triplets, folder_names

@@ -11,8 +11,9 @@ import torch
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import parse_rule
-from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import file_sha256, write_json
 from p2phd_eval.images.sources.open import open_source

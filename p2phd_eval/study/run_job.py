@@ -12,7 +12,8 @@ from filelock import FileLock, Timeout
 
 from p2phd_eval.distributed import SINGLE
 from p2phd_eval.errors import DivergenceError, InputError
-from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+from p2phd_eval.features.extraction import FeatureExtractor
+from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.data.triplets import find_triplets

@@ -55,7 +55,7 @@ def test_a_relative_margin_is_a_share_of_the_baseline(files: tuple[Path, Path, P
 
 @pytest.mark.parametrize("margin", ["0", "-1", "nan", "0%", "wide"])
 def test_a_margin_must_be_above_0(tmp_path: Path, margin: str) -> None:
-    message = error_of(invoke("compare", tmp_path, tmp_path, tmp_path, "--margin", margin))
+    message = error_of(invoke("compare", tmp_path, tmp_path / "a", tmp_path / "b", "--margin", margin))
     assert "--margin: expected a number above 0" in message
 
 

@@ -120,8 +120,8 @@ def test_a_reduced_feature_precision_says_what_it_does(tmp_path: Path) -> None:
 def test_options_of_features_that_do_not_fit(tmp_path: Path) -> None:
     real, fake = noise_folder(tmp_path / "real", 2), noise_folder(tmp_path / "fake", 2, seed=1)
     assert "--dims: expected 64 or 192 or 768 or 2048, found 63" in error_of(invoke("fid", real, fake, "--dims", 63))
-    message = error_of(invoke("fid", real, fake, "--features", "no_such_module:network"))
-    assert "--features no_such_module:network" in message
+    message = error_of(invoke("fid", real, fake, "--feature-network", "no_such_module:network"))
+    assert "--feature-network no_such_module:network" in message
     assert invoke("fid", real, fake, "--resize", "bicubic").exit_code == 2
     features = feature_set(np.zeros((3, 6)))
     features.save(tmp_path / "features.npz")

@@ -16,7 +16,8 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.features import resumable
 from p2phd_eval.features.cache.store import FeatureCache
-from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+from p2phd_eval.features.extraction import FeatureExtractor
+from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.files import CACHE_VARIABLE, cache_folder
@@ -214,7 +215,7 @@ def test_a_reduced_precision_is_held_against_float32(photos: Path, tmp_path: Pat
 
 def test_inceptions_options_are_not_a_plugins() -> None:
     with pytest.raises(InputError, match="expected no --resize, --dims or --feature-precision beside it"):
-        FeatureSettings(plugin="a:b", dims=64)
+        FeatureSettings(network="a:b", dims=64)
 
 
 _WARM = """

@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.compute_fid import compute_fid
 from p2phd_eval.evaluation.fid_of_sets import FidResult
-from p2phd_eval.evaluation.from_images import compute_fid
-from p2phd_eval.features.extraction import FeatureSettings
+from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.metric import FidMetric
 from p2phd_eval.features.networks.inception import FidInception, load_inception
-from p2phd_eval.features.pipeline import extract_features
+from p2phd_eval.features.pipeline import compute_features
 from p2phd_eval.features.statistics import save_statistics
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.png import write_png
@@ -41,7 +41,7 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def expected(images: tuple[np.ndarray, np.ndarray], network: FidInception) -> float:
-    features = [extract_features(ArraySource(each), network, workers=0).values for each in images]
+    features = [compute_features(ArraySource(each), network, workers=0).values for each in images]
     return frechet_distance(*features).value
 
 
@@ -113,7 +113,7 @@ def test_one_number_whatever_holds_the_images(
     def batches() -> Iterator[np.ndarray]:
         yield from (fake[:4], fake[4:])
 
-    features = extract_features(open_source(folder), network, workers=0)
+    features = compute_features(open_source(folder), network, workers=0)
     features.save(tmp_path / "features.npz")
     close = pytest.approx(expected, rel=1e-9)
     assert fid_of(folder, fake) == close

@@ -12,7 +12,7 @@ from PIL import Image
 
 from p2phd_eval.features.identity import Resize
 from p2phd_eval.features.networks.inception import load_inception
-from p2phd_eval.features.pipeline import extract_features
+from p2phd_eval.features.pipeline import compute_features
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.stats.distances.frechet import frechet_distance
@@ -49,7 +49,7 @@ def state_file(inception_weights: WeightsFile, tmp_path_factory: pytest.TempPath
 
 def ours(weights: WeightsFile, folders: tuple[Path, Path], resize: Resize, dims: int = 2048) -> list[Features]:
     network = load_inception(weights, "cpu", resize=resize, dims=dims)
-    return [extract_features(open_source(folder), network).values for folder in folders]
+    return [compute_features(open_source(folder), network).values for folder in folders]
 
 
 def stacked(folder: Path) -> torch.Tensor:

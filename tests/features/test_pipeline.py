@@ -13,7 +13,7 @@ import p2phd_eval
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.networks.inception import FidInception
-from p2phd_eval.features.pipeline import extract_features, read_features
+from p2phd_eval.features.pipeline import compute_features, read_features
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
@@ -44,7 +44,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> ImageSource:
 
 @pytest.fixture(scope="module")
 def real_features(real: ImageSource, inception: FidInception) -> FeatureSet:
-    return extract_features(real, inception)
+    return compute_features(real, inception)
 
 
 def test_fid_is_pytorch_fids_for_images_of_all_kinds(
@@ -64,7 +64,7 @@ def test_fid_is_pytorch_fids_for_images_of_all_kinds(
         fid_score.get_activations(sorted(Path(source.name).iterdir()), network, batch_size=1, num_workers=0)
         for source in (real, generated)
     ]
-    ours = [real_features.values, extract_features(generated, inception).values]
+    ours = [real_features.values, compute_features(generated, inception).values]
     np.testing.assert_allclose(ours[0], peer[0], rtol=1e-4, atol=1e-4)
     # Its own distance, in coordinates of the joint span: a rotation changes no Fréchet distance, and the
     # square root of a 2048 x 2048 matrix takes a minute.
@@ -97,7 +97,7 @@ def test_no_feature_depends_on_processes_neighbours_or_order(
 ) -> None:
     """To the bit: passes have a fixed size, and images of a pass do not see each other."""
     calls: list[tuple[int, int]] = []
-    got = extract_features(real, inception, workers=2, on_progress=lambda done, total: calls.append((done, total)))
+    got = compute_features(real, inception, workers=2, on_progress=lambda done, total: calls.append((done, total)))
     np.testing.assert_array_equal(got.values, real_features.values)
     assert got.stamp == real_features.stamp
     assert calls == [(8, N), (N, N)]
@@ -110,7 +110,7 @@ def test_the_size_of_a_pass_changes_rounding_alone(
     real: ImageSource, real_features: FeatureSet, inception: FidInception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inception, "batch_size", 3)
-    got = extract_features(real, inception)
+    got = compute_features(real, inception)
     np.testing.assert_allclose(got.values, real_features.values, rtol=1e-4, atol=1e-5)
     other = real_features.values[::-1] * 0.5
     expected = frechet_distance(real_features.values, other).value
@@ -122,7 +122,7 @@ def test_the_hash_of_the_images_covers_names_and_contents(tmp_path: Path, incept
         folder = tmp_path / f"{name}-{colour}"
         folder.mkdir()
         Image.new("L", (8, 8), colour).save(folder / f"{name}.png")
-        return extract_features(open_source(folder), inception).stamp.images_sha256
+        return compute_features(open_source(folder), inception).stamp.images_sha256
 
     assert len({stamp("a", 0), stamp("a", 1), stamp("b", 0)}) == 3
 
@@ -133,7 +133,7 @@ def test_formats_and_copies_are_counted(tmp_path: Path, inception: FidInception)
         grey.save(tmp_path / f"{name}.png")
     black.save(tmp_path / "d.png")
     black.save(tmp_path / "e.jpg")
-    stamp = extract_features(open_source(tmp_path), inception).stamp
+    stamp = compute_features(open_source(tmp_path), inception).stamp
     assert (stamp.formats, stamp.duplicates) == ({"JPEG": 1, "PNG": 4}, 2)
 
 
@@ -143,7 +143,7 @@ def test_an_unreadable_image_is_named(tmp_path: Path, inception: FidInception, w
     path = tmp_path / "images" / "01_leftImg8bit.png"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=r"01_leftImg8bit\.png: expected a readable image"):
-        extract_features(images, inception, workers=workers)
+        compute_features(images, inception, workers=workers)
 
 
 def _add(folder: Path) -> None:
@@ -164,7 +164,7 @@ def test_a_folder_that_changes_while_it_is_read_is_refused(
 ) -> None:
     images = write_images(tmp_path / "images", seed=3, n=3)
     with pytest.raises(InputError, match="expected the same images from the first to the last read"):
-        extract_features(images, inception, on_progress=lambda done, total: change(tmp_path / "images"))
+        compute_features(images, inception, on_progress=lambda done, total: change(tmp_path / "images"))
 
 
 def test_nothing_stays_in_the_graph(real_features: FeatureSet, inception: FidInception) -> None:

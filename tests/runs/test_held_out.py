@@ -16,7 +16,8 @@ from p2phd_eval.config import DataConfig, DiscriminatorConfig, FeatureConfig, Ge
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.pairing import aligned
-from p2phd_eval.features.extraction import FeatureExtractor, FeatureSettings
+from p2phd_eval.features.extraction import FeatureExtractor
+from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.generators.training.loop import Watchers, train_networks
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import OnProgress

@@ -8,8 +8,6 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.features.identity import FeaturePrecision, Resize
-
 Json = Annotated[
     str | None,
     typer.Option(
@@ -38,70 +36,31 @@ Track = Annotated[
     list[Tracker] | None,
     typer.Option("--track", help="Write curves there too, by its own library; may be repeated.", show_default=False),
 ]
+STATISTICS = "Statistics"
 ClusterBy = Annotated[
     str | None,
     typer.Option(
         "--cluster-by",
         metavar="RULE",
+        rich_help_panel=STATISTICS,
         help="Which images are alike: cityscapes-city, cityscapes-sequence, a regular expression on the stem (its "
         "first group), or a .csv with the columns id and cluster.",
         show_default=False,
     ),
 ]
-Confidence = Annotated[float, typer.Option("--confidence", help="Of the intervals, and 1 - alpha of the tests.")]
+Confidence = Annotated[
+    float,
+    typer.Option("--confidence", rich_help_panel=STATISTICS, help="Of the intervals, and 1 - alpha of the tests."),
+]
 Force = Annotated[bool, typer.Option("--force", help="Compare features that were made differently, with a warning.")]
 
-_FEATURES = "Features"
+FEATURES = "Features"
 Weights = Annotated[
     Path | None,
     typer.Option(
-        "--weights",
-        rich_help_panel=_FEATURES,
+        "--feature-weights",
+        rich_help_panel=FEATURES,
         help="File of the feature network's weights. Default: FID's, from the cache, else they are fetched.",
-    ),
-]
-ResizeMode = Annotated[
-    Resize,
-    typer.Option(
-        "--resize",
-        rich_help_panel=_FEATURES,
-        help="Whose resize to 299 x 299: pytorch-fid's, torch-fidelity's, clean-fid's or torchmetrics'.",
-    ),
-]
-Dims = Annotated[
-    int, typer.Option("--dims", rich_help_panel=_FEATURES, help="Features an image: 64, 192, 768 or 2048 (FID's).")
-]
-Precision = Annotated[
-    FeaturePrecision,
-    typer.Option(
-        "--feature-precision",
-        rich_help_panel=_FEATURES,
-        help="Of the feature network. The reduced ones say by how much they shift the FID.",
-    ),
-]
-Plugin = Annotated[
-    str | None,
-    typer.Option(
-        "--features",
-        metavar="MODULE:CALLABLE",
-        rich_help_panel=_FEATURES,
-        help="A network of your own, or p2phd_eval.features.networks.dinov2:dinov2_vitl14; see docs/feature-spaces.md.",
-    ),
-]
-Workers = Annotated[
-    int | None,
-    typer.Option(
-        "--workers",
-        min=0,
-        rich_help_panel=_FEATURES,
-        help="Decoding processes; no result depends on it. Default: 2 for a CPU, up to 16 for a GPU.",
-        show_default=False,
-    ),
-]
-Cache = Annotated[
-    bool,
-    typer.Option(
-        "--cache/--no-cache", rich_help_panel=_FEATURES, help="Keep features, and use those kept; see `cache list`."
     ),
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time; no result depends on it.")]
@@ -110,6 +69,7 @@ Replicates = Annotated[
     typer.Option(
         "--replicates",
         min=2,
+        rich_help_panel=STATISTICS,
         help="Bootstrap replicates. Default: 200 for fid, 1000 for compare, fewer where each is costly.",
         show_default=False,
     ),

@@ -1,4 +1,4 @@
-"""DINOv2's feature spaces, as plug-ins: `--features p2phd_eval.features.networks.dinov2:dinov2_vitl14`."""
+"""DINOv2's feature spaces, as plug-ins: `--feature-network p2phd_eval.features.networks.dinov2:dinov2_vitl14`."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def _timm(name: str) -> ModuleType:
         import timm
     except ImportError as error:
         raise InputError(
-            f"--features {name}",
+            f"--feature-network {name}",
             expected="the package timm",
             found=str(error),
             fix='Install it: pip install "p2phd-eval[dinov2]", or pip install "timm>=1.0".',
@@ -126,10 +126,11 @@ def _download(timm: ModuleType, name: str, architecture: str) -> Mapping[str, Te
         state: Mapping[str, Tensor] = timm.create_model(architecture, pretrained=True, num_classes=0).state_dict()
     except Exception as error:  # of several libraries: hubs, HTTP clients, files
         raise InputError(
-            f"--features {name}",
+            f"--feature-network {name}",
             expected="the weights in timm's cache, or a hub from which they can be downloaded",
             found=f"{type(error).__name__}: {(str(error).splitlines() or [''])[0].rstrip('.')}",
-            fix=f"Download {_URL.format(name=name)} where the network allows it, and give it with --weights FILE.",
+            fix=f"Download {_URL.format(name=name)} where the network allows it, and give it with\n"
+            "--feature-weights FILE.",
         ) from error
     return state
 

@@ -1,4 +1,4 @@
-"""Feature networks of one's own: from `--features MODULE:CALLABLE` to a network that has been tried out."""
+"""Feature networks of one's own: from `--feature-network MODULE:CALLABLE` to a network that has been tried out."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def load_plugin(spec: str, *, device: torch.device, weights: Path | None) -> Fea
     if not name.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
         raise _refused(spec, expected="MODULE:CALLABLE, such as my_features:build", found="another form")
     if weights is not None and not weights.exists():
-        raise InputError(f"--weights {weights}", expected="the plug-in's weights", found="nothing there")
+        raise InputError(f"--feature-weights {weights}", expected="the plug-in's weights", found="nothing there")
     here = str(Path.cwd())
     if here not in sys.path:
         # It stays: decoding processes that are started afresh import the module too, on this path.
@@ -157,7 +157,7 @@ def _run(spec: str, expected: str, step: Callable[[], _T]) -> _T:
 def _refused(
     spec: str, *, expected: str, found: str, fix: str = f"{_CONTRACT}; see docs/feature-spaces.md."
 ) -> InputError:
-    return InputError(f"--features {spec}", expected=expected, found=found, fix=fix)
+    return InputError(f"--feature-network {spec}", expected=expected, found=found, fix=fix)
 
 
 def _shown(value: object) -> str:

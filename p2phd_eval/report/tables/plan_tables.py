@@ -9,21 +9,7 @@ from typing import Any
 
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents import document
-from p2phd_eval.stats.verdicts.power import VarianceComponents
-from p2phd_eval.stats.verdicts.sample_size import Plan, SeedSdRange
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class PlannedArm:
-    """A candidate's plan, and the same should training seeds move the FID more than the pilot shows."""
-
-    name: str | None  # of the candidate in the pilot; None without a pilot
-    metric: str  # "FID", or "KID" where the pilot could not judge by FID; unit of margin and differences
-    components: VarianceComponents
-    plan: Plan
-    seed_sd: SeedSdRange | None  # None where it does not rest on a pilot's runs
-    upper: Plan | None  # at the upper end of that range
-
+from p2phd_eval.stats.verdicts.sample_size import Plan, PlannedArm
 
 _NO_PILOT = {"n_images": None, "runs_baseline": None, "runs_candidate": None}
 

@@ -66,6 +66,18 @@ class SeedSdRange:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class PlannedArm:
+    """A candidate's plan, and the same should training seeds move the FID more than the pilot shows."""
+
+    name: str | None  # of the candidate in the pilot; None without a pilot
+    metric: str  # "FID", or "KID" where the pilot could not judge by FID; unit of margin and differences
+    components: VarianceComponents
+    plan: Plan
+    seed_sd: SeedSdRange | None  # None where it does not rest on a pilot's runs
+    upper: Plan | None  # at the upper end of that range
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class UndecidedNeeds:
     """What would decide an inconclusive result if estimate and variance components stayed as they are."""
 

@@ -152,5 +152,5 @@ def test_without_a_hub_the_file_to_bring_is_named(monkeypatch: pytest.MonkeyPatc
     constants = pytest.importorskip("huggingface_hub").constants
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(InputError, match=r"(?s)a hub from which .*dinov2_vits14_pretrain\.pth .*--weights FILE"):
+    with pytest.raises(InputError, match=r"(?s)a hub from which .*vits14_pretrain\.pth .*--feature-weights FILE"):
         dinov2_vits14(CPU, None)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.plugins import load_plugin
-from p2phd_eval.features.pipeline import extract_features
+from p2phd_eval.features.pipeline import compute_features
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.torchvision_ops import declare_missing_operators
@@ -78,7 +78,7 @@ def test_a_plugin_of_the_current_folder_gives_features(plugin, tmp_path: Path) -
 
     network = load_plugin(plugin(THREE_LINES), device=CPU, weights=tmp_path / "conv.pt")
     source = open_source(tmp_path / "images")
-    here, elsewhere = (extract_features(source, network, workers=workers) for workers in (0, 2))
+    here, elsewhere = (compute_features(source, network, workers=workers) for workers in (0, 2))
     np.testing.assert_array_equal(here.values, elsewhere.values)
     assert here.stamp.weights == "conv"
     assert here.stamp.resize == "pillow-bicubic-20"
@@ -153,7 +153,7 @@ def test_what_is_wrong_with_a_plugin_is_named(plugin, old: str, new: str, match:
     assert old in WHOLE
     torch.manual_seed(0)
     spec = plugin(WHOLE.replace(old, new))
-    with pytest.raises(InputError, match=rf"(?s)--features {spec}: expected .*{match}"):
+    with pytest.raises(InputError, match=rf"(?s)--feature-network {spec}: expected .*{match}"):
         load_plugin(spec, device=CPU, weights=None)
 
 
@@ -166,12 +166,14 @@ def test_another_form_of_the_option_is_refused(spec: str) -> None:
 
 
 def test_a_module_that_is_not_there_is_named() -> None:
-    with pytest.raises(InputError, match=r"--features no_such_module:f.*No module named 'no_such_module'"):
+    with pytest.raises(InputError, match=r"--feature-network no_such_module:f.*No module named 'no_such_module'"):
         load_plugin("no_such_module:f", device=CPU, weights=None)
 
 
 def test_weights_that_are_not_there_are_named_before_the_plugin_runs(plugin, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"--weights .*gone\.pt: expected the plug-in's weights, found nothing there"):
+    with pytest.raises(
+        InputError, match=r"--feature-weights .*gone\.pt: expected the plug-in's weights, found nothing there"
+    ):
         load_plugin(plugin("raise SystemExit"), device=CPU, weights=tmp_path / "gone.pt")
 
 

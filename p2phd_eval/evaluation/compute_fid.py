@@ -1,0 +1,96 @@
+"""FID in one call, whatever holds the images."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+
+from p2phd_eval.evaluation.cluster_rules import ClusterRule, as_rule
+from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult, fid_from_statistics
+from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
+from p2phd_eval.evaluation.precision_shifts import precision_shifts
+from p2phd_eval.features.extraction import FeatureExtractor
+from p2phd_eval.features.feature_settings import FeatureSettings
+from p2phd_eval.features.inputs import as_statistics, features_of, name_of, open_input
+from p2phd_eval.features.statistics import Statistics
+from p2phd_eval.images.sources.arrays import Layout
+from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.stats.confidence import require_confidence
+
+
+def compute_fid(
+    real: Any,
+    fake: Any,
+    *,
+    confidence: float = 0.95,
+    cluster_by: str | os.PathLike[str] | ClusterRule | None = None,
+    replicates: int | None = None,
+    seed: int = 0,
+    force: bool = False,
+    settings: FeatureSettings | None = None,
+    layout: Layout | None = None,
+    progress: ProgressFactory = silent,
+    note: Note = unheard,
+) -> FidResult | StatisticsFidResult:
+    """FID between real and generated images, with its standard errors: what the command `fid` does.
+
+    Parameters
+    ----------
+    real, fake : path-like, ImageSource, array, Tensor, iterable of batches, FeatureSet or Statistics
+        Paths as for `p2phd-eval fid`. Arrays of uint8 (n, h, w, 3) and tensors of uint8 (n, 3, h, w), RGB in [0, 255],
+        whole or batch by batch from any iterable; they have no names, so the standard errors take them as independent
+        (an `ArraySource` with ids makes pairs). A generator that makes images of label maps is a `GeneratedSource`.
+    cluster_by : str, path-like or ClusterRule, optional
+        Which images are alike, as `parse_rule` reads it; by default each is its own.
+    confidence, replicates, seed, force
+        See `evaluate_fid`.
+    settings : FeatureSettings, optional
+        Network, resize, device and so on; by default pytorch-fid's features.
+    layout : {"NHWC", "NCHW"}, optional
+        Of arrays, where it is not the usual one.
+    progress : ProgressFactory
+        Opened for each long piece of work.
+    note : callable
+        Told which device computes, and what else is worth a sentence.
+
+    Returns
+    -------
+    FidResult, or StatisticsFidResult where one side is statistics alone
+
+    Raises
+    ------
+    InputError
+        If something cannot be read or computed, or the sets were made differently.
+
+    Examples
+    --------
+    >>> compute_fid("real/", "fake.zip").fid
+    >>> labels = open_source("data/test_label")
+    >>> compute_fid("data/test_img", GeneratedSource(labels, my_generator)).fid
+    """
+    # Cheap failures first: options are checked, both sets found and listed, before torch is loaded.
+    require_confidence(confidence)
+    rule = as_rule(cluster_by)
+    inputs = [open_input(data) for data in (real, fake)]
+    if rule is not None:
+        for each in inputs:
+            rule.labels(getattr(each, "ids", ()))
+    extractor = FeatureExtractor(settings or FeatureSettings(), progress=progress, note=note)
+    sets = [
+        each if isinstance(each, Statistics) else features_of(each, extractor, name=side, layout=layout)
+        for each, side in zip(inputs, ("real", "generated"), strict=True)
+    ]
+    features = [each for each in sets if not isinstance(each, Statistics)]
+    if len(features) < len(sets):
+        return fid_from_statistics(*map(as_statistics, sets), force=force)
+    result = evaluate_fid(
+        *features,
+        confidence=confidence,
+        cluster_by=rule,
+        replicates=replicates,
+        seed=seed,
+        force=force,
+        progress=progress,
+    )
+    return replace(result, precision_shifts=precision_shifts(extractor, inputs, features, [name_of(fake)]))

@@ -1,0 +1,80 @@
+"""The features of images in one call, by one process or by all that torchrun started."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.features.extraction import FeatureExtractor
+from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.features.feature_settings import FeatureSettings
+from p2phd_eval.features.statistics import Statistics, save_statistics
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+
+
+def extract_features(
+    images: str | os.PathLike[str] | ImageSource,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    statistics: bool = False,
+    settings: FeatureSettings | None = None,
+    progress: ProgressFactory = silent,
+    note: Note = unheard,
+) -> FeatureSet | Statistics | None:
+    """Compute the features of a set of images once, for `compute_fid` and the like: what the command `features` does.
+
+    Under torchrun each process takes an equal share of the images, and the first one writes.
+
+    Parameters
+    ----------
+    images : path-like or ImageSource
+        See `open_source`.
+    out : path-like, optional
+        File to write, ending in `.npz`.
+    statistics : bool
+        Compute mean and covariance alone, as pytorch-fid does; memory is then constant.
+    settings, progress, note
+        See `compute_fid`.
+
+    Returns
+    -------
+    FeatureSet, or Statistics if `statistics`; None on all ranks but the first
+
+    Raises
+    ------
+    InputError
+        If the file's name ends otherwise, an image cannot be read, or the network cannot be had.
+
+    Examples
+    --------
+    >>> real = extract_features("photos/", "photos.npz")
+    """
+    # Cheap failures first: pytorch-fid knows statistics by this ending, and so does this tool.
+    if out is not None and not os.fspath(out).endswith(".npz"):
+        raise InputError("--out", expected="a file name ending in .npz", found=str(out))
+    source = images if isinstance(images, ImageSource) else open_source(images)
+
+    # Imported here, since it takes torch.
+    from p2phd_eval.devices import find_device
+    from p2phd_eval.distributed import local_device, ranks_from_environment
+    from p2phd_eval.features.sharding import sharded_features, sharded_statistics
+
+    settings = settings or FeatureSettings()
+    device = local_device(find_device(settings.device))
+    with ranks_from_environment(device) as ranks:
+        heard = (progress, note) if ranks.is_first else (silent, unheard)
+        extractor = FeatureExtractor(replace(settings, device=str(device)), progress=heard[0], note=heard[1])
+        found: FeatureSet | Statistics | None
+        if statistics:
+            found = sharded_statistics(source, extractor, ranks)
+        else:
+            # One process alone may find them in the cache.
+            found = extractor(source) if ranks.size == 1 else sharded_features(source, extractor, ranks)
+        if out is not None and isinstance(found, FeatureSet):
+            found.save(out)
+        elif out is not None and isinstance(found, Statistics):
+            save_statistics(out, found.moments, found.stamp)
+    return found

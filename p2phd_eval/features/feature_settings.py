@@ -1,0 +1,32 @@
+"""Which features are computed, and how: what the commands that compare images share. Known without torch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.features.identity import FeaturePrecision, Resize
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureSettings:
+    """Which features are computed, and how; by default pytorch-fid's."""
+
+    network: str | None = None  # "module:callable" of a network of one's own, in place of FID's Inception
+    weights: Path | None = None  # of the network; by default Inception's from the cache, fetched if need be
+    resize: Resize = Resize.LEGACY_PYTORCH  # Inception's alone, like `dims` and `precision`
+    dims: int = 2048
+    precision: FeaturePrecision = FeaturePrecision.FP32
+    device: str | None = None  # any torch device; by default cuda, mps or cpu
+    workers: int | None = None  # decoding processes; by default as many as the device can use
+    cache: bool = True  # whether features are kept, and those kept before are used
+
+    def __post_init__(self) -> None:
+        inceptions = (self.resize, self.dims, self.precision)
+        if self.network is not None and inceptions != (Resize.LEGACY_PYTORCH, 2048, FeaturePrecision.FP32):
+            raise InputError(
+                f"--feature-network {self.network}",
+                expected="no --resize, --dims or --feature-precision beside it: they are the Inception network's",
+                found=", ".join(str(getattr(value, "value", value)) for value in inceptions),
+            )
