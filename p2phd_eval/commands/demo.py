@@ -75,7 +75,7 @@ def demo(
         continue_plan(before, plan, str(out))
         plan = dataclasses.replace(before, margin=margin)
     command = [sys.executable, "-m", "p2phd_eval", "study", "--out", str(out.resolve())]
-    command += [] if weights is None else ["--weights", str(weights.resolve())]
+    command += [] if weights is None else ["--feature-weights", str(weights.resolve())]
     make_study(
         out,
         plan,
