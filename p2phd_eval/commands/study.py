@@ -113,7 +113,7 @@ def study(
         return
     options = {"arms": arms, "seeds": seeds, "margin": margin, "cluster_by": cluster_by, "confidence": confidence}
     plan = _plan(data, out, preset, settings, {**options, "repeat": repeat}, torch_device, output)
-    files = {"--weights": weights, "--lpips-weights": lpips_weights}
+    files = {"--feature-weights": weights, "--lpips-weights": lpips_weights}
     shared = [text for name, path in files.items() if path is not None for text in (name, str(path.resolve()))]
     shared += [text for name in track or () for text in ("--track", name.value)]
     command = (sys.executable, "-m", "p2phd_eval", "study", "--out", str(out.resolve()), *shared)
