@@ -16,7 +16,7 @@ def plan(
     pilot: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[PILOT]", help="A smaller comparison: what `compare --json` wrote, or the report.json of a study."
+            metavar="PILOT", help="A smaller comparison: what `compare --json` wrote, or the report.json of a study."
         ),
     ] = None,
     power: Annotated[

@@ -61,7 +61,7 @@ def fetch(json_target: Json = None) -> None:
 @app.command()
 def verify(
     weights: Annotated[
-        Path | None, typer.Argument(metavar="[FILE]", help="File to check. Default: the one that fid would use.")
+        Path | None, typer.Argument(metavar="FILE", help="File to check. Default: the one that fid would use.")
     ] = None,
     json_target: Json = None,
 ) -> None:
