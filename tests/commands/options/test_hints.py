@@ -9,6 +9,11 @@ import pytest
 from tests.commands.command_line import error_of, invoke
 
 
+def answer_to(*typed: str) -> str:
+    """The message of an error, taken out of its box."""
+    return " ".join(re.sub(r"[│╭╮╰╯─]", " ", error_of(invoke(*typed))).split())
+
+
 @pytest.mark.parametrize(
     ("typed", "answer"),
     [
@@ -27,6 +32,21 @@ from tests.commands.command_line import error_of, invoke
     ],
 )
 def test_an_unknown_option_says_what_it_is_called_here(typed: str, answer: str) -> None:
-    message = re.sub(r" *[│╭╮╰╯─]+ *", " ", error_of(invoke(*typed.split())))
-    assert " ".join(answer.split()) in " ".join(message.split())
+    message = answer_to(*typed.split())
+    assert answer in message
     assert "Possible options" not in message
+
+
+@pytest.mark.parametrize(
+    ("typed", "now"),
+    [
+        ("fid --features", "--feature-network"),
+        ("train --resize", "--resize-or-crop"),
+        ("study --cache", "--decoded-cache"),
+        ("compare --weights", "--feature-weights"),
+        ("blind-test --precision", "--half-width"),
+        ("weights verify --weights", "`p2phd-eval weights verify FILE`"),
+    ],
+)
+def test_an_option_of_an_older_version_says_what_it_is_called_now(typed: str, now: str) -> None:
+    assert now in answer_to(*typed.split(), "value")
