@@ -120,32 +120,15 @@ class HeldOut:
         real = self._extract(self._photos)
         result = evaluate_fid(real, fake, extrapolate=False, replicates=0)
         kid = kernel_distance(sorted_by_id(real).values, sorted_by_id(fake).values, paired=True)
-        line = {
-            "epoch": epoch,
-            "step": step,
-            "fid": result.fid,
-            "fid_se": result.fid_se,
-            "kid": kid.value,
-            "kid_se": kid.se,
-            "n": len(fake),
-            "stamp": {"real": asdict(real.stamp), "fake": asdict(fake.stamp)},
-        }
+        scores: dict[str, Any] = {"epoch": epoch, "step": step, "fid": result.fid, "fid_se": result.fid_se}
+        scores |= {"kid": kid.value, "kid_se": kid.se, "n": len(fake)}
+        line = {**scores, "stamp": {"real": asdict(real.stamp), "fake": asdict(fake.stamp)}}
         self._lines = [*(earlier for earlier in self._lines if earlier["epoch"] < epoch), line]
         with atomic_write(self._run / "validation.jsonl") as stream:
             stream.write("".join(f"{json.dumps(each, allow_nan=False)}\n" for each in self._lines).encode())
         best_epoch = min(self._lines, key=lambda each: float(each["fid"]))["epoch"]
         self._keep_samples(epoch, best_epoch)
-        return HeldOutResult(
-            epoch=epoch,
-            step=step,
-            fid=result.fid,
-            fid_se=result.fid_se,
-            kid=kid.value,
-            kid_se=kid.se,
-            n=len(fake),
-            best_epoch=best_epoch,
-            samples=folder,
-        )
+        return HeldOutResult(**scores, best_epoch=best_epoch, samples=folder)
 
     def _folder(self, epoch: int) -> Path:
         return self._run / "validation" / f"epoch_{epoch:04d}"
