@@ -22,8 +22,6 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "nu
 exclude_patterns = ["_build", "studies/camvid/**"]
 default_role = "code"  # `names` in docstrings
 nitpicky = True  # a reference that leads nowhere is a warning, and `make docs` makes warnings errors
-# numpydoc takes a field whose default is a function for a method, and refers to it.
-nitpick_ignore = [("py:obj", "on_progress")]
 
 myst_heading_anchors = 3  # those that GitHub gives to headings, too
 myst_enable_extensions = ["deflist"]

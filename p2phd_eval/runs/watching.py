@@ -6,7 +6,7 @@ from pathlib import Path
 
 from p2phd_eval.generators.training.loop import Watchers
 from p2phd_eval.generators.training.run_log import LogRecord, log_line
-from p2phd_eval.progress import Note, OnProgress, unwatched
+from p2phd_eval.progress import Note, OnProgress
 from p2phd_eval.runs.held_out import HeldOut
 from p2phd_eval.tracking.trackers import Trackers
 
@@ -15,7 +15,7 @@ def watch(
     trackers: Trackers,
     *,
     note: Note,
-    on_progress: OnProgress = unwatched,
+    on_progress: OnProgress | None = None,
     source: str | None = None,
     held_out: HeldOut | None = None,
 ) -> Watchers:

@@ -29,7 +29,7 @@ from p2phd_eval.generators.training.step import Losses, Pix2PixHD
 from p2phd_eval.images.pictures import label_colours, picture_grid
 from p2phd_eval.images.png import write_png
 from p2phd_eval.interrupts import StopRequest
-from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.progress import OnProgress
 
 _GRID_ROWS = 4
 
@@ -55,7 +55,7 @@ class Watchers:
 
     on_log: Callable[[LogRecord], None] | None = None  # each logged record
     on_grid: Callable[[int, npt.NDArray[np.uint8]], None] | None = None  # step, picture (H, W, 3)
-    on_progress: OnProgress = unwatched  # finished steps, all steps
+    on_progress: OnProgress | None = None  # finished steps, all steps
     on_start: Callable[[dict[str, tuple[str, ...]]], None] | None = None  # of `Pix2PixHD.start_from`
     on_validation: Callable[[int, int, Path], None] | None = None  # epoch, step, checkpoint
 
@@ -180,7 +180,8 @@ def _run(
                 write_png(out / "grids" / f"step_{step:08d}.png", grid)
                 if watchers.on_grid:
                     watchers.on_grid(step, grid)
-            watchers.on_progress(step, total)
+            if watchers.on_progress:
+                watchers.on_progress(step, total)
             if step % config.checkpoint_every == 0 or step == total:
                 save()
             if step % steps_per_epoch == 0:
