@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import subprocess
 import sys
+from dataclasses import fields
+from importlib import import_module
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import p2phd_eval
+from p2phd_eval.evaluation.cluster_rules import parse_rule
+from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.features.statistics import save_statistics
+from p2phd_eval.stats.distances.moments import moments
+from tests.features.feature_sets import arm_file
 
 
 def test_every_name_resolves_and_is_listed() -> None:
@@ -43,3 +52,57 @@ def test_importing_it_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([m for m in {heavy} if m in sys.modules])"
     process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert process.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("fid", "compute_fid"),
+        ("metrics", "compute_metrics"),
+        ("compare", "compare_images"),
+        ("features", "extract_features"),
+        ("plan", "plan_comparison"),
+    ],
+)
+def test_commands_and_calls_have_the_same_defaults(name: str, call: str) -> None:
+    command = getattr(import_module(f"p2phd_eval.commands.{name}"), name)
+    options = {each.name: each.default for each in inspect.signature(command).parameters.values()}
+    parameters = inspect.signature(getattr(p2phd_eval, call)).parameters.values()
+    keywords = {each.name: each.default for each in parameters if each.kind is not each.VAR_POSITIONAL}
+    assert {key: options[key] for key in set(options) & set(keywords) - {"out"}} == {
+        key: keywords[key] for key in set(options) & set(keywords) - {"out"}
+    }
+    settings = {field.name: field.default for field in fields(p2phd_eval.FeatureSettings)}
+    if "settings" in keywords:
+        assert settings.items() <= options.items()
+    # What a command has besides: where it prints, what it makes of a verdict, and arms by the names of options.
+    beyond = {"data", "json_target", "folders", "baselines", "candidates", "fail_on"}
+    assert set(options) - set(settings) - beyond <= set(keywords)
+    assert set(keywords) - {"images", "settings", "layout", "progress", "note"} <= set(options)
+
+
+def test_results_show_themselves_in_a_few_lines(tmp_path: Path) -> None:
+    paths = [arm_file(tmp_path / f"{name}.npz", seed=k, n=300) for k, name in enumerate(("real", "fp32", "amp"))]
+    sets = [FeatureSet.load(path) for path in paths]
+    real, fp32, amp = (each.values for each in sets)
+    save_statistics(tmp_path / "statistics.npz", moments(real), None)
+    shown = {
+        "compare_fid": p2phd_eval.compare_fid(real, fp32, amp, margin=1.0),
+        "compare_images": p2phd_eval.compare_images(*paths, margin=1.0, replicates=0, explain=True),
+        "compute_fid": p2phd_eval.compute_fid(*paths[:2], replicates=0),
+        "statistics": p2phd_eval.compute_fid(tmp_path / "statistics.npz", paths[1]),
+        "compute_metrics": p2phd_eval.compute_metrics(*paths[:2]),
+        "fid_interval": p2phd_eval.fid_interval(real, fp32, paired=True),
+        "refused": p2phd_eval.fid_interval(real[:40], np.random.default_rng(0).permutation(real)[:40], paired=False),
+        "features": sets[0],
+        "decision": p2phd_eval.compare_fid(real, fp32, amp).decision.runs[0],
+        "rule": parse_rule("cityscapes-city"),
+    }
+    for name, result in shown.items():
+        assert len(repr(result)) < 700, name
+        assert len(repr(result).splitlines()) <= 5, name
+    for name in ("compare_fid", "compare_images"):
+        assert "scope A: within, since the 90 % interval" in repr(shown[name])
+    assert "FID of the distributions" in repr(shown["compute_fid"])
+    assert "coverage" in repr(shown["compute_metrics"])
+    assert "no interval for the FID of the distributions: " in repr(shown["refused"])

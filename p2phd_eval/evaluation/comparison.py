@@ -67,6 +67,12 @@ class ComparisonResult:
     precision_shifts: tuple[PrecisionShift, ...] = ()  # what a reduced feature precision did to each run's FID
     notes: tuple[str, ...] = ()  # what the reader of the verdicts should know of how the runs were made
 
+    def __str__(self) -> str:
+        return "\n".join(map(str, self.candidates))
+
+    def __repr__(self) -> str:
+        return f"ComparisonResult: FID@{self.n} against {self.baseline_name}, {len(self.warnings)} warnings\n{self}"
+
 
 def compare_feature_sets(
     real: FeatureSet,

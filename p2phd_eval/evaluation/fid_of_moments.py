@@ -24,6 +24,10 @@ class StatisticsFidResult:
     fake_stamp: FeatureStamp | None
     warnings: tuple[str, ...]
 
+    def __repr__(self) -> str:
+        counts = f"{self.n_real or 'unknown'} real and {self.n_fake or 'unknown'} generated images"
+        return f"StatisticsFidResult: FID {self.fid:.4f}, without a standard error; {counts}"
+
 
 def fid_from_statistics(real: Statistics, fake: Statistics, *, force: bool = False) -> StatisticsFidResult:
     """Compute the FID of two sets from their means and covariances.

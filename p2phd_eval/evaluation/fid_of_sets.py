@@ -50,6 +50,11 @@ class FidResult:
     warnings: tuple[str, ...]
     precision_shifts: tuple[PrecisionShift, ...] = ()  # what a reduced feature precision did; none where it is float32
 
+    def __repr__(self) -> str:
+        at_n = f"FID@{min(self.n_real, self.n_fake)} {self.fid:.4f}, standard error {self.fid_se:.4g}"
+        about = f"FidResult: {at_n}; {self.n_real} real and {self.n_fake} generated images, {self.pairing}"
+        return about if self.interval is None else f"{about}\n{self.interval}"
+
 
 def evaluate_fid(
     real: FeatureSet,

@@ -28,6 +28,15 @@ class MetricsResult:
     warnings: tuple[str, ...]  # those of the FID
     precision_shifts: tuple[PrecisionShift, ...] = ()  # what a reduced feature precision did; none where it is float32
 
+    def __repr__(self) -> str:
+        near = self.neighbours
+        return (
+            f"MetricsResult: {self.fid!r}\n"
+            f"KID {self.kid.value:.6f}, standard error {self.kid.se:.3g}; FID-infinity {self.fid_infinity.value:.4f}\n"
+            f"precision {near.precision:.4f}, recall {near.recall:.4f}, density {near.density:.4f}, coverage "
+            f"{near.coverage:.4f}"
+        )
+
 
 def evaluate_metrics(
     real: FeatureSet,

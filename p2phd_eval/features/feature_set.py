@@ -84,6 +84,10 @@ class FeatureSet:
     def __len__(self) -> int:
         return len(self.ids)
 
+    def __repr__(self) -> str:
+        n, dims = self.values.shape
+        return f"FeatureSet: {n} images of {self.stamp.source}, {dims} features of {self.stamp.weights} each"
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the set atomically as `.npz` without pickles."""
         stamp = json.dumps(dataclasses.asdict(self.stamp))

@@ -33,6 +33,10 @@ class Statistics:
     path: Path  # the file, or what was summed up
     notes: tuple[str, ...] = ()  # what about the file limits its precision
 
+    def __repr__(self) -> str:
+        images = "unknown" if self.moments.n is None else self.moments.n
+        return f"Statistics: mean and covariance of {len(self.moments.mean)} features, {images} images, of {self.path}"
+
 
 def save_statistics(path: str | os.PathLike[str], moments: Moments, stamp: FeatureStamp | None) -> None:
     """Write statistics atomically as `.npz`: `mu` and `sigma` (ddof = 1) as pytorch-fid reads them, `n` and `stamp`.

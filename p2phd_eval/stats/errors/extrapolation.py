@@ -45,7 +45,8 @@ class HalfSampleRichardson:
     residual_bias: (
         float | None
     )  # what the extrapolation may have left, >= 0; None: no bound; see `HalfSamples.contrast`
-    influences: tuple[npt.NDArray[np.float64], ...]  # of each set's images on `value`; [0] of the real ones, (n_k,)
+    #: Of each set's images on `value`; [0] of the real ones, (n_k,).
+    influences: tuple[npt.NDArray[np.float64], ...] = dataclasses.field(repr=False)
     splits: int
 
 

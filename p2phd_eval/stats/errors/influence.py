@@ -16,11 +16,11 @@ class FidInfluence:
     """How strongly each image pulls on the FID, to first order, and how much of the FID it makes up."""
 
     distance: FrechetDistance
-    real: npt.NDArray[np.float64]  # (n_r,), psi_r(x_j), squared feature units, mean 0
-    fake: npt.NDArray[np.float64]  # (n_g,), psi_g(y_i), squared feature units, mean 0
+    real: npt.NDArray[np.float64] = dataclasses.field(repr=False)  # (n_r,), psi_r(x_j), squared feature units, mean 0
+    fake: npt.NDArray[np.float64] = dataclasses.field(repr=False)  # (n_g,), psi_g(y_i), squared feature units, mean 0
     # Each image's term in the FID, of the means and of the covariances; the column means of both add up to the FID.
-    real_terms: npt.NDArray[np.float64]  # (n_r, 2), squared feature units
-    fake_terms: npt.NDArray[np.float64]  # (n_g, 2), squared feature units
+    real_terms: npt.NDArray[np.float64] = dataclasses.field(repr=False)  # (n_r, 2), squared feature units
+    fake_terms: npt.NDArray[np.float64] = dataclasses.field(repr=False)  # (n_g, 2), squared feature units
 
 
 def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:

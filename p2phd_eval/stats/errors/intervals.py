@@ -43,6 +43,16 @@ class FIDInterval:
     confidence: float
     interval: tuple[float, float] | None  # of the distributions' FID; None where it is refused
 
+    def __str__(self) -> str:
+        if self.interval is None:
+            return f"no interval for the FID of the distributions: {self.population.refusal}"
+        low, high = self.interval
+        interval = f"{100 * self.confidence:.4g} % interval ({low:.4f}, {high:.4f})"
+        return f"FID of the distributions {self.population.value:.4f}, {interval}"
+
+    def __repr__(self) -> str:
+        return f"FIDInterval: FID at n {self.fid:.4f}, standard error {self.standard_error.value:.4g}\n{self}"
+
 
 def fid_interval(
     real: npt.ArrayLike,

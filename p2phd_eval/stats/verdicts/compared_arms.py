@@ -48,6 +48,13 @@ class FIDComparison:
     swap: SwapTest | None  # exchangeability of the images of one label map; None unless both arms are one paired run
     needs: UndecidedNeeds | None  # what would decide an inconclusive result; None for others
 
+    def __str__(self) -> str:
+        return f"{self.name}, scope {self.scope.value}: {self.verdict.value}, since {self.test.reason}."
+
+    def __repr__(self) -> str:
+        judged = f"d{self.decision.statistic} {self.estimate:+.4g}, standard error {self.test.standard_error:.3g}"
+        return f"FIDComparison: {self}\njudged is {judged}; dFID at n {self.decision.dfid:+.4g}"
+
     @property
     def estimate(self) -> float:
         """The difference that is judged."""

@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.compute_fid import compute_fid
+from p2phd_eval.evaluation.fid_of_sets import FidResult
+from p2phd_eval.features.extract_features import extract_features
+from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.features.feature_settings import FeatureSettings
+from p2phd_eval.images.png import write_png
+from p2phd_eval.images.sources.arrays import ArraySource
+from p2phd_eval.images.sources.generated import GeneratedSource
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.stats.distances.frechet import frechet_distance
+from tests.features.feature_sets import arm_file
+
+DIMS = 64
+SETTINGS = FeatureSettings(dims=DIMS, device="cpu", workers=0, cache=False)
+Images = tuple[np.ndarray, np.ndarray]
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    """Real and generated: uint8 (n, h, w, 3)."""
+    rng = np.random.default_rng(0)
+    return rng.integers(0, 256, (13, 24, 40, 3), dtype=np.uint8), rng.integers(0, 200, (11, 24, 40, 3), dtype=np.uint8)
+
+
+def write(folder: Path, images: np.ndarray) -> Path:
+    for index, image in enumerate(images):
+        write_png(folder / f"{index:02}.png", image)
+    return folder
+
+
+def fid_of(real: object, fake: object) -> float:
+    return compute_fid(real, fake, settings=SETTINGS, replicates=0).fid
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_one_number_whatever_holds_the_images(images: Images, tmp_path: Path) -> None:
+    real, fake = images
+    folder = write(tmp_path / "real", real)
+
+    def batches() -> Iterator[np.ndarray]:
+        yield from (fake[:4], fake[4:])
+
+    features = extract_features(folder, tmp_path / "features.npz", settings=SETTINGS)
+    generated = extract_features(ArraySource(fake), settings=SETTINGS)
+    assert isinstance(features, FeatureSet)
+    assert isinstance(generated, FeatureSet)
+    expected = frechet_distance(features.values, generated.values).value
+    close = pytest.approx(expected, rel=1e-9)
+    assert fid_of(folder, fake) == close
+    assert fid_of(str(folder), torch.from_numpy(fake).permute(0, 3, 1, 2)) == close
+    assert fid_of(tmp_path / "features.npz", batches()) == close
+    assert fid_of(open_source(folder), list(fake)) == close
+    labels = ArraySource(np.repeat(np.arange(11, dtype=np.uint8)[:, None, None, None], 3, axis=3))
+    assert fid_of(folder, GeneratedSource(labels, lambda label: fake[label[0, 0, 0]])) == close
+    extract_features(folder, tmp_path / "statistics.npz", statistics=True, settings=SETTINGS)
+    statistics = compute_fid(tmp_path / "statistics.npz", fake, settings=SETTINGS)
+    assert statistics.fid == pytest.approx(expected, abs=DIMS * 1e-7)
+    assert not hasattr(statistics, "fid_se")
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_numbers_are_no_names_to_pair_by(images: Images) -> None:
+    real, fake = images[0][:11], images[1]
+    unnamed = compute_fid(real, fake, settings=SETTINGS, replicates=0)
+    assert isinstance(unnamed, FidResult)
+    assert unnamed.pairing == "independent"
+    ids = [f"scene {index}" for index in range(11)]
+    named = compute_fid(ArraySource(real, ids=ids), ArraySource(fake, ids=ids), settings=SETTINGS, replicates=0)
+    assert isinstance(named, FidResult)
+    assert (named.pairing, named.fid) == ("paired", unnamed.fid)
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_an_empty_iterable_is_refused(images: Images) -> None:
+    with pytest.raises(InputError, match="at least one batch, found none"):
+        compute_fid(images[0], iter([]), settings=SETTINGS)
+
+
+def test_confidence_and_clusters_are_those_of_the_command(tmp_path: Path) -> None:
+    real, fake = (arm_file(tmp_path / f"{name}.npz", seed=k, cities=True) for k, name in enumerate(("real", "fake")))
+    plain = compute_fid(real, fake, replicates=0)
+    assert isinstance(plain, FidResult)
+    assert plain.interval is not None
+    narrow = compute_fid(real, fake, replicates=0, confidence=0.8)
+    assert isinstance(narrow, FidResult)
+    assert narrow.interval is not None
+    assert narrow.interval.confidence == 0.8
+    clustered = compute_fid(real, fake, replicates=0, cluster_by="cityscapes-city")
+    assert isinstance(clustered, FidResult)
+    assert (clustered.clusters, plain.clusters) == (3, None)
+    table = tmp_path / "cities.csv"
+    rows = [f"{image},{image.partition('_')[0]}" for image in FeatureSet.load(real).ids]
+    table.write_text("\n".join(["id,cluster", *rows]))
+    assert compute_fid(real, fake, replicates=0, cluster_by=table).fid_se == clustered.fid_se
+
+
+def test_bad_options_are_told_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--confidence: expected a number above"):
+        compute_fid(tmp_path / "none", tmp_path / "none", confidence=95)
+    with pytest.raises(InputError, match=r"none\.csv"):
+        compute_fid(tmp_path, tmp_path, cluster_by=tmp_path / "none.csv")
