@@ -67,7 +67,8 @@ def document_fields(
         field = ast.unparse(node.target)
         assert node.end_lineno is not None and node.end_col_offset is not None
         comment = code[node.end_lineno - 1][node.end_col_offset :].strip().removeprefix("#").strip()
-        default = "" if node.value is None else ast.unparse(node.value)
+        # What `dataclasses.field` says is for the class, not for whoever reads about it.
+        default = "" if node.value is None or isinstance(node.value, ast.Call) else ast.unparse(node.value)
         if "help" in known[field].metadata:
             comment, default = known[field].metadata["help"], repr(known[field].default)
         comment = _CODE_OR_MARK.sub(lambda found: found[0] if found[0][0] == "`" else f"\\{found[0]}", comment)
