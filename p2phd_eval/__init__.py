@@ -24,8 +24,10 @@ _HOME = {
     "extract_features": "p2phd_eval.features.extract_features",
     "fid_interval": "p2phd_eval.stats.errors.intervals",
     "generate": "p2phd_eval.generators.sampling.generation",
-    "train": "p2phd_eval.runs.training_run",
     "plan_comparison": "p2phd_eval.planning",
+    "run_study": "p2phd_eval.study.run_study",
+    "train": "p2phd_eval.runs.training_run",
+    "write_report": "p2phd_eval.study.write_report",
 }
 __all__ = list(_HOME)
 
@@ -44,6 +46,8 @@ if TYPE_CHECKING:
     from p2phd_eval.runs.training_run import train as train
     from p2phd_eval.stats.errors.intervals import fid_interval as fid_interval
     from p2phd_eval.stats.verdicts.compared_arms import compare_fid as compare_fid
+    from p2phd_eval.study.run_study import run_study as run_study
+    from p2phd_eval.study.write_report import write_report as write_report
 else:
 
     def __getattr__(name):

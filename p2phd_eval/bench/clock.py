@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
@@ -43,6 +44,7 @@ def time_settings(
     timing: Timing,
     largest_of: Sequence[str] = (),
     against: Path | None = None,
+    enough_seconds: float = math.inf,
     on_progress: OnProgress = unwatched,
 ) -> BenchResult:
     """Time training steps: a batch from files, both updates, and the wait until the device has done them.
@@ -62,8 +64,11 @@ def time_settings(
         Precisions of which the largest batch that fits is searched, and timed too; only on CUDA.
     against : Path, optional
         Checkout of NVIDIA/pix2pixHD, for rows of its own code.
+    enough_seconds : float
+        A start whose steps have taken so long takes no more of them, and its last one counts in any case. By default
+        there is no such limit.
     on_progress : callable, optional
-        Called with (steps done, steps in all).
+        Called with (starts done, starts in all).
 
     Raises
     ------
@@ -83,7 +88,7 @@ def time_settings(
 
     largest = tuple(largest_batch(stage, name, samples) for name in largest_of)
     found = [Setting(precision=row.precision, batch_size=row.batch_size) for row in largest if row.batch_size]
-    clock = _Clock(stage, dataset, timing, config.execution.workers)
+    clock = _Clock(stage, dataset, timing, config.execution.workers, enough_seconds)
     parts: dict[Setting, list[Measurement]] = {row: [] for row in (*rows, *found)}
     if config.execution.cache is not None:
         clock.fill_cache(max(row.batch_size for row in parts))
@@ -119,8 +124,10 @@ def _joined(parts: list[Measurement]) -> Measurement:
 class _Clock:
     """Times settings, each from a fresh start."""
 
-    def __init__(self, stage: Stage, dataset: TripletDataset, timing: Timing, workers: int | None) -> None:
-        self._stage, self._dataset, self._timing = stage, dataset, timing
+    def __init__(
+        self, stage: Stage, dataset: TripletDataset, timing: Timing, workers: int | None, enough_seconds: float
+    ) -> None:
+        self._stage, self._dataset, self._timing, self._enough = stage, dataset, timing, enough_seconds
         # To know how much is prefetched.
         self._workers = default_workers(stage.device) if workers is None else workers
 
@@ -153,25 +160,28 @@ class _Clock:
             stage.trainee(setting) as trainee,
             closing(load_batches(self._dataset, places, stage.device, self._workers)) as batches,  # type: ignore[type-var]
         ):
-            for _ in range(self._timing.warm_up):
-                trainee.step(next(batches))
-            # Batches that lie ready would feed the first steps, however slow the workers are.
-            for _ in range(_PREFETCHED * self._workers):
-                next(batches)
-            stage.wait()
-            stage.forget_peak()  # autotuning tries algorithms that need more
-            skipped_before = {name: optimizer.skipped for name, optimizer in trainee.optimizers.items()}
-            for _ in range(self._timing.steps):
+            begun = now()
+            skipped_before = dict.fromkeys(trainee.optimizers, 0)
+            for number in range(-self._timing.warm_up, self._timing.steps):
+                if number == 0:
+                    # Batches that lie ready would feed the first steps, however slow the workers are.
+                    for _ in range(_PREFETCHED * self._workers):
+                        next(batches)
+                    stage.forget_peak()  # autotuning tries algorithms that need more
+                    skipped_before = {name: optimizer.skipped for name, optimizer in trainee.optimizers.items()}
                 start = now()
                 batch = next(batches)
                 waited.append(now() - start)
                 trainee.step(batch)
                 stage.wait()
                 seconds.append(now() - start)
+                if now() - begun > self._enough:
+                    break
+            timed = max(1, len(seconds) - self._timing.warm_up)
             return Measurement(
                 setting=setting,
-                seconds=tuple(seconds),
-                waited=tuple(waited),
+                seconds=tuple(seconds[-timed:]),
+                waited=tuple(waited[-timed:]),
                 peak_memory_bytes=stage.peak_bytes(),
                 loss_scale={name: optimizer.scale for name, optimizer in trainee.optimizers.items()},
                 skipped_steps={name: trainee.optimizers[name].skipped - n for name, n in skipped_before.items()},

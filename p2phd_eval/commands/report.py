@@ -22,11 +22,10 @@ def report(
         p2phd-eval report study
     """
     from p2phd_eval.report.tables.study_tables import study_table
-    from p2phd_eval.study.report_files import write_report
-    from p2phd_eval.study.study_plan import load_plan
+    from p2phd_eval.study.write_report import write_report
 
     output = Output(json_target)
-    written = write_report(folder, load_plan(folder))
+    written = write_report(folder)
     output.table(study_table(written))
     output.document(written)
     output.note(f"Report: {folder / 'report.html'}")

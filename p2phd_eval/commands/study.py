@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from p2phd_eval.commands.options.common import ClusterBy, Device, Json, Track, Weights
 from p2phd_eval.commands.options.settings import Preset, with_settings
-from p2phd_eval.errors import InputError
-from p2phd_eval.presets import configure
 from p2phd_eval.report.console import Output
-
-if TYPE_CHECKING:
-    import torch
-
-    from p2phd_eval.study.study_plan import StudyPlan
-
-_SEEDS = 3
-_CONFIDENCE = 0.95
 
 
 # A run of a study validates nothing on the way, and keeps its newest checkpoint alone.
@@ -37,13 +26,14 @@ def study(
         str | None,
         typer.Option(
             "--arms",
-            help="Training precisions separated by commas, the baseline first. Default: fp32 and what --amp is here.",
+            help="Training precisions separated by commas, the baseline first; amp is what `train --amp` is here. "
+            "Default: fp32,amp.",
             show_default=False,
         ),
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option("--seeds", min=1, help=f"Trainings of each arm; more may follow. Default: {_SEEDS}."),
+        typer.Option("--seeds", min=1, help="Trainings of each arm; more may follow. Default: 3."),
     ] = None,
     margin: Annotated[
         str | None,
@@ -55,9 +45,7 @@ def study(
         ),
     ] = None,
     cluster_by: ClusterBy = None,
-    confidence: Annotated[
-        float | None, typer.Option("--confidence", help=f"Of the intervals. Default: {_CONFIDENCE}.")
-    ] = None,
+    confidence: Annotated[float | None, typer.Option("--confidence", help="Of the intervals. Default: 0.95.")] = None,
     repeat: Annotated[
         bool | None,
         typer.Option(
@@ -73,7 +61,7 @@ def study(
         str | None, typer.Option("--run", metavar="NAME", help="Make this run of the study alone, as a job of it does.")
     ] = None,
     track: Track = None,
-    weights: Weights = None,
+    feature_weights: Weights = None,
     lpips_weights: Annotated[
         Path | None,
         typer.Option(
@@ -103,86 +91,39 @@ def study(
 
         p2phd-eval study DATA --out study --slurm
     """
-    from p2phd_eval.commands.study_stages import make_run, make_study, write_jobs
-    from p2phd_eval.devices import find_device
+    from p2phd_eval.commands.study_output import exit_codes, print_forecast, print_result
+    from p2phd_eval.study.plan_study import forecast_study, plan_study
+    from p2phd_eval.study.run_job import make_run
+    from p2phd_eval.study.run_study import run_study
+    from p2phd_eval.study.slurm import write_slurm
 
-    torch_device = find_device(device)
     output = Output(json_target)
+    heard: dict[str, Any] = {"progress": output.progress, "note": output.note}
+    tracked: dict[str, Any] = {"feature_weights": feature_weights, "track": [each.value for each in track or ()]}
     if one is not None:
-        make_run(out, one, torch_device, weights, track or (), output)
+        with exit_codes(output):
+            make_run(out, one, device=device, **tracked, **heard)
         return
-    options = {"arms": arms, "seeds": seeds, "margin": margin, "cluster_by": cluster_by, "confidence": confidence}
-    plan = _plan(data, out, preset, settings, {**options, "repeat": repeat}, torch_device, output)
-    files = {"--feature-weights": weights, "--lpips-weights": lpips_weights}
-    shared = [text for name, path in files.items() if path is not None for text in (name, str(path.resolve()))]
-    shared += [text for name in track or () for text in ("--track", name.value)]
-    command = (sys.executable, "-m", "p2phd_eval", "study", "--out", str(out.resolve()), *shared)
-    if slurm and not dry:
-        write_jobs(out, plan, command, output)
+    settings |= {"arms": arms, "seeds": seeds, "margin": margin, "cluster_by": cluster_by, "confidence": confidence}
+    settings |= {"repeat": repeat, "preset": preset, "device": device}
+    settings["command"] = shlex.join(["p2phd-eval", *sys.argv[1:]])
+    if dry or slurm:
+        plan = plan_study(data, out, progress=output.progress, **settings)
+        if dry:
+            print_forecast(output, forecast_study(plan, out, device=device, feature_weights=feature_weights, **heard))
+        else:
+            submit = write_slurm(plan, out, lpips_weights=lpips_weights, **tracked)
+            output.note(f"{len(plan.runs)} runs and the report after them. Submit with: bash {submit}")
         return
-    make_study(
-        out,
-        plan,
-        command,
-        device=torch_device,
-        every_gpu=device is None,
-        weights=weights,
-        lpips_weights=lpips_weights,
-        dry=dry,
-        output=output,
-    )
-
-
-def _plan(
-    data: Path | None,
-    out: Path,
-    preset: str,
-    settings: dict[str, Any],
-    options: dict[str, Any],
-    device: torch.device,
-    output: Output,
-) -> StudyPlan:
-    """Return the plan of a new study, or of the one in `out` with what the options change."""
-    from p2phd_eval.evaluation.cluster_rules import parse_rule
-    from p2phd_eval.generators.data.triplets import find_triplets
-    from p2phd_eval.generators.training.precision import PRECISIONS, amp_name
-    from p2phd_eval.stats.confidence import require_confidence
-    from p2phd_eval.stats.verdicts.margins import parse_margin
-    from p2phd_eval.study.artefacts import data_sha256
-    from p2phd_eval.study.study_plan import PLAN_FILE, StudyPlan, continue_plan, load_plan, parse_arms
-
-    before = load_plan(out) if data is None or (out / PLAN_FILE).exists() else None
-    given = {name: value for name, value in options.items() if value is not None}
-    if "arms" in given:
-        given["arms"] = parse_arms(given["arms"], tuple(PRECISIONS), amp_name(device))
-    if "seeds" in given:
-        given["seeds"] = tuple(range(given["seeds"]))
-    if "cluster_by" in given:
-        parse_rule(given["cluster_by"])
-    parse_margin(given.get("margin"))
-    require_confidence(given.get("confidence", _CONFIDENCE))
-    if data is None:
-        assert before is not None  # or else loading it failed
-        unused = [name for name, value in settings.items() if value is not None]
-        if unused:
-            raise InputError(
-                f"--{unused[0].replace('_', '-')}",
-                expected="DATA before it: a study that goes on keeps its configuration",
-                found="none",
-            )
-        data, base = Path(before.data), before.base
-    else:
-        base = configure(data, preset, **settings)
-    data = data.resolve()
-    phases = (base.data.phase, "test")
-    with output.progress("look through the data", "phases") as on_progress:
-        for done, phase in enumerate(phases, start=1):
-            find_triplets(data, phase, base.data, photos=True)
-            on_progress(done, len(phases))
-    given |= {"data": str(data), "data_sha256": data_sha256(data, base.data, phases)}
-    if before is not None:
-        continue_plan(before, dataclasses.replace(before, **given, base=base), str(out))
-        # The switches of the beginning too: how steps are computed stays as it was.
-        return dataclasses.replace(before, **given)
-    defaults = {"arms": ("fp32", amp_name(device)), "seeds": tuple(range(_SEEDS))}
-    return StudyPlan(**{**defaults, **given}, base=base, command=shlex.join(["p2phd-eval", *sys.argv[1:]]))
+    with exit_codes(output):
+        result = run_study(
+            data,
+            out,
+            lpips_weights=lpips_weights,
+            in_terminal=True,
+            on_forecast=lambda forecast: print_forecast(output, forecast),
+            **tracked,
+            **heard,
+            **settings,
+        )
+    print_result(output, result)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from p2phd_eval.files import write_json
 from p2phd_eval.generators.data.dataset import training_set
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.estimate import estimate
-from p2phd_eval.progress import ProgressFactory
+from p2phd_eval.progress import Note, ProgressFactory
 from p2phd_eval.report.documents import read_document
 from p2phd_eval.report.tables.bench_tables import bench_document
 from p2phd_eval.study.artefacts import finished, record, values_sha256
@@ -25,6 +26,9 @@ from p2phd_eval.study.study_plan import StudyPlan
 
 # Enough for a plan and for a median; `bench` measures thoroughly.
 _TIMING = {"cuda": Timing(warm_up=5, steps=10, repeats=3), "cpu": Timing(warm_up=1, steps=3, repeats=2)}
+# After which a start takes no more steps. On a CPU those of networks for a GPU take half a minute each, from the first
+# one on; on a GPU the first ones take longer than the others.
+_ENOUGH_SECONDS = {"cuda": math.inf, "cpu": 5.0}
 _FEATURE_BYTES = 4 * 2048  # of an image
 _PNG_BYTES = 2.0  # a pixel, about
 
@@ -44,16 +48,23 @@ class Effort:
         return sum(known) / at_once if len(known) == len(each) else None
 
 
-def measure(study: Path, plan: StudyPlan, *, device: torch.device, progress: ProgressFactory) -> dict[str, Any]:
-    """Time a few training steps of each arm, at the plan's batch size and at twice that, as the talk does.
+def measure(
+    study: Path, plan: StudyPlan, *, device: torch.device, keep: bool, progress: ProgressFactory, note: Note
+) -> dict[str, Any]:
+    """Time a few training steps of each arm, once for a configuration and a device.
 
     Parameters
     ----------
     study : Path
-        Its folder; the measurement is kept in `analysis/bench.json` and made once for a configuration and a device.
+        Its folder; a measurement that was kept in `analysis/bench.json` is used again.
     plan : StudyPlan
     device : torch.device
+    keep : bool
+        Measure what the report tells, also at twice the plan's batch size, as the talk does, and keep it; otherwise
+        each arm alone, which is enough for a plan.
     progress : ProgressFactory
+    note : callable
+        Told what is measured, where that may take a while.
 
     Returns
     -------
@@ -68,19 +79,33 @@ def measure(study: Path, plan: StudyPlan, *, device: torch.device, progress: Pro
     path = study / "analysis" / "bench.json"
     asked = {"config": plan.base.to_dict(), "arms": list(plan.arms), "device": describe_device(device)}
     inputs = {"data": plan.data_sha256, "asked": values_sha256(asked)}
-    if finished(study, "bench", inputs, path) is None:
-        start = time.perf_counter()
-        timing = _TIMING["cuda" if device.type == "cuda" else "cpu"]
-        batch = plan.base.batch_size
-        rows = settings(plan.arms, (batch, 2 * batch), (), against=False)
-        with progress("measure training steps", "starts") as on_progress:
-            result = time_settings(
-                plan.base, Path(plan.data), rows, device=device, timing=timing, on_progress=on_progress
-            )
-        machine = describe_machine(device)
-        write_json(path, bench_document(result, machine, config=asked["config"], data={"folder": plan.data}))
+    if finished(study, "bench", inputs, path) is not None:
+        return read_document(path, ("bench",))
+    start = time.perf_counter()
+    kind = "cuda" if device.type == "cuda" else "cpu"
+    timing = _TIMING[kind]
+    batch = plan.base.batch_size
+    rows = settings(plan.arms, (batch, 2 * batch) if keep else (batch,), (), against=False)
+    if device.type == "cpu":
+        note(
+            f"First a few training steps are timed, in {len(rows)} measurements: seconds each with small networks, "
+            "half a minute or more with those made for a GPU."
+        )
+    with progress(f"time training steps of {', '.join(plan.arms)}", "measurements") as on_progress:
+        result = time_settings(
+            plan.base,
+            Path(plan.data),
+            rows,
+            device=device,
+            timing=timing if keep else replace(timing, repeats=1),
+            enough_seconds=_ENOUGH_SECONDS[kind],
+            on_progress=on_progress,
+        )
+    measured = bench_document(result, describe_machine(device), config=asked["config"], data={"folder": plan.data})
+    if keep:
+        write_json(path, measured)
         record(study, "bench", inputs, path, time.perf_counter() - start)
-    return read_document(path, ("bench",))
+    return measured
 
 
 def effort(plan: StudyPlan, measured: dict[str, Any]) -> Effort:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import time
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
 from filelock import FileLock, Timeout
 
+from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.distributed import SINGLE
 from p2phd_eval.errors import DivergenceError, InputError
 from p2phd_eval.features.extraction import FeatureExtractor
@@ -18,22 +22,18 @@ from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.sampling.generation import generate
-from p2phd_eval.generators.training.loop import Watchers, train_networks
+from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.images.sources.open import open_source
-from p2phd_eval.progress import ProgressFactory
+from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.runs.watching import watch
 from p2phd_eval.study.artefacts import Artefact, finished, read_record, record, values_sha256
 from p2phd_eval.study.outcome import RETRIED, Outcome, load_outcome, save_outcome
-from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
+from p2phd_eval.study.schedule import StudyStopped, follow_parent
+from p2phd_eval.study.study_plan import PlannedRun, StudyPlan, load_plan
+from p2phd_eval.tracking.tracker import Ending
+from p2phd_eval.tracking.trackers import Trackers, open_trackers
 
 _LOCK_SECONDS = 60.0  # a process whose parent was killed finishes its step and saves within
-
-
-class StudyStopped(Exception):
-    """A signal stopped the study; everything finished is on disk, and the same command goes on from there."""
-
-    def __init__(self, signum: int) -> None:
-        super().__init__(f"stopped by signal {signum}")
-        self.signum = signum
 
 
 def run_folder(study: Path, run: PlannedRun) -> Path:
@@ -51,31 +51,33 @@ def features_path(study: Path, run: PlannedRun, precision: str) -> Path:
     return study / "features" / f"{run.name}@{precision}.npz"
 
 
-def run_job(
-    study: Path,
-    plan: StudyPlan,
-    run: PlannedRun,
+def make_run(
+    study: str | os.PathLike[str],
+    name: str,
     *,
-    device: torch.device,
-    weights: Path | None,
-    watchers: Watchers,
-    progress: ProgressFactory,
+    device: str | torch.device | None = None,
+    feature_weights: Path | None = None,
+    track: Sequence[str] = (),
+    progress: ProgressFactory = silent,
+    note: Note = unheard,
 ) -> Outcome:
     """Make all artefacts of a run that are not finished, and write down how it ended.
 
     Parameters
     ----------
-    study : Path
-        The study folder.
-    plan : StudyPlan
-    run : PlannedRun
-    device : torch.device
-        Of training, generation and features.
-    weights : Path or None
-        Inception weights; by default those of the cache, fetched if need be.
-    watchers : Watchers
-        Told about the training; its progress is told to `progress`.
+    study : path-like
+        The folder of a study that has a plan.
+    name : str
+        The run, such as "fp32-s0".
+    device : str or torch.device, optional
+        Where it trains, generates and computes features; by default cuda, mps or cpu.
+    feature_weights : Path, optional
+        Inception's weights; by default those of the cache, fetched if need be.
+    track : sequence of str
+        Trackers, "tensorboard" or "mlflow".
     progress : ProgressFactory
+    note : callable
+        Told the lines of the log, and how the run ended.
 
     Returns
     -------
@@ -90,30 +92,39 @@ def run_job(
     StudyStopped
         If a signal stopped the training.
     """
-    folder = run_folder(study, run)
-    lock = FileLock(study / "records" / f"{run.name}.lock")
-    lock_path = Path(lock.lock_file)
-    lock_path.parent.mkdir(parents=True, exist_ok=True)
+    follow_parent()
+    folder = Path(study)
+    plan, torch_device = load_plan(folder), find_device(device)
+    run = plan.run(name)
+    note(f"{name} on {describe_device(torch_device)}")
+    trackers = open_trackers(
+        track, run_folder(folder, run), plan.config(run), experiment=Path(plan.data).name, note=note
+    )
+    with trackers:
+        try:
+            with _lock(folder, run):
+                outcome = _Job(folder, plan, run, torch_device, feature_weights, progress).outcome(trackers, note)
+                save_outcome(run_folder(folder, run), outcome)
+        except StudyStopped:
+            trackers.end(Ending.STOPPED)
+            raise
+        trackers.end(Ending.FAILED if outcome.failed else Ending.FINISHED)
+    note(f"{name}: {outcome.status}" + (f", {outcome.why}" if outcome.why else ""))
+    return outcome
+
+
+def _lock(study: Path, run: PlannedRun) -> AbstractContextManager[object]:
+    path = study / "records" / f"{run.name}.lock"
+    path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        lock.acquire(timeout=_LOCK_SECONDS)
+        return FileLock(path).acquire(timeout=_LOCK_SECONDS)
     except Timeout as error:
         raise InputError(
-            str(folder), expected="one process at a time", found="another one at work", fix="Wait for it, or end it."
+            str(run_folder(study, run)),
+            expected="one process at a time",
+            found="another one at work",
+            fix="Wait for it, or end it.",
         ) from error
-    try:
-        job = _Job(study, plan, run, device, weights, progress)
-        trained = job.train(watchers)
-        for precision in run.sampling:
-            job.features(precision, job.generate(precision, trained))
-        outcome = Outcome(status="finished")
-    except DivergenceError as error:
-        outcome = Outcome(status="diverged", why=f"{error.where}: {error.found}")
-    except (MemoryError, torch.OutOfMemoryError) as error:
-        outcome = Outcome(status="out_of_memory", why=str(error).partition("\n")[0] or "out of memory")
-    finally:
-        lock.release()
-    save_outcome(folder, outcome)
-    return outcome
 
 
 def ended(study: Path, plan: StudyPlan, run: PlannedRun, weights_sha256: str) -> bool:
@@ -183,7 +194,19 @@ class _Job:
             self._weights_sha256 = find_weights(weights, on_progress=on_progress).sha256
         self._extract = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)), progress=progress)
 
-    def train(self, watchers: Watchers) -> Artefact:
+    def outcome(self, trackers: Trackers, note: Note) -> Outcome:
+        """Make what is not finished; a failure that is a result of the arm is returned as one."""
+        try:
+            trained = self.train(trackers, note)
+            for precision in self._run.sampling:
+                self.features(precision, self.generate(precision, trained))
+        except DivergenceError as error:
+            return Outcome(status="diverged", why=f"{error.where}: {error.found}")
+        except (MemoryError, torch.OutOfMemoryError) as error:
+            return Outcome(status="out_of_memory", why=str(error).partition("\n")[0] or "out of memory")
+        return Outcome(status="finished")
+
+    def train(self, trackers: Trackers, note: Note) -> Artefact:
         folder = run_folder(self._study, self._run)
         checkpoint, name = latest_path(folder), f"{self._run.name}/train"
         inputs = train_inputs(self._plan, self._run)
@@ -206,10 +229,10 @@ class _Job:
                 folder,
                 device=self._device,
                 resume=True,
-                watchers=replace(watchers, on_progress=on_progress),
+                watchers=watch(trackers, note=note, on_progress=on_progress),
             )
         if result.stopped_by is not None:
-            raise StudyStopped(result.stopped_by)
+            raise StudyStopped(result.stopped_by, f"{self._run.name}: stopped and saved.")
         return record(self._study, name, inputs, checkpoint, time.perf_counter() - start)
 
     def generate(self, precision: str, trained: Artefact) -> Artefact:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -17,13 +18,21 @@ _PARENT_VARIABLE = "P2PHD_EVAL_STUDY_PROCESS"  # process number of the study tha
 _POLL_SECONDS = 0.1
 
 
+class StudyStopped(Exception):
+    """A signal stopped the study; everything finished is on disk, and the same command or call goes on from there."""
+
+    def __init__(self, signum: int, message: str) -> None:
+        super().__init__(message)
+        self.signum = signum
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """A run of a study as a process."""
 
     name: str
     command: tuple[str, ...]  # without the device
-    log: Path  # of what it prints, where several work at a time
+    log: Path | None  # where it prints; None: where this process does
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +55,6 @@ def run_processes(
     ----------
     jobs : sequence of Job
     devices : sequence of str
-        Where there is more than one, jobs print into their logs instead of to the terminal.
     on_start : callable
         Called with a job and its device.
 
@@ -61,21 +69,38 @@ def run_processes(
     at_work: dict[str, tuple[Job, subprocess.Popen[bytes]]] = {}
     stop = _PassedOn(lambda: [process for _, process in at_work.values()])
     with stop:
-        while True:
-            for device, (job, process) in list(at_work.items()):
-                if process.poll() is not None:
-                    del at_work[device]
-                    ended.append(Ended(name=job.name, returncode=process.returncode))
-            if stop.signum is not None or any(each.returncode > 0 for each in ended):
-                waiting.clear()
-            for device in devices:
-                if waiting and device not in at_work:
-                    job = waiting.pop(0)
-                    on_start(job, device)
-                    at_work[device] = (job, _start(job, device, logged=len(devices) > 1))
-            if not at_work:
-                return ended, stop.signum
-            time.sleep(_POLL_SECONDS)
+        try:
+            while True:
+                for device, (job, process) in list(at_work.items()):
+                    if process.poll() is not None:
+                        del at_work[device]
+                        ended.append(Ended(name=job.name, returncode=process.returncode))
+                if stop.signum is not None or any(each.returncode > 0 for each in ended):
+                    waiting.clear()
+                for device in devices:
+                    if waiting and device not in at_work:
+                        job = waiting.pop(0)
+                        on_start(job, device)
+                        at_work[device] = (job, _start(job, device))
+                        if stop.signum is not None:  # it came while the process was being started
+                            at_work[device][1].send_signal(stop.signum)
+                if not at_work:
+                    return ended, stop.signum
+                time.sleep(_POLL_SECONDS)
+        finally:
+            for _, process in at_work.values():  # an error came in between
+                process.terminate()
+                process.wait()
+
+
+def study_command(
+    study: Path, *, feature_weights: Path | None, lpips_weights: Path | None, track: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the command that goes on with a study; "--run" and a name may follow."""
+    files = {"--feature-weights": feature_weights, "--lpips-weights": lpips_weights}
+    given = [text for option, path in files.items() if path is not None for text in (option, str(path.resolve()))]
+    given += [text for name in track for text in ("--track", name)]
+    return (sys.executable, "-m", "p2phd_eval", "study", "--out", str(study.resolve()), *given)
 
 
 def follow_parent() -> None:
@@ -95,12 +120,12 @@ def follow_parent() -> None:
     threading.Thread(target=watch, daemon=True, name="follow-parent").start()
 
 
-def _start(job: Job, device: str, *, logged: bool) -> subprocess.Popen[bytes]:
+def _start(job: Job, device: str) -> subprocess.Popen[bytes]:
     command = [*job.command, "--device", device]
     environment = {**os.environ, _PARENT_VARIABLE: str(os.getpid())}
     with ExitStack() as stack:
         log = None
-        if logged:
+        if job.log is not None:
             job.log.parent.mkdir(parents=True, exist_ok=True)
             log = stack.enter_context(job.log.open("ab"))
         # A group of its own: Ctrl-C reaches it through its parent alone, once.
@@ -118,8 +143,10 @@ class _PassedOn:
         self._before: dict[signal.Signals, signal._HANDLER] = {}
 
     def __enter__(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._receive)
+        # Elsewhere Python allows no handlers: in a thread of a program that handles signals itself.
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._before[number] = signal.signal(number, self._receive)
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from p2phd_eval.files import atomic_write
+from p2phd_eval.study.schedule import study_command
+from p2phd_eval.study.study_plan import StudyPlan, save_plan
 
 _RUNS = """#!/bin/bash
 #SBATCH --job-name={name}
@@ -34,25 +37,33 @@ sbatch --dependency="afterany:$array" "$@" {report}
 """
 
 
-def write_slurm(study: Path, name: str, runs: Sequence[str], command: Sequence[str]) -> Path:
-    """Write the scripts of a job array, one task a run, and of the job that follows it.
+def write_slurm(
+    plan: StudyPlan,
+    out: str | os.PathLike[str] = "study",
+    *,
+    feature_weights: Path | None = None,
+    lpips_weights: Path | None = None,
+    track: Sequence[str] = (),
+) -> Path:
+    """Write the plan of a study, the scripts of a job array with one task a run, and of the job that follows it.
 
     Parameters
     ----------
-    study : Path
+    plan : StudyPlan
+    out : path-like
         The study folder; the scripts go to `slurm/` in it.
-    name : str
-        Of the jobs.
-    runs : sequence of str
-        Names of the runs.
-    command : sequence of str
-        Goes on with the study.
+    feature_weights, lpips_weights, track
+        As for `run_study`.
 
     Returns
     -------
     Path
         The script that submits the others.
     """
+    study = Path(out)
+    save_plan(study, plan)
+    runs, name = [run.name for run in plan.runs], Path(plan.data).name
+    command = study_command(study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=track)
     folder = (study / "slurm").resolve()
     paths = {part: folder / f"{part}.sbatch" for part in ("runs", "report")}
     submit = folder / "submit.sh"

@@ -1,0 +1,51 @@
+"""What the commands that make a study print, and the exit codes that they end with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from p2phd_eval.report.console import Output
+
+if TYPE_CHECKING:
+    from p2phd_eval.study.plan_study import Forecast
+    from p2phd_eval.study.run_study import StudyResult
+
+
+def print_forecast(output: Output, forecast: Forecast) -> None:
+    """Print what a study is going to do and what that takes."""
+    from p2phd_eval.report.tables.study_tables import plan_table
+
+    plan, effort = forecast.plan, forecast.effort
+    rows = [(arm, sum(run.arm == arm for run in plan.runs), effort.steps, effort.seconds[arm]) for arm in plan.arms]
+    output.table(
+        plan_table(rows, total_seconds=forecast.total_seconds, disk=effort.disk, devices=len(forecast.devices))
+    )
+
+
+def print_result(output: Output, result: StudyResult) -> None:
+    """Print the verdicts of a study, and where its report is."""
+    from p2phd_eval.report.tables.study_tables import study_table
+
+    output.table(study_table(result.report))
+    output.document(result.report)
+    output.note(f"Report: {result.page}")
+
+
+@contextmanager
+def exit_codes(output: Output) -> Iterator[None]:
+    """End with 128 and the number of the signal that stopped a study, or with the exit code of a run that failed."""
+    from p2phd_eval.study.run_study import RunFailed
+    from p2phd_eval.study.schedule import StudyStopped
+
+    try:
+        yield
+    except StudyStopped as stop:
+        output.note(str(stop))
+        raise typer.Exit(128 + stop.signum) from stop
+    except RunFailed as failure:
+        output.note(str(failure))
+        raise typer.Exit(failure.returncode) from failure

@@ -1,0 +1,153 @@
+"""The plan of a study from what was asked: a new one, or the one in its folder with more arms or seeds."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.devices import describe_device, find_device
+from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.cluster_rules import parse_rule
+from p2phd_eval.features.weights.find import find_weights
+from p2phd_eval.generators.data.triplets import find_triplets
+from p2phd_eval.generators.training.precision import PRECISIONS, amp_name
+from p2phd_eval.presets import configure
+from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.stats.confidence import require_confidence
+from p2phd_eval.stats.verdicts.margins import parse_margin
+from p2phd_eval.study.artefacts import data_sha256
+from p2phd_eval.study.measurement import Effort, effort, measure
+from p2phd_eval.study.study_plan import PLAN_FILE, StudyPlan, continue_plan, load_plan, parse_arms
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a study takes on this machine."""
+
+    plan: StudyPlan
+    effort: Effort
+    devices: tuple[str, ...]  # runs go side by side on them
+
+    @property
+    def total_seconds(self) -> float | None:
+        """The time of all trainings; None where an arm does not fit into memory."""
+        return self.effort.total_seconds(self.plan, len(self.devices))
+
+
+def plan_study(
+    data: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] = "study",
+    *,
+    arms: str | Sequence[str] | None = None,
+    seeds: int | Sequence[int] | None = None,
+    margin: float | str | None = None,
+    cluster_by: str | None = None,
+    confidence: float | None = None,
+    repeat: bool | None = None,
+    preset: str | TrainConfig = "512p",
+    device: str | torch.device | None = None,
+    command: str = "p2phd_eval.run_study",
+    progress: ProgressFactory = silent,
+    **options: Any,
+) -> StudyPlan:
+    """Plan a study as `run_study` does, which says what the parameters mean; nothing is written.
+
+    Raises
+    ------
+    InputError
+        If the data or an option cannot be used, or the study in `out` is another one.
+    """
+    out, torch_device = Path(out), find_device(device)
+    before = load_plan(out) if data is None or (out / PLAN_FILE).exists() else None
+    asked = {"margin": None if margin is None else str(margin), "cluster_by": cluster_by, "confidence": confidence, "repeat": repeat}
+    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
+    if arms is not None:
+        changes["arms"] = parse_arms(
+            arms if isinstance(arms, str) else ",".join(arms), tuple(PRECISIONS), amp_name(torch_device)
+        )
+    if seeds is not None:
+        changes["seeds"] = tuple(range(seeds) if isinstance(seeds, int) else seeds)
+        if not changes["seeds"] or len(set(changes["seeds"])) < len(changes["seeds"]):
+            raise InputError("--seeds", expected="at least one seed, each once", found=repr(seeds))
+    if cluster_by is not None:
+        parse_rule(cluster_by)
+    parse_margin(margin)
+    if confidence is not None:
+        require_confidence(confidence)
+    if data is not None:
+        root = Path(data)
+        base = configure(root, preset, **options)
+    else:
+        assert before is not None  # or else loading it failed
+        unused = [name for name, value in options.items() if value is not None]
+        if unused:
+            raise InputError(
+                f"--{unused[0].replace('_', '-')}",
+                expected="DATA before it: a study that goes on keeps its configuration",
+                found="none",
+            )
+        root, base = Path(before.data), before.base
+    root = root.resolve()
+    phases = (base.data.phase, "test")
+    with progress("look through the data", "phases") as on_progress:
+        for done, phase in enumerate(phases, start=1):
+            find_triplets(root, phase, base.data, photos=True)
+            on_progress(done, len(phases))
+    changes |= {"data": str(root), "data_sha256": data_sha256(root, base.data, phases)}
+    if before is not None:
+        continue_plan(before, dataclasses.replace(before, **changes, base=base), str(out))
+        # The switches of the beginning too: how steps are computed stays as it was.
+        return dataclasses.replace(before, **changes)
+    usual = {"arms": ("fp32", amp_name(torch_device)), "seeds": (0, 1, 2)}
+    return StudyPlan(**{**usual, **changes}, base=base, command=command)
+
+
+def forecast_study(
+    plan: StudyPlan,
+    out: str | os.PathLike[str] = "study",
+    *,
+    device: str | torch.device | None = None,
+    feature_weights: Path | None = None,
+    keep: bool = False,
+    progress: ProgressFactory = silent,
+    note: Note = unheard,
+) -> Forecast:
+    """Say what a study takes, from a few training steps of each arm.
+
+    Parameters
+    ----------
+    plan : StudyPlan
+    out : path-like
+        Its folder; the measurement of a study that began is used again.
+    device : str or torch.device, optional
+        By default all CUDA devices, or mps or cpu.
+    feature_weights : Path, optional
+        Inception's weights, which are looked for, and fetched if need be.
+    keep : bool
+        Measure what the report tells as well, also at twice the batch size, and keep it in the folder.
+    progress : ProgressFactory
+    note : callable
+        Told the device, and how long the measurement may take.
+
+    Raises
+    ------
+    InputError
+        If the data or weights cannot be used, or the device cannot run an arm.
+    """
+    torch_device = find_device(device)
+    every = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch_device.type == "cuda" else []
+    devices = every if every and device is None else [str(torch_device)]
+    note(f"device: {', '.join(describe_device(torch.device(name)) for name in devices)}")
+    if torch_device.type == "cpu":
+        note("A CPU emulates reduced precision: this study shows quality, not speed.")
+    # The cheap failure first: without weights, a night of training would end in an error.
+    with progress("fetch Inception weights", "bytes") as on_progress:
+        find_weights(feature_weights, on_progress=on_progress)
+    measured = measure(Path(out), plan, device=torch.device(devices[0]), keep=keep, progress=progress, note=note)
+    return Forecast(plan=plan, effort=effort(plan, measured), devices=tuple(devices))

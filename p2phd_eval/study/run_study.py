@@ -1,0 +1,209 @@
+"""A study from its data to its report, as one call."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.features.weights.find import find_weights
+from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.study.analysis import analyse
+from p2phd_eval.study.document import outcomes_of
+from p2phd_eval.study.outcome import Outcome, killed, save_outcome
+from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
+from p2phd_eval.study.run_job import ended, run_folder
+from p2phd_eval.study.schedule import Ended, Job, StudyStopped, run_processes, study_command
+from p2phd_eval.study.study_plan import StudyPlan, save_plan
+from p2phd_eval.study.write_report import write_report
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class StudyResult:
+    """A finished study."""
+
+    report: dict[str, Any]  # the document of `report.json`
+    page: Path  # `report.html`
+    outcomes: dict[str, Outcome]  # how each run ended, by its name
+
+    def __repr__(self) -> str:
+        return "\n".join([*(verdict["sentence"] for verdict in self.report["verdicts"]), f"Report: {self.page}"])
+
+
+class RunFailed(Exception):
+    """A run could not be made, for a reason that is no result of its arm; what is finished is kept."""
+
+    def __init__(self, returncode: int, message: str) -> None:
+        super().__init__(message)
+        self.returncode = returncode  # of its process
+
+
+def run_study(
+    data: str | os.PathLike[str] | None = None,
+    out: str | os.PathLike[str] = "study",
+    *,
+    arms: str | Sequence[str] | None = None,
+    seeds: int | Sequence[int] | None = None,
+    margin: float | str | None = None,
+    cluster_by: str | None = None,
+    confidence: float | None = None,
+    repeat: bool | None = None,
+    preset: str | TrainConfig = "512p",
+    device: str | torch.device | None = None,
+    feature_weights: Path | None = None,
+    lpips_weights: Path | None = None,
+    track: Sequence[str] = (),
+    command: str = "p2phd_eval.run_study",
+    in_terminal: bool = False,
+    on_forecast: Callable[[Forecast], None] = lambda forecast: None,
+    progress: ProgressFactory = silent,
+    note: Note = unheard,
+    **options: Any,
+) -> StudyResult:
+    """Train every arm from every seed, generate, compute features, compare, and write the report.
+
+    Each run is a process of its own, and side by side on the CUDA devices there are. Killed at any moment and called
+    again, it redoes nothing that is finished. A run that diverges or runs out of memory is a result of its arm.
+
+    Parameters
+    ----------
+    data : path-like, optional
+        A data set with training and test photos. Left out, the study in `out` goes on, and what is None stays as it
+        was.
+    out : path-like
+        The study folder.
+    arms : str or sequence of str, optional
+        Training precisions, the baseline first; by default fp32 and what `amp=True` of `train` is here.
+    seeds : int or sequence of int, optional
+        The seeds of each arm, or how many, from 0 on; by default 3.
+    margin : float or str, optional
+        The difference that still counts as none: a number, a share such as "2%", or "seeds", which is the default.
+    cluster_by : str, optional
+        Which test images are alike: a rule as for `p2phd-eval compare --cluster-by`.
+    confidence : float, optional
+        The level of the intervals, 0.95 by default.
+    repeat : bool, optional
+        Train the baseline's first seed twice, which shows what chance alone does; by default yes.
+    preset : str or TrainConfig
+        Settings of the trainings to start from: a name of `PRESETS`, or a configuration.
+    device : str or torch.device, optional
+        By default all CUDA devices, or mps or cpu.
+    feature_weights : Path, optional
+        Inception's weights; by default those of the cache, fetched if need be.
+    lpips_weights : Path, optional
+        The weights of LPIPS's AlexNet, likewise; without them LPIPS is left out.
+    track : sequence of str
+        Trackers, "tensorboard" or "mlflow".
+    command : str
+        What the report says that the study was begun with.
+    in_terminal : bool
+        Let a run that is alone at work print where this process does; otherwise runs print into `runs/NAME.log`.
+    on_forecast : callable
+        Called with the plan and what it takes, before the first run.
+    progress : ProgressFactory
+    note : callable
+        Told a sentence about each thing that goes on.
+    **options
+        Settings of the trainings to change, named as on the command line of `train`: `epochs=20` is `--epochs 20`.
+
+    Returns
+    -------
+    StudyResult
+
+    Raises
+    ------
+    InputError
+        If data, weights or an option cannot be used, or the study in `out` is another one.
+    RunFailed
+        If a run ended with an error.
+    StudyStopped
+        If SIGINT or SIGTERM stopped the runs.
+
+    Examples
+    --------
+    >>> run_study("data", "study", arms="fp32,amp-bf16", seeds=3, margin="2%", preset="demo")
+    >>> run_study(out="study", seeds=5)
+    """
+    study = Path(out)
+    plan = plan_study(
+        data,
+        study,
+        arms=arms,
+        seeds=seeds,
+        margin=margin,
+        cluster_by=cluster_by,
+        confidence=confidence,
+        repeat=repeat,
+        preset=preset,
+        device=device,
+        command=command,
+        progress=progress,
+        **options,
+    )
+    forecast = forecast_study(
+        plan, study, device=device, feature_weights=feature_weights, keep=True, progress=progress, note=note
+    )
+    on_forecast(forecast)
+    save_plan(study, plan)
+    again = study_command(study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=track)
+    logged = len(forecast.devices) > 1 or not in_terminal
+    _make_runs(study, plan, again, forecast.devices, find_weights(feature_weights).sha256, logged=logged, note=note)
+    outcomes = outcomes_of(study, plan)
+    analyse(
+        study,
+        plan,
+        outcomes,
+        device=torch.device(forecast.devices[0]),
+        weights=feature_weights,
+        lpips_weights=lpips_weights,
+        progress=progress,
+    )
+    return StudyResult(report=write_report(study), page=study / "report.html", outcomes=outcomes)
+
+
+def _make_runs(
+    study: Path,
+    plan: StudyPlan,
+    command: Sequence[str],
+    devices: Sequence[str],
+    weights_sha256: str,
+    *,
+    logged: bool,
+    note: Note,
+) -> None:
+    waiting = [run.name for run in plan.runs if not ended(study, plan, run, weights_sha256)]
+    jobs = [
+        Job(
+            name=name,
+            command=(*command, "--run", name),
+            log=study / "runs" / f"{name}.log" if logged else None,
+        )
+        for name in waiting
+    ]
+
+    def on_start(job: Job, device: str) -> None:
+        number = len(plan.runs) - len(jobs) + jobs.index(job) + 1
+        where = "" if job.log is None else f", prints into {job.log}"
+        note(f"run {number} of {len(plan.runs)}: {job.name}{where}")
+
+    endings, signum = run_processes(jobs, devices, on_start=on_start)
+    if signum is not None:
+        raise StudyStopped(signum, "Stopped; what is finished is kept. Go on with the same command or call.")
+    for ending in endings:
+        _settle(study, plan, ending, next(job for job in jobs if job.name == ending.name).log, note)
+
+
+def _settle(study: Path, plan: StudyPlan, ending: Ended, log: Path | None, note: Note) -> None:
+    if ending.returncode < 0:
+        outcome = killed(-ending.returncode)
+        save_outcome(run_folder(study, plan.run(ending.name)), outcome)
+        note(f"{ending.name}: {outcome.why}. It counts as failed; the next call tries it again.")
+    elif ending.returncode:
+        said = "" if log is None else f"{log.read_text(errors='replace')[-2000:]}\n"
+        sentence = f"{ending.name} ended with exit code {ending.returncode}; finished work is kept."
+        raise RunFailed(ending.returncode, said + sentence)
