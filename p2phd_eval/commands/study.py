@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from p2phd_eval.commands.options.common import ClusterBy, Device, Json, Track, Weights
+from p2phd_eval.commands.options.common import FEATURES, STATISTICS, ClusterBy, Device, Json, Track, Weights
 from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.report.console import Output
 
@@ -26,6 +26,7 @@ def study(
         str | None,
         typer.Option(
             "--arms",
+            metavar="NAMES",
             help="Training precisions separated by commas, the baseline first; amp is what `train --amp` is here. "
             "Default: fp32,amp.",
             show_default=False,
@@ -33,19 +34,22 @@ def study(
     ] = None,
     seeds: Annotated[
         int | None,
-        typer.Option("--seeds", min=1, help="Trainings of each arm; more may follow. Default: 3."),
+        typer.Option("--seeds", min=1, metavar="NUMBER", help="Trainings of each arm; more may follow. Default: 3."),
     ] = None,
     margin: Annotated[
         str | None,
         typer.Option(
             "--margin",
             metavar="NUMBER|PERCENT|seeds",
+            rich_help_panel=STATISTICS,
             help="Difference that still counts as none, as for compare. Default: from the baseline's seeds.",
             show_default=False,
         ),
     ] = None,
     cluster_by: ClusterBy = None,
-    confidence: Annotated[float | None, typer.Option("--confidence", help="Of the intervals. Default: 0.95.")] = None,
+    confidence: Annotated[
+        float | None, typer.Option("--confidence", rich_help_panel=STATISTICS, help="Of the intervals. Default: 0.95.")
+    ] = None,
     repeat: Annotated[
         bool | None,
         typer.Option(
@@ -66,6 +70,7 @@ def study(
         Path | None,
         typer.Option(
             "--lpips-weights",
+            rich_help_panel=FEATURES,
             help="File of torchvision's AlexNet weights, for LPIPS. Default: from the cache, else they are fetched; "
             "without them LPIPS is left out.",
         ),
