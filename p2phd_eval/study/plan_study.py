@@ -65,7 +65,12 @@ def plan_study(
     """
     out, torch_device = Path(out), find_device(device)
     before = load_plan(out) if data is None or (out / PLAN_FILE).exists() else None
-    asked = {"margin": None if margin is None else str(margin), "cluster_by": cluster_by, "confidence": confidence, "repeat": repeat}
+    asked = {
+        "margin": None if margin is None else str(margin),
+        "cluster_by": cluster_by,
+        "confidence": confidence,
+        "repeat": repeat,
+    }
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if arms is not None:
         changes["arms"] = parse_arms(
