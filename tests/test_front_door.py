@@ -81,6 +81,31 @@ def test_commands_and_calls_have_the_same_defaults(name: str, call: str) -> None
     assert set(keywords) - {"images", "settings", "layout", "progress", "note"} <= set(options)
 
 
+@pytest.mark.parametrize(
+    ("name", "calls"),
+    [
+        (
+            "study",
+            "run_study.run_study plan_study.plan_study plan_study.forecast_study run_job.make_run slurm.write_slurm",
+        ),
+        ("demo", "run_demo.run_demo"),
+        ("gate", "check_gate.check_gate"),
+        ("blind_test", "make_and_score.make_blind_test make_and_score.score_blind_test"),
+    ],
+)
+def test_what_is_left_out_is_the_same_in_each_call_of_a_command(name: str, calls: str) -> None:
+    command = getattr(import_module(f"p2phd_eval.commands.{name}"), name)
+    options = {each.name: each.default for each in inspect.signature(command).parameters.values()}
+    room = "study" if name == "demo" else name
+    for call in calls.split():
+        module, _, function = call.partition(".")
+        parameters = inspect.signature(getattr(import_module(f"p2phd_eval.{room}.{module}"), function)).parameters
+        both = {key for key in options.keys() & parameters if parameters[key].default is not inspect.Parameter.empty}
+        both -= {"out", "track"}  # a path and its text, no list and an empty one
+        assert len(both) > 1, call
+        assert {key: options[key] for key in both} == {key: parameters[key].default for key in both}, call
+
+
 def test_results_show_themselves_in_a_few_lines(tmp_path: Path) -> None:
     paths = [arm_file(tmp_path / f"{name}.npz", seed=k, n=300) for k, name in enumerate(("real", "fp32", "amp"))]
     sets = [FeatureSet.load(path) for path in paths]
