@@ -13,6 +13,7 @@ from p2phd_eval.config import SETTINGS, Setting, flat
 from p2phd_eval.presets import PRESETS
 
 Preset = Annotated[str, typer.Option("--preset", help=f"Settings to start from: {', '.join(PRESETS)}.")]
+_VALUES = {name: flat(config.to_dict()) for name, config in PRESETS.items()}
 
 
 def with_settings(
@@ -77,8 +78,8 @@ def _default(setting: Setting) -> str:
     if setting.default is not None:
         return f"Default: {setting.default}."
     presets: dict[str, list[str]] = {}
-    for name, config in PRESETS.items():
-        presets.setdefault(_text(flat(config.to_dict())[setting.key]), []).append(name)
+    for name, values in _VALUES.items():
+        presets.setdefault(_text(values[setting.key]), []).append(name)
     usual, *others = presets
     differing = "; ".join(f"{', '.join(presets[value])}: {value}" for value in others)
     return f"Default: {usual}{differing and f' ({differing})'}." if usual else ""
