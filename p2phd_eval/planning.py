@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from functools import partial
 from pathlib import Path
-from typing import Any
+
+from msgspec import structs
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.report.documents import read_document
+from p2phd_eval.report.documents.comparison_documents import CompareDocument
+from p2phd_eval.report.documents.document import read_document
+from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.stats.verdicts.power import VarianceComponents
 from p2phd_eval.stats.verdicts.sample_size import PlannedArm, at_upper_seed_sd, plan_sizes, seed_sd_range
 
-_AGAIN = "Write it with: p2phd-eval compare ... --json PILOT.json"
 _Judged = tuple[str | None, str, VarianceComponents]  # name, what was judged, its components
 
 
@@ -107,27 +109,16 @@ def _assumed(image_sd: float | None, seed_sd: float | None, candidate: str | Non
 
 
 def _read(pilot: Path, candidate: str | None) -> list[_Judged]:
-    document = read_document(pilot, ("compare", "report"))
-    if document["schema"].endswith("/report"):
-        document = document["comparisons"]["training"] or {"candidates": []}
-    if not document["candidates"]:
-        raise InputError(str(pilot), expected="at least one candidate", found="none", fix=_AGAIN)
-    found = [_components(pilot, i, values) for i, values in enumerate(document["candidates"])]
-    chosen = [each for each in found if candidate in (None, each[0])]
+    document = read_document(pilot, CompareDocument, ReportDocument)
+    compared = document.comparisons.training if isinstance(document, ReportDocument) else document
+    if compared is None or not compared.candidates:
+        raise InputError(str(pilot), expected="at least one candidate", found="none", fix=CompareDocument.again)
+    chosen: list[_Judged] = [
+        (each.name, each.statistic, VarianceComponents(**structs.asdict(each.components)))
+        for each in compared.candidates
+        if candidate in (None, each.name)
+    ]
     if not chosen:
-        names = ", ".join(str(name) for name, *_ in found)
+        names = ", ".join(each.name for each in compared.candidates)
         raise InputError("--candidate", expected=f"one of {names} in {pilot}", found=str(candidate))
     return chosen
-
-
-def _components(pilot: Path, index: int, candidate: Any) -> _Judged:
-    where = f"{pilot}: candidates[{index}]"
-    try:
-        components = VarianceComponents(**candidate["components"])
-        return str(candidate["name"]), str(candidate.get("statistic", "FID")), components
-    except (AttributeError, KeyError, TypeError) as error:
-        raise InputError(
-            where, expected="a name and the components of its variance", found=f"{error}", fix=_AGAIN
-        ) from error
-    except InputError as error:
-        raise InputError(f"{where}: {error.where}", expected=error.expected, found=error.found, fix=_AGAIN) from error

@@ -17,12 +17,12 @@ import numpy as np
 import pytest
 
 import p2phd_eval
-from p2phd_eval.blind_test.key import RESULTS_SCHEMA, RESULTS_VERSION
 from p2phd_eval.blind_test.scoring import results_checksum
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.generators.checkpoint import load_safely
-from p2phd_eval.report.documents import SCHEMA_VERSION
+from p2phd_eval.report.documents.blind_test_documents import RESULTS_VERSION
+from p2phd_eval.report.documents.document import SCHEMA_VERSION
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
 from tests.commands.command_line import invoke, noise_folder
 from tests.documentation import DOCS, documented_keys
@@ -154,7 +154,7 @@ def answers_to(key: dict[str, Any]) -> dict[str, Any]:
     answers = [(trial, "first", "left", 1000) for trial in range(len(key["trials"]))]
     names = ("trial", "chosen", "side", "milliseconds")
     return {
-        "schema": RESULTS_SCHEMA,
+        "schema": "p2phd-eval/blind-test-results",
         "schema_version": RESULTS_VERSION,
         "page": key["page"],
         "session": "0",

@@ -13,7 +13,7 @@ import torch
 
 from p2phd_eval.bench.clock import Timing, time_settings
 from p2phd_eval.bench.drawing import draw_data, drawn_size
-from p2phd_eval.bench.machine import describe_machine
+from p2phd_eval.bench.machine import Machine, describe_machine
 from p2phd_eval.bench.peer import require_checkout
 from p2phd_eval.bench.speed import BenchResult, settings
 from p2phd_eval.config import TrainConfig
@@ -35,7 +35,7 @@ class Bench:
     """What a bench found, and on what."""
 
     result: BenchResult
-    machine: dict[str, Any]  # of `describe_machine`, before it began
+    machine: Machine  # before it began
     config: TrainConfig  # of all rows but for precision, batch size and switches
     data: Path | None  # None: scenes drawn for the time being
     drawn: tuple[int, int] | None  # width and height of these in pixels

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -14,23 +14,37 @@ from p2phd_eval.devices import describe_device
 from p2phd_eval.versions import versions
 
 
-def describe_machine(device: torch.device) -> dict[str, Any]:
-    """Return date (UTC), device, processor, threads, load and versions as JSON values; None for what is not there."""
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What a time was measured on; None for what is not there."""
+
+    date: str  # UTC
+    device: str
+    processor: str
+    cores: int | None
+    threads: int
+    load: float | None  # processes that wanted a core, last minute
+    gomp_spincount: str | None  # the environment's GOMP_SPINCOUNT
+    versions: dict[str, str | None]
+
+
+def describe_machine(device: torch.device) -> Machine:
+    """Return the machine as it is now."""
     on_cuda = device.type == "cuda"
-    return {
-        "date": datetime.now(timezone.utc).date().isoformat(),
-        "device": describe_device(device),
-        "processor": _processor(),
-        "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,  # processes that wanted a core, last minute
-        "GOMP_SPINCOUNT": os.environ.get("GOMP_SPINCOUNT"),
-        "versions": {
+    return Machine(
+        date=datetime.now(timezone.utc).date().isoformat(),
+        device=describe_device(device),
+        processor=_processor(),
+        cores=os.cpu_count(),
+        threads=torch.get_num_threads(),
+        load=os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        gomp_spincount=os.environ.get("GOMP_SPINCOUNT"),
+        versions={
             **versions(),
             "cuda": torch.version.cuda if on_cuda else None,
             "cudnn": str(torch.backends.cudnn.version()) if on_cuda else None,  # type: ignore[no-untyped-call]
         },
-    }
+    )
 
 
 def _processor() -> str:

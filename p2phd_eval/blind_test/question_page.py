@@ -8,8 +8,8 @@ import io
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from PIL import Image
 
-from p2phd_eval.blind_test.key import RESULTS_SCHEMA, RESULTS_VERSION
 from p2phd_eval.blind_test.trials import BlindTest, Pixels
+from p2phd_eval.report.documents.blind_test_documents import RESULTS_VERSION, ResultsDocument
 
 
 def render_page(test: BlindTest) -> str:
@@ -35,7 +35,7 @@ def render_page(test: BlindTest) -> str:
         page=test.page,
         photo=test.with_photo,
         question="Which one is closer to the photo?" if test.with_photo else "Which one looks more like a photo?",
-        schema=RESULTS_SCHEMA,
+        schema=ResultsDocument.__struct_config__.tag,
         schema_version=RESULTS_VERSION,
         rows=[_encoded(trial.row) for trial in test.trials],
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -84,7 +83,9 @@ def bench(
     from p2phd_eval.bench.bench_run import bench as run_bench
     from p2phd_eval.bench.clock import Timing
     from p2phd_eval.bench.speed import SWITCHES
-    from p2phd_eval.report.tables.bench_tables import bench_document, bench_tables, waiting_message
+    from p2phd_eval.report.documents.bench_documents import TimedData, TimedSteps, bench_document
+    from p2phd_eval.report.documents.document import from_result
+    from p2phd_eval.report.tables.bench_tables import bench_tables, waiting_message
 
     output = Output(json_target)
     timing = Timing(warm_up=warm_up, steps=steps, repeats=repeats)
@@ -108,13 +109,13 @@ def bench(
         **settings,
     )
     result, drawn = found.result, found.drawn
-    title = f"Training step of {preset}, {result.width} x {result.height} pixels, on {found.machine['device']}"
+    title = f"Training step of {preset}, {result.width} x {result.height} pixels, on {found.machine.device}"
     for table in bench_tables(result, title):
         output.table(table)
-    source: dict[str, Any] = {"folder": None if found.data is None else str(found.data)}
-    source |= {"width": drawn[0], "height": drawn[1]} if drawn else {}
-    asked = {"preset": preset, "config": found.config.to_dict(), "data": source, "timing": asdict(timing)}
-    output.document(bench_document(result, found.machine, **asked))
+    size = {"width": drawn[0], "height": drawn[1]} if drawn else {}
+    source = TimedData(folder=None if found.data is None else str(found.data), **size)
+    asked = {"preset": preset, "config": found.config.to_dict(), "timing": from_result(TimedSteps, timing)}
+    output.document(bench_document(result, found.machine, data=source, **asked))
     if slow := result.waits_for_data:
         output.note(waiting_message(slow, found.workers))
         raise typer.Exit(1)

@@ -51,7 +51,8 @@ def blind_test(
         p2phd-eval blind-test --score page.key.json results/*.json --json score.json
     """
     from p2phd_eval.blind_test.make_and_score import make_blind_test, score_blind_test
-    from p2phd_eval.report.tables import blind_test_tables as tables
+    from p2phd_eval.report.documents.blind_test_documents import page_document, score_document
+    from p2phd_eval.report.tables.blind_test_tables import page_table, score_table
 
     output = Output(json_target)
     wishes: dict[str, Any] = {"margin": margin, "half_width": half_width, "confidence": confidence}
@@ -61,9 +62,9 @@ def blind_test(
                 raise InputError(option, expected="nothing: it makes a page", found="it beside --score")
         scored = score_blind_test(score, paths, **wishes)
         key = scored.key
-        output.table(tables.score_table(scored.score, key.baseline, key.candidate, scored.needed))
+        output.table(score_table(scored.score, key.baseline, key.candidate, scored.needed))
         sides: dict[str, Any] = {"baseline": key.baseline, "candidate": key.candidate, "reference": key.reference}
-        output.document(tables.score_document(scored.score, scored.responses, scored.needed, page=key.page, **sides))
+        output.document(score_document(scored.score, scored.responses, scored.needed, page=key.page, **sides))
         return
     if len(paths) != 2:
         raise InputError(
@@ -80,5 +81,5 @@ def blind_test(
     )
     test = made.test
     facts: dict[str, Any] = {"trials": len(test.trials), "shared": test.shared, "needed": made.needed}
-    output.table(tables.page_table(made.page, made.key, warnings=test.warnings, **facts))
-    output.document(tables.page_document(made.page, made.key, test.page, warnings=test.warnings, **facts))
+    output.table(page_table(made.page, made.key, warnings=test.warnings, **facts))
+    output.document(page_document(made.page, made.key, test.page, warnings=test.warnings, **facts))

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import datetime, timezone
 
 import typer
 
 from p2phd_eval.commands.options.common import Json
 from p2phd_eval.report.console import Output, ResultTable
-from p2phd_eval.report.documents import document
 
 app = typer.Typer(no_args_is_help=True, help="The features kept between runs: what is there, and removing it.")
 
@@ -25,6 +23,8 @@ def list_(json_target: Json = None) -> None:
     from rich.filesize import decimal
 
     from p2phd_eval.features.cache.store import FeatureCache
+    from p2phd_eval.report.documents.command_documents import CachedFeatures, CacheListDocument
+    from p2phd_eval.report.documents.document import from_result
 
     output = Output(json_target)
     cache = FeatureCache()
@@ -51,14 +51,17 @@ def list_(json_target: Json = None) -> None:
         )
     )
     output.document(
-        document(
-            "cache-list",
+        CacheListDocument(
             folder=str(cache.folder),
             size=size,
-            entries=[
-                asdict(entry) | {"last_used": datetime.fromtimestamp(entry.last_used, timezone.utc).isoformat()}
+            entries=tuple(
+                from_result(
+                    CachedFeatures,
+                    entry,
+                    last_used=datetime.fromtimestamp(entry.last_used, timezone.utc).isoformat(),
+                )
                 for entry in entries
-            ],
+            ),
         )
     )
 
@@ -74,10 +77,12 @@ def clear(json_target: Json = None) -> None:
     from rich.filesize import decimal
 
     from p2phd_eval.features.cache.store import FeatureCache
+    from p2phd_eval.report.documents.command_documents import CacheClearDocument
+    from p2phd_eval.report.documents.document import from_result
 
     output = Output(json_target)
     cache = FeatureCache()
     cleared = cache.clear()
     kept = f"; in use by other processes, and kept: {cleared.in_use}" if cleared.in_use else ""
     output.note(f"feature sets removed from {cache.folder}: {cleared.removed}, {decimal(cleared.freed)} freed{kept}")
-    output.document(document("cache-clear", folder=str(cache.folder), **asdict(cleared)))
+    output.document(from_result(CacheClearDocument, cleared, folder=str(cache.folder)))

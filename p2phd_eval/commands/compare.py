@@ -106,8 +106,9 @@ def compare(
     """
     from p2phd_eval.evaluation.arms import read_arms
     from p2phd_eval.evaluation.compare_images import compare_images
-    from p2phd_eval.report.tables.comparison_tables import comparison_document, comparison_table
-    from p2phd_eval.report.tables.explanation_tables import explanation_document, explanation_tables
+    from p2phd_eval.report.documents.comparison_documents import comparison_document
+    from p2phd_eval.report.tables.comparison_tables import comparison_table
+    from p2phd_eval.report.tables.explanation_tables import explanation_tables
 
     output = Output(json_target)
     arms, notes = read_arms(folders or (), baselines or (), candidates or (), runs or ())
@@ -131,13 +132,11 @@ def compare(
         progress=output.progress,
         note=output.note,
     )
-    output.table(comparison_table(result, str(real), result.precision_shifts))
-    document = comparison_document(result, str(real), list(result.arms.values()), result.precision_shifts)
-    for entry, explanation in zip(document["candidates"], result.explanations, strict=False):
-        entry["explanation"] = explanation_document(explanation)
-        for table in explanation_tables(explanation, entry["name"]):
+    output.table(comparison_table(result, str(real)))
+    for candidate, explanation in zip(result.candidates, result.explanations, strict=False):
+        for table in explanation_tables(explanation, candidate.name):
             output.table(table)
-    output.document(document)
+    output.document(comparison_document(result, str(real), list(result.arms.values())))
     if picture is not None:
         output.note(f"Picture: {picture}")
     if {candidate.verdict.value for candidate in result.candidates} & {verdict.value for verdict in fail_on or ()}:

@@ -10,7 +10,6 @@ import typer
 from p2phd_eval.commands.options.common import Instances, Json, LabelNc, WhichEpoch
 from p2phd_eval.config import flat
 from p2phd_eval.report.console import Output, ResultTable
-from p2phd_eval.report.documents import document
 
 
 def convert(
@@ -38,6 +37,7 @@ def convert(
         p2phd-eval convert runs/label2city checkpoints/label2city_back
     """
     from p2phd_eval.generators.original.conversion import convert as run_conversion
+    from p2phd_eval.report.documents.command_documents import ConvertDocument
 
     output = Output(json_target)
     result = run_conversion(source, out, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
@@ -49,14 +49,13 @@ def convert(
             ResultTable(title=str(source), columns=("setting", "value", "from"), rows=rows, notes=result.notes)
         )
     output.document(
-        document(
-            "convert",
+        ConvertDocument(
             source=str(source),
-            files=files,
+            files=tuple(files),
             networks=result.networks,
             config=values,
             sources=result.sources,
-            notes=list(result.notes),
+            notes=result.notes,
         )
     )
     output.note(f"{', '.join(result.networks)} written: {', '.join(files)}")

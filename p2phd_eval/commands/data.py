@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +9,6 @@ import typer
 
 from p2phd_eval.commands.options.common import Json, Seed
 from p2phd_eval.report.console import Output, ResultTable
-from p2phd_eval.report.documents import document
 
 if TYPE_CHECKING:
     from p2phd_eval.generators.data.validation import DataReport
@@ -34,6 +32,7 @@ def synthesize(
 
         p2phd-eval data synthesize scenes --train 400 --test 200
     """
+    from p2phd_eval.report.documents.command_documents import SynthesizeDocument
     from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 
     output = Output(json_target)
@@ -42,15 +41,14 @@ def synthesize(
             out, n_train=n_train, n_test=n_test, width=width, height=height, seed=seed, on_progress=on_progress
         )
     output.document(
-        document(
-            "data-synthesize",
+        SynthesizeDocument(
             folder=str(out),
             n_train=n_train,
             n_test=n_test,
             width=width,
             height=height,
             seed=seed,
-            classes=list(CLASSES),
+            classes=tuple(CLASSES),
         )
     )
     output.note(
@@ -78,6 +76,7 @@ def validate(
         p2phd-eval data validate datasets/cityscapes --label-nc 35
     """
     from p2phd_eval.generators.data.validation import validate_data
+    from p2phd_eval.report.documents.command_documents import ValidateDocument
 
     output = Output(json_target)
     report = validate_data(data, label_nc=label_nc, instances=instances, progress=output.progress)
@@ -85,12 +84,11 @@ def validate(
     for problem in report.problems:
         output.note(f"problem: {problem}")
     output.document(
-        document(
-            "data-validate",
+        ValidateDocument(
             folder=str(data),
             label_nc=report.label_nc,
             instances=report.instances,
-            phases=[asdict(phase) for phase in report.phases],
+            phases=report.phases,
             n_problems=len(report.problems),
         )
     )

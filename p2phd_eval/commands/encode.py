@@ -9,7 +9,6 @@ import typer
 
 from p2phd_eval.commands.options.common import Device, Instances, Json, LabelNc, Phase, Source, WhichEpoch
 from p2phd_eval.report.console import Output, ResultTable
-from p2phd_eval.report.documents import document
 
 app = typer.Typer(no_args_is_help=True, help="The features of a model with an encoder: clusters to sample from, maps.")
 
@@ -36,6 +35,7 @@ def cluster(
         p2phd-eval encode cluster runs/512p-feat DATA
     """
     from p2phd_eval.generators.sampling.styles import cluster_styles
+    from p2phd_eval.report.documents.command_documents import ClassClusters, ClusterDocument
 
     output = Output(json_target)
     target, clusters = cluster_styles(
@@ -61,13 +61,14 @@ def cluster(
         )
     )
     output.document(
-        document(
-            "encode-cluster",
+        ClusterDocument(
             file=str(target),
             checkpoint_sha256=clusters.checkpoint_sha256,
             phase=phase,
             n_clusters=n_clusters,
-            classes=[{"class": label, "regions": clusters.regions[label], "clusters": k} for label, k in found.items()],
+            classes=tuple(
+                ClassClusters(label=label, regions=clusters.regions[label], clusters=k) for label, k in found.items()
+            ),
         )
     )
 
@@ -92,6 +93,7 @@ def precompute(
         p2phd-eval encode precompute runs/512p-feat DATA
     """
     from p2phd_eval.generators.sampling.feature_maps import precompute as run_precompute
+    from p2phd_eval.report.documents.command_documents import PrecomputeDocument
 
     output = Output(json_target)
     result = run_precompute(
@@ -106,8 +108,7 @@ def precompute(
         note=output.note,
     )
     output.document(
-        document(
-            "encode-precompute",
+        PrecomputeDocument(
             folder=str(result.folder),
             written=result.written,
             kept=result.kept,

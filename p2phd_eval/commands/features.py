@@ -12,7 +12,6 @@ from p2phd_eval.commands.options.common import Json
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output, ResultTable
-from p2phd_eval.report.documents import document
 
 
 @with_feature_settings
@@ -39,6 +38,7 @@ def features(
         torchrun --nproc-per-node 8 -m p2phd_eval features train.zip --out train.npz --statistics
     """
     from p2phd_eval.features.extract_features import extract_features
+    from p2phd_eval.report.documents.command_documents import FeaturesDocument
 
     output = Output(json_target)
     found = extract_features(
@@ -54,4 +54,4 @@ def features(
             rows=tuple((name, str(value)) for name, value in asdict(found.stamp).items()),
         )
     )
-    output.document(document("features", file=str(out), statistics=statistics, stamp=asdict(found.stamp)))
+    output.document(FeaturesDocument(file=str(out), statistics=statistics, stamp=found.stamp))

@@ -41,7 +41,8 @@ def fid(
     """
     from p2phd_eval.evaluation.compute_fid import compute_fid
     from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult
-    from p2phd_eval.report.tables.fid_tables import fid_document, fid_table, statistics_document, statistics_table
+    from p2phd_eval.report.documents.metric_documents import fid_document, statistics_document
+    from p2phd_eval.report.tables.fid_tables import fid_table, statistics_table
 
     output = Output(json_target)
     result = compute_fid(
@@ -60,5 +61,5 @@ def fid(
         output.table(statistics_table(result, str(real), str(fake)))
         output.document(statistics_document(result, str(real), str(fake)))
     else:
-        output.table(fid_table(result, str(real), str(fake), result.precision_shifts))
-        output.document(fid_document(result, str(real), str(fake), result.precision_shifts))
+        output.table(fid_table(result, str(real), str(fake)))
+        output.document(fid_document(result, str(real), str(fake)))

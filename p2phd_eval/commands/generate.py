@@ -19,7 +19,6 @@ from p2phd_eval.commands.options.common import (
     WhichEpoch,
 )
 from p2phd_eval.report.console import Output
-from p2phd_eval.report.documents import document
 
 _FEATURES = "A model with features"
 
@@ -78,6 +77,7 @@ def generate(
     """
     from p2phd_eval.distributed import is_first_process
     from p2phd_eval.generators.sampling.generation import generate as run_sampling
+    from p2phd_eval.report.documents.command_documents import GenerateDocument
 
     output = Output(json_target, silent=not is_first_process())
     result = run_sampling(
@@ -98,12 +98,11 @@ def generate(
         note=output.note,
     )
     output.document(
-        document(
-            "generate",
+        GenerateDocument(
             folder=str(out),
             written=result.written,
             kept=result.kept,
-            size=list(result.size),
+            size=result.size,
             manifest=result.manifest,
         )
     )

@@ -29,11 +29,12 @@ def metrics(
         p2phd-eval metrics real/ fake/ --json metrics.json
     """
     from p2phd_eval.evaluation.compute_metrics import compute_metrics
-    from p2phd_eval.report.tables.metrics_tables import metrics_document, metrics_table
+    from p2phd_eval.report.documents.metric_documents import metrics_document
+    from p2phd_eval.report.tables.metrics_tables import metrics_table
 
     output = Output(json_target)
     result = compute_metrics(
         real, fake, seed=seed, force=force, settings=settings, progress=output.progress, note=output.note
     )
-    output.table(metrics_table(result, str(real), str(fake), result.precision_shifts))
-    output.document(metrics_document(result, str(real), str(fake), result.precision_shifts))
+    output.table(metrics_table(result, str(real), str(fake)))
+    output.document(metrics_document(result, str(real), str(fake)))

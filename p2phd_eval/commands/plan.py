@@ -57,7 +57,8 @@ def plan(
         p2phd-eval plan --image-sd 60 --seed-sd 3 --margin 2 --images 500
     """
     from p2phd_eval.planning import plan_comparison
-    from p2phd_eval.report.tables.plan_tables import plan_document, plan_tables
+    from p2phd_eval.report.documents.plan_documents import plan_document
+    from p2phd_eval.report.tables.plan_tables import plan_tables
 
     planned = plan_comparison(
         pilot,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +10,6 @@ import typer
 from p2phd_eval.commands.options.common import Device, Json, Seed, Track
 from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.report.console import Output
-from p2phd_eval.report.documents import document
 
 _WATCHING = "Watching"
 
@@ -70,7 +68,8 @@ def train(
         p2phd-eval train DATA --out runs/1024p --preset 1024p --load-pretrain runs/512p
     """
     from p2phd_eval.distributed import is_first_process
-    from p2phd_eval.report.tables.dry_run_tables import dry_run_document, dry_run_tables
+    from p2phd_eval.report.documents.command_documents import TrainDocument, dry_run_document
+    from p2phd_eval.report.tables.dry_run_tables import dry_run_tables
     from p2phd_eval.runs.training_run import dry_run
     from p2phd_eval.runs.training_run import train as run_training
     from p2phd_eval.versions import versions
@@ -95,8 +94,7 @@ def train(
         **settings,
     )
     output.document(
-        document(
-            "train",
+        TrainDocument(
             run=str(result.run),
             checkpoint=str(result.checkpoint),
             step=result.step,
@@ -106,7 +104,7 @@ def train(
             device=result.device,
             config=result.config.to_dict(),
             versions=versions(),
-            last_record=asdict(result.last_record) if result.last_record else None,
+            last_record=result.last_record,
         )
     )
     if result.stopped_by is not None:

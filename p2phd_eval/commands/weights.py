@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,6 @@ import typer
 
 from p2phd_eval.commands.options.common import Json
 from p2phd_eval.report.console import Output, ResultTable
-from p2phd_eval.report.documents import document
 
 app = typer.Typer(no_args_is_help=True, help="The FID Inception weights: where they are, fetching and checking them.")
 
@@ -24,6 +22,8 @@ def list_(json_target: Json = None) -> None:
         p2phd-eval weights list
     """
     from p2phd_eval.features.weights.find import list_sources
+    from p2phd_eval.report.documents.command_documents import WeightsListDocument, WeightsPlace
+    from p2phd_eval.report.documents.document import from_result
 
     output = Output(json_target)
     sources = list_sources()
@@ -36,7 +36,7 @@ def list_(json_target: Json = None) -> None:
             ),
         )
     )
-    output.document(document("weights-list", sources=[asdict(source) for source in sources]))
+    output.document(WeightsListDocument(sources=tuple(from_result(WeightsPlace, source) for source in sources)))
 
 
 @app.command()
@@ -48,14 +48,13 @@ def fetch(json_target: Json = None) -> None:
         p2phd-eval weights fetch
     """
     from p2phd_eval.features.weights.find import fetch_weights
+    from p2phd_eval.report.documents.command_documents import WeightsFetchDocument
 
     output = Output(json_target)
     with output.progress("fetch Inception weights", "bytes") as on_progress:
         weights = fetch_weights(on_progress=on_progress)
     output.note(f"{weights.name} from {weights.source}: {weights.path}")
-    output.document(
-        document("weights-fetch", path=str(weights.path), source=weights.source, weights_sha256=weights.sha256)
-    )
+    output.document(WeightsFetchDocument(path=str(weights.path), source=weights.source, weights_sha256=weights.sha256))
 
 
 @app.command()
@@ -73,6 +72,7 @@ def verify(
     """
     from p2phd_eval.features.networks.weights_check import verify_weights
     from p2phd_eval.features.weights.find import find_weights
+    from p2phd_eval.report.documents.command_documents import WeightsVerifyDocument
 
     output = Output(json_target)
     with output.progress("fetch Inception weights", "bytes") as on_progress:
@@ -98,8 +98,7 @@ def verify(
         )
     )
     output.document(
-        document(
-            "weights-verify",
+        WeightsVerifyDocument(
             path=str(report.weights.path),
             source=report.weights.source,
             file_sha256=report.file_sha256,

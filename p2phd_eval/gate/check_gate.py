@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.gate.rules import GateResult, Requirement, Rules, judge
-from p2phd_eval.report.documents import read_document
+from p2phd_eval.report.documents.comparison_documents import CompareDocument
+from p2phd_eval.report.documents.document import read_document
+from p2phd_eval.report.documents.study_documents import ReportDocument
 
 
 def check_gate(
-    report: str | os.PathLike[str] | Mapping[str, Any],
+    report: str | os.PathLike[str] | ReportDocument | CompareDocument,
     *,
     require: str | None = None,
     max_dfid: float | None = None,
@@ -23,7 +23,7 @@ def check_gate(
 
     Parameters
     ----------
-    report : path-like or mapping
+    report : path-like, ReportDocument or CompareDocument
         The `report.json` of a study, or what `p2phd-eval compare --json` wrote; the file or its document.
     require : {"within", "not-worse"}, optional
         "within": the verdict is within, negligible or better. "not-worse": that, or inconclusive and shown not to be
@@ -51,6 +51,6 @@ def check_gate(
     if require is not None and require not in choices:
         raise InputError("--require", expected=" | ".join(choices), found=repr(require))
     rules = Rules(require=None if require is None else Requirement(require), max_dfid=max_dfid, max_dkid=max_dkid)
-    if isinstance(report, Mapping):
+    if isinstance(report, (ReportDocument, CompareDocument)):
         return judge(report, rules, "the report")
-    return judge(read_document(Path(report), ("report", "compare")), rules, str(report))
+    return judge(read_document(Path(report), ReportDocument, CompareDocument), rules, str(report))

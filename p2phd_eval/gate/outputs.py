@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import re
 from pathlib import Path
-from typing import Any
 from xml.etree import ElementTree
 
 from p2phd_eval.files import atomic_write
-from p2phd_eval.gate.rules import GateResult, RuleResult
+from p2phd_eval.gate.rules import GateResult
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.report.documents import document
+from p2phd_eval.report.documents.document import from_result
+from p2phd_eval.report.documents.gate_documents import GateDocument, GateRow, GateRules
 
 _SUITE = "p2phd-eval gate"
 # What has a meaning in GitHub's Markdown or in HTML.
@@ -24,35 +23,19 @@ def gate_table(result: GateResult) -> ResultTable:
     return ResultTable(
         title=f"Gate on {printable(result.source)}: {_conclusion(result)}",
         columns=("arm", "rule", "result"),
-        rows=tuple((printable(each.candidate.arm), each.rule, _word(each)) for each in result.results),
-        notes=tuple(
-            printable(f"{_word(each)}: {each.candidate.arm}, {each.rule}. {each.reason}") for each in result.results
-        ),
+        rows=tuple((printable(each.arm), each.rule, _word(each)) for each in result.results),
+        notes=tuple(printable(f"{_word(each)}: {each.arm}, {each.rule}. {each.reason}") for each in result.results),
         styles=tuple("green" if each.holds else "red" for each in result.results),
     )
 
 
-def gate_document(result: GateResult) -> dict[str, Any]:
+def gate_document(result: GateResult) -> GateDocument:
     """Return the JSON document of a gate."""
-    return document(
-        "gate",
+    return GateDocument(
         source=result.source,
         holds=result.holds,
-        rules={
-            "require": None if result.rules.require is None else result.rules.require.value,
-            "max_dfid": result.rules.max_dfid,
-            "max_dkid": result.rules.max_dkid,
-        },
-        results=[
-            {
-                **dataclasses.asdict(each.candidate),
-                "verdict": each.candidate.verdict.value,
-                "rule": each.rule,
-                "holds": each.holds,
-                "reason": each.reason,
-            }
-            for each in result.results
-        ],
+        rules=from_result(GateRules, result.rules),
+        results=result.results,
     )
 
 
@@ -67,7 +50,7 @@ def write_junit(path: Path, result: GateResult) -> None:
     root = ElementTree.Element("testsuites", {"name": _SUITE, **counts})
     suite = ElementTree.SubElement(root, "testsuite", {"name": _SUITE, **counts})
     for each in result.results:
-        name = printable(f"{each.candidate.arm}: {each.rule}")
+        name = printable(f"{each.arm}: {each.rule}")
         case = ElementTree.SubElement(suite, "testcase", {"classname": _SUITE, "name": name, "time": "0"})
         reason = printable(each.reason)
         if each.holds:
@@ -96,7 +79,7 @@ def summary_markdown(result: GateResult) -> str:
     rows = [
         (
             "✅" if each.holds else "❌",
-            markdown_text(each.candidate.arm),
+            markdown_text(each.arm),
             markdown_text(each.rule),
             markdown_text(each.reason),
         )
@@ -134,5 +117,5 @@ def _conclusion(result: GateResult) -> str:
     return "all rules hold" if not broken else f"{broken} of {len(result.results)} rules broken"
 
 
-def _word(result: RuleResult) -> str:
+def _word(result: GateRow) -> str:
     return "holds" if result.holds else "broken"

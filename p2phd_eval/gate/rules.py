@@ -6,13 +6,14 @@ import dataclasses
 import math
 from collections.abc import Mapping
 from enum import Enum
-from typing import Any
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.gate.candidates import Candidate, read_candidates
-from p2phd_eval.stats.verdicts.equivalence import Verdict
+from p2phd_eval.report.documents.comparison_documents import CompareDocument
+from p2phd_eval.report.documents.document import from_result
+from p2phd_eval.report.documents.gate_documents import GateCandidate, GateRow
+from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
+from p2phd_eval.stats.verdicts.equivalence import FAVOURABLE, Verdict
 
-_FAVOURABLE = (Verdict.WITHIN, Verdict.NEGLIGIBLE, Verdict.BETTER)
 _BOUND_OPTIONS = {"FID": "max-dfid", "KID": "max-dkid"}
 
 
@@ -44,22 +45,12 @@ class Rules:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class RuleResult:
-    """One rule and one candidate."""
-
-    candidate: Candidate
-    rule: str  # as on the command line, without its dashes: "require within", "max-dfid 1.0"
-    holds: bool
-    reason: str  # why, in a sentence or two; where it is broken, what to do
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class GateResult:
     """All rules and all candidates, in the document's order."""
 
     source: str  # the document that was judged
     rules: Rules
-    results: tuple[RuleResult, ...]
+    results: tuple[GateRow, ...]
 
     @property
     def holds(self) -> bool:
@@ -67,7 +58,7 @@ class GateResult:
         return all(result.holds for result in self.results)
 
 
-def judge(document: Mapping[str, Any], rules: Rules, where: str) -> GateResult:
+def judge(document: CompareDocument | ReportDocument, rules: Rules, where: str) -> GateResult:
     """Judge each candidate of a document by each rule.
 
     A training of a candidate that failed breaks every rule: what is left to compare is a selection, and no interval
@@ -75,8 +66,7 @@ def judge(document: Mapping[str, Any], rules: Rules, where: str) -> GateResult:
 
     Parameters
     ----------
-    document : mapping
-        Of `p2phd-eval compare` or a study's report, as `read_document` returns it.
+    document : CompareDocument or ReportDocument
     rules : Rules
     where : str
         Its file, for errors.
@@ -84,9 +74,14 @@ def judge(document: Mapping[str, Any], rules: Rules, where: str) -> GateResult:
     Raises
     ------
     InputError
-        If something is missing in the document, or it has no candidate.
+        If the document has no candidate.
     """
-    candidates = read_candidates(document, where)
+    if isinstance(document, CompareDocument):
+        candidates = _of_comparison(document)
+    else:
+        training = document.comparisons.training
+        compared = {} if training is None else {each.arm: each for each in _of_comparison(training)}
+        candidates = [_of_report(entry, compared, where) for entry in document.verdicts]
     if not candidates:
         fix = "Compare one with the baseline: a gate without any shows nothing."
         raise InputError(where, expected="at least one candidate", found="none", fix=fix)
@@ -94,7 +89,49 @@ def judge(document: Mapping[str, Any], rules: Rules, where: str) -> GateResult:
     return GateResult(source=where, rules=rules, results=results)
 
 
-def _judge(candidate: Candidate, rules: Rules) -> list[RuleResult]:
+def _of_comparison(document: CompareDocument) -> list[GateCandidate]:
+    return [
+        GateCandidate(
+            arm=entry.name,
+            verdict=entry.verdict,
+            sentence=entry.sentence,
+            statistic=entry.statistic,
+            why_kid=entry.why_kid,
+            estimate=entry.test.estimate,
+            interval=entry.test.interval,
+            confidence=document.confidence,
+            non_inferior=entry.test.non_inferior,
+            failed=0,
+        )
+        for entry in document.candidates
+    ]
+
+
+def _of_report(entry: ArmVerdict, compared: Mapping[str, GateCandidate], where: str) -> GateCandidate:
+    """The verdict, which counts failed runs; what it leaves out comes from the comparison of the runs that finished."""
+    found = compared.get(entry.arm)
+    if found is None and entry.statistic is not None:
+        raise InputError(
+            f"{where}, verdicts",
+            expected=f"a candidate {entry.arm!r} in comparisons.training",
+            found="none",
+            fix=ReportDocument.again,
+        )
+    return GateCandidate(
+        arm=entry.arm,
+        verdict=entry.verdict,
+        sentence=entry.sentence,
+        statistic=entry.statistic,
+        why_kid="" if found is None else found.why_kid,
+        estimate=entry.estimate,
+        interval=None if entry.statistic is None else entry.interval,
+        confidence=entry.confidence,
+        non_inferior=None if found is None else found.non_inferior,
+        failed=entry.failed,
+    )
+
+
+def _judge(candidate: GateCandidate, rules: Rules) -> list[GateRow]:
     found = []
     if rules.require is not None:
         rule = f"require {rules.require.value}"
@@ -112,16 +149,16 @@ def _judge(candidate: Candidate, rules: Rules) -> list[RuleResult]:
     return found
 
 
-def _result(candidate: Candidate, rule: str, holds: bool, reason: str) -> RuleResult:
+def _result(candidate: GateCandidate, rule: str, holds: bool, reason: str) -> GateRow:
     if candidate.failed:
         runs = "one training" if candidate.failed == 1 else f"{candidate.failed} trainings"
         lead = f"{runs[0].upper()}{runs[1:]} of {candidate.arm} failed, and those which finished are a selection."
         holds, reason = False, f"{lead} {reason}"
-    return RuleResult(candidate=candidate, rule=rule, holds=holds, reason=reason)
+    return from_result(GateRow, candidate, rule=rule, holds=holds, reason=reason)
 
 
-def _meets(candidate: Candidate, requirement: Requirement) -> bool:
-    if candidate.verdict in _FAVOURABLE:
+def _meets(candidate: GateCandidate, requirement: Requirement) -> bool:
+    if candidate.verdict in FAVOURABLE:
         return True
     # The test of non-inferiority is of each candidate alone: it does not overrule a verdict of worse, which is adjusted
     # for all of them.
@@ -129,7 +166,7 @@ def _meets(candidate: Candidate, requirement: Requirement) -> bool:
     return requirement is Requirement.NOT_WORSE and undecided and candidate.non_inferior is True
 
 
-def _bounded(candidate: Candidate, statistic: str, bound: float) -> tuple[bool, str]:
+def _bounded(candidate: GateCandidate, statistic: str, bound: float) -> tuple[bool, str]:
     if candidate.interval is None:
         return False, f"There is no interval: {candidate.sentence}"
     if candidate.statistic != statistic:

@@ -56,3 +56,12 @@ def open_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Seque
             str(folder), expected=f"an empty folder or one with a {MANIFEST}", found="other files", fix=fix
         )
     write_json(path, manifest)
+
+
+def read_manifest(folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a folder; None where there is none that can be read."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return manifest if isinstance(manifest, dict) else None

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.filesize import decimal
@@ -26,6 +25,7 @@ from rich.text import Text
 
 from p2phd_eval.files import write_json
 from p2phd_eval.progress import OnProgress
+from p2phd_eval.report.documents.document import Document
 
 _PLAIN_SECONDS = 10.0  # between two progress lines in a pipe
 
@@ -87,12 +87,12 @@ class Output:
         for line in table.notes:
             self._results.print(line, markup=False)
 
-    def document(self, document: dict[str, Any]) -> None:
+    def document(self, document: Document) -> None:
         """Write the machine-readable result where `--json` says."""
         if self._json_target == "-":
-            sys.stdout.write(json.dumps(document, indent=2, allow_nan=False) + "\n")
+            sys.stdout.write(json.dumps(document.to_builtins(), indent=2, allow_nan=False) + "\n")
         elif self._json_target is not None:
-            write_json(Path(self._json_target), document)
+            write_json(Path(self._json_target), document.to_builtins())
 
     @contextmanager
     def progress(self, description: str, unit: str) -> Iterator[OnProgress]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,8 +18,9 @@ from p2phd_eval.files import file_sha256, write_json
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.quality.lpips_weights import find_lpips_weights
-from p2phd_eval.report.documents import document
-from p2phd_eval.report.tables.quality_tables import QualityRun, measure_quality
+from p2phd_eval.quality.run_quality import QualityRun, quality_of_runs
+from p2phd_eval.report.documents.document import Document
+from p2phd_eval.report.documents.study_documents import ComparisonsDocument, QualityDocument, quality_part
 from p2phd_eval.study.artefacts import content_sha256, finished, record, values_sha256
 from p2phd_eval.study.comparisons import compare_study, photos_folder
 from p2phd_eval.study.outcome import Outcome
@@ -56,7 +56,7 @@ def analyse(
     Raises
     ------
     InputError
-        As `FeatureExtractor`, `compare_study` and `measure_quality` do.
+        As `FeatureExtractor`, `compare_study` and `quality_of_runs` do.
     """
     rules = values_sha256(
         {
@@ -77,10 +77,10 @@ def analyse(
             for precision in run.sampling:
                 compared[f"{run.name}@{precision}"] = file_sha256(features_path(study, run, precision))
 
-    def comparisons() -> dict[str, Any]:
+    def comparisons() -> ComparisonsDocument:
         return compare_study(study, plan, outcomes, real, progress=progress)
 
-    def quality() -> dict[str, Any]:
+    def quality() -> QualityDocument:
         runs = [
             QualityRun(
                 name=run.name,
@@ -93,8 +93,8 @@ def analyse(
             if not outcomes[run.name].failed
         ]
         if not any(run.arm == plan.arms[0] and not run.repeat for run in runs):
-            return {"quality": None}
-        measured = measure_quality(
+            return QualityDocument(quality=None)
+        measured = quality_of_runs(
             open_source(photos_folder(plan)),
             runs,
             baseline=plan.arms[0],
@@ -104,13 +104,17 @@ def analyse(
             confidence=plan.confidence,
             progress=progress,
         )
-        return {"quality": measured}
+        return QualityDocument(quality=quality_part(measured))
 
-    for name, inputs, make in (("comparisons", compared, comparisons), ("quality", viewed, quality)):
+    stages: tuple[tuple[str, dict[str, str], Callable[[], Document]], ...] = (
+        ("comparisons", compared, comparisons),
+        ("quality", viewed, quality),
+    )
+    for name, inputs, make in stages:
         path = study / "analysis" / f"{name}.json"
         if finished(study, name, inputs, path) is None:
             start = time.perf_counter()
-            write_json(path, document(f"study-{name}", **make()))
+            write_json(path, make().to_builtins())
             record(study, name, inputs, path, time.perf_counter() - start)
 
 

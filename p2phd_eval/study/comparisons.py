@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from p2phd_eval.evaluation.class_shares import label_class_shares, stored_class_names
 from p2phd_eval.evaluation.cluster_rules import parse_rule
@@ -13,8 +13,8 @@ from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.generators.data.triplets import folder_names
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
-from p2phd_eval.report.tables.comparison_tables import comparison_document
-from p2phd_eval.report.tables.explanation_tables import explanation_document
+from p2phd_eval.report.documents.comparison_documents import CompareDocument, comparison_document
+from p2phd_eval.report.documents.study_documents import ComparisonsDocument, SampledArm
 from p2phd_eval.stats.verdicts.explanation import ClassShares
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -43,7 +43,7 @@ def compare_study(
     real: FeatureSet,
     *,
     progress: ProgressFactory,
-) -> dict[str, Any]:
+) -> ComparisonsDocument:
     """Compare the runs that finished.
 
     * "training": every arm against the first, all generated in fp32. Scope B where each arm has several runs.
@@ -63,8 +63,8 @@ def compare_study(
 
     Returns
     -------
-    dict
-        Documents as `p2phd-eval compare --json` writes them; None where runs are missing.
+    ComparisonsDocument
+        Of documents as `p2phd-eval compare --json` writes them; None where runs are missing.
 
     Raises
     ------
@@ -82,16 +82,16 @@ def compare_study(
                 (f"{arm}, generated in {precision}", [(run, precision) for run in by_arm[arm]])
                 for precision in (COMMON_SAMPLING, reduced)
             ]
-            sampling.append({"arm": arm, "document": comparing(pair, Scope.CHECKPOINTS)})
+            sampling.append(SampledArm(arm=arm, document=comparing(pair, Scope.CHECKPOINTS)))
     repeat = next((run for run in done if run.repeat), None)
     first = plan.runs[0]
-    return {
-        "training": comparing(arms, None) if by_arm[plan.arms[0]] and len(arms) > 1 else None,
-        "sampling": sampling,
-        "repeat": None
+    return ComparisonsDocument(
+        training=comparing(arms, None) if by_arm[plan.arms[0]] and len(arms) > 1 else None,
+        sampling=tuple(sampling),
+        repeat=None
         if repeat is None or outcomes[first.name].failed
         else comparing([(run.name, [(run, COMMON_SAMPLING)]) for run in (first, repeat)], Scope.CHECKPOINTS),
-    }
+    )
 
 
 class _Comparing:
@@ -103,7 +103,7 @@ class _Comparing:
         self._clusters = None if plan.cluster_by is None else parse_rule(plan.cluster_by)
         self._shares: ClassShares | None = None
 
-    def __call__(self, arms: Sequence[_Arm], scope: Scope | None) -> dict[str, Any]:
+    def __call__(self, arms: Sequence[_Arm], scope: Scope | None) -> CompareDocument:
         result = compare_feature_sets(
             self._real,
             [
@@ -120,14 +120,10 @@ class _Comparing:
             progress=self._progress,
         )
         folders = [[samples_folder(self._study, *entry) for entry in entries] for _, entries in arms]
-        written = comparison_document(result, str(photos_folder(self._plan)), folders)
-        for arm in (written["baseline"], *written["candidates"]):
-            for run in arm["runs"]:
-                run["folder"] = Path(run["folder"]).relative_to(self._study).as_posix()
         shares = self._class_shares(result)
-        for k, entry in enumerate(written["candidates"]):
-            entry["explanation"] = explanation_document(explain(result, k, shares))
-        return written
+        explanations = tuple(explain(result, k, shares) for k in range(len(result.candidates)))
+        explained = dataclasses.replace(result, explanations=explanations)
+        return comparison_document(explained, str(photos_folder(self._plan)), folders, below=self._study)
 
     def _rule(self, runs: Sequence[int]) -> MarginRule | None:
         # A margin from seeds is that of the recipes; a pair of single runs has none.

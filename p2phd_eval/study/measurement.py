@@ -6,7 +6,6 @@ import math
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -19,8 +18,8 @@ from p2phd_eval.generators.data.dataset import training_set
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.estimate import estimate
 from p2phd_eval.progress import Note, ProgressFactory
-from p2phd_eval.report.documents import read_document
-from p2phd_eval.report.tables.bench_tables import bench_document
+from p2phd_eval.report.documents.bench_documents import BenchDocument, TimedData, bench_document
+from p2phd_eval.report.documents.document import read_document
 from p2phd_eval.study.artefacts import finished, record, values_sha256
 from p2phd_eval.study.study_plan import StudyPlan
 
@@ -50,7 +49,7 @@ class Effort:
 
 def measure(
     study: Path, plan: StudyPlan, *, device: torch.device, keep: bool, progress: ProgressFactory, note: Note
-) -> dict[str, Any]:
+) -> BenchDocument:
     """Time a few training steps of each arm, once for a configuration and a device.
 
     Parameters
@@ -68,8 +67,7 @@ def measure(
 
     Returns
     -------
-    dict
-        The document of a bench.
+    BenchDocument
 
     Raises
     ------
@@ -80,7 +78,7 @@ def measure(
     asked = {"config": plan.base.to_dict(), "arms": list(plan.arms), "device": describe_device(device)}
     inputs = {"data": plan.data_sha256, "asked": values_sha256(asked)}
     if finished(study, "bench", inputs, path) is not None:
-        return read_document(path, ("bench",))
+        return read_document(path, BenchDocument)
     start = time.perf_counter()
     kind = "cuda" if device.type == "cuda" else "cpu"
     timing = _TIMING[kind]
@@ -101,29 +99,30 @@ def measure(
             enough_seconds=_ENOUGH_SECONDS[kind],
             on_progress=on_progress,
         )
-    measured = bench_document(result, describe_machine(device), config=asked["config"], data={"folder": plan.data})
+    data = TimedData(folder=plan.data)
+    measured = bench_document(result, describe_machine(device), config=asked["config"], data=data)
     if keep:
-        write_json(path, measured)
+        write_json(path, measured.to_builtins())
         record(study, "bench", inputs, path, time.perf_counter() - start)
     return measured
 
 
-def effort(plan: StudyPlan, measured: dict[str, Any]) -> Effort:
+def effort(plan: StudyPlan, measured: BenchDocument) -> Effort:
     """Return what a study takes, from a measurement.
 
     Parameters
     ----------
     plan : StudyPlan
-    measured : dict
-        Of `measure`.
+    measured : BenchDocument
+        From `measure`.
     """
     data, base = Path(plan.data), plan.base
     steps = len(training_set(base, data)) // base.batch_size * base.total_epochs
-    width, height = measured["input"]["width"], measured["input"]["height"]
+    width, height = measured.input.width, measured.input.height
     seconds = {}
     for arm in plan.arms:
-        row = next(row for row in measured["rows"] if (row["precision"], row["batch_size"]) == (arm, base.batch_size))
-        seconds[arm] = None if row["seconds_median"] is None else steps * row["seconds_median"]
+        row = next(row for row in measured.rows if (row.precision, row.batch_size) == (arm, base.batch_size))
+        seconds[arm] = None if row.seconds_median is None else steps * row.seconds_median
     memory = estimate(base, (width, height))
     n_images = len(find_triplets(data, "test", base.data, photos=False))
     image = round(width * height * _PNG_BYTES) + _FEATURE_BYTES

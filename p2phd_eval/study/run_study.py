@@ -13,26 +13,26 @@ import torch
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.study.analysis import analyse
-from p2phd_eval.study.document import outcomes_of
 from p2phd_eval.study.outcome import Outcome, killed, save_outcome
 from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
 from p2phd_eval.study.run_job import ended, run_folder
 from p2phd_eval.study.schedule import Ended, Job, StudyStopped, run_processes, study_command
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
-from p2phd_eval.study.write_report import write_report
+from p2phd_eval.study.write_report import outcomes_of, write_report
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class StudyResult:
     """A finished study."""
 
-    report: dict[str, Any]  # the document of `report.json`
+    report: ReportDocument  # what stands in `report.json`
     page: Path  # `report.html`
     outcomes: dict[str, Outcome]  # how each run ended, by its name
 
     def __repr__(self) -> str:
-        return "\n".join([*(verdict["sentence"] for verdict in self.report["verdicts"]), f"Report: {self.page}"])
+        return "\n".join([*(verdict.sentence for verdict in self.report.verdicts), f"Report: {self.page}"])
 
 
 class RunFailed(Exception):

@@ -12,7 +12,8 @@ from typing import Any
 from p2phd_eval.config import TrainConfig, recipe_of
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
-from p2phd_eval.report.documents import document, read_document
+from p2phd_eval.report.documents.document import from_result, read_document
+from p2phd_eval.report.documents.study_documents import StudyDocument
 
 PLAN_FILE = "study.json"
 #: The precision in which every run generates, so that training alone tells the arms apart.
@@ -141,7 +142,7 @@ def parse_arms(text: str, known: Sequence[str], amp: str) -> tuple[str, ...]:
 
 def save_plan(out: Path, plan: StudyPlan) -> None:
     """Write the plan into its study folder."""
-    write_json(out / PLAN_FILE, document("study", **plan.to_dict()))
+    write_json(out / PLAN_FILE, from_result(StudyDocument, plan, base=plan.base.to_dict()).to_builtins())
 
 
 def load_plan(out: Path) -> StudyPlan:
@@ -160,13 +161,9 @@ def load_plan(out: Path) -> StudyPlan:
             found="none in it" if out.is_dir() else "no such folder",
             fix=f"Begin one: p2phd-eval study DATA --out {out}",
         )
-    stored = read_document(path, ("study",))
-    try:
-        values = {field.name: stored[field.name] for field in dataclasses.fields(StudyPlan)}
-        values |= {"arms": tuple(values["arms"]), "seeds": tuple(values["seeds"])}
-        return StudyPlan(**{**values, "base": TrainConfig.from_dict(values["base"], f"{path}, base")})
-    except (KeyError, TypeError) as error:
-        raise InputError(str(path), expected="the plan of a study", found=f"{type(error).__name__}: {error}") from error
+    stored = read_document(path, StudyDocument)
+    values = {field.name: getattr(stored, field.name) for field in dataclasses.fields(StudyPlan)}
+    return StudyPlan(**{**values, "base": TrainConfig.from_dict(stored.base, f"{path}, base")})
 
 
 def continue_plan(before: StudyPlan, now: StudyPlan, where: str) -> None:

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from p2phd_eval.stats.verdicts.equivalence import Verdict
+from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
+from p2phd_eval.report.documents.study_documents import ArmVerdict
+from p2phd_eval.report.wording import FAILURES
+from p2phd_eval.stats.verdicts.equivalence import FAVOURABLE, Verdict
 from p2phd_eval.study.outcome import Outcome, failures_p
 from p2phd_eval.study.study_plan import StudyPlan
 
-_FAVOURABLE = {verdict.value for verdict in (Verdict.WITHIN, Verdict.NEGLIGIBLE, Verdict.BETTER)}
-_WORDS = {"diverged": "diverged", "out_of_memory": "ran out of memory", "killed": "was killed"}
 
-
-def verdict_documents(
-    plan: StudyPlan, outcomes: Mapping[str, Outcome], training: dict[str, Any] | None
-) -> list[dict[str, Any]]:
+def arm_verdicts(
+    plan: StudyPlan, outcomes: Mapping[str, Outcome], training: CompareDocument | None
+) -> tuple[ArmVerdict, ...]:
     """Return the verdict on each arm but the baseline, as the report has it.
 
     A comparison is one of runs that finished. Where more of an arm's runs failed than of the baseline's, it speaks of
@@ -27,31 +26,30 @@ def verdict_documents(
     plan : StudyPlan
     outcomes : mapping
         Of each run, by name.
-    training : dict or None
-        The document of the comparison.
+    training : CompareDocument or None
+        The comparison; None where runs are missing.
     """
     endings = {arm: [outcomes[run.name] for run in plan.runs if run.arm == arm and not run.repeat] for arm in plan.arms}
-    compared = {} if training is None else {entry["name"]: entry for entry in training["candidates"]}
-    return [
+    compared = {} if training is None else {entry.name: entry for entry in training.candidates}
+    return tuple(
         _verdict(arm, endings[arm], endings[plan.arms[0]], compared.get(arm), training, plan) for arm in plan.arms[1:]
-    ]
+    )
 
 
 def _verdict(
     arm: str,
     endings: Sequence[Outcome],
     baseline: Sequence[Outcome],
-    compared: dict[str, Any] | None,
-    training: dict[str, Any] | None,
+    compared: Candidate | None,
+    training: CompareDocument | None,
     plan: StudyPlan,
-) -> dict[str, Any]:
-    test = None if compared is None else compared["test"]
-    verdict = Verdict.INCONCLUSIVE.value if compared is None else compared["verdict"]
-    sentence = f"{arm}: nothing to compare" if compared is None else compared["sentence"]
+) -> ArmVerdict:
+    verdict = Verdict.INCONCLUSIVE if compared is None else compared.verdict
+    sentence = f"{arm}: nothing to compare" if compared is None else compared.sentence
     before, reason = verdict, ""
     failed, failed_before = (sum(each.failed for each in arm_endings) for arm_endings in (endings, baseline))
     if failed == len(endings) and failed_before < len(baseline):
-        verdict, reason = Verdict.WORSE.value, f"none of its {failed} runs finished"
+        verdict, reason = Verdict.WORSE, f"none of its {failed} runs finished"
     elif failed * len(baseline) > failed_before * len(endings):
         p = failures_p(baseline, endings)
         reason = (
@@ -59,27 +57,28 @@ def _verdict(
             f"(Fisher's exact p = {p:.2g}), so that runs which finished are a selection"
         )
         if p < 1 - plan.confidence:
-            verdict = Verdict.WORSE.value
-        elif verdict in _FAVOURABLE:
-            verdict = Verdict.INCONCLUSIVE.value
+            verdict = Verdict.WORSE
+        elif verdict in FAVOURABLE:
+            verdict = Verdict.INCONCLUSIVE
     changed = reason if verdict != before else None
     if failed:
-        ways = sorted({_WORDS[each.status] for each in endings if each.failed})
+        ways = sorted({FAILURES[each.status] for each in endings if each.failed})
         sentence += f" {failed} of {len(endings)} runs failed ({', '.join(ways)})."
     if changed is not None:
-        sentence += f" The verdict is {verdict}, since {changed}."
-    return {
-        "arm": arm,
-        "verdict": verdict,
-        "sentence": sentence,
-        "scope": None if training is None else training["scope"],
-        "statistic": None if compared is None else compared["statistic"],
-        "estimate": None if test is None else test["estimate"],
-        "interval": None if test is None else test["interval"],
-        "tost_interval": None if test is None else test["tost_interval"],
-        "confidence": plan.confidence,
-        "margin": None if compared is None else compared["margin"],
-        "runs": len(endings),
-        "failed": failed,
-        "why_changed": changed,
-    }
+        sentence += f" The verdict is {verdict.value}, since {changed}."
+    test = None if compared is None else compared.test
+    return ArmVerdict(
+        arm=arm,
+        verdict=verdict,
+        sentence=sentence,
+        scope=None if training is None else training.scope,
+        statistic=None if compared is None else compared.statistic,
+        estimate=None if test is None else test.estimate,
+        interval=None if test is None else test.interval,
+        tost_interval=None if test is None else test.tost_interval,
+        confidence=plan.confidence,
+        margin=None if compared is None else compared.margin,
+        runs=len(endings),
+        failed=failed,
+        why_changed=changed,
+    )

@@ -1,19 +1,48 @@
-"""The report of a study as files: JSON, one page, and a table for a pull request."""
+"""The report of a finished study, from the artefacts in its folder: JSON, one page, and a table for a pull request."""
 
 from __future__ import annotations
 
+import json
 import os
+import statistics
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
+from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, write_json
+from p2phd_eval.generators.data.triplets import find_triplets
+from p2phd_eval.generators.training.run_log import LogRecord, read_log
+from p2phd_eval.images.image_folder import MANIFEST
+from p2phd_eval.report.documents.bench_documents import BenchDocument
+from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate, CompareDocument
+from p2phd_eval.report.documents.document import from_result, read_document
+from p2phd_eval.report.documents.study_documents import (
+    Arm,
+    Comparisons,
+    ComparisonsDocument,
+    Curves,
+    Pictures,
+    Processor,
+    QualityDocument,
+    ReportDocument,
+    RunSpeed,
+    Speed,
+    StageSeconds,
+    StudyRun,
+    WhatWasRun,
+)
 from p2phd_eval.report.page.markdown import render_markdown
 from p2phd_eval.report.page.report_page import render_page
-from p2phd_eval.study.document import report_document
-from p2phd_eval.study.study_plan import load_plan
+from p2phd_eval.study.artefacts import read_record
+from p2phd_eval.study.comparisons import labels_folder, photos_folder
+from p2phd_eval.study.outcome import Outcome, load_outcome
+from p2phd_eval.study.run_job import run_folder, samples_folder
+from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan, load_plan
+from p2phd_eval.study.verdicts import arm_verdicts
 
 
-def write_report(study: str | os.PathLike[str]) -> dict[str, Any]:
+def write_report(study: str | os.PathLike[str]) -> ReportDocument:
     """Write `report.json`, `report.html` and `report.md` from what is in a study's folder, and return the document.
 
     Parameters
@@ -28,8 +57,166 @@ def write_report(study: str | os.PathLike[str]) -> dict[str, Any]:
     """
     folder = Path(study)
     report = report_document(folder, load_plan(folder))
-    write_json(folder / "report.json", report)
+    write_json(folder / "report.json", report.to_builtins())
     for name, text in (("report.html", render_page(report, folder)), ("report.md", render_markdown(report))):
         with atomic_write(folder / name) as stream:
             stream.write(text.encode())
     return report
+
+
+def outcomes_of(study: Path, plan: StudyPlan) -> dict[str, Outcome]:
+    """Return the outcome of every run of a study.
+
+    Raises
+    ------
+    InputError
+        If a run has none.
+    """
+    found = {}
+    for run in plan.runs:
+        folder = run_folder(study, run)
+        outcome = load_outcome(folder)
+        if outcome is None:
+            raise InputError(
+                str(folder),
+                expected="a run that has ended",
+                found="no outcome.json in it" if folder.is_dir() else "no such folder",
+                fix=f"Finish the study: p2phd-eval study --out {study}",
+            )
+        found[run.name] = outcome
+    return found
+
+
+def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
+    """Assemble the report; nothing is computed again.
+
+    Parameters
+    ----------
+    study : Path
+        A study folder whose runs have ended and are compared.
+    plan : StudyPlan
+        Its plan.
+
+    Raises
+    ------
+    InputError
+        If an artefact is missing or cannot be read.
+    """
+    outcomes = outcomes_of(study, plan)
+    comparisons = read_document(study / "analysis" / "comparisons.json", ComparisonsDocument)
+    quality = read_document(study / "analysis" / "quality.json", QualityDocument)
+    bench = read_document(study / "analysis" / "bench.json", BenchDocument)
+    training = comparisons.training
+    logs = {run.name: read_log(run_folder(study, run) / "log.jsonl") for run in plan.runs}
+    return ReportDocument(
+        name=Path(plan.data).name,
+        verdicts=arm_verdicts(plan, outcomes, training),
+        comparisons=from_result(Comparisons, comparisons),
+        runs=tuple(_run(study, run, outcomes[run.name], logs[run.name], _fids(comparisons)) for run in plan.runs),
+        quality=quality.quality,
+        curves={name: _curves(log) for name, log in logs.items()},
+        pictures=Pictures(
+            labels=str(labels_folder(plan)), photos=str(photos_folder(plan)), label_nc=plan.base.data.label_nc
+        ),
+        what_was_run=_what_was_run(study, plan, outcomes, training, bench),
+        # Those of the other comparisons are of the same images, or of images made in the same way.
+        notes=() if training is None else training.warnings,
+        speed=Speed(
+            made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            runs={run.name: _speed(study, plan, run, logs[run.name]) for run in plan.runs},
+            bench=bench,
+        ),
+    )
+
+
+def _fids(comparisons: ComparisonsDocument) -> dict[str, float]:
+    """FID@n by the folder of samples."""
+    found = [comparisons.training, comparisons.repeat, *(each.document for each in comparisons.sampling)]
+    arms: list[Baseline | Candidate] = []
+    for document in found:
+        if document is not None:
+            arms += [document.baseline, *document.candidates]
+    return {run.folder: run.fid for arm in arms for run in arm.runs}
+
+
+def _run(
+    study: Path, run: PlannedRun, outcome: Outcome, log: Sequence[LogRecord], fids: Mapping[str, float]
+) -> StudyRun:
+    folders = {precision: samples_folder(study, run, precision) for precision in run.sampling}
+    trained = read_record(study, f"{run.name}/train")
+    return from_result(
+        StudyRun,
+        run,
+        status=outcome.status,
+        why=outcome.why,
+        folder=run_folder(study, run).relative_to(study).as_posix(),
+        samples={
+            precision: folder.relative_to(study).as_posix()
+            for precision, folder in folders.items()
+            if (folder / MANIFEST).exists()
+        },
+        checkpoint_sha256=None if trained is None else trained.sha256,
+        steps=log[-1].step if log else 0,
+        skipped_steps=log[-1].skipped_steps if log else {"G": 0, "D": 0},
+        fid=fids.get(folders[COMMON_SAMPLING].relative_to(study).as_posix()),
+    )
+
+
+def _curves(log: Sequence[LogRecord]) -> Curves:
+    return Curves(
+        step=tuple(line.step for line in log),
+        losses={name: tuple(line.losses[name] for line in log) for name in (log[0].losses if log else ())},
+        loss_scale={name: tuple(line.loss_scale[name] for line in log) for name in (log[0].loss_scale if log else ())},
+        skipped_steps={
+            name: tuple(line.skipped_steps[name] for line in log) for name in (log[0].skipped_steps if log else ())
+        },
+    )
+
+
+def _speed(study: Path, plan: StudyPlan, run: PlannedRun, log: Sequence[LogRecord]) -> RunSpeed:
+    # The first line holds one step alone, in which everything is set up.
+    rates = [line.images_per_second for line in log[1:] if line.images_per_second]
+    peaks = [line.peak_memory_bytes for line in log if line.peak_memory_bytes is not None]
+    images = log[-1].step * plan.base.batch_size if log else 0
+    rate = statistics.median(rates) if rates else None
+    generated, featured = (
+        sum(
+            record.seconds
+            for precision in run.sampling
+            if (record := read_record(study, f"{run.name}/{stage}-{precision}")) is not None
+        )
+        for stage in ("generate", "features")
+    )
+    return RunSpeed(
+        images_per_second=rate,
+        peak_memory_bytes=max(peaks, default=None),
+        # From the log: a run that was stopped in between counts its steps, not its pauses.
+        seconds=StageSeconds(train=None if rate is None else images / rate, generate=generated, features=featured),
+    )
+
+
+def _what_was_run(
+    study: Path,
+    plan: StudyPlan,
+    outcomes: Mapping[str, Outcome],
+    training: CompareDocument | None,
+    bench: BenchDocument,
+) -> WhatWasRun:
+    data = Path(plan.data)
+    manifests = [
+        json.loads((folder / MANIFEST).read_text())
+        for run in plan.runs
+        if not outcomes[run.name].failed and (folder := samples_folder(study, run, COMMON_SAMPLING)).exists()
+    ]
+    return from_result(
+        WhatWasRun,
+        plan,
+        n_train=len(find_triplets(data, plan.base.data.phase, plan.base.data, photos=False)),
+        n_test=len(find_triplets(data, "test", plan.base.data, photos=False)),
+        config=plan.base.to_dict(),
+        arms=tuple(Arm(name=arm, precision=arm) for arm in plan.arms),
+        device=manifests[0]["device"] if manifests else bench.device,
+        machine=from_result(Processor, bench),
+        versions=manifests[0]["versions"] if manifests else bench.versions,
+        weights=None if training is None else training.stamp,
+    )

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from p2phd_eval.blind_test.key import RESULTS_SCHEMA, RESULTS_VERSION
 from p2phd_eval.blind_test.scoring import results_checksum
+from p2phd_eval.report.documents.blind_test_documents import RESULTS_VERSION
 
 SIDES = ("left", "right")
 
@@ -21,7 +21,7 @@ def results(
     answers = answers[shift:] + answers[:shift]
     keys = ("trial", "chosen", "side", "milliseconds")
     return {
-        "schema": RESULTS_SCHEMA,
+        "schema": "p2phd-eval/blind-test-results",
         "schema_version": RESULTS_VERSION,
         "page": page,
         "session": session,

@@ -53,15 +53,15 @@ def answered(**fields: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("document", "found"),
     [
-        ([], "schema None"),
+        ([], "JSON that is a list"),
         (changed(schema="p2phd-eval/blind-test-key"), "blind-test-key"),
-        (changed(schema_version=2), "version 1"),
+        (changed(schema_version=2), "schema_version: expected 1, found 2"),
         (results("cd" * 32, CHOSEN), "found answers to cdcdcdcdcdcd"),
         (results(KEY.page, CHOSEN[:3]), "4 answers, one to each trial, found 3"),
-        (changed(answers=None), "found none"),
+        (changed(answers=None), "$.answers: expected array, found None"),
         (changed(answers=["first"] * 4), "answers[0]"),
         (answered(trial=1), "one answer to each trial"),
-        (answered(trial=4), "answers[0]"),
+        (answered(trial=4), "one answer to each trial"),
         (answered(trial=True), "answers[0]"),
         (answered(chosen="candidate"), "answers[0]"),
         (answered(side=["left"]), "answers[0]"),
@@ -71,7 +71,7 @@ def answered(**fields: Any) -> dict[str, Any]:
         (changed(session="1"), "checksum"),
         (changed(participant=""), "participant's name"),
         (changed(participant=" \u0007\n"), "participant's name"),
-        (changed(participant=7), "participant's name"),
+        (changed(participant=7), "$.participant: expected str, found 7"),
         (changed(participant="x" * 81), "participant's name"),
     ],
 )
@@ -105,5 +105,5 @@ def test_a_name_is_text_for_a_terminal(tmp_path: Path) -> None:
 def test_what_is_cut_off_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.json", results(KEY.page, CHOSEN))
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(InputError, match="no JSON"):
+    with pytest.raises(InputError, match="expected JSON"):
         read_responses(KEY, [path])

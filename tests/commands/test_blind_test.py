@@ -122,6 +122,6 @@ def test_bad_input_is_named(page: Path) -> None:
     assert "--trials" in error_of(invoke("blind-test", base, cand, "--out", page, "--trials", 41))
     mine = answers(page, "Ada", chooser(key_of(page), lambda _: True))
     assert "it beside --score" in error_of(invoke("blind-test", "--score", key_of(page), mine, "--out", page))
-    assert "the key of a blind test" in error_of(invoke("blind-test", "--score", mine, mine))
+    assert "a blind-test-key document" in error_of(invoke("blind-test", "--score", mine, mine))
     assert "no other file" in error_of(invoke("blind-test", "--score", key_of(page), mine, mine))
     assert "nothing there" in error_of(invoke("blind-test", "--score", key_of(page), folder / "absent.json"))

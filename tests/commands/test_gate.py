@@ -92,7 +92,7 @@ def test_rules_that_cannot_be_used(path: Path, arguments: tuple[str, str], messa
         ({"schema_version": 1}, "p2phd-eval report STUDY"),
         ({"schema_version": 99}, "Update p2phd-eval"),
         ({"schema": "p2phd-eval/fid"}, "found schema 'p2phd-eval/fid'"),
-        ({"verdicts": None}, "expected 'verdicts' as list, found NoneType"),
+        ({"verdicts": None}, "$.verdicts: expected array, found None"),
         ({"verdicts": []}, "expected at least one candidate"),
     ],
 )

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from p2phd_eval.report.documents import document
 from p2phd_eval.stats.verdicts.power import VarianceComponents
 from p2phd_eval.stats.verdicts.sample_size import plan_sizes
 from tests.commands.command_line import document_of, error_of, invoke
+from tests.report.compared import compared
 
 CHECKPOINTS = VarianceComponents(
     image_sd=40.0, n_images=300, seed_sd_baseline=None, seed_sd_candidate=None, runs_baseline=1, runs_candidate=1
@@ -23,10 +23,13 @@ RECIPES = VarianceComponents(
 
 
 def pilot_of(folder: Path, **candidates: Any) -> Path:
-    """What `compare --json` writes, as far as `plan` reads it."""
+    """What `compare --json` writes of candidates with these components."""
     path = folder / "pilot.json"
-    listed = [{"name": name, "components": values} for name, values in candidates.items()]
-    path.write_text(json.dumps(document("compare", candidates=listed)))
+    document = compared()
+    document["candidates"] = [
+        compared(name, statistic="FID", components=values)["candidates"][0] for name, values in candidates.items()
+    ]
+    path.write_text(json.dumps(document))
     return path
 
 
@@ -140,11 +143,10 @@ def test_each_candidate_has_its_plan_or_one_is_chosen(tmp_path: Path) -> None:
         ("not JSON", "Expecting value"),
         ("[]", "JSON that is a list"),
         (json.dumps({"schema": "p2phd-eval/compare", "schema_version": 1}), "schema_version: expected 2, found 1"),
-        (json.dumps(document("fid", fid=1.0)), "schema 'p2phd-eval/fid'"),
-        (json.dumps(document("compare", candidates=[{"name": "amp"}])), "components"),
-        (json.dumps(document("compare", candidates=[3])), "candidates[0]"),
-        (json.dumps(document("compare", candidates=[])), "expected at least one candidate"),
-        (json.dumps(document("report", comparisons={"training": None})), "expected at least one candidate"),
+        (json.dumps({"schema": "p2phd-eval/fid", "schema_version": 2}), "schema 'p2phd-eval/fid'"),
+        (json.dumps({**compared(), "candidates": [{"name": "amp"}]}), "candidates[0]: expected the key"),
+        (json.dumps({**compared(), "candidates": [3]}), "candidates[0]: expected object, found 3"),
+        (json.dumps({**compared(), "candidates": []}), "expected at least one candidate"),
     ],
 )
 def test_a_file_that_is_no_pilot(tmp_path: Path, text: str, found: str) -> None:
@@ -156,10 +158,9 @@ def test_a_file_that_is_no_pilot(tmp_path: Path, text: str, found: str) -> None:
 @pytest.mark.parametrize(
     ("change", "found"),
     [
-        ({"image_sd": -1}, "image_sd: expected a standard deviation"),
-        ({"image_sd": "forty"}, "expected a name and the components"),
-        ({"n_images": 1}, "n_images: expected at least 2"),
-        ({"colour": "red"}, "colour"),
+        ({"image_sd": -1}, "image_sd: expected float >= 0.0, found -1"),
+        ({"image_sd": "forty"}, "image_sd: expected float, found 'forty'"),
+        ({"n_images": 1}, "n_images: expected int >= 2, found 1"),
     ],
 )
 def test_components_that_cannot_be(tmp_path: Path, change: dict[str, Any], found: str) -> None:

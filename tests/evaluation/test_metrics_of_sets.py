@@ -6,7 +6,8 @@ import pytest
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.metrics_of_sets import evaluate_metrics
-from p2phd_eval.report.tables.metrics_tables import metrics_document, metrics_table
+from p2phd_eval.report.documents.metric_documents import metrics_document
+from p2phd_eval.report.tables.metrics_tables import metrics_table
 from p2phd_eval.stats.distances.fid_infinity import fid_infinity
 from p2phd_eval.stats.distances.kernel import kernel_distance
 from p2phd_eval.stats.distances.neighbours import neighbour_metrics
@@ -118,11 +119,11 @@ def test_the_table_shows_every_metric():
 def test_the_document_is_json_and_holds_every_number():
     real, fake, _ = triplets()
     result = evaluate_metrics(real, fake)
-    document = json.loads(json.dumps(metrics_document(result, "photos", "samples"), allow_nan=False))
+    document = json.loads(json.dumps(metrics_document(result, "photos", "samples").to_builtins(), allow_nan=False))
     assert (document["schema"], document["real"], document["fake"]) == ("p2phd-eval/metrics", "photos", "samples")
     assert (document["fid"], document["kid"], document["kid_se"]) == (result.fid.fid, result.kid.value, result.kid.se)
     assert document["neighbours"]["coverage"] == result.neighbours.coverage
     assert document["population"]["slope_ratio"] == result.fid.interval.population.richardson.slope_ratio
     assert document["fid_infinity"]["fids"] == list(result.fid_infinity.fids)
     assert document["stamp"]["real"]["weights_sha256"] == real.stamp.weights_sha256
-    json.dumps(metrics_document(evaluate_metrics(real, real), "a", "a"), allow_nan=False)
+    json.dumps(metrics_document(evaluate_metrics(real, real), "a", "a").to_builtins(), allow_nan=False)

@@ -7,16 +7,25 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets
-from p2phd_eval.report.documents import document
-from p2phd_eval.report.tables.comparison_tables import comparison_document
+from p2phd_eval.report.documents.comparison_documents import CompareDocument, comparison_document
+from p2phd_eval.report.documents.document import Document, from_result, read_document
+from p2phd_eval.report.documents.study_documents import (
+    Comparisons,
+    Pictures,
+    Processor,
+    ReportDocument,
+    Speed,
+    WhatWasRun,
+)
 from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.study_plan import StudyPlan
-from p2phd_eval.study.verdicts import verdict_documents
+from p2phd_eval.study.verdicts import arm_verdicts
 from tests.features.feature_sets import feature_set
 
 D = 6
@@ -44,7 +53,7 @@ def comparison(
 def report(
     training: dict[str, Any] | None, arms: Sequence[str], failed: dict[str, int] | None = None
 ) -> dict[str, Any]:
-    """The part of a study's report that holds verdicts, of three runs an arm of which the first so many diverged."""
+    """A study's report of three runs an arm, of which the first so many diverged; what no gate reads is empty."""
     plan = StudyPlan(
         data="d",
         data_sha256="0",
@@ -58,16 +67,41 @@ def report(
         run.name: diverged if run.seed < (failed or {}).get(run.arm, 0) else Outcome(status="finished")
         for run in plan.runs
     }
+    compared = None if training is None else msgspec.convert(training, CompareDocument)
     return read_back(
-        document(
-            "report",
+        ReportDocument(
             name="scenes",
-            verdicts=verdict_documents(plan, outcomes, training),
-            comparisons={"training": training, "sampling": [], "repeat": None},
+            verdicts=arm_verdicts(plan, outcomes, compared),
+            comparisons=Comparisons(training=compared, sampling=(), repeat=None),
+            runs=(),
+            quality=None,
+            curves={},
+            pictures=Pictures(labels="l", photos="p", label_nc=0),
+            what_was_run=from_result(
+                WhatWasRun,
+                plan,
+                n_train=1,
+                n_test=1,
+                config={},
+                arms=(),
+                device="cpu",
+                machine=Processor(processor="p", cores=2, threads=1),
+                versions={},
+                weights=None,
+            ),
+            notes=(),
+            speed=Speed(made_at="", runs={}, bench=None),
         )
     )
 
 
-def read_back(values: dict[str, Any]) -> dict[str, Any]:
+def read_back(document: Document) -> dict[str, Any]:
     """A document as it comes out of its file."""
-    return json.loads(json.dumps(values, allow_nan=False))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(document.to_builtins(), allow_nan=False))  # type: ignore[no-any-return]
+
+
+def read(values: Any, folder: Path) -> CompareDocument | ReportDocument:
+    """The same, read and checked by the tool."""
+    path = folder / "x.json"
+    path.write_text(json.dumps(values))
+    return read_document(path, ReportDocument, CompareDocument)

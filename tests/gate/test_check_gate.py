@@ -9,13 +9,16 @@ import pytest
 from p2phd_eval import check_gate
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
-from tests.gate.gate_documents import comparison
+from tests.gate.gate_documents import comparison, read
 
 
 def test_a_file_and_its_document_are_the_same_gate(tmp_path: Path) -> None:
     document, path = comparison({"worse": 1.0}, margin="1"), tmp_path / "verdict.json"
     write_json(path, document)
-    of_file, of_document = check_gate(path, require="not-worse"), check_gate(document, require="not-worse")
+    of_file, of_document = (
+        check_gate(path, require="not-worse"),
+        check_gate(read(document, tmp_path), require="not-worse"),
+    )
     assert of_file.results == of_document.results
     assert (of_file.holds, of_file.source, of_document.source) == (False, str(path), "the report")
 

@@ -12,10 +12,18 @@ import pytest
 
 from p2phd_eval.evaluation.arms import short_names
 from p2phd_eval.report.console import Output, ResultTable
+from p2phd_eval.report.documents.document import Document
 
 TABLE = ResultTable(
     title="A title", columns=("what", "value"), rows=(("x", "1"), ("y [z]", "2")), notes=("a note",), styles=("", "red")
 )
+
+
+class Made(Document, frozen=True, kw_only=True, tag="p2phd-eval/made"):
+    a: float | None
+
+
+MADE = {"schema": "p2phd-eval/made", "schema_version": 2}
 
 
 def test_in_a_pipe_a_table_is_tab_separated_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -27,20 +35,20 @@ def test_json_on_stdout_is_alone_there(capsys: pytest.CaptureFixture[str]) -> No
     output = Output("-")
     output.table(TABLE)
     output.note("a word")
-    output.document({"a": 1})
+    output.document(Made(a=1))
     captured = capsys.readouterr()
-    assert json.loads(captured.out) == {"a": 1}
+    assert json.loads(captured.out) == {**MADE, "a": 1}
     assert "x\t1" in captured.err
     assert "a word" in captured.err
 
 
 def test_json_in_a_file_is_strict(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "result.json"
-    Output(str(target)).document({"a": None})
-    assert json.loads(target.read_text()) == {"a": None}
+    Output(str(target)).document(Made(a=None))
+    assert json.loads(target.read_text()) == {**MADE, "a": None}
     with pytest.raises(ValueError, match="JSON"):
-        Output(str(target)).document({"a": float("nan")})
-    assert json.loads(target.read_text()) == {"a": None}
+        Output(str(target)).document(Made(a=float("nan")))
+    assert json.loads(target.read_text()) == {**MADE, "a": None}
 
 
 def test_progress_in_a_pipe_ends_with_a_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -121,7 +121,7 @@ def test_no_plan_or_a_damaged_one(tmp_path: Path) -> None:
     stored = json.loads(path.read_text())
     del stored["arms"]
     path.write_text(json.dumps(stored))
-    with pytest.raises(InputError, match="the plan of a study"):
+    with pytest.raises(InputError, match="expected the key 'arms'"):
         load_plan(tmp_path)
     path.write_text(json.dumps({**stored, "schema_version": 1}))
     with pytest.raises(InputError, match="version"):

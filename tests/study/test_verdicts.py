@@ -5,12 +5,15 @@ from __future__ import annotations
 from math import comb
 from typing import Any
 
+import msgspec
 import pytest
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.study.outcome import Outcome, failures_p, killed, load_outcome, save_outcome
 from p2phd_eval.study.study_plan import StudyPlan
-from p2phd_eval.study.verdicts import verdict_documents
+from p2phd_eval.study.verdicts import arm_verdicts
+from tests.report.compared import compared
 
 DONE, FAILED = Outcome(status="finished"), Outcome(status="diverged", why="loss G_GAN at step 7: nan")
 
@@ -30,27 +33,20 @@ def outcomes(study: StudyPlan, failed: dict[str, int]) -> dict[str, Outcome]:
     return {run.name: FAILED if run.seed < failed.get(run.arm, 0) else DONE for run in study.runs}
 
 
-def training(verdict: str) -> dict[str, Any]:
-    test = {"estimate": 0.1, "interval": [-0.5, 0.7], "tost_interval": [-0.4, 0.6]}
-    entry = {
-        "name": "amp-fp16",
-        "verdict": verdict,
-        "sentence": f"amp-fp16, scope B: {verdict}.",
-        "statistic": "FID",
-        "test": test,
-        "margin": {"value": 1.0, "text": "given"},
-    }
-    return {"scope": "B", "candidates": [entry]}
+def training(verdict: str) -> CompareDocument:
+    values = compared("amp-fp16", verdict=verdict, sentence=f"amp-fp16, scope B: {verdict}.")
+    values["candidates"][0]["test"]["interval"] = [-0.5, 0.7]
+    return msgspec.convert(values, CompareDocument)
 
 
 @pytest.mark.parametrize("verdict", ["within", "negligible", "better", "worse", "inconclusive"])
 @pytest.mark.parametrize("failed", [{}, {"fp32": 1}, {"fp32": 1, "amp-fp16": 1}])
 def test_without_more_failures_than_the_baseline_the_comparison_stands(verdict: str, failed: dict[str, int]) -> None:
     study = plan(3)
-    (found,) = verdict_documents(study, outcomes(study, failed), training(verdict))
-    assert (found["verdict"], found["why_changed"]) == (verdict, None)
-    assert (found["failed"], found["runs"]) == (failed.get("amp-fp16", 0), 3)
-    assert found["interval"] == [-0.5, 0.7]
+    (found,) = arm_verdicts(study, outcomes(study, failed), training(verdict))
+    assert (found.verdict, found.why_changed) == (verdict, None)
+    assert (found.failed, found.runs) == (failed.get("amp-fp16", 0), 3)
+    assert found.interval == (-0.5, 0.7)
 
 
 @pytest.mark.parametrize(
@@ -65,28 +61,28 @@ def test_without_more_failures_than_the_baseline_the_comparison_stands(verdict: 
 )
 def test_more_failures_than_the_baseline_take_a_favourable_verdict_away(verdict: str, expected: str) -> None:
     study = plan(3)
-    (found,) = verdict_documents(study, outcomes(study, {"amp-fp16": 1}), training(verdict))
-    assert found["verdict"] == expected
+    (found,) = arm_verdicts(study, outcomes(study, {"amp-fp16": 1}), training(verdict))
+    assert found.verdict == expected
     if verdict == expected:
-        assert found["why_changed"] is None
+        assert found.why_changed is None
     else:
-        assert "1 of its 3 runs failed, of fp32 0 of 3" in found["why_changed"]
-    assert "1 of 3 runs failed (diverged)" in found["sentence"]
+        assert "1 of its 3 runs failed, of fp32 0 of 3" in found.why_changed
+    assert "1 of 3 runs failed (diverged)" in found.sentence
 
 
 def test_failures_that_cannot_be_chance_are_worse() -> None:
     study = plan(6)
-    (found,) = verdict_documents(study, outcomes(study, {"amp-fp16": 5}), training("within"))
-    assert found["verdict"] == "worse"
+    (found,) = arm_verdicts(study, outcomes(study, {"amp-fp16": 5}), training("within"))
+    assert found.verdict == "worse"
 
 
 def test_no_run_left_is_worse_and_no_baseline_decides_nothing() -> None:
     study = plan(2)
-    (found,) = verdict_documents(study, outcomes(study, {"amp-fp16": 2}), None)
-    assert (found["verdict"], found["estimate"], found["interval"]) == ("worse", None, None)
-    assert "none of its 2 runs finished" in found["sentence"]
-    (found,) = verdict_documents(study, outcomes(study, {"fp32": 2}), None)
-    assert found["verdict"] == "inconclusive"
+    (found,) = arm_verdicts(study, outcomes(study, {"amp-fp16": 2}), None)
+    assert (found.verdict, found.estimate, found.interval) == ("worse", None, None)
+    assert "none of its 2 runs finished" in found.sentence
+    (found,) = arm_verdicts(study, outcomes(study, {"fp32": 2}), None)
+    assert found.verdict == "inconclusive"
 
 
 @pytest.mark.parametrize(("n", "failed"), [(3, 3), (4, 2), (6, 5)])

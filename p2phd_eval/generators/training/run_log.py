@@ -8,6 +8,9 @@ import math
 import time
 from pathlib import Path
 
+import msgspec
+
+from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
 
 
@@ -67,6 +70,24 @@ class RunLog:
         with self._path.open("a") as stream:
             stream.write(json.dumps(dataclasses.asdict(record), allow_nan=False) + "\n")
         self.last = record
+
+
+def read_log(path: Path) -> list[LogRecord]:
+    """Return all lines of a log; none where there is no file: the run failed before its first step.
+
+    Raises
+    ------
+    InputError
+        If a line is damaged.
+    """
+    try:
+        return [msgspec.json.decode(line, type=LogRecord) for line in path.read_bytes().splitlines()]
+    except FileNotFoundError:
+        return []
+    except msgspec.DecodeError as error:
+        raise InputError(
+            str(path), expected="lines of JSON", found=str(error), fix="Delete the damaged line."
+        ) from error
 
 
 def finite_or_none(value: float) -> float | None:

@@ -4,61 +4,55 @@ from __future__ import annotations
 
 import html
 import statistics
-from typing import Any
+from collections.abc import Sequence
 
+from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.page.page_tables import interval, signed
+from p2phd_eval.report.wording import VERDICTS
 
-_MARKS = {"within": "✅", "negligible": "✅", "better": "✅", "worse": "❌", "inconclusive": "❔"}
 _REFERENCES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_[]|~#"}
 _COLUMNS = ("arm", "runs", "FID@n", "judged", "difference", "interval", "verdict", "images/s", "peak memory")
 
 
-def render_markdown(report: dict[str, Any]) -> str:
+def render_markdown(report: ReportDocument) -> str:
     """Return the verdicts and a table of the arms as GitHub-flavoured Markdown.
 
     Text of the report is escaped: it appears as it is, and makes no cell, tag or link.
-
-    Parameters
-    ----------
-    report : dict
-        `report.json`.
     """
-    verdicts = {entry["arm"]: entry for entry in report["verdicts"]}
-    lines = [f"### Does reduced precision hurt? {_text(report['name'])}", ""]
-    lines += [f"* {_MARKS[entry['verdict']]} {_text(entry['sentence'])}" for entry in report["verdicts"]]
+    verdicts = {entry.arm: entry for entry in report.verdicts}
+    lines = [f"### Does reduced precision hurt? {_text(report.name)}", ""]
+    lines += [f"* {VERDICTS[entry.verdict].emoji} {_text(entry.sentence)}" for entry in report.verdicts]
     lines += ["", _row(_COLUMNS), _row(["---"] * len(_COLUMNS))]
-    for arm in report["what_was_run"]["arms"]:
-        lines.append(_row([_text(cell) for cell in _cells(report, arm["name"], verdicts.get(arm["name"]))]))
-    failed = [run for run in report["runs"] if run["status"] != "finished"]
+    lines += [_row([_text(cell) for cell in _cells(report, arm, verdicts.get(arm))]) for arm in report.arms]
+    failed = [run for run in report.runs if run.failed]
     if failed:
-        lines += ["", *(f"* {_text(run['name'])} failed: {_text(run['why'] or run['status'])}" for run in failed)]
-    if str(report["what_was_run"]["device"]).startswith("cpu"):
+        lines += ["", *(f"* {_text(run.name)} failed: {_text(run.why or run.status)}" for run in failed)]
+    if report.on_cpu:
         lines += ["", "Made on a CPU, which emulates reduced precision: the speed says nothing about a GPU."]
     return "\n".join(lines) + "\n"
 
 
-def _cells(report: dict[str, Any], arm: str, entry: dict[str, Any] | None) -> list[str]:
-    runs = [run for run in report["runs"] if run["arm"] == arm and not run["repeat"]]
-    speeds = [report["speed"]["runs"][run["name"]] for run in runs]
-    fids = [run["fid"] for run in runs if run["fid"] is not None]
-    rates = [each["images_per_second"] for each in speeds if each["images_per_second"] is not None]
-    peaks = [each["peak_memory_bytes"] for each in speeds if each["peak_memory_bytes"] is not None]
-    finished = sum(run["status"] == "finished" for run in runs)
-    judged = entry is not None and entry["estimate"] is not None
+def _cells(report: ReportDocument, arm: str, entry: ArmVerdict | None) -> list[str]:
+    runs, speeds = report.runs_of(arm), report.speeds_of(arm)
+    fids = [run.fid for run in runs if run.fid is not None]
+    rates = [speed.images_per_second for speed in speeds if speed.images_per_second is not None]
+    peaks = [speed.peak_memory_bytes for speed in speeds if speed.peak_memory_bytes is not None]
+    finished = sum(not run.failed for run in runs)
+    judged = entry is not None and entry.estimate is not None
     return [
         arm,
         str(len(runs)) if finished == len(runs) else f"{finished} of {len(runs)}",
         f"{statistics.mean(fids):.3f}" if fids else "-",
-        f"d{entry['statistic']}" if entry is not None and judged else "-",
-        signed(entry["estimate"]) if entry is not None and judged else "-",
-        interval(entry["interval"]) if entry is not None and judged else "-",
-        "baseline" if entry is None else entry["verdict"],
+        f"d{entry.statistic}" if entry is not None and judged else "-",
+        signed(entry.estimate) if entry is not None and judged else "-",
+        interval(entry.interval) if entry is not None and judged else "-",
+        "baseline" if entry is None else entry.verdict.value,
         f"{statistics.median(rates):.3g}" if rates else "-",
         f"{max(peaks) / 2**30:.2f} GiB" if peaks else "-",
     ]
 
 
-def _row(cells: Any) -> str:
+def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 

@@ -16,6 +16,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.images.pictures import difference_column, evenly_spaced, label_colours
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.report.documents.study_documents import ReportDocument
 
 _WIDEST = 512  # pixels of an embedded picture
 _SMALL = 48 << 10  # bytes of a PNG up to which a picture is embedded without loss
@@ -41,13 +42,12 @@ class PictureRow:
     pictures: tuple[Picture, ...]
 
 
-def picture_rows(report: dict[str, Any], folder: Path) -> list[PictureRow]:
+def picture_rows(report: ReportDocument, folder: Path) -> list[PictureRow]:
     """Return the label maps that a reader should see: by their influence on dFID, the worst for the candidate first.
 
     Parameters
     ----------
-    report : dict
-        `report.json`.
+    report : ReportDocument
     folder : Path
         The study folder.
 
@@ -65,11 +65,12 @@ def picture_rows(report: dict[str, Any], folder: Path) -> list[PictureRow]:
     if not shown:
         return []
     arms = [(name, open_source(folder / samples)) for name, samples in shown]
-    photos, labels = (open_source(_path(folder, report["pictures"][key])) for key in ("photos", "labels"))
+    # Paths are relative to the study folder unless they are absolute.
+    photos, labels = (open_source(folder / path) for path in (report.pictures.photos, report.pictures.labels))
     rows = []
     for id_, influence in _chosen(report, arms[0][1]):
         tiles = [
-            _label(labels, id_, report["pictures"]["label_nc"]),
+            _label(labels, id_, report.pictures.label_nc),
             _pixels(photos, id_),
             *(_pixels(source, id_) for _, source in arms),
         ]
@@ -88,29 +89,25 @@ def picture_rows(report: dict[str, Any], folder: Path) -> list[PictureRow]:
     return rows
 
 
-def _first_runs(report: dict[str, Any]) -> list[tuple[str, str]]:
+def _first_runs(report: ReportDocument) -> list[tuple[str, str]]:
     """Of each arm its first finished run: name and samples."""
     found: dict[str, str] = {}
-    for run in report["runs"]:
-        if run["status"] == "finished" and not run["repeat"]:
-            found.setdefault(run["arm"], run["samples"][_COMMON])
+    for run in report.runs:
+        if not run.failed and not run.repeat:
+            found.setdefault(run.arm, run.samples[_COMMON])
     return list(found.items())
 
 
-def _chosen(report: dict[str, Any], samples: ImageSource) -> list[tuple[str, float | None]]:
-    training = report["comparisons"]["training"]
-    explanation = None if training is None else training["candidates"][0]["explanation"]
-    if not explanation or not (explanation["upward"] or explanation["downward"]):
+def _chosen(report: ReportDocument, samples: ImageSource) -> list[tuple[str, float | None]]:
+    training = report.comparisons.training
+    explanation = None if training is None else training.candidates[0].explanation
+    if not explanation or not (explanation.upward or explanation.downward):
         return [(samples.ids[i], None) for i in evenly_spaced(len(samples), _ROWS)]
     # Both lists begin with their strongest, so the last of the second one is the mildest of those that speak for it.
-    ordered = [*explanation["upward"], *reversed(explanation["downward"])]
+    ordered = [*explanation.upward, *reversed(explanation.downward)]
     if len(ordered) > _ROWS:
         ordered = ordered[: _ROWS - 4] + ordered[-4:]
-    return [(each["id"], each["influence"]) for each in ordered]
-
-
-def _path(folder: Path, path: str) -> Path:
-    return Path(path) if Path(path).is_absolute() else folder / path
+    return [(each.id, each.influence) for each in ordered]
 
 
 def _index(source: ImageSource, id_: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from p2phd_eval.report.documents.comparison_documents import Candidate
+from p2phd_eval.report.documents.study_documents import ReportDocument, StudyRun
 from p2phd_eval.report.page.figure import (
     BAND,
     INK,
@@ -37,16 +39,15 @@ class _Row:
     group: str
     name: str  # wrapped
     arm: str | None
-    candidate: dict[str, Any]
+    candidate: Candidate
 
 
-def forest_plot(report: dict[str, Any], statistic: Literal["FID", "KID"]) -> Plot | None:
+def forest_plot(report: ReportDocument, statistic: Literal["FID", "KID"]) -> Plot | None:
     """Draw the differences of a study that are judged by one statistic, a row each.
 
     Parameters
     ----------
-    report : dict
-        `report.json`.
+    report : ReportDocument
     statistic : "FID" or "KID"
         In units of it.
 
@@ -56,7 +57,7 @@ def forest_plot(report: dict[str, Any], statistic: Literal["FID", "KID"]) -> Plo
         Point estimate, the interval of the two one-sided tests (thick), the confidence interval (thin) and the
         comparison's own margin (shaded); None where no difference is judged by this statistic.
     """
-    rows = [row for row in _rows(report) if row.candidate["statistic"] == statistic]
+    rows = [row for row in _rows(report) if row.candidate.statistic == statistic]
     if not rows:
         return None
     heights = [_lines(row.name) * LINE + 0.3 for row in rows]
@@ -74,8 +75,8 @@ def forest_plot(report: dict[str, Any], statistic: Literal["FID", "KID"]) -> Plo
             top -= head
             colour = INK if row.arm is None else _colours(report)[row.arm]
             _difference(axes, index, row.candidate, top - height, colour, height)
-            test = row.candidate["test"]
-            numbers = f"{signed(test['estimate'])} {interval(test['interval'])}"
+            test = row.candidate.test
+            numbers = f"{signed(test.estimate)} {interval(test.interval)}"
             add_text(figure, 0.2, below + top - 0.06, row.name, va="top")
             add_text(figure, WIDTH - 0.2, below + top - 0.06, numbers, va="top", ha="right")
             top -= height
@@ -86,7 +87,7 @@ def forest_plot(report: dict[str, Any], statistic: Literal["FID", "KID"]) -> Plo
         axes.margins(x=0.06)
         axes.autoscale(axis="x")
         axes.set_xlabel(f"d{statistic} (candidate - baseline), lower is better")
-        confidence = 100 * rows[0].candidate["test"]["confidence"]
+        confidence = 100 * rows[0].candidate.test.confidence
         label = (
             f"Differences of {statistic}: the dot is the estimate, the thick line its {2 * confidence - 100:.4g} % "
             f"interval, the thin line (and the numbers) its {confidence:.4g} % interval, the shaded band the "
@@ -95,40 +96,36 @@ def forest_plot(report: dict[str, Any], statistic: Literal["FID", "KID"]) -> Plo
         return plot_of(figure, f"forest-{statistic.lower()}", label)
 
 
-def _rows(report: dict[str, Any]) -> list[_Row]:
-    comparisons, arms = report["comparisons"], _colours(report)
-    groups: list[tuple[str, str | None, Any]] = [("training", None, comparisons["training"])]
-    groups += [("generation", each["arm"], each["document"]) for each in comparisons["sampling"]]
-    # The repeat is of the baseline, which is the first arm.
-    groups.append(("same seed again", next(iter(arms)), comparisons["repeat"]))
+def _rows(report: ReportDocument) -> list[_Row]:
+    arms = _colours(report)
     rows = []
-    for group, of_arm, compared in groups:
-        for candidate in [] if compared is None else compared["candidates"]:
-            arm = candidate["name"] if of_arm is None else of_arm
-            name = as_text(candidate["name"], 22)
+    for group, of_arm, compared in report.compared:
+        for candidate in compared.candidates:
+            arm = candidate.name if of_arm is None else of_arm
+            name = as_text(candidate.name, 22)
             rows.append(_Row(group=group, name=name, arm=arm if arm in arms else None, candidate=candidate))
     return rows
 
 
-def _difference(axes: Axes, index: int, candidate: dict[str, Any], bottom: float, colour: str, height: float) -> None:
-    test, margin, at = candidate["test"], candidate["margin"]["value"], bottom + 0.16
+def _difference(axes: Axes, index: int, candidate: Candidate, bottom: float, colour: str, height: float) -> None:
+    test, margin, at = candidate.test, candidate.margin.value, bottom + 0.16
     if margin is not None:
         (band,) = axes.barh(bottom, 2 * margin, left=-margin, height=height - 0.03, align="edge", color=BAND, zorder=0)
         band.set_gid(f"margin-{index}")
-    for name, ends, width in (("interval", test["interval"], 1.2), ("tost", test["tost_interval"], 4.5)):
+    for name, ends, width in (("interval", test.interval, 1.2), ("tost", test.tost_interval, 4.5)):
         (line,) = axes.plot(ends, (at, at), color=colour, linewidth=width, solid_capstyle="butt", zorder=3)
         line.set_gid(f"{name}-{index}")
-    (point,) = axes.plot(test["estimate"], at, "o", color=colour, markersize=8, zorder=4)
+    (point,) = axes.plot(test.estimate, at, "o", color=colour, markersize=8, zorder=4)
     point.set_gid(f"estimate-{index}")
 
 
-def runs_plot(report: dict[str, Any]) -> Plot | None:
+def runs_plot(report: ReportDocument) -> Plot | None:
     """Draw the FID of every run, a column an arm; None where no run finished or failed."""
-    runs = [run for run in report["runs"] if _failed(run) or run["fid"] is not None]
+    runs = [run for run in report.runs if run.failed or run.fid is not None]
     if not runs:
         return None
     arms = _colours(report)
-    seeds = sorted({run["seed"] for run in runs})
+    seeds = sorted({run.seed for run in runs})
     # The same place in every column, so that an arm's seed is easily found in another.
     shifts = dict(zip(seeds, np.linspace(-0.28, 0.28, len(seeds)) if len(seeds) > 1 else (0.0,), strict=True))
     names = [as_text(arm, 60 // (3 * len(arms)) + 8) for arm in arms]
@@ -137,8 +134,8 @@ def runs_plot(report: dict[str, Any]) -> Plot | None:
         axes = add_axes(figure, _LEFT, below + 0.3, WIDTH - _LEFT - 0.1, 2.95)
         failures = add_axes(figure, _LEFT, below, WIDTH - _LEFT - 0.1, 0.3)
         for column, (arm, colour) in enumerate(arms.items()):
-            of_arm = [run for run in runs if run["arm"] == arm]
-            fids = [run["fid"] for run in of_arm if not run["repeat"] and not _failed(run)]
+            of_arm = [run for run in runs if run.arm == arm]
+            fids = [run.fid for run in of_arm if run.fid is not None and not (run.repeat or run.failed)]
             if fids:
                 mean, end = np.mean(fids), column + 0.4
                 (line,) = axes.plot((column - 0.4, end), (mean, mean), color=colour, linewidth=1.5)
@@ -148,8 +145,8 @@ def runs_plot(report: dict[str, Any]) -> Plot | None:
                     (bar,) = axes.plot((end, end), (mean - spread, mean + spread), color=colour, linewidth=1.5)
                     bar.set_gid(f"spread-{column}")
             for run in of_arm:
-                _run(failures if _failed(run) else axes, run, column, shifts[run["seed"]], colour)
-            if any(map(_failed, of_arm)):
+                _run(failures if run.failed else axes, run, column, shifts[run.seed], colour)
+            if any(run.failed for run in of_arm):
                 failures.text(column - 0.4, 0, "failed", color=MUTED, va="center", ha="left")
         for each in (axes, failures):
             each.set_xlim(-0.5, len(arms) - 0.5)
@@ -160,10 +157,10 @@ def runs_plot(report: dict[str, Any]) -> Plot | None:
         failures.set_ylim(-1, 1)
         failures.set_yticks([])
         failures.set_xticks(range(len(arms)), names)
-        training = report["comparisons"]["training"]
-        statistic = "FID" if training is None else f"FID@{training['n']}"
+        training = report.comparisons.training
+        statistic = "FID" if training is None else f"FID@{training.n}"
         axes.set_ylabel(statistic)
-        if all(map(_failed, runs)):
+        if all(run.failed for run in runs):
             axes.set_yticks([])
         label = (
             f"{statistic} of every run, with its seed; the line is the mean of an arm, the bar at its end one "
@@ -173,31 +170,25 @@ def runs_plot(report: dict[str, Any]) -> Plot | None:
         return plot_of(figure, "runs", label)
 
 
-def _failed(run: dict[str, Any]) -> bool:
-    return bool(run["status"] != "finished")
-
-
-def _run(axes: Axes, run: dict[str, Any], column: int, shift: float, colour: str) -> None:
-    failed, repeat = _failed(run), run["repeat"]
-    at, height = column + shift, 0.0 if failed else run["fid"]
+def _run(axes: Axes, run: StudyRun, column: int, shift: float, colour: str) -> None:
+    failed, repeat = run.failed, run.repeat
+    at, height = column + shift, 0.0 if failed or run.fid is None else run.fid
     face, size = ("none", 11) if repeat and not failed else (colour, 7)
     (mark,) = axes.plot(
         at, height, "x" if failed else "o", color=colour, markerfacecolor=face, markersize=size, markeredgewidth=1.5
     )
-    mark.set_gid(f"{'failed' if failed else 'run'}-{'again-' if repeat else ''}{column}-{run['seed']}")
+    mark.set_gid(f"{'failed' if failed else 'run'}-{'again-' if repeat else ''}{column}-{run.seed}")
     # Above the mark, where neither the mean's line nor the next seed is; a failure has no room above it.
     place, align = ((9, 0), ("left", "center")) if failed else ((0, 7), ("center", "bottom"))
     if repeat and not failed:
         place, align = (0, -9), ("center", "top")
-    axes.annotate(
-        str(run["seed"]), (at, height), place, textcoords="offset points", ha=align[0], va=align[1], color=MUTED
-    )
+    axes.annotate(str(run.seed), (at, height), place, textcoords="offset points", ha=align[0], va=align[1], color=MUTED)
 
 
-def curves_plot(report: dict[str, Any]) -> Plot | None:
+def curves_plot(report: ReportDocument) -> Plot | None:
     """Draw the losses of all runs, a panel a loss; None where none was logged."""
-    curves = report["curves"]
-    names = list(dict.fromkeys(name for curve in curves.values() for name in curve["losses"]))
+    curves = report.curves
+    names = list(dict.fromkeys(name for curve in curves.values() for name in curve.losses))
     if not names:
         return None
     across, rows = 2, (len(names) + 1) // 2
@@ -213,8 +204,8 @@ def curves_plot(report: dict[str, Any]) -> Plot | None:
             if index + across >= len(names):
                 axes.set_xlabel("step")
             for run, curve in curves.items():
-                if name in curve["losses"]:
-                    _line(axes, report, run, curve["step"], curve["losses"][name])
+                if name in curve.losses:
+                    _line(axes, report, run, curve.step, curve.losses[name])
         label = (
             "Losses of all runs at the logged steps, not smoothed: a thin line a seed, coloured by arm, dashed where "
             "a seed was trained a second time; a gap is a value that is not finite."
@@ -222,12 +213,12 @@ def curves_plot(report: dict[str, Any]) -> Plot | None:
         return plot_of(figure, "curves", label)
 
 
-def scaler_plot(report: dict[str, Any]) -> Plot | None:
+def scaler_plot(report: ReportDocument) -> Plot | None:
     """Draw loss scales and skipped steps of the runs that scaled their loss; None where none did."""
     curves = {
         run: curve
-        for run, curve in report["curves"].items()
-        if any(value is not None for scales in curve["loss_scale"].values() for value in scales)
+        for run, curve in report.curves.items()
+        if any(value is not None for scales in curve.loss_scale.values() for value in scales)
     }
     if not curves:
         return None
@@ -249,7 +240,7 @@ def scaler_plot(report: dict[str, Any]) -> Plot | None:
                     axes.yaxis.set_major_locator(MaxNLocator(4, integer=True))
                     axes.set_xlabel("step")
                 for run, curve in curves.items():
-                    _line(axes, report, run, curve["step"], curve[quantity][network])
+                    _line(axes, report, run, curve.step, getattr(curve, quantity)[network])
         label = (
             "Loss scale (logarithmic axis) and skipped steps so far of generator G and discriminator D, at the logged "
             "steps of the runs that scaled their loss; a line a seed, coloured by arm."
@@ -257,19 +248,19 @@ def scaler_plot(report: dict[str, Any]) -> Plot | None:
         return plot_of(figure, "scaler", label)
 
 
-def _colours(report: dict[str, Any]) -> dict[str, str]:
-    return {arm["name"]: arm_colour(index) for index, arm in enumerate(report["what_was_run"]["arms"])}
+def _colours(report: ReportDocument) -> dict[str, str]:
+    return {arm: arm_colour(index) for index, arm in enumerate(report.arms)}
 
 
 def _lines(text: str) -> int:
     return text.count("\n") + 1
 
 
-def _key_height(report: dict[str, Any]) -> float:
+def _key_height(report: ReportDocument) -> float:
     return sum(_lines(as_text(arm, 60)) for arm in _colours(report)) * LINE
 
 
-def _key(figure: Figure, report: dict[str, Any], top: float) -> None:
+def _key(figure: Figure, report: ReportDocument, top: float) -> None:
     """Say which colour is which arm, a line or more each."""
     for arm, colour in _colours(report).items():
         name = as_text(arm, 60)
@@ -282,11 +273,11 @@ def _few_ticks(axes: Axes) -> None:
     axes.locator_params(nbins=4)
 
 
-def _line(axes: Axes, report: dict[str, Any], run: str, steps: Sequence[int], values: Sequence[float | None]) -> None:
+def _line(axes: Axes, report: ReportDocument, run: str, steps: Sequence[int], values: Sequence[float | None]) -> None:
     """Draw one run's values; those between two gaps as dots, since a line needs two."""
-    about = next((each for each in report["runs"] if each["name"] == run), None)
-    colour = MUTED if about is None else _colours(report).get(about["arm"], MUTED)
-    style = "--" if about is not None and about["repeat"] else "-"
+    about = next((each for each in report.runs if each.name == run), None)
+    colour = MUTED if about is None else _colours(report).get(about.arm, MUTED)
+    style = "--" if about is not None and about.repeat else "-"
     drawn = _gaps(values)
     gap = np.concatenate(([True], np.isnan(drawn), [True]))
     axes.plot(steps, drawn, style, color=colour, linewidth=1)

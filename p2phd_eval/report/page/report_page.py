@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.report.page.page_pictures import picture_rows
 from p2phd_eval.report.page.page_tables import (
     bias_rows,
@@ -21,22 +21,10 @@ from p2phd_eval.report.page.page_tables import (
     speed_rows,
 )
 from p2phd_eval.report.page.plots import curves_plot, forest_plot, runs_plot, scaler_plot
-from p2phd_eval.stats.verdicts.scope import Scope
-
-_WORDS = {
-    "within": ("✓", "within the error range"),
-    "negligible": ("✓", "detectable, but negligible"),
-    "better": ("↑", "better"),
-    "worse": ("↓", "worse"),
-    "inconclusive": ("?", "inconclusive"),
-}
-_SCOPES = {
-    Scope.CHECKPOINTS.value: "Scope A: these checkpoints, images random",
-    Scope.RECIPES.value: "Scope B: the recipes, images and training seeds random",
-}
+from p2phd_eval.report.wording import SHORT_SCOPES, VERDICTS
 
 
-def render_page(report: dict[str, Any], folder: Path) -> str:
+def render_page(report: ReportDocument, folder: Path) -> str:
     """Return the page of a study.
 
     All text of the report is escaped; the style, the script and the plots are the package's own. The same report and
@@ -44,8 +32,7 @@ def render_page(report: dict[str, Any], folder: Path) -> str:
 
     Parameters
     ----------
-    report : dict
-        `report.json`.
+    report : ReportDocument
     folder : Path
         The study folder, from which samples are read.
 
@@ -67,37 +54,30 @@ def render_page(report: dict[str, Any], folder: Path) -> str:
         lstrip_blocks=True,
     )
     environment.filters["signed"] = signed
-    training = report["comparisons"]["training"]
+    training, bench = report.comparisons.training, report.speed.bench
     pictures = picture_rows(report, folder)
     return environment.get_template("report.html.j2").render(
         report=report,
-        baseline=report["what_was_run"]["arms"][0]["name"],
-        words=_WORDS,
-        scopes=_SCOPES,
-        training=training,
-        explanations=[] if training is None else training["candidates"],
+        baseline=report.arms[0],
+        verdicts=VERDICTS,
+        scopes=SHORT_SCOPES,
+        explanations=[] if training is None else training.candidates,
         forests=[forest_plot(report, statistic) for statistic in ("FID", "KID")],
         runs_plot=runs_plot(report),
         curves_plot=curves_plot(report),
         scaler_plot=scaler_plot(report),
         differences=difference_rows(report),
         speed=speed_rows(report),
-        ratios=_ratios(report),
+        ratios=[] if bench is None else bench.ratios,
         memory=memory_shares(report),
-        on_cpu=str(report["what_was_run"]["device"]).startswith("cpu"),
         bias=bias_rows(report),
-        quality=quality_tables(report["quality"]),
+        quality=quality_tables(report.quality),
         runs=run_rows(report),
         pictures=pictures,
-        config=json.dumps(report["what_was_run"]["config"], indent=2),
+        config=json.dumps(report.what_was_run.config, indent=2),
         style=Markup(_template("report.css")),
         script=Markup(_template("report.js")),
     )
-
-
-def _ratios(report: dict[str, Any]) -> list[dict[str, Any]]:
-    bench = report["speed"]["bench"]
-    return [] if bench is None else list(bench["ratios"])
 
 
 def _template(name: str) -> str:

@@ -1,13 +1,9 @@
-"""The result of `bench` as tables and as a document."""
+"""The result of `bench` as tables."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import Any
-
 from p2phd_eval.bench.speed import MOST_WAITING, BenchResult, Measurement
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.report.documents import document
 
 
 def bench_tables(result: BenchResult, title: str) -> list[ResultTable]:
@@ -54,29 +50,6 @@ def bench_tables(result: BenchResult, title: str) -> list[ResultTable]:
     return tables
 
 
-def bench_document(result: BenchResult, machine: dict[str, Any], **asked: Any) -> dict[str, Any]:
-    """Return the JSON document of a bench.
-
-    Parameters
-    ----------
-    result : BenchResult
-    machine : dict
-        Of `describe_machine`.
-    **asked
-        What was to be measured, as JSON values.
-    """
-    return document(
-        "bench",
-        **machine,
-        **asked,
-        input={"width": result.width, "height": result.height},
-        rows=[_row_document(result, row) for row in result.measurements],
-        ratios=[asdict(ratio) for ratio in result.ratios()],
-        largest=[asdict(row) for row in result.largest],
-        most_waiting=MOST_WAITING,
-    )
-
-
 def waiting_message(rows: list[Measurement], workers: int) -> str:
     """Return what to tell where steps waited for data."""
     shares = "; ".join(f"{row.setting} {row.data_wait:.1%}" for row in rows)
@@ -106,22 +79,3 @@ def _row(result: BenchResult, row: Measurement) -> tuple[str, ...]:
         " ".join(str(n) for n in row.skipped_steps.values()) or "-",
         f"{row.data_wait:.1%}",
     )
-
-
-def _row_document(result: BenchResult, row: Measurement) -> dict[str, Any]:
-    fits = bool(row.seconds)
-    against = result.against_plain(row)
-    return {
-        **asdict(row.setting),
-        "fits": fits,
-        "seconds_median": row.median if fits else None,
-        "seconds_quartiles": row.quartiles if fits else None,
-        "images_per_second": row.images_per_second if fits else None,
-        "against_plain": None if against is None else against.value,
-        "peak_memory_bytes": row.peak_memory_bytes,
-        "loss_scale": row.loss_scale,
-        "skipped_steps": row.skipped_steps,
-        "data_wait": row.data_wait if fits else None,
-        "seconds": row.seconds,
-        "seconds_waited": row.waited,
-    }

@@ -1,14 +1,10 @@
-"""What a training would be, as tables and as a document."""
+"""What a training would be, as tables."""
 
 from __future__ import annotations
-
-from dataclasses import asdict
-from typing import Any
 
 from p2phd_eval.config import TrainConfig, flat
 from p2phd_eval.generators.training.estimate import Estimate
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.report.documents import document
 
 _NETWORKS = {"G": "generator", "D": "discriminators", "E": "encoder", "VGG": "VGG19 (not trained)"}
 
@@ -55,19 +51,6 @@ def dry_run_tables(config: TrainConfig, estimate: Estimate, *, n_samples: int) -
             ),
         ),
     ]
-
-
-def dry_run_document(config: TrainConfig, estimate: Estimate, *, n_samples: int) -> dict[str, Any]:
-    """Return the JSON document of a dry run; memory is in bytes."""
-    steps = n_samples // config.batch_size
-    return document(
-        "train-dry-run",
-        config=config.to_dict(),
-        n_samples=n_samples,
-        steps_per_epoch=steps,
-        total_steps=steps * config.total_epochs,
-        estimate={**asdict(estimate), "size": list(estimate.size), "total": estimate.total},
-    )
 
 
 def _memory(n_bytes: int) -> str:

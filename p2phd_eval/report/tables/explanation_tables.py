@@ -1,8 +1,7 @@
-"""Where dFID comes from, as tables and as a document."""
+"""Where dFID comes from, as tables."""
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,11 +28,6 @@ def explanation_tables(explanation: Explanation, name: str) -> list[ResultTable]
     if explanation.classes:
         tables.append(_classes_table(explanation.classes, name))
     return tables
-
-
-def explanation_document(explanation: Explanation) -> dict[str, Any]:
-    """Return the explanation as JSON values, a part of the document of a comparison."""
-    return dataclasses.asdict(explanation)
 
 
 def _parts_table(explanation: Explanation, name: str) -> ResultTable:

@@ -1,35 +1,25 @@
-"""The result of `fid` as a table and as a document."""
+"""The result of `fid` as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
-
 from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult
 from p2phd_eval.evaluation.fid_of_sets import FidResult
-from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.report.documents import document
-from p2phd_eval.report.tables.interval_rows import interval_document, interval_notes, interval_rows
+from p2phd_eval.report.tables.interval_rows import interval_notes, interval_rows
+from p2phd_eval.report.wording import PAIRINGS
 from p2phd_eval.stats.distances.frechet import FrechetDistance
 
-PAIRING = {
-    "paired": "real and generated images of one label map are taken as pairs",
-    "independent": "real and generated images are taken as independent",
-}
 
-
-def fid_table(result: FidResult, real: str, fake: str, shifts: Sequence[PrecisionShift] = ()) -> ResultTable:
-    """Return the table of one FID; `shifts` holds what a reduced feature precision did to it."""
+def fid_table(result: FidResult, real: str, fake: str) -> ResultTable:
+    """Return the table of one FID."""
     n = min(result.n_real, result.n_fake)
     bootstrap = "-" if result.fid_se_bootstrap is None else f"{result.fid_se_bootstrap:.4g}"
     notes = [
-        f"The standard errors are those of FID@{n}, at this number of images; {PAIRING[result.pairing]}.",
+        f"The standard errors are those of FID@{n}, at this number of images; {PAIRINGS[result.pairing]}.",
         f"FID@{n} is biased upward by about c/n: compare only FIDs of one n.",
         *interval_notes(result.interval),
-        *map(str, shifts),
+        *map(str, result.precision_shifts),
     ]
     return ResultTable(
         title=f"FID of {fake} against {real}",
@@ -45,28 +35,6 @@ def fid_table(result: FidResult, real: str, fake: str, shifts: Sequence[Precisio
             *made_rows(result.real_stamp),
         ),
         notes=(*notes, *(f"warning: {warning}" for warning in result.warnings)),
-    )
-
-
-def fid_document(result: FidResult, real: str, fake: str, shifts: Sequence[PrecisionShift] = ()) -> dict[str, Any]:
-    """Return the JSON document of one FID."""
-    return document(
-        "fid",
-        real=real,
-        fake=fake,
-        fid=result.fid,
-        fid_se=result.fid_se,
-        fid_se_bootstrap=result.fid_se_bootstrap,
-        replicates=result.replicates,
-        population=interval_document(result.interval),
-        clusters=result.clusters,
-        n_real=result.n_real,
-        n_fake=result.n_fake,
-        pairing=result.pairing,
-        distance=asdict(result.distance),
-        precision_shifts=shift_documents(shifts),
-        stamp={"real": asdict(result.real_stamp), "fake": asdict(result.fake_stamp)},
-        warnings=list(result.warnings),
     )
 
 
@@ -90,34 +58,6 @@ def statistics_table(result: StatisticsFidResult, real: str, fake: str) -> Resul
             *(f"warning: {warning}" for warning in result.warnings),
         ),
     )
-
-
-def statistics_document(result: StatisticsFidResult, real: str, fake: str) -> dict[str, Any]:
-    """Return the JSON document of one FID that was computed from moments alone: that of `fid`, without errors."""
-    stamps = {"real": result.real_stamp, "fake": result.fake_stamp}
-    return document(
-        "fid",
-        real=real,
-        fake=fake,
-        fid=result.fid,
-        fid_se=None,
-        fid_se_bootstrap=None,
-        replicates=0,
-        population=None,
-        clusters=None,
-        n_real=result.n_real,
-        n_fake=result.n_fake,
-        pairing=None,
-        distance=asdict(result.distance),
-        precision_shifts=[],
-        stamp={side: None if stamp is None else asdict(stamp) for side, stamp in stamps.items()},
-        warnings=list(result.warnings),
-    )
-
-
-def shift_documents(shifts: Sequence[PrecisionShift]) -> list[dict[str, Any]]:
-    """Return what a reduced feature precision did, for a document."""
-    return [{**asdict(shift), "shift": shift.shift} for shift in shifts]
 
 
 def _terms(distance: FrechetDistance) -> tuple[tuple[str, str], ...]:

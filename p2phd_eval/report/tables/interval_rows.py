@@ -1,47 +1,8 @@
-"""Standard errors and extrapolated FIDs as JSON values, and the rows of a table that show them."""
+"""The rows of a table that show the FID of the distributions."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from p2phd_eval.report.documents import finite
-from p2phd_eval.stats.design import StandardError
-from p2phd_eval.stats.errors.intervals import FIDInterval, PopulationEstimate
-
-
-def error_document(error: StandardError) -> dict[str, Any]:
-    """Return a standard error as JSON values."""
-    return {"se": error.value, "df": finite(error.df)}
-
-
-def population_document(population: PopulationEstimate) -> dict[str, Any]:
-    """Return an extrapolated FID, or difference of FIDs, with its diagnostics as JSON values."""
-    richardson = population.richardson
-    return {
-        "value": population.value,
-        **error_document(population.error),
-        "sampling_se": population.sampling_error.value,
-        "at_n": richardson.at_n,
-        "at_half": richardson.at_half,
-        "at_quarter": richardson.at_quarter,
-        "splits": richardson.splits,
-        "slope_ratio": richardson.slope_ratio,
-        "slope_holds": richardson.slope_holds,
-        "residual_bias": richardson.residual_bias,
-        "bias_gap": finite(population.bias_gap),
-        "refusal": population.refusal,
-    }
-
-
-def interval_document(interval: FIDInterval | None) -> dict[str, Any] | None:
-    """Return the interval of one FID as JSON values; None where it was not computed."""
-    if interval is None:
-        return None
-    return {
-        "confidence": interval.confidence,
-        "interval": None if interval.interval is None else list(interval.interval),
-        **population_document(interval.population),
-    }
+from p2phd_eval.stats.errors.intervals import FIDInterval
 
 
 def interval_rows(interval: FIDInterval | None) -> tuple[tuple[str, str], ...]:

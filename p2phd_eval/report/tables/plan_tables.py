@@ -1,17 +1,9 @@
-"""The plan of a comparison as tables and as a document."""
+"""The plan of a comparison as tables."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from pathlib import Path
-from typing import Any
-
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.report.documents import document
 from p2phd_eval.stats.verdicts.sample_size import Plan, PlannedArm
-
-_NO_PILOT = {"n_images": None, "runs_baseline": None, "runs_candidate": None}
 
 
 def plan_tables(arm: PlannedArm) -> list[ResultTable]:
@@ -20,38 +12,6 @@ def plan_tables(arm: PlannedArm) -> list[ResultTable]:
     if arm.plan.n is not None:
         tables.append(_at_hand_table(arm, arm.plan.n))
     return tables
-
-
-def plan_document(arms: Sequence[PlannedArm], pilot: Path | None) -> dict[str, Any]:
-    """Return the JSON document of the plans, one for each candidate of the pilot."""
-    first = arms[0].plan
-    return document(
-        "plan",
-        pilot=None if pilot is None else str(pilot),
-        margin=first.margin,
-        power=first.power,
-        confidence=first.confidence,
-        images=first.n,
-        plans=[
-            {
-                "candidate": arm.name,
-                "metric": arm.metric,
-                "components": {**dataclasses.asdict(arm.components), **({} if pilot is not None else _NO_PILOT)},
-                "seed_sd_range": None if arm.seed_sd is None else dataclasses.asdict(arm.seed_sd),
-                **_answers(arm.plan),
-                "at_upper_seed_sd": None if arm.upper is None else _answers(arm.upper),
-            }
-            for arm in arms
-        ],
-    )
-
-
-def _answers(plan: Plan) -> dict[str, Any]:
-    return {
-        "rows": [{"scope": row.scope.value, **dataclasses.asdict(row)} for row in plan.rows],
-        "runs_within": plan.runs_within,
-        "runs_detect": plan.runs_detect,
-    }
 
 
 def _images_table(arm: PlannedArm) -> ResultTable:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Sequence
-from typing import Any
 
 from rich.filesize import decimal
 
 from p2phd_eval.report.console import ResultTable
-
-_STYLES = {"within": "green", "negligible": "green", "better": "green", "worse": "red", "inconclusive": "yellow"}
+from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
+from p2phd_eval.report.wording import VERDICTS
 
 
 def plan_table(
@@ -45,19 +44,19 @@ def plan_table(
     )
 
 
-def study_table(report: dict[str, Any]) -> ResultTable:
+def study_table(report: ReportDocument) -> ResultTable:
     """Return the table of the verdicts of a study's report."""
-    training = report["comparisons"]["training"]
-    baseline = report["what_was_run"]["arms"][0]["name"]
-    rows = [_row(report, baseline, "baseline", None)]
-    rows += [_row(report, entry["arm"], entry["verdict"], entry) for entry in report["verdicts"]]
-    n = "n" if training is None else training["n"]
+    training = report.comparisons.training
+    n = "n" if training is None else training.n
     return ResultTable(
-        title=f"Study of {report['name']}",
+        title=f"Study of {report.name}",
         columns=("arm", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "verdict"),
-        rows=tuple(rows),
-        notes=tuple(entry["sentence"] for entry in report["verdicts"]),
-        styles=("", *(_STYLES[entry["verdict"]] for entry in report["verdicts"])),
+        rows=(
+            (*_runs(report, report.arms[0]), "-", "-", "-", "baseline"),
+            *((*_runs(report, entry.arm), *_judged(entry), entry.verdict.value) for entry in report.verdicts),
+        ),
+        notes=tuple(entry.sentence for entry in report.verdicts),
+        styles=("", *(VERDICTS[entry.verdict].style for entry in report.verdicts)),
     )
 
 
@@ -69,16 +68,18 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if seconds >= 120 else f"{seconds:.0f} s"
 
 
-def _row(report: dict[str, Any], arm: str, verdict: str, entry: dict[str, Any] | None) -> tuple[str, ...]:
-    runs = [run for run in report["runs"] if run["arm"] == arm and not run["repeat"]]
-    fids = [run["fid"] for run in runs if run["fid"] is not None]
+def _runs(report: ReportDocument, arm: str) -> tuple[str, ...]:
+    runs = report.runs_of(arm)
+    fids = [run.fid for run in runs if run.fid is not None]
     fid = "-" if not fids else f"{statistics.mean(fids):.3f}"
     if len(fids) > 1:
         fid += f" (sd {statistics.stdev(fids):.3f})"
-    failed = sum(run["status"] != "finished" for run in runs)
-    judged = estimate = interval = "-"
-    if entry is not None and entry["estimate"] is not None:
-        digits = "+.3f" if entry["statistic"] == "FID" else "+.3g"
-        judged, estimate = f"d{entry['statistic']}", f"{entry['estimate']:{digits}}"
-        interval = "({:{d}}, {:{d}})".format(*entry["interval"], d=digits)
-    return (arm, str(len(runs)), str(failed), fid, judged, estimate, interval, verdict)
+    return (arm, str(len(runs)), str(sum(run.failed for run in runs)), fid)
+
+
+def _judged(entry: ArmVerdict) -> tuple[str, ...]:
+    if entry.estimate is None or entry.interval is None:
+        return ("-", "-", "-")
+    digits = "+.3f" if entry.statistic == "FID" else "+.3g"
+    low, high = entry.interval
+    return (f"d{entry.statistic}", f"{entry.estimate:{digits}}", f"({low:{digits}}, {high:{digits}})")

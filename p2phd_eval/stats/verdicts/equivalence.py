@@ -24,6 +24,10 @@ class Verdict(str, Enum):
     INCONCLUSIVE = "inconclusive"
 
 
+#: The verdicts that speak for a candidate.
+FAVOURABLE = (Verdict.WITHIN, Verdict.NEGLIGIBLE, Verdict.BETTER)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Difference:
     """A difference to be judged; positive means that the candidate is worse."""

@@ -12,7 +12,8 @@ from p2phd_eval.config import DiscriminatorConfig, ExecutionConfig, FeatureConfi
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.training.estimate import Estimate, _AsOnCuda, _LivingStorages, estimate, trace_steps
 from p2phd_eval.presets import PRESETS
-from p2phd_eval.report.tables.dry_run_tables import dry_run_document, dry_run_tables
+from p2phd_eval.report.documents.command_documents import dry_run_document
+from p2phd_eval.report.tables.dry_run_tables import dry_run_tables
 
 SIZE = (64, 32)
 
@@ -134,7 +135,7 @@ def test_the_presets_without_their_memory() -> None:
 def test_tables_and_document_show_the_same(tiny: TrainConfig) -> None:
     expected = estimate(tiny, SIZE)
     tables = {table.title: dict(table.rows) for table in dry_run_tables(tiny, expected, n_samples=6)}
-    shown = dry_run_document(tiny, expected, n_samples=6)
+    shown = dry_run_document(tiny, expected, n_samples=6).to_builtins()
     assert tables["Configuration"]["generator.ngf"] == str(shown["config"]["generator"]["ngf"])
     assert tables["Schedule"]["steps"] == str(shown["total_steps"]) == "9"  # 3 epochs of 3 batches of 2
     assert tables["Networks"]["generator"].replace(",", "") == str(shown["estimate"]["parameters"]["G"])

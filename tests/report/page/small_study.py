@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from p2phd_eval.bench.machine import Machine
 from p2phd_eval.bench.speed import BenchResult, Measurement, Setting
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.evaluation.class_shares import label_class_shares
@@ -18,18 +21,30 @@ from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets, e
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.open import open_source
-from p2phd_eval.quality.run_quality import QualityRun
-from p2phd_eval.report.documents import document
-from p2phd_eval.report.tables.bench_tables import bench_document
-from p2phd_eval.report.tables.comparison_tables import comparison_document
-from p2phd_eval.report.tables.explanation_tables import explanation_document
-from p2phd_eval.report.tables.quality_tables import measure_quality
+from p2phd_eval.quality.run_quality import QualityRun, quality_of_runs
+from p2phd_eval.report.documents.bench_documents import BenchDocument, TimedData, bench_document
+from p2phd_eval.report.documents.comparison_documents import CompareDocument, comparison_document
+from p2phd_eval.report.documents.study_documents import (
+    Arm,
+    Comparisons,
+    Curves,
+    Pictures,
+    Processor,
+    ReportDocument,
+    RunSpeed,
+    SampledArm,
+    Speed,
+    StageSeconds,
+    StudyRun,
+    WhatWasRun,
+    quality_part,
+)
 from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.stats.verdicts.scope import Scope
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
-from p2phd_eval.study.verdicts import verdict_documents
+from p2phd_eval.study.verdicts import arm_verdicts
 from tests.features.feature_sets import feature_set
 
 Images = npt.NDArray[np.uint8]  # (n, h, w, 3)
@@ -81,7 +96,7 @@ def write_small_study(folder: Path) -> dict[str, Any]:
     real = features(photos)
     shares = label_class_shares(open_source(data / "test_label"), source.ids, CLASSES)
 
-    def compare(arms: Sequence[tuple[str, Sequence[Images]]], scope: Scope | None = None) -> dict[str, Any]:
+    def compare(arms: Sequence[tuple[str, Sequence[Images]]], scope: Scope | None = None) -> CompareDocument:
         result = compare_feature_sets(
             real,
             [FeatureArm(name=name, runs=tuple(map(features, runs))) for name, runs in arms],
@@ -90,23 +105,22 @@ def write_small_study(folder: Path) -> dict[str, Any]:
             replicates=100,
         )
         folders = [[Path("runs") / name / str(k) for k in range(len(runs))] for name, runs in arms]
-        written = comparison_document(result, "photos", folders)
-        for k, entry in enumerate(written["candidates"]):
-            entry["explanation"] = explanation_document(explain(result, k, shares))
-        return written
+        explanations = tuple(explain(result, k, shares) for k in range(len(result.candidates)))
+        return comparison_document(dataclasses.replace(result, explanations=explanations), "photos", folders)
 
     def of_arm(arm: str) -> list[Images]:
         return [samples[run.name] for run in done if run.arm == arm and not run.repeat]
 
     training = compare([(arm, of_arm(arm)) for arm in ARMS])
-    fids = {arm["name"]: [run["fid"] for run in arm["runs"]] for arm in (training["baseline"], *training["candidates"])}
+    fids = {"fp32": [run.fid for run in training.baseline.runs]}
+    fids |= {arm.name: [run.fid for run in arm.runs] for arm in training.candidates}
     sampling = []
     for arm in ("fp32", "amp-bf16"):
         rounded = [(images // 4 * 4).astype(np.uint8) for images in of_arm(arm)]
         pair = [(f"{arm}, generated in fp32", of_arm(arm)), (f"{arm}, generated in amp-bf16", rounded)]
-        sampling.append({"arm": arm, "document": compare(pair, Scope.CHECKPOINTS)})
+        sampling.append(SampledArm(arm=arm, document=compare(pair, Scope.CHECKPOINTS)))
     repeat = [(name, [samples[name]]) for name in ("fp32-s0", "fp32-s0-repeat")]
-    quality = measure_quality(
+    quality = quality_of_runs(
         ArraySource(photos, ids=source.ids),
         [
             QualityRun(
@@ -121,37 +135,41 @@ def write_small_study(folder: Path) -> dict[str, Any]:
         baseline="fp32",
         lpips_weights=None,
     )
-    report = document(
-        "report",
+    report = ReportDocument(
         name="scenes",
-        verdicts=verdict_documents(plan, outcomes, training),
-        comparisons={"training": training, "sampling": sampling, "repeat": compare(repeat, Scope.CHECKPOINTS)},
-        runs=[_run(run, outcomes[run.name], fids) for run in plan.runs],
-        quality=quality,
+        verdicts=arm_verdicts(plan, outcomes, training),
+        comparisons=Comparisons(training=training, sampling=tuple(sampling), repeat=compare(repeat, Scope.CHECKPOINTS)),
+        runs=tuple(_run(run, outcomes[run.name], fids) for run in plan.runs),
+        quality=quality_part(quality),
         curves={run.name: _curves(run, outcomes[run.name]) for run in plan.runs},
-        pictures={"labels": str(data / "test_label"), "photos": str(data / "test_img"), "label_nc": len(CLASSES)},
-        what_was_run={
-            "data": plan.data,
-            "data_sha256": plan.data_sha256,
-            "n_train": 1,
-            "n_test": N,
-            "config": plan.base.to_dict(),
-            "arms": [{"name": arm, "precision": arm} for arm in plan.arms],
-            "seeds": list(plan.seeds),
-            "device": "NVIDIA V100",
-            "machine": {"processor": "some processor", "cores": 2, "threads": 1},
-            "versions": {"p2phd-eval": "0.1.0", "torch": "2.6.0"},
-            "weights": training["stamp"],
-            "command": plan.command,
-        },
-        notes=list(training["warnings"]),
-        speed={
-            "made_at": "2026-01-01T00:00:00+00:00",
-            "runs": {run.name: _speed(run, outcomes[run.name]) for run in plan.runs},
-            "bench": _bench(),
-        },
+        pictures=Pictures(labels=str(data / "test_label"), photos=str(data / "test_img"), label_nc=len(CLASSES)),
+        what_was_run=WhatWasRun(
+            data=plan.data,
+            data_sha256=plan.data_sha256,
+            n_train=1,
+            n_test=N,
+            config=plan.base.to_dict(),
+            arms=tuple(Arm(name=arm, precision=arm) for arm in plan.arms),
+            seeds=plan.seeds,
+            device="NVIDIA V100",
+            machine=Processor(processor="some processor", cores=2, threads=1),
+            versions={"p2phd-eval": "0.1.0", "torch": "2.6.0"},
+            weights=training.stamp,
+            command=plan.command,
+        ),
+        notes=training.warnings,
+        speed=Speed(
+            made_at="2026-01-01T00:00:00+00:00",
+            runs={run.name: _speed(run, outcomes[run.name]) for run in plan.runs},
+            bench=_bench(),
+        ),
     )
-    return json.loads(json.dumps(report, allow_nan=False))  # type: ignore[no-any-return]
+    return json.loads(json.dumps(report.to_builtins(), allow_nan=False))  # type: ignore[no-any-return]
+
+
+def typed(report: dict[str, Any]) -> ReportDocument:
+    """The report as it is after it was read and checked."""
+    return msgspec.convert(report, ReportDocument)
 
 
 def renamed(part: Any, old: str, new: str) -> Any:
@@ -178,51 +196,56 @@ def _features(images: Images) -> npt.NDArray[np.float64]:
     return np.stack([part.mean(axis=(1, 2)) for part in parts], axis=1) / 8
 
 
-def _run(run: PlannedRun, outcome: Outcome, fids: dict[str, list[float]]) -> dict[str, Any]:
+def _run(run: PlannedRun, outcome: Outcome, fids: dict[str, list[float]]) -> StudyRun:
     fid = fids[run.arm][run.seed] if not outcome.failed else None
     folder = f"runs/{run.name}"
-    return {
-        "name": run.name,
-        "arm": run.arm,
-        "seed": run.seed,
-        "repeat": run.repeat,
-        "precision": run.precision,
-        "status": outcome.status,
-        "why": outcome.why,
-        "folder": folder,
-        "samples": {} if outcome.failed else {each: f"{folder}/samples/{each}" for each in run.sampling},
-        "checkpoint_sha256": None if outcome.failed else f"{run.seed}" * 64,
-        "steps": 7 if outcome.failed else 40,
-        "skipped_steps": {"G": 2, "D": 1} if run.arm == "amp-fp16" else {"G": 0, "D": 0},
-        "fid": fid,
-    }
+    return StudyRun(
+        name=run.name,
+        arm=run.arm,
+        seed=run.seed,
+        repeat=run.repeat,
+        precision=run.precision,
+        status=outcome.status,
+        why=outcome.why,
+        folder=folder,
+        samples={} if outcome.failed else {each: f"{folder}/samples/{each}" for each in run.sampling},
+        checkpoint_sha256=None if outcome.failed else f"{run.seed}" * 64,
+        steps=7 if outcome.failed else 40,
+        skipped_steps={"G": 2, "D": 1} if run.arm == "amp-fp16" else {"G": 0, "D": 0},
+        fid=fid,
+    )
 
 
-def _curves(run: PlannedRun, outcome: Outcome) -> dict[str, Any]:
+def _curves(run: PlannedRun, outcome: Outcome) -> Curves:
     rng = np.random.default_rng([7, run.seed])
-    steps = [1, 5, 7] if outcome.failed else [1, 10, 20, 30, 40]
-    losses = {
-        name: [float(value) for value in 3 / np.sqrt(steps) + rng.uniform(0.5, 1, size=len(steps))]
+    steps = (1, 5, 7) if outcome.failed else (1, 10, 20, 30, 40)
+    losses: dict[str, tuple[float | None, ...]] = {
+        name: tuple(float(value) for value in 3 / np.sqrt(steps) + rng.uniform(0.5, 1, size=len(steps)))
         for name in ("G_GAN", "G_GAN_Feat", "D_real", "D_fake")
     }
     scaled = run.arm == "amp-fp16"
-    scales = {name: [2.0 ** (16 - k // 2) if scaled else None for k in range(len(steps))] for name in ("G", "D")}
-    skipped = {name: [k // 2 if scaled else 0 for k in range(len(steps))] for name in ("G", "D")}
+    scales = tuple(2.0 ** (16 - k // 2) if scaled else None for k in range(len(steps)))
+    skipped = tuple(k // 2 if scaled else 0 for k in range(len(steps)))
     if outcome.failed:
-        losses["G_GAN"][-1] = None  # type: ignore[call-overload]
-    return {"step": steps, "losses": losses, "loss_scale": scales, "skipped_steps": skipped}
+        losses["G_GAN"] = (*losses["G_GAN"][:-1], None)
+    return Curves(
+        step=steps,
+        losses=losses,
+        loss_scale={"G": scales, "D": scales},
+        skipped_steps={"G": skipped, "D": skipped},
+    )
 
 
-def _speed(run: PlannedRun, outcome: Outcome) -> dict[str, Any]:
+def _speed(run: PlannedRun, outcome: Outcome) -> RunSpeed:
     rate = {"fp32": 5.0, "amp-fp16": 9.0, "amp-bf16": 8.0}[run.arm] + run.seed / 10
-    return {
-        "images_per_second": None if outcome.failed else rate,
-        "peak_memory_bytes": None if outcome.failed else int(rate * 2**28),
-        "seconds": {"train": None if outcome.failed else 4000 / rate, "generate": 3.0, "features": 2.0},
-    }
+    return RunSpeed(
+        images_per_second=None if outcome.failed else rate,
+        peak_memory_bytes=None if outcome.failed else int(rate * 2**28),
+        seconds=StageSeconds(train=None if outcome.failed else 4000 / rate, generate=3.0, features=2.0),
+    )
 
 
-def _bench() -> dict[str, Any]:
+def _bench() -> BenchDocument:
     steps = {("fp32", 1): 0.4, ("amp-fp16", 1): 0.25, ("amp-fp16", 2): 0.4, ("amp-bf16", 1): 0.3, ("amp-bf16", 2): 0.5}
     rows = [
         Measurement(
@@ -232,4 +255,15 @@ def _bench() -> dict[str, Any]:
         )
         for (precision, size), seconds in steps.items()
     ]
-    return bench_document(BenchResult(measurements=tuple(rows), largest=(), width=64, height=32), {"cores": 2})
+    machine = Machine(
+        date="2026-01-01",
+        device="NVIDIA V100",
+        processor="some processor",
+        cores=2,
+        threads=1,
+        load=0.5,
+        gomp_spincount=None,
+        versions={"torch": "2.6.0"},
+    )
+    result = BenchResult(measurements=tuple(rows), largest=(), width=64, height=32)
+    return bench_document(result, machine, config={}, data=TimedData(folder="scenes"))

@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from p2phd_eval.report.page.markdown import render_markdown
-from tests.report.page.small_study import HOSTILE, renamed
+from tests.report.page.small_study import HOSTILE, renamed, typed
 
 
 def tokens(text: str) -> list[Token]:
@@ -35,7 +35,7 @@ def table(text: str) -> list[list[str]]:
 
 
 def test_the_cells_hold_the_numbers_of_the_report(small_report: dict[str, Any]) -> None:
-    head, baseline, *candidates = table(render_markdown(small_report))
+    head, baseline, *candidates = table(render_markdown(typed(small_report)))
     assert (head[0], head[2], head[5:7]) == ("arm", "FID@n", ["interval", "verdict"])
     assert {len(row) for row in (baseline, *candidates)} == {len(head)}
     assert (baseline[0], baseline[6]) == ("fp32", "baseline")
@@ -54,10 +54,10 @@ def test_the_cells_hold_the_numbers_of_the_report(small_report: dict[str, Any]) 
 
 def test_sentences_and_failures_are_text(small_report: dict[str, Any]) -> None:
     """Names with marks of Markdown, such as G_GAN, appear as they are."""
-    shown = [token.content for token in tokens(render_markdown(small_report)) if token.type == "inline"]
+    shown = [token.content for token in tokens(render_markdown(typed(small_report))) if token.type == "inline"]
     seen = [
         "".join(child.content for child in token.children or ())
-        for token in tokens(render_markdown(small_report))
+        for token in tokens(render_markdown(typed(small_report)))
         if token.type == "inline"
     ]
     assert len(shown) == len(seen)
@@ -67,7 +67,7 @@ def test_sentences_and_failures_are_text(small_report: dict[str, Any]) -> None:
 
 
 def test_a_hostile_name_is_text_in_its_cell(small_report: dict[str, Any]) -> None:
-    text = render_markdown(renamed({**small_report, "name": HOSTILE}, "amp-bf16", HOSTILE))
+    text = render_markdown(typed(renamed({**small_report, "name": HOSTILE}, "amp-bf16", HOSTILE)))
     kinds = {token.type for token in tokens(text)}
     assert not kinds & {"html_inline", "html_block", "link_open", "image", "em_open", "strong_open", "code_inline"}
     rows = table(text)
@@ -84,7 +84,7 @@ def test_nothing_finished_and_nothing_measured(small_report: dict[str, Any]) -> 
         each |= {"images_per_second": None, "peak_memory_bytes": None}
     for entry in empty["verdicts"]:
         entry |= {"verdict": "inconclusive", "estimate": None, "interval": None, "statistic": None}
-    head, *rows = table(render_markdown(empty))
+    head, *rows = table(render_markdown(typed(empty)))
     assert [row[head.index("runs")] for row in rows] == ["0 of 3"] * 3
     assert {row[head.index("FID@n")] for row in rows} == {row[head.index("difference")] for row in rows} == {"-"}
-    assert render_markdown(empty).count("failed: killed") == len(empty["runs"])
+    assert render_markdown(typed(empty)).count("failed: killed") == len(empty["runs"])

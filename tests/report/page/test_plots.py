@@ -13,12 +13,13 @@ import pytest
 
 from p2phd_eval.report.page.figure import Plot
 from p2phd_eval.report.page.plots import curves_plot, forest_plot, runs_plot, scaler_plot
-from tests.report.page.small_study import HOSTILE, renamed
+from tests.report.page.small_study import HOSTILE, renamed, typed
 
 
 def all_plots(report: dict[str, Any]) -> list[Plot]:
-    made = (forest_plot(report, "FID"), forest_plot(report, "KID"), runs_plot(report), curves_plot(report))
-    return [plot for plot in (*made, scaler_plot(report)) if plot is not None]
+    read = typed(report)
+    made = (forest_plot(read, "FID"), forest_plot(read, "KID"), runs_plot(read), curves_plot(read), scaler_plot(read))
+    return [plot for plot in made if plot is not None]
 
 
 def parsed(plot: Plot) -> ElementTree.Element:
@@ -49,7 +50,7 @@ def with_kid(report: dict[str, Any]) -> dict[str, Any]:
     (candidate,) = changed["comparisons"]["repeat"]["candidates"]
     kid = candidate["kid"]["difference"]
     candidate["statistic"] = "KID"
-    candidate["margin"] = {"value": 0.02, "text": "0.02"}
+    candidate["margin"] = {"value": 0.02, "range": None, "text": "0.02"}
     candidate["test"] |= {"estimate": kid, "interval": [kid - 0.01, kid + 0.01], "tost_interval": [kid - 0.005, kid]}
     return changed
 
@@ -61,7 +62,7 @@ def test_marks_stand_where_the_numbers_of_the_report_are(small_report: dict[str,
     documents = [found["training"], *(each["document"] for each in found["sampling"]), found["repeat"]]
     candidates = [each for document in documents for each in document["candidates"] if each["statistic"] == statistic]
     assert candidates
-    plot = forest_plot(report, statistic)
+    plot = forest_plot(typed(report), statistic)
     assert plot is not None
     (zero,) = marks(plot, rf"forest-{statistic.lower()}-(zero)").values()
     assert len(zero) == 2 * len(candidates)  # a piece a row, which leaves the text alone
@@ -88,9 +89,9 @@ def test_marks_stand_where_the_numbers_of_the_report_are(small_report: dict[str,
 
 
 def test_a_comparison_of_another_statistic_has_a_panel_of_its_own(small_report: dict[str, Any]) -> None:
-    assert forest_plot(small_report, "KID") is None
+    assert forest_plot(typed(small_report), "KID") is None
     report = with_kid(small_report)
-    fid, kid = forest_plot(report, "FID"), forest_plot(report, "KID")
+    fid, kid = forest_plot(typed(report), "FID"), forest_plot(typed(report), "KID")
     assert fid is not None
     assert kid is not None
     assert "fp32-s0-repeat" in texts(kid)
@@ -98,7 +99,7 @@ def test_a_comparison_of_another_statistic_has_a_panel_of_its_own(small_report: 
 
 
 def test_every_run_has_its_mark(small_report: dict[str, Any]) -> None:
-    plot = runs_plot(small_report)
+    plot = runs_plot(typed(small_report))
     assert plot is not None
     arms = [arm["name"] for arm in small_report["what_was_run"]["arms"]]
     heights = {name: points[0][1] for name, points in marks(plot, r"runs-run-([\d-]+|again-[\d-]+)").items()}
@@ -126,7 +127,10 @@ def test_a_value_between_two_gaps_is_drawn(small_report: dict[str, Any]) -> None
     gaps = copy.deepcopy(small_report)
     values = [None, 1.0, None, None, 2.0]
     gaps["curves"] = {"fp32-s0": {**gaps["curves"]["fp32-s0"], "losses": {"G_GAN": values}}}
-    plot, whole = curves_plot(gaps), curves_plot({**gaps, "curves": {"fp32-s0": {**gaps["curves"]["fp32-s0"]}}})
+    plot, whole = (
+        curves_plot(typed(gaps)),
+        curves_plot(typed({**gaps, "curves": {"fp32-s0": {**gaps["curves"]["fp32-s0"]}}})),
+    )
     assert plot == whole
     assert plot is not None
     drawn = re.findall(r"<use [^>]*var\(--arm-0\)[^>]*>", plot.svg)
@@ -134,7 +138,7 @@ def test_a_value_between_two_gaps_is_drawn(small_report: dict[str, Any]) -> None
 
 
 def test_loss_scales_are_those_of_the_runs_that_have_them(small_report: dict[str, Any]) -> None:
-    plot = scaler_plot(small_report)
+    plot = scaler_plot(typed(small_report))
     assert plot is not None
     lines = [each for each in re.findall(r"<path [^>]*>", plot.svg) if "var(--arm-" in each]
     assert {re.findall(r"var\(--arm-(\d)\)", each)[0] for each in lines} == {"1"}  # amp-fp16's
@@ -142,7 +146,7 @@ def test_loss_scales_are_those_of_the_runs_that_have_them(small_report: dict[str
     unscaled = copy.deepcopy(small_report)
     for curve in unscaled["curves"].values():
         curve["loss_scale"] = {name: [None] * len(curve["step"]) for name in ("G", "D")}
-    assert scaler_plot(unscaled) is None
+    assert scaler_plot(typed(unscaled)) is None
 
 
 def test_without_runs_there_is_no_plot(small_report: dict[str, Any]) -> None:

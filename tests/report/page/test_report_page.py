@@ -14,6 +14,7 @@ from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.page.report_page import render_page
+from tests.report.page.small_study import typed
 
 Report = dict[str, Any]
 
@@ -28,7 +29,7 @@ def test_times_stand_in_one_section_alone(small_study: tuple[Path, Report]) -> N
         speed["seconds"] = {key: value and 5 * value for key, value in speed["seconds"].items()}
     for ratio in later["speed"]["bench"]["ratios"]:
         ratio["value"] *= 2
-    pages = [render_page(each, folder) for each in (report, later)]
+    pages = [render_page(typed(each), folder) for each in (report, later)]
     cut = [re.sub(r'<section id="speed">.*?</section>', "", text, flags=re.DOTALL) for text in pages]
     assert pages[0] != pages[1]
     assert cut[0] == cut[1]
@@ -38,7 +39,7 @@ def test_a_cpu_is_named_where_speed_is(small_study: tuple[Path, Report]) -> None
     folder, report = small_study
     on_cpu = copy.deepcopy(report)
     on_cpu["what_was_run"]["device"] = "cpu"
-    pages = [render_page(each, folder) for each in (report, on_cpu)]
+    pages = [render_page(typed(each), folder) for each in (report, on_cpu)]
     assert ["nothing about a GPU" in text for text in pages] == [False, True]
     for ratio in report["speed"]["bench"]["ratios"]:
         row = f"{html.escape(ratio['name'])}</th><td>{ratio['value']:.2f}</td>"
@@ -49,7 +50,7 @@ def test_a_cpu_is_named_where_speed_is(small_study: tuple[Path, Report]) -> None
 def test_the_same_report_gives_the_same_bytes(small_study: tuple[Path, Report]) -> None:
     folder, report = small_study
     again = dict(reversed(report.items()))  # order of keys is no content
-    assert render_page(report, folder) == render_page(again, folder)
+    assert render_page(typed(report), folder) == render_page(typed(again), folder)
 
 
 def test_a_page_of_large_pictures_stays_small_enough_to_send(small_study: tuple[Path, Report], tmp_path: Path) -> None:
@@ -70,7 +71,7 @@ def test_a_page_of_large_pictures_stays_small_enough_to_send(small_study: tuple[
         for each in shown:
             pixels = rng.integers(256, size=(192, 256, 3), dtype=np.uint8)
             Image.fromarray(pixels).save(target / f"{each['id']}.png")
-    assert len(render_page(large, tmp_path)) < (8 << 20) * len(shown) / 12
+    assert len(render_page(typed(large), tmp_path)) < (8 << 20) * len(shown) / 12
 
 
 def test_a_missing_sample_is_named(small_study: tuple[Path, Report], tmp_path: Path) -> None:
@@ -85,4 +86,4 @@ def test_a_missing_sample_is_named(small_study: tuple[Path, Report], tmp_path: P
     run = next(run for run in lacking["runs"] if run["name"] == "amp-bf16-s0")
     run["samples"]["fp32"] = str(other)
     with pytest.raises(InputError, match=re.escape(repr(explained["upward"][0]["id"]))):
-        render_page(lacking, folder)
+        render_page(typed(lacking), folder)

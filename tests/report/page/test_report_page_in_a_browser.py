@@ -17,7 +17,7 @@ from selenium.webdriver.support.ui import Select
 
 from p2phd_eval.report.page.report_page import render_page
 from tests.browser import open_file
-from tests.report.page.small_study import ARMS, HOSTILE, HOSTILE_ID, renamed
+from tests.report.page.small_study import ARMS, HOSTILE, HOSTILE_ID, renamed, typed
 
 Report = dict[str, Any]
 # Colours of text and of what lies behind it, for every element with text of its own.
@@ -36,7 +36,7 @@ def written(small_study: tuple[Path, Report], tmp_path_factory: pytest.TempPathF
     """The page of the small study as a file."""
     folder, report = small_study
     path = tmp_path_factory.mktemp("page") / "report.html"
-    path.write_text(render_page(report, folder), encoding="utf-8")
+    path.write_text(render_page(typed(report), folder), encoding="utf-8")
     return path
 
 
@@ -56,7 +56,7 @@ def show(page: WebDriver, small_study: tuple[Path, Report], tmp_path: Path) -> C
 
     def show(report: Report) -> WebDriver:
         path = tmp_path / "report.html"
-        path.write_text(render_page(report, small_study[0]), encoding="utf-8")
+        path.write_text(render_page(typed(report), small_study[0]), encoding="utf-8")
         open_file(page, path)
         assert page.get_log("browser") == []  # type: ignore[no-untyped-call]
         return page

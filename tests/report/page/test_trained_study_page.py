@@ -14,6 +14,7 @@ from selenium.webdriver.common.keys import Keys
 
 from p2phd_eval.report.page.report_page import render_page
 from tests.browser import open_file
+from tests.report.page.small_study import typed
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +90,7 @@ def test_a_picture_opens_large(shown: WebDriver) -> None:
 
 
 def test_the_same_report_gives_the_same_bytes(finished_study: Path, report: dict[str, Any]) -> None:
-    assert render_page(report, finished_study) == (finished_study / "report.html").read_text()
+    assert render_page(typed(report), finished_study) == (finished_study / "report.html").read_text()
 
 
 def test_the_file_needs_nothing_else(finished_study: Path) -> None:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import numpy as np
 
-from p2phd_eval.report.tables.explanation_tables import explanation_document, explanation_tables
+from p2phd_eval.report.tables.explanation_tables import explanation_tables
 from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.verdicts.explanation import ClassShares, Explanation, explain_dfid
@@ -51,7 +52,7 @@ def test_of_many_clusters_the_ends_are_shown() -> None:
 
 def test_the_document_is_strict_json_of_everything() -> None:
     whole = explanation(clusters=4)
-    document = json.loads(json.dumps(explanation_document(whole), allow_nan=False))
+    document = json.loads(json.dumps(msgspec.to_builtins(whole), allow_nan=False))
     assert document["dfid"] == whole.dfid
     assert [part["name"] for part in document["clusters"]] == [part.name for part in whole.clusters]
     assert document["upward"][0] == {

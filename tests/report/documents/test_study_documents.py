@@ -1,4 +1,4 @@
-"""The document and the tables of the per-image quality."""
+"""The documents of a study hold what was measured."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from p2phd_eval.images.sources.arrays import ArraySource
-from p2phd_eval.quality.run_quality import quality_of_runs
-from p2phd_eval.report.tables.quality_tables import QualityRun, measure_quality, quality_document, quality_tables
+from p2phd_eval.quality.run_quality import QualityRun, quality_of_runs
+from p2phd_eval.report.documents.study_documents import QualityDocument, quality_part
 from tests.quality.alexnet import write_random_alexnet
 
 RNG = np.random.default_rng(0)
@@ -34,11 +34,10 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_random_alexnet(tmp_path_factory.mktemp("alexnet") / "random.pth")
 
 
-def test_the_document_holds_every_number_as_json(weights: Path) -> None:
+def test_quality_holds_every_number_as_json(weights: Path) -> None:
     quality = quality_of_runs(PHOTOS, RUNS, baseline="fp32", lpips_weights=weights)
-    document = quality_document(quality)
-    assert json.loads(json.dumps(document, allow_nan=False)) == document
-    assert document == measure_quality(PHOTOS, RUNS, baseline="fp32", lpips_weights=weights)
+    written = QualityDocument(quality=quality_part(quality)).to_builtins()
+    document = json.loads(json.dumps(written, allow_nan=False))["quality"]
     assert list(document) == ["metrics", "to_photo", "between", "notes"]
     assert document["metrics"][1] == {"name": "PSNR", "unit": "dB", "better": "higher", "network": None}
     for row, made in zip(document["to_photo"], quality.to_photo, strict=True):
@@ -67,24 +66,3 @@ def test_the_document_holds_every_number_as_json(weights: Path) -> None:
         )
         assert (row["interval"], row["pairs_of_runs"]) == (list(distance.mean.interval), distance.pairs_of_runs)
     assert document["notes"] == list(quality.notes)
-
-
-def test_tables_show_all_rows_of_the_document(weights: Path) -> None:
-    document = measure_quality(PHOTOS, RUNS, baseline="fp32", lpips_weights=weights)
-    to_photo, between = quality_tables(json.loads(json.dumps(document)))
-    for table, rows in ((to_photo, document["to_photo"]), (between, document["between"])):
-        assert len(table.rows) == len(rows)
-        for cells, row in zip(table.rows, rows, strict=True):
-            assert len(cells) == len(table.columns)
-            assert cells[0].startswith(row["metric"])
-            assert cells[2] == f"{row['mean']:.4g}"
-    assert to_photo.rows[0][4:] == ("-",) * 4
-    assert to_photo.rows[1][-1] == "B"
-    assert to_photo.rows[2][0] == "PSNR (dB, higher is better)"
-    assert to_photo.notes == tuple(document["notes"])
-
-
-def test_a_single_run_has_one_table(weights: Path) -> None:
-    document = measure_quality(PHOTOS, RUNS[:1], baseline="fp32", lpips_weights=weights)
-    (table,) = quality_tables(document)
-    assert [cells[1] for cells in table.rows] == ["fp32"] * 3

@@ -1,0 +1,219 @@
+"""The documents of a blind test: the page, its key, what people saved, and their score."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from msgspec import Meta, Struct
+
+from p2phd_eval.report.documents.document import Document, from_result
+from p2phd_eval.report.wording import VERDICTS
+from p2phd_eval.stats.proportions.binomial import binomial_p, half_width, trials_for_equivalence, trials_for_precision
+from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, PersonScore, Response, ShareAnalysis
+from p2phd_eval.stats.verdicts.equivalence import Verdict
+
+POWER = 0.8  # wished for, where trials to show "within" are counted
+RESULTS_VERSION = 1  # of what a page saves, and of its key
+_ODD = 0.01  # p-value from which on a habit of a person is named
+
+Position = Literal["first", "second"]
+Version = Annotated[int, Meta(ge=RESULTS_VERSION, le=RESULTS_VERSION)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TrialsNeeded:
+    """Numbers of trials, of all people together, that a wish asks for."""
+
+    precision: float  # wished half width of the exact interval
+    confidence: float
+    for_precision: int
+    margin: float
+    for_within: int  # that show a share within 0.5 ± margin with a power of 80 %, where it is 0.5
+
+
+class PageDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-test-page"):
+    """A page that was made."""
+
+    file: str
+    key: str
+    page: str  # its identity
+    trials: int
+    images: int  # that all folders have
+    half_width: float  # of one person's interval, at most
+    needed: TrialsNeeded
+    warnings: tuple[str, ...]
+
+
+class ScoreDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-test"):
+    """The score of all people, with every answer."""
+
+    page: str  # as in the key, like the next three
+    baseline: str
+    candidate: str
+    reference: str | None
+    people: tuple[PersonScore, ...]
+    images: int
+    trials: int
+    chosen: int
+    share: float
+    margin: float
+    confidence: float
+    analyses: tuple[ShareAnalysis, ...]
+    p_people_differ: float | None
+    verdict: Verdict
+    reason: str
+    sentence: str
+    remarks: tuple[str, ...]
+    needed: TrialsNeeded
+    responses: tuple[Response, ...]
+
+
+class ImagesOfKey(Struct, frozen=True, kw_only=True):
+    """One of the folders that a page was made from."""
+
+    images: str  # the folder, as given
+    manifest: dict[str, Any] | None  # what lies beside the images; None where there is none
+
+
+class TrialOfKey(Struct, frozen=True, kw_only=True):
+    """One pair."""
+
+    id: str  # of the label map
+    candidate: Position  # where its image stands
+
+
+class KeyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-test-key"):
+    """What is needed to score the answers to a page."""
+
+    again: ClassVar[str] = "Take the key that was written beside the page, with the p2phd-eval that made them."
+
+    schema_version: Version = RESULTS_VERSION
+    page: str  # hash of what people see: the identity of the page
+    seed: int
+    versions: dict[str, str]
+    baseline: ImagesOfKey
+    candidate: ImagesOfKey
+    reference: ImagesOfKey | None  # None: the question was which one looks more like a photo
+    trials: tuple[TrialOfKey, ...]
+
+
+class Answer(Struct, frozen=True, kw_only=True):
+    """One answer, in the order in which they were given."""
+
+    trial: Annotated[int, Meta(ge=0)]  # of the key, from 0
+    chosen: Position
+    side: Literal["left", "right"]
+    milliseconds: Annotated[int, Meta(ge=0)]
+
+
+class ResultsDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-test-results"):
+    """What a page saved for one person."""
+
+    again: ClassVar[str] = "Take the file as the page saved it, with the p2phd-eval that made the page."
+
+    schema_version: Version = RESULTS_VERSION
+    page: str
+    session: str  # drawn by the browser
+    participant: str
+    checksum: str
+    answers: tuple[Answer, ...]
+
+
+def trials_needed(precision: float, margin: float, confidence: float) -> TrialsNeeded:
+    """Count the trials for a precision and for a margin; raises InputError if one is out of its range."""
+    return TrialsNeeded(
+        precision=precision,
+        confidence=confidence,
+        for_precision=trials_for_precision(precision, confidence=confidence),
+        margin=margin,
+        for_within=trials_for_equivalence(margin, power=POWER, confidence=confidence),
+    )
+
+
+def page_document(
+    page: Path,
+    key: Path,
+    identity: str,
+    *,
+    trials: int,
+    shared: int,
+    needed: TrialsNeeded,
+    warnings: Sequence[str],
+) -> PageDocument:
+    """Return the document of a page that was made."""
+    return PageDocument(
+        file=str(page),
+        key=str(key),
+        page=identity,
+        trials=trials,
+        images=shared,
+        half_width=half_width(trials, confidence=needed.confidence),
+        needed=needed,
+        warnings=tuple(warnings),
+    )
+
+
+def score_document(
+    score: ForcedChoiceScore,
+    responses: Sequence[Response],
+    needed: TrialsNeeded,
+    *,
+    page: str,
+    baseline: str,
+    candidate: str,
+    reference: str | None,
+) -> ScoreDocument:
+    """Return the document of a score, with every answer."""
+    return from_result(
+        ScoreDocument,
+        score,
+        page=page,
+        baseline=baseline,
+        candidate=candidate,
+        reference=reference,
+        sentence=score_sentence(score),
+        remarks=score_remarks(score),
+        needed=needed,
+        responses=tuple(responses),
+    )
+
+
+def score_sentence(score: ForcedChoiceScore) -> str:
+    """Return the verdict with its numbers and its reason."""
+    return (
+        f"{VERDICTS[score.verdict].of_people}: the candidate's image was chosen in {score.chosen} of {score.trials} "
+        f"trials ({100 * score.share:.1f} %), and {score.reason}."
+    )
+
+
+def score_remarks(score: ForcedChoiceScore) -> tuple[str, ...]:
+    """Return what the people's number, differences and habits mean for the score."""
+    people = len(score.people)
+    if people == 1:
+        remarks = ["One person: this says nothing about other people."]
+    elif people == 2:
+        remarks = [
+            "The interval over trials takes people as alike; two people cannot show how much people differ, three can."
+        ]
+    else:
+        remarks = [
+            "The interval over trials takes all answers as independent, the one over people takes people as drawn at "
+            "random, the one over images the images. A verdict needs all of them."
+        ]
+    if score.p_people_differ is not None:
+        alike = score.p_people_differ >= 1 - score.confidence
+        remarks.append(
+            f"People {'do not differ detectably' if alike else 'differ'} in how often they choose the candidate "
+            f"(p {score.p_people_differ:.2g} of people who are alike, Cochran's Q by permutation)"
+            + ("." if alike else ": look at each one's share; the shares together are an average of different answers.")
+        )
+    for person in score.people:
+        if binomial_p(person.left, score.images) < _ODD:
+            remarks.append(
+                f"warning: {person.person} chose the left image in {person.left} of {score.images} trials: a habit, "
+                "which pulls the share towards 0.5"
+            )
+    return tuple(remarks)

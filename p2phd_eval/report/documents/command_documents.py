@@ -1,0 +1,212 @@
+"""What the other commands write with `--json`: training, generation, data, features, cache and weights."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
+
+from p2phd_eval.features.feature_set import FeatureStamp
+from p2phd_eval.generators.data.validation import PhaseReport
+from p2phd_eval.generators.training.run_log import LogRecord
+from p2phd_eval.report.documents.document import Document, from_result
+
+if TYPE_CHECKING:
+    from p2phd_eval.config import TrainConfig
+    from p2phd_eval.generators.training.estimate import Estimate
+
+
+class TrainDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/train"):
+    """How a call of `train` ended."""
+
+    run: str
+    checkpoint: str
+    step: int
+    total_steps: int
+    stopped_by: int | None  # number of the signal
+    skipped_steps: dict[str, int]
+    device: str
+    config: dict[str, Any]
+    versions: dict[str, str]
+    last_record: LogRecord | None
+
+
+class StepMemory(Struct, frozen=True, kw_only=True):
+    """What a training step is expected to need on one rank, bytes."""
+
+    size: tuple[int, int]  # width and height of the networks' input, pixels
+    samples: int
+    parameters: dict[str, int]
+    weights: int
+    gradients: int
+    optimizer: int
+    activations: int
+    total: int
+
+
+class DryRunDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/train-dry-run"):
+    """What a training would be."""
+
+    config: dict[str, Any]
+    n_samples: int
+    steps_per_epoch: int
+    total_steps: int
+    estimate: StepMemory
+
+
+class GenerateDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/generate"):
+    """How a call of `generate` ended."""
+
+    folder: str
+    written: int
+    kept: int
+    size: tuple[int, int]
+    manifest: dict[str, Any]
+
+
+class ClassClusters(Struct, frozen=True, kw_only=True):
+    """The clusters of one class."""
+
+    label: int = field(name="class")
+    regions: int
+    clusters: int
+
+
+class ClusterDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/encode-cluster"):
+    """Clusters of encoded features."""
+
+    file: str
+    checkpoint_sha256: str
+    phase: str
+    n_clusters: int
+    classes: tuple[ClassClusters, ...]
+
+
+class PrecomputeDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/encode-precompute"):
+    """How a call of `encode precompute` ended."""
+
+    folder: str
+    written: int
+    kept: int
+    manifest: dict[str, Any]
+
+
+class ConvertDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/convert"):
+    """A checkpoint that was converted."""
+
+    source: str
+    files: tuple[str, ...]
+    networks: dict[str, int]  # number of tensors
+    config: dict[str, Any]
+    sources: dict[str, str]  # where each setting comes from
+    notes: tuple[str, ...]
+
+
+class SynthesizeDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/data-synthesize"):
+    """A data set that was drawn."""
+
+    folder: str
+    n_train: int
+    n_test: int
+    width: int
+    height: int
+    seed: int
+    classes: tuple[str, ...]
+
+
+class ValidateDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/data-validate"):
+    """What is wrong with a data set."""
+
+    folder: str
+    label_nc: int
+    instances: bool
+    phases: tuple[PhaseReport, ...]
+    n_problems: int
+
+
+class FeaturesDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/features"):
+    """Features that were written."""
+
+    file: str
+    statistics: bool  # mean and covariance alone
+    stamp: FeatureStamp
+
+
+class CachedFeatures(Struct, frozen=True, kw_only=True):
+    """A feature set of the cache."""
+
+    digest: str
+    source: str
+    weights: str
+    resize: str
+    dims: int
+    dtype: str
+    n: int
+    size: int  # bytes
+    last_used: str  # ISO 8601
+
+
+class CacheListDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/cache-list"):
+    """The features kept between runs."""
+
+    folder: str
+    size: int  # bytes in all
+    entries: tuple[CachedFeatures, ...]
+
+
+class CacheClearDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/cache-clear"):
+    """What was removed from the cache."""
+
+    folder: str
+    removed: int
+    freed: int  # bytes
+    in_use: int
+
+
+class WeightsPlace(Struct, frozen=True, kw_only=True):
+    """One of the places where weights are looked for."""
+
+    name: str
+    location: str  # file, URL or command
+    available: bool
+    note: str
+
+
+class WeightsListDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/weights-list"):
+    """Where weights are looked for, in order."""
+
+    sources: tuple[WeightsPlace, ...]
+
+
+class WeightsFetchDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/weights-fetch"):
+    """Weights that are at hand."""
+
+    path: str
+    source: str
+    weights_sha256: str
+
+
+class WeightsVerifyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/weights-verify"):
+    """Whether weights are FID's."""
+
+    path: str
+    source: str
+    file_sha256: str
+    weights_sha256: str
+    layers: int
+    standard: bool
+    feature_error: float
+    feature_tolerance: float
+    ok: bool
+
+
+def dry_run_document(config: TrainConfig, estimate: Estimate, *, n_samples: int) -> DryRunDocument:
+    """Return the document of a dry run; `n_samples` is the size of the data set."""
+    steps = n_samples // config.batch_size
+    return DryRunDocument(
+        config=config.to_dict(),
+        n_samples=n_samples,
+        steps_per_epoch=steps,
+        total_steps=steps * config.total_epochs,
+        estimate=from_result(StepMemory, estimate),
+    )

@@ -1,0 +1,163 @@
+"""What all JSON documents have in common: a kind, a version of the schema, how they are written and how they are read.
+
+Documents and their parts are `msgspec.Struct`, not dataclasses: a Struct names the kind of its document, is checked and
+described by msgspec like a dataclass, and is made without compiling code, in 0.1 ms a class instead of 2.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, NoReturn, TypeVar, overload
+
+import msgspec
+
+from p2phd_eval.errors import InputError
+
+SCHEMA_VERSION = 2
+_PREFIX = "p2phd-eval/"
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema"):
+    """A JSON document; the tag of its class is its `schema`, such as "p2phd-eval/compare".
+
+    The fields are written in their order. What is written under a key is described at the field, and in
+    `docs/artefacts.md`.
+    """
+
+    schema_version: Annotated[int, msgspec.Meta(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
+
+    #: What makes a document again, in this version of the schema.
+    again: ClassVar[str] = "Delete it, and p2phd-eval study makes it again."
+
+    def to_builtins(self) -> dict[str, Any]:
+        """Return the document as JSON values, for `json.dumps`; it refuses numbers that are not finite."""
+        values: dict[str, Any] = msgspec.to_builtins(self, enc_hook=_number)
+        return values
+
+
+D = TypeVar("D", bound=Document)
+E = TypeVar("E", bound=Document)
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+def from_result(kind: type[S], result: object, **others: Any) -> S:
+    """Return a document or a part of one: the attributes of a result that have the names of its fields, and others."""
+    named = {name: getattr(result, name) for name in kind.__struct_fields__ if hasattr(result, name)}
+    return kind(**(named | others))
+
+
+def finite(value: float) -> float | None:
+    """A number for JSON, which knows no infinity: None for it."""
+    return value if math.isfinite(value) else None
+
+
+def kind_of(document: Document | type[Document]) -> str:
+    """Return the kind of a document: "report", "compare" and so on."""
+    return str(document.__struct_config__.tag).removeprefix(_PREFIX)
+
+
+@overload
+def read_document(path: Path, kind: type[D], /) -> D: ...
+
+
+@overload
+def read_document(path: Path, kind: type[D], other: type[E], /) -> D | E: ...
+
+
+def read_document(path: Path, *kinds: type[Document]) -> Document:
+    """Read a JSON document of one of some kinds, written by this version of the schema.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    *kinds : type
+        The documents that it may be.
+
+    Returns
+    -------
+    Document
+        All numbers in it are finite, and all values of the types that its fields say; keys that it does not know are
+        left out.
+
+    Raises
+    ------
+    InputError
+        If there is no such file, it is not JSON (NaN and infinity are not), it is another kind of document, it is of
+        another version of the schema, or a value is missing or of another type.
+    """
+    by_kind = {kind_of(kind): kind for kind in kinds}
+    first, wanted = next(iter(by_kind)), " or ".join(by_kind)
+    fix = kinds[0].again
+    try:
+        values: Any = json.loads(path.read_bytes(), parse_constant=_refuse, parse_float=_finite)
+    except FileNotFoundError:
+        raise InputError(str(path), expected=f"a {wanted} document", found="nothing there", fix=fix) from None
+    except IsADirectoryError:
+        inside = path / f"{first}.json"
+        hint = f"Give {inside}." if inside.is_file() else fix
+        raise InputError(str(path), expected=f"a {wanted} document", found="a folder", fix=hint) from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(str(path), expected="JSON, as this tool writes it", found=str(error), fix=fix) from error
+    schema = values.get("schema") if isinstance(values, dict) else None
+    kind = by_kind.get(schema.removeprefix(_PREFIX)) if isinstance(schema, str) and schema.startswith(_PREFIX) else None
+    if kind is None:
+        found = f"schema {schema!r}" if isinstance(values, dict) else f"JSON that is a {type(values).__name__}"
+        raise InputError(str(path), expected=f"a {wanted} document of p2phd-eval", found=found, fix=fix)
+    _require_version(values.get("schema_version"), kind, path)
+    try:
+        return msgspec.convert(values, kind)
+    except msgspec.ValidationError as error:
+        raise _misfit(str(error), values, path, kind.again) from error
+
+
+def _require_version(version: object, kind: type[Document], path: Path) -> None:
+    wanted = msgspec.structs.fields(kind)[0].default
+    if version == wanted and type(version) is int:
+        return
+    again = kind.again
+    newer = isinstance(version, int) and version > wanted
+    raise InputError(
+        f"{path}, schema_version",
+        expected=str(wanted),
+        found=f"{version!r}, of a newer p2phd-eval" if newer else repr(version),
+        fix=f"Update p2phd-eval; or, with this one: {again[0].lower()}{again[1:]}" if newer else again,
+    )
+
+
+def _misfit(message: str, values: Any, path: Path, fix: str) -> InputError:
+    """The error of a value that does not fit, from what msgspec says of it."""
+    what, _, place = message.partition(" - at ")
+    place = place.strip("`") or "$"
+    if missing := re.fullmatch(r"Object missing required field `(.+)`", what):
+        expected, found = f"the key {missing[1]!r}", "none"
+    else:
+        expected, _, found = what.removeprefix("Expected ").replace("`", "").partition(", got ")
+        if what.startswith("Invalid"):
+            expected = "one of the values that there are"
+        if "..." not in place:  # which stands for a key of an object whose keys are free
+            for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", place):
+                values = values[int(index)] if index else values[key]
+            found = repr(values)[:100]
+    return InputError(f"{path}, {place}", expected=expected, found=found, fix=fix)
+
+
+def _number(value: object) -> Any:
+    # numpy's float64 is a float, but to msgspec.
+    if isinstance(value, float):
+        return float(value)
+    raise TypeError(f"{type(value).__name__} is no JSON value")
+
+
+def _refuse(constant: str) -> NoReturn:
+    raise ValueError(f"{constant}, which is not a number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text}, which is too large for a float64")
+    return value

@@ -1,0 +1,310 @@
+"""The documents of a study: its plan, what it is compared from, and its report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from msgspec import Struct
+
+from p2phd_eval.features.feature_set import FeatureStamp
+from p2phd_eval.report.documents.bench_documents import BenchDocument
+from p2phd_eval.report.documents.comparison_documents import CompareDocument
+from p2phd_eval.report.documents.document import Document, from_result
+from p2phd_eval.stats.verdicts.equivalence import Verdict
+from p2phd_eval.stats.verdicts.margins import Margin
+from p2phd_eval.stats.verdicts.scope import Scope
+
+if TYPE_CHECKING:
+    from p2phd_eval.quality.run_quality import RunQuality
+    from p2phd_eval.stats.verdicts.paired_means import MeanDifference
+
+Status = Literal["finished", "diverged", "out_of_memory", "killed"]
+
+
+class StudyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study"):
+    """The plan of a study, by which it goes on."""
+
+    again: ClassVar[str] = "Begin a new study folder: p2phd-eval study DATA --out STUDY"
+
+    data: str
+    data_sha256: str
+    base: dict[str, Any]  # the configuration of all runs, but for precision and seed
+    arms: tuple[str, ...]
+    seeds: tuple[int, ...]
+    repeat: bool
+    margin: str | None
+    cluster_by: str | None
+    confidence: float
+    command: str
+
+
+class SampledArm(Struct, frozen=True, kw_only=True):
+    """The checkpoints of one arm, generated in reduced precision against fp32."""
+
+    arm: str
+    document: CompareDocument
+
+
+class Comparisons(Struct, frozen=True, kw_only=True):
+    """What a study compares; None where runs are missing."""
+
+    training: CompareDocument | None  # every arm against the baseline, all generated in fp32
+    sampling: tuple[SampledArm, ...]
+    repeat: CompareDocument | None  # the baseline's first seed against itself, trained again
+
+
+class ComparisonsDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study-comparisons"):
+    """What a study's report tells of its comparisons."""
+
+    training: CompareDocument | None
+    sampling: tuple[SampledArm, ...]
+    repeat: CompareDocument | None
+
+
+class Metric(Struct, frozen=True, kw_only=True):
+    """What compares two images."""
+
+    name: str
+    unit: str  # empty: none
+    better: str  # "higher" or "lower"
+    network: str | None
+
+
+class QualityDifference(Struct, frozen=True, kw_only=True):
+    """Mean of an arm minus mean of the baseline."""
+
+    estimate: float
+    se: float
+    interval: tuple[float, float]
+    p_value: float
+    scope: Scope
+
+
+class ToPhoto(Struct, frozen=True, kw_only=True):
+    """The distance of an arm's samples to the real photos."""
+
+    metric: str
+    arm: str
+    mean: float
+    se: float
+    difference: QualityDifference | None  # None for the baseline
+
+
+class BetweenRuns(Struct, frozen=True, kw_only=True):
+    """The distance between the samples of two runs."""
+
+    metric: str
+    pair: str
+    mean: float
+    se: float
+    interval: tuple[float, float]
+    pairs_of_runs: int
+
+
+class Quality(Struct, frozen=True, kw_only=True):
+    """Quality image by image."""
+
+    metrics: tuple[Metric, ...]
+    to_photo: tuple[ToPhoto, ...]
+    between: tuple[BetweenRuns, ...]
+    notes: tuple[str, ...]  # such as why LPIPS was left out
+
+
+class QualityDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study-quality"):
+    """What a study's report tells of quality; None where no run of the baseline finished."""
+
+    quality: Quality | None
+
+
+class ArmVerdict(Struct, frozen=True, kw_only=True):
+    """The verdict on a candidate arm; None where no run of it finished."""
+
+    arm: str
+    verdict: Verdict  # of the comparison, unless failed runs changed it
+    sentence: str
+    scope: Scope | None
+    statistic: Literal["FID", "KID"] | None
+    estimate: float | None
+    interval: tuple[float, float] | None
+    tost_interval: tuple[float, float] | None
+    confidence: float
+    margin: Margin | None
+    runs: int  # planned
+    failed: int
+    why_changed: str | None
+
+
+class StudyRun(Struct, frozen=True, kw_only=True):
+    """One run of a study; folders are relative to the study's."""
+
+    name: str
+    arm: str
+    seed: int
+    repeat: bool  # the baseline's first seed once more
+    precision: str
+    status: Status
+    why: str | None
+    folder: str
+    samples: dict[str, str]  # by precision of generation
+    checkpoint_sha256: str | None
+    steps: int
+    skipped_steps: dict[str, int]
+    fid: float | None  # FID@n of its samples that were generated in fp32
+
+    @property
+    def failed(self) -> bool:
+        """Whether there are no samples to compare."""
+        return self.status != "finished"
+
+
+class Curves(Struct, frozen=True, kw_only=True):
+    """The log of a run, by columns."""
+
+    step: tuple[int, ...]
+    losses: dict[str, tuple[float | None, ...]]
+    loss_scale: dict[str, tuple[float | None, ...]]
+    skipped_steps: dict[str, tuple[int, ...]]
+
+
+class Pictures(Struct, frozen=True, kw_only=True):
+    """Where the page finds pictures of the test data."""
+
+    labels: str
+    photos: str
+    label_nc: int
+
+
+class Arm(Struct, frozen=True, kw_only=True):
+    """An arm of a study."""
+
+    name: str
+    precision: str
+
+
+class Processor(Struct, frozen=True, kw_only=True):
+    """What a study ran on."""
+
+    processor: str
+    cores: int | None
+    threads: int
+
+
+class WhatWasRun(Struct, frozen=True, kw_only=True):
+    """What a study's numbers are of."""
+
+    data: str
+    data_sha256: str
+    n_train: int
+    n_test: int
+    config: dict[str, Any]
+    arms: tuple[Arm, ...]  # the baseline first
+    seeds: tuple[int, ...]
+    device: str
+    machine: Processor
+    versions: dict[str, str | None]
+    weights: FeatureStamp | None
+    command: str
+
+
+class StageSeconds(Struct, frozen=True, kw_only=True):
+    """How long the stages of a run took."""
+
+    train: float | None
+    generate: float
+    features: float
+
+
+class RunSpeed(Struct, frozen=True, kw_only=True):
+    """Speed and memory of a run."""
+
+    images_per_second: float | None
+    peak_memory_bytes: int | None
+    seconds: StageSeconds
+
+
+class Speed(Struct, frozen=True, kw_only=True):
+    """Everything that is measured in time."""
+
+    made_at: str  # ISO 8601
+    runs: dict[str, RunSpeed]
+    bench: BenchDocument | None
+
+
+class ReportDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/report"):
+    """A finished study."""
+
+    again: ClassVar[str] = "Make it from its study's files: p2phd-eval report STUDY"
+
+    name: str  # of the data set
+    verdicts: tuple[ArmVerdict, ...]
+    comparisons: Comparisons
+    runs: tuple[StudyRun, ...]
+    quality: Quality | None
+    curves: dict[str, Curves]
+    pictures: Pictures
+    what_was_run: WhatWasRun
+    notes: tuple[str, ...]
+    speed: Speed
+
+    @property
+    def arms(self) -> list[str]:
+        """The names of all arms, the baseline first."""
+        return [arm.name for arm in self.what_was_run.arms]
+
+    @property
+    def compared(self) -> Iterator[tuple[str, str | None, CompareDocument]]:
+        """What each comparison is about, the arm that it is of where it is of one alone, and its document."""
+        found = self.comparisons
+        if found.training is not None:
+            yield "training", None, found.training
+        for each in found.sampling:
+            yield "generation", each.arm, each.document
+        if found.repeat is not None:
+            yield "same seed again", self.arms[0], found.repeat
+
+    def runs_of(self, arm: str) -> list[StudyRun]:
+        """Return the runs of an arm, without the one that is the first seed once more."""
+        return [run for run in self.runs if run.arm == arm and not run.repeat]
+
+    def speeds_of(self, arm: str) -> list[RunSpeed]:
+        """Return the speeds of these runs."""
+        return [self.speed.runs[run.name] for run in self.runs_of(arm)]
+
+    @property
+    def on_cpu(self) -> bool:
+        """Whether it was made on a CPU, whose speed says nothing about a GPU."""
+        return self.what_was_run.device.startswith("cpu")
+
+
+def quality_part(quality: RunQuality) -> Quality:
+    """Return the quality of all runs, image by image."""
+    return Quality(
+        metrics=tuple(from_result(Metric, metric) for metric in quality.metrics),
+        to_photo=tuple(
+            from_result(
+                ToPhoto,
+                row,
+                mean=row.mean.value,
+                se=row.mean.error.value,
+                difference=None if row.difference is None else _difference(row.difference),
+            )
+            for row in quality.to_photo
+        ),
+        between=tuple(
+            from_result(
+                BetweenRuns,
+                row,
+                pair=row.kind,
+                mean=row.mean.value,
+                se=row.mean.error.value,
+                interval=row.mean.interval,
+            )
+            for row in quality.between
+        ),
+        notes=quality.notes,
+    )
+
+
+def _difference(difference: MeanDifference) -> QualityDifference:
+    return from_result(QualityDifference, difference, se=difference.error.value)
