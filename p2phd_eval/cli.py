@@ -57,7 +57,7 @@ class _Group(TyperGroup):
             )
             raise typer.Exit(2) from error
         except Exception as error:
-            # Of click, or of the copy of it inside newer versions of typer.
+            # It is click's, or that of the copy of click inside newer versions of typer.
             if type(error).__name__ == "NoSuchOption":
                 _explain(error, _commands(self))
             raise

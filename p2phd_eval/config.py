@@ -38,13 +38,13 @@ class Setting:
     """One field of a training's configuration, and what its line in this file says of it."""
 
     key: str  # where it is, such as "generator.ngf"
-    kind: type  # of its values, but for None
+    kind: type  # the type of its values, but for None
     help: str  # a sentence, for the command line and for the documentation
     option: str  # "ngf": `--ngf` on the command line, `ngf=` in Python
     panel: str  # under which the command line shows it
     role: Role
     choices: tuple[str, ...]  # all values that it takes; empty: any of its kind
-    metavar: str | None  # of the option
+    metavar: str | None  # what stands for the option's value in its help
     default: str | None  # in words, where it is not the preset's
 
 
@@ -68,7 +68,7 @@ def setting(
 class _Checked:
     """Base: numbers are positive, or 0 where the field allows it; a field with choices has one of them."""
 
-    ROLE: ClassVar[Role] = Role.RECIPE  # of the fields that say nothing else
+    ROLE: ClassVar[Role] = Role.RECIPE  # the role of fields that say nothing else
 
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):

@@ -36,7 +36,7 @@ class Bench:
 
     result: BenchResult
     machine: Machine  # before it began
-    config: TrainConfig  # of all rows but for precision, batch size and switches
+    config: TrainConfig  # shared by all rows, but for precision, batch size and switches
     data: Path | None  # None: scenes drawn for the time being
     drawn: tuple[int, int] | None  # width and height of these in pixels
     workers: int  # that loaded data

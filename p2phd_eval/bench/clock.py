@@ -52,7 +52,7 @@ def time_settings(
     Parameters
     ----------
     config : TrainConfig
-        Of all rows but for precision, batch size and switches. All weights are trained from the first step, and those
+        Shared by all rows, but for precision, batch size and switches. All weights train from the start, and those
         of a VGG loss are random: they take the same time and memory.
     data : Path
         A data set in pix2pixHD's layout.

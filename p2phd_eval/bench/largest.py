@@ -23,7 +23,7 @@ def largest_batch(stage: Stage, precision: str, samples: Sequence[Batch]) -> Lar
         On a CUDA device: elsewhere too large a batch ends the process.
     precision : str
     samples : sequence of Batch
-        Of one sample each, on the CPU; repeated in larger batches.
+        Batches of one sample each, on the CPU; repeated in larger batches.
     """
     with ExitStack() as networks:
         trainee: Trainee | None = None

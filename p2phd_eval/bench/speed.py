@@ -12,7 +12,7 @@ PLAIN, ORIGINAL = "plain", "original"
 SWITCHES = ("channels-last", "compile", "deterministic")
 """The other variants: what `ExecutionConfig` can switch on, each by itself."""
 
-# The talk's figures on one V100, one image a batch and then two.
+# What a talk by pix2pixHD's author reported for apex's AMP on one V100, with one image a batch and then two.
 _TALK_SAME_BATCH, _TALK_TWICE_THE_BATCH = 1.8, 2.25
 
 _LARGEST_TRIED = 4096  # samples
@@ -43,11 +43,11 @@ class Measurement:
     """The steps of one setting, each timed with the device idle before and after."""
 
     setting: Setting
-    seconds: tuple[float, ...] = ()  # of each step, with the wait for its batch; none where the memory is too small
+    seconds: tuple[float, ...] = ()  # each step's, with the wait for its batch; none where the memory is too small
     waited: tuple[float, ...] = ()  # seconds of each step in which it waited for its batch
     peak_memory_bytes: int | None = None  # allocated on a CUDA device by a step at most; None elsewhere
-    loss_scale: dict[str, float | None] = field(default_factory=dict)  # of G and D in the end; empty for the original
-    skipped_steps: dict[str, int] = field(default_factory=dict)  # of G and D, among those timed
+    loss_scale: dict[str, float | None] = field(default_factory=dict)  # for G and D in the end; empty for the original
+    skipped_steps: dict[str, int] = field(default_factory=dict)  # for G and D, among those timed
 
     @property
     def median(self) -> float:
@@ -89,7 +89,7 @@ class SpeedRatio:
     name: str
     value: float
     interval: tuple[float, float] | None  # if both medians were at their quartiles, apart and together
-    talk: float | None = None  # the talk's figure
+    talk: float | None = None  # what the talk reported (see _TALK_SAME_BATCH)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +98,7 @@ class BenchResult:
 
     measurements: tuple[Measurement, ...]
     largest: tuple[LargestBatch, ...]
-    width: int  # of the networks' input in pixels
+    width: int  # how wide the networks' input is, in pixels
     height: int
 
     @property
@@ -119,7 +119,7 @@ class BenchResult:
         return _speedup(f"{row.setting} against {PLAIN}", plain, row)
 
     def ratios(self) -> list[SpeedRatio]:
-        """Return the talk's two ratios and that of memory for each AMP precision, and the one to the original."""
+        """Return each AMP precision's ratios to fp32 in time and memory, and the original's to ours."""
         found: list[SpeedRatio | None] = []
         sizes = sorted({row.setting.batch_size for row in self.measurements})
         precisions = list(dict.fromkeys(row.setting.precision for row in self.measurements))

@@ -33,7 +33,7 @@ class Stage:
     Parameters
     ----------
     config : TrainConfig
-        Of all settings, but for precision, batch size and switches.
+        Shared by all settings, but for precision, batch size and switches.
     device : torch.device
     against : Path or None
         Checkout of NVIDIA/pix2pixHD, for settings of its own code.

@@ -26,8 +26,8 @@ class BlindKey:
     baseline: str  # what the user gave
     candidate: str
     reference: str | None  # None: the question was which one looks more like a photo
-    ids: tuple[str, ...]  # of the label map of each trial
-    candidate_first: tuple[bool, ...]  # of each trial
+    ids: tuple[str, ...]  # which label map each trial shows
+    candidate_first: tuple[bool, ...]  # for each trial, whether the candidate's image is the first
 
 
 def key_path(page: Path) -> Path:

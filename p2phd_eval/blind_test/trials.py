@@ -23,7 +23,7 @@ DEFAULT_TRIALS = 100  # fewer where there are fewer images
 class Trial:
     """One pair of images of the same label map."""
 
-    id: str  # of the label map
+    id: str  # the label map's id
     candidate_first: bool  # whether the candidate's image is the first of the row
     row: Pixels  # (h, w * k, 3): two images side by side, and the photo if there is one
 

@@ -52,10 +52,10 @@ def bench(
     ] = False,
     width: Annotated[
         int | None,
-        typer.Option("--width", min=32, help="Of the drawn files. Default: 2048 as Cityscapes', or --load-size."),
+        typer.Option("--width", min=32, help="How wide drawn files are. Default: 2048 as Cityscapes', or --load-size."),
     ] = None,
     height: Annotated[
-        int | None, typer.Option("--height", min=32, help="Of the drawn files. Default: half of the width.")
+        int | None, typer.Option("--height", min=32, help="How high drawn files are. Default: half of the width.")
     ] = None,
     vgg: Annotated[
         str | None,
@@ -68,7 +68,7 @@ def bench(
     json_target: Json = None,
     **settings: Any,
 ) -> None:
-    """Seconds, memory and data loading of a training step in each precision, and how much AMP gains.
+    """Measure the time, memory and data loading of a training step in each precision, and what AMP gains.
 
     Times whole steps: loading a batch from files, both updates, the wait for the device. The presets start from random
     weights and train all of them; for precomputed features, random ones are drawn. Exits with 1 if steps waited for

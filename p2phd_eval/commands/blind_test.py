@@ -34,12 +34,15 @@ def blind_test(
     margin: Annotated[float, typer.Option("--margin", help="How far from 0.5 a share still counts as even.")] = 0.1,
     half_width: Annotated[
         float,
-        typer.Option("--half-width", help="Of the interval, as wished: the output says how many trials it takes."),
+        typer.Option(
+            "--half-width",
+            help="How far the interval should reach to either side: the output says how many trials that takes.",
+        ),
     ] = 0.05,
     confidence: Confidence = 0.95,
     json_target: Json = None,
 ) -> None:
-    """Can people tell the candidate's images from the baseline's? Makes a page to ask them, and scores their answers.
+    """Make a page that asks people to tell a candidate's images from a baseline's, and score their answers.
 
     The page opens from disk: pairs in random order and on random sides, chosen with the arrow keys or by touch, and a
     file of results at the end. Which image is whose stands in PAGE.key.json alone: do not send that one.

@@ -9,7 +9,7 @@ import typer
 from p2phd_eval.commands.options.common import Json
 from p2phd_eval.report.console import Output, ResultTable
 
-app = typer.Typer(no_args_is_help=True, help="The features kept between runs: what is there, and removing it.")
+app = typer.Typer(no_args_is_help=True, help="List or remove the features that are kept between calls.")
 
 
 @app.command("list")

@@ -89,7 +89,7 @@ def compare(
     force: Force = False,
     json_target: Json = None,
 ) -> None:
-    """Is the FID of each candidate within the error range of the baseline's, worse, better, or undecided?
+    """Judge whether the FID of each candidate is within the error range of a baseline's, worse, better, or undecided.
 
     Images are paired by the stem of their label map. Each difference comes with its standard error, intervals, a
     verdict and the reason for it. Where the bias of FID at this number of images hides the answer, KID gives it.

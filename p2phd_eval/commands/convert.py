@@ -25,7 +25,7 @@ def convert(
     instances: Instances = None,
     json_target: Json = None,
 ) -> None:
-    """Turn a checkpoint of NVIDIA/pix2pixHD into a run of ours, or a run of ours into the original's files.
+    """Turn a checkpoint of NVIDIA/pix2pixHD into a run, or a run into the original's files.
 
     All tensors stay bitwise equal. The original's configuration is inferred from the keys and shapes of its networks
     and the opt.txt beside them, and printed; where these leave a choice, options decide.

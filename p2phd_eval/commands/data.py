@@ -13,7 +13,7 @@ from p2phd_eval.report.console import Output, ResultTable
 if TYPE_CHECKING:
     from p2phd_eval.generators.data.validation import DataReport
 
-app = typer.Typer(no_args_is_help=True, help="Make a data set of embedded scenes, or check one of your own.")
+app = typer.Typer(no_args_is_help=True, help="Draw a data set of street scenes, or check one of your own.")
 
 
 @app.command()

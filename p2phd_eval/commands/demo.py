@@ -19,7 +19,7 @@ def demo(
     device: Device = None,
     json_target: Json = None,
 ) -> None:
-    """The whole story in minutes: draw scenes, then a study of them: fp32 and AMP, two seeds each, and the report.
+    """Draw street scenes and make a study of them, in minutes: fp32 and AMP, two seeds each.
 
     Needs no data. The FID Inception weights are fetched once.
 

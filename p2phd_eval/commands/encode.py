@@ -10,7 +10,9 @@ import typer
 from p2phd_eval.commands.options.common import Device, Instances, Json, LabelNc, Phase, Source, WhichEpoch
 from p2phd_eval.report.console import Output, ResultTable
 
-app = typer.Typer(no_args_is_help=True, help="The features of a model with an encoder: clusters to sample from, maps.")
+app = typer.Typer(
+    no_args_is_help=True, help="Encode photos, for a model with an encoder: clusters to sample from, or feature maps."
+)
 
 Photos = Annotated[Path, typer.Argument(metavar="DATA", help="Data set with photos.")]
 

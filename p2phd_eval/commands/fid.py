@@ -25,7 +25,7 @@ def fid(
     force: Force = False,
     json_target: Json = None,
 ) -> None:
-    """FID between two sets of images: pytorch-fid's number, its standard error, and an interval where one covers.
+    """Compute the FID of two sets of images, its standard error, and an interval where one can be had.
 
     Each set is a folder (subfolders are read too), a .zip or .tar, webdataset shards ("train-{000000..000009}.tar"), a
     .txt list of files, features of `p2phd-eval features` (.npz), or statistics `mu` and `sigma` of any FID tool

@@ -60,7 +60,7 @@ def gate(
     ] = None,
     json_target: Json = None,
 ) -> None:
-    """Exit with 0 if all rules hold for every candidate, with 1 if one is broken, with 2 if REPORT cannot be used.
+    """Check a report for CI: exit with 0 if all rules hold, with 1 if one is broken, with 2 if REPORT cannot be used.
 
     Numbers are those of the report, to the last digit. Of a study's report, the verdicts on training precision are
     judged; a training that failed breaks every rule of its arm. Intervals are those of the report: 95 % as a rule.

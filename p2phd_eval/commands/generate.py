@@ -32,7 +32,7 @@ def generate(
         str,
         typer.Option(
             "--precision",
-            help="Of sampling, whatever the training used: fp64, fp32, tf32, amp-fp16, amp-bf16, fp16, bf16.",
+            help="What sampling computes in, whatever trained: fp64, fp32, tf32, amp-fp16, amp-bf16, fp16, bf16.",
         ),
     ] = "fp32",
     batch_size: BatchSize = 4,

@@ -22,7 +22,7 @@ def metrics(
     force: Force = False,
     json_target: Json = None,
 ) -> None:
-    """FID, KID, FID-infinity, precision, recall, density and coverage of generated images, from the same features.
+    """Compute FID, KID, FID-infinity, precision, recall, density and coverage of generated images.
 
     Example:
 

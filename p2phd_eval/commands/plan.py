@@ -22,9 +22,12 @@ def plan(
     power: Annotated[
         float, typer.Option("--power", help="Wished probability that the comparison is decided, 0.5 to 0.999.")
     ] = 0.8,
-    confidence: Annotated[float, typer.Option("--confidence", help="Of the interval that is to exclude 0.")] = 0.95,
+    confidence: Annotated[
+        float, typer.Option("--confidence", help="How often an interval that is to exclude 0 holds the truth.")
+    ] = 0.95,
     candidate: Annotated[
-        str | None, typer.Option("--candidate", metavar="NAME", help="Of the pilot. Default: each of its candidates.")
+        str | None,
+        typer.Option("--candidate", metavar="NAME", help="Which candidate of the pilot. Default: each of them."),
     ] = None,
     images: Annotated[
         int | None,
@@ -42,7 +45,7 @@ def plan(
     ] = None,
     json_target: Json = None,
 ) -> None:
-    """How many images, and how many training seeds an arm, decide a comparison?
+    """Tell how many images, and how many training seeds an arm, decide a comparison.
 
     For each number of runs an arm: the images needed to show that there is no difference beyond the margin, and to
     find a difference as large as the margin. For these checkpoints (scope A), and where the spread over training

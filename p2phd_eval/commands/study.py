@@ -48,7 +48,10 @@ def study(
     ] = None,
     cluster_by: ClusterBy = None,
     confidence: Annotated[
-        float | None, typer.Option("--confidence", rich_help_panel=STATISTICS, help="Of the intervals. Default: 0.95.")
+        float | None,
+        typer.Option(
+            "--confidence", rich_help_panel=STATISTICS, help="How often intervals hold the truth. Default: 0.95."
+        ),
     ] = None,
     repeat: Annotated[
         bool | None,
@@ -79,7 +82,7 @@ def study(
     json_target: Json = None,
     **settings: Any,
 ) -> None:
-    """Does reduced precision hurt? From a data set to a report that settles it: arms x seeds, one command.
+    """Train arms x seeds, generate, compare and report, in one command: does reduced precision hurt?
 
     Prints the plan with time and disk, trains every run (side by side on the GPUs there are), generates in both
     precisions, computes features, compares, and writes OUT/report.html, report.json and report.md. Killed at any

@@ -10,7 +10,7 @@ import typer
 from p2phd_eval.commands.options.common import Json
 from p2phd_eval.report.console import Output, ResultTable
 
-app = typer.Typer(no_args_is_help=True, help="The FID Inception weights: where they are, fetching and checking them.")
+app = typer.Typer(no_args_is_help=True, help="Find, fetch and check the weights of the FID network.")
 
 
 @app.command("list")

@@ -20,7 +20,7 @@ _EXAMPLES = (
     "or several: p2phd-eval compare REAL --baseline A B C --candidate D E F\n"
     "or runs that say which arm they belong to: p2phd-eval compare REAL --runs STUDY"
 )
-# Of a manifest, besides its config: what shaped the images. The seed of sampling is none of it: it draws styles.
+# What shaped the images, in a manifest, besides its config. The seed of sampling is no part of it: it draws styles.
 _PRECISIONS = ("training_precision", "sampling_precision")
 _SAMPLING = ("training_step", "phase", "style")  # None in a manifest of a version that did not know it
 
@@ -29,7 +29,7 @@ _SAMPLING = ("training_step", "phase", "style")  # None in a manifest of a versi
 class GivenFolders:
     """What stood after one of the options."""
 
-    name: str | None  # of the arm, where the first folder had NAME= before it
+    name: str | None  # the arm's name, where the first folder had NAME= before it
     folders: tuple[Path, ...]  # one or more
 
 
@@ -156,7 +156,7 @@ class _Run:
     """What the manifest of an image folder says of the run that made it."""
 
     folder: Path
-    seed: int  # of the training
+    seed: int  # the training's seed
     checkpoint: str  # SHA-256
     recipe: dict[str, Any]  # all else that shaped the images: runs that agree in it are seeds of one arm
 

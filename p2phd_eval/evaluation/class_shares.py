@@ -30,14 +30,14 @@ def label_class_shares(
     ids : sequence of str
         Which of them, in the order of the result's rows.
     names : sequence of str
-        Of class 0, 1 and so on, as `stored_class_names` reads them; a class beyond them is called such as "class 7".
+        What class 0, 1 and so on are called, as `stored_class_names` reads them; others are called such as "class 7".
     on_progress : callable, optional
         Called with (label maps read, label maps).
 
     Returns
     -------
     ClassShares
-        Of the classes that occur, by number.
+        The classes that occur, by number.
 
     Raises
     ------

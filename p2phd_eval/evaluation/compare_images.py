@@ -30,7 +30,7 @@ from p2phd_eval.stats.errors.seeds import require_runs
 from p2phd_eval.stats.verdicts.margins import parse_margin, require_seeds
 from p2phd_eval.stats.verdicts.scope import Scope
 
-_STRIP_ROWS = 4  # of the images that pull dFID up, and of those that pull it down
+_STRIP_ROWS = 4  # images that pull dFID up, and as many that pull it down
 
 _Arms = dict[str, tuple[Any, ...]]  # what holds the images of each arm's runs, the baseline's first
 

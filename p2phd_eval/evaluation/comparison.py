@@ -50,15 +50,15 @@ class ComparisonResult:
     scope: Scope
     pairing: Pairing  # real, baseline and candidate image of one label map; the generated two only; or none
     n: int  # images of each set that were used; of independent sets the smallest number
-    clusters: int | None  # of images that are alike; None where each is its own
+    clusters: int | None  # how many groups of images that are alike; None where each is its own
     confidence: float
     baseline_name: str
     baseline_fids: tuple[float, ...]  # FID@n of each of its runs
-    ids: tuple[str, ...]  # of the pairs, in the order of all influences; empty for independent sets
+    ids: tuple[str, ...]  # the pairs, in the order of all influences; empty for independent sets
     labels: tuple[str, ...] | None  # the cluster of each pair; None without clusters or pairs
-    design: SamplingDesign  # of the real set and of all runs, the baseline's first
+    design: SamplingDesign  # how the real set and all runs were drawn, the baseline's first
     real_stamp: FeatureStamp
-    stamps: tuple[tuple[FeatureStamp, ...], ...]  # of each arm's runs, the baseline first
+    stamps: tuple[tuple[FeatureStamp, ...], ...]  # for each arm those of its runs, the baseline first
     candidates: tuple[FIDComparison, ...]
     warnings: tuple[str, ...]
     # What `compare_images` adds.
@@ -106,7 +106,7 @@ def compare_feature_sets(
     cluster_by : ClusterRule, optional
         Which images are alike, such as those of one city; by default each is its own.
     seed : int
-        Of splits, bootstrap and swap test.
+        Draws the splits, the bootstrap replicates and the swaps.
     strict : bool
         Refuse sets whose ids do not match throughout.
     force : bool
@@ -183,7 +183,7 @@ def explain(result: ComparisonResult, candidate: int, class_shares: ClassShares 
     candidate : int
         Which of `result.candidates`.
     class_shares : ClassShares, optional
-        Of the label maps `result.ids`.
+        How much each class covers of the label maps `result.ids`.
     """
     decision = result.candidates[candidate].decision
     runs = (*decision.baseline_runs, *decision.runs)

@@ -48,7 +48,7 @@ def compute_fid(
     settings : FeatureSettings, optional
         Network, resize, device and so on; by default pytorch-fid's features.
     layout : {"NHWC", "NCHW"}, optional
-        Of arrays, where it is not the usual one.
+        Where the channels of arrays are, if not in the usual place.
     progress : ProgressFactory
         Opened for each long piece of work.
     note : callable

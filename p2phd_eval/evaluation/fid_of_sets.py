@@ -38,9 +38,9 @@ class FidResult:
     fid: float  # squared feature units
     fid_se: float  # analytic standard error (influence function), in units of the FID
     fid_se_bootstrap: float | None  # the same from the bootstrap; None where no replicates were asked for
-    replicates: int  # of the bootstrap
-    interval: FIDInterval | None  # of the distributions' FID; None below 8 images or clusters, or if not asked for
-    clusters: int | None  # of images that are alike; None where each is its own
+    replicates: int  # how many the bootstrap took
+    interval: FIDInterval | None  # for the distributions' FID; None below 8 images or clusters, or if not asked for
+    clusters: int | None  # how many groups of images that are alike; None where each is its own
     n_real: int  # number of images
     n_fake: int
     pairing: Literal["paired", "independent"]  # what all errors assume
@@ -79,7 +79,7 @@ def evaluate_fid(
     real, fake : FeatureSet
         Made with the same network, resize and dtype; at least 2 images each.
     confidence : float
-        Of the interval, in (0.5, 1).
+        How often such intervals hold the truth, in (0.5, 1).
     cluster_by : ClusterRule, optional
         Which images are alike, such as those of one city; by default each is its own.
     extrapolate : bool
@@ -87,7 +87,7 @@ def evaluate_fid(
     replicates : int, optional
         Bootstrap replicates, 0 for none; by default up to 200, fewer where each is costly.
     seed : int
-        Of the splits and of the bootstrap.
+        Draws the splits and the bootstrap replicates.
     force : bool
         Compare sets that were made differently, with a warning.
     progress : ProgressFactory

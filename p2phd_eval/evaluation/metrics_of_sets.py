@@ -56,7 +56,7 @@ def evaluate_metrics(
     real, fake : FeatureSet
         Made with the same network, resize and dtype; at least 8 images each.
     seed : int
-        Of the half samples of the FID's interval, and of the parts of FID-infinity.
+        Draws the half samples of the FID's interval and the parts of FID-infinity.
     force : bool
         Compare sets that were made differently, with a warning.
     on_progress : callable, optional

@@ -21,7 +21,7 @@ _LIMIT = 512  # images of each set that are computed again in float32
 class PrecisionShift:
     """One FID in two precisions of the feature network, on the same images."""
 
-    name: str  # of the generated set
+    name: str  # what the generated set is called
     dtype: str  # the reduced precision
     n: int  # images of each set, evenly spaced over it; the smaller number where they differ
     fid: float  # FID@n in the reduced precision, squared feature units

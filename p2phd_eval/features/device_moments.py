@@ -77,7 +77,7 @@ def frechet_distance_on(device: torch.device | str, real: Moments, fake: Moments
     device : torch.device or str
         Such as "cuda:1". Where it has no float64 (MPS), the CPU computes, and the result's note says so.
     real, fake : Moments
-        Of the same d and ddof.
+        Both have the same d and ddof.
 
     Raises
     ------

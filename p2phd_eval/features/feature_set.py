@@ -23,13 +23,13 @@ class FeatureStamp:
     """How a feature set was made; two FIDs are comparable only where the network, resize, dims and dtype agree."""
 
     weights: str  # name of the network's weights, for people
-    weights_sha256: str  # of the network's parameters and buffers as loaded, hexadecimal
+    weights_sha256: str  # hash of the network's parameters and buffers as loaded, hexadecimal
     resize: str  # how images came to the network's size, such as "legacy-pytorch": see `features.networks.resizes`
     dims: int  # number of features an image
     dtype: str  # in which the network computed: "float32", "tf32", "bfloat16" or "float16"
     device: str  # on which it computed
     source: str  # the folder, archive or list that was read
-    images_sha256: str  # of the images' names and contents, in order; empty for images that have neither
+    images_sha256: str  # hash of the images' names and contents, in order; empty for images that have neither
     n: int  # number of images
     formats: dict[str, int]  # file format, such as "PNG" or "JPEG", to the number of images
     duplicates: int  # images whose content another image of the set has too, but for one of each

@@ -14,7 +14,7 @@ class FeatureSettings:
     """Which features are computed, and how; by default pytorch-fid's."""
 
     network: str | None = None  # "module:callable" of a network of one's own, in place of FID's Inception
-    weights: Path | None = None  # of the network; by default Inception's from the cache, fetched if need be
+    weights: Path | None = None  # the network's; by default Inception's from the cache, fetched if need be
     resize: Resize = Resize.LEGACY_PYTORCH  # Inception's alone, like `dims` and `precision`
     dims: int = 2048
     precision: FeaturePrecision = FeaturePrecision.FP32

@@ -86,7 +86,7 @@ def features_of(data: Any, extractor: FeatureExtractor, *, name: str, layout: La
         What the set is called. Images in memory have numbers, which are no names: image 3 of two sets need not come
         from one label map. So their ids are made to differ from those of other sets.
     layout : {"NHWC", "NCHW"}, optional
-        Of arrays, where it is not the usual one.
+        Where the channels of arrays are, if not in the usual place.
     """
     if isinstance(data, FeatureSet):
         return data

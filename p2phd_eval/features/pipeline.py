@@ -69,7 +69,7 @@ def read_features(
     source : ImageSource
     network : FeatureNetwork
     indices : sequence of int
-        Of the images, in the order in which they are wanted.
+        Which images, in the order in which they are wanted.
     workers : int, optional
         Decoding processes, by default `usual_workers`; with 0 this process decodes.
     on_progress : callable, optional

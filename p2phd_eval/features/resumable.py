@@ -41,7 +41,7 @@ def extract_and_keep(
     hashes : sequence of str
         SHA-256 of each image's content, in the source's order, hexadecimal.
     whole : FeatureKey
-        Of all images; the cache has no entry of it.
+        The key of all images; the cache has no entry for it.
     cache : FeatureCache
 
     Returns

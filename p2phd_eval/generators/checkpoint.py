@@ -31,9 +31,9 @@ class Checkpoint:
     networks: dict[str, dict[str, torch.Tensor]]  # "G", "D", "E" where there is an encoder: state dicts on the CPU
     optimizers: dict[str, Any]  # "G", "D": of ScaledOptimizer, scaler included; empty in a converted checkpoint
     rng: dict[str, torch.Tensor]  # "torch", and "cuda" where there is one: generator states, uint8
-    versions: dict[str, str]  # of the libraries that wrote it
-    n_samples: int | None = None  # of the training set
-    pool: dict[str, Any] | None = None  # of ImagePool
+    versions: dict[str, str]  # which libraries wrote it
+    n_samples: int | None = None  # how many the training set has
+    pool: dict[str, Any] | None = None  # what the ImagePool holds
 
 
 def save_checkpoint(
@@ -48,9 +48,9 @@ def save_checkpoint(
     step : int
         Finished training steps.
     state : mapping
-        Of `Pix2PixHD.state_dict`.
+        What `Pix2PixHD.state_dict` returned.
     n_samples : int, optional
-        Of the training set, which a resumed run must find again.
+        How many the training set has; a resumed run must find as many.
 
     Raises
     ------
@@ -94,7 +94,7 @@ def _canonical(value: Any) -> Any:
         return sys.intern(value)
     if isinstance(value, dict):
         copy = type(value)((_canonical(key), _canonical(each)) for key, each in value.items())
-        if hasattr(value, "_metadata"):  # of a module's state dict
+        if hasattr(value, "_metadata"):  # a module's state dict has it
             copy._metadata = _canonical(value._metadata)  # type: ignore[attr-defined]
         return copy
     if type(value) in (list, tuple):

@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 Pixels = npt.NDArray[np.uint8]
 _GAP = 4  # pixels between tiles
 _CAPTION = 18  # pixels of height
-_AMPLIFICATION = 4  # of differences
+_AMPLIFICATION = 4  # how much differences are amplified
 _ROWS = 6
 
 

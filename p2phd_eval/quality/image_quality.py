@@ -26,7 +26,7 @@ from p2phd_eval.torchvision_ops import declare_missing_operators
 PSNR_MOST = 10 * math.log10(12 * 255**2)
 
 _SSIM_WINDOW = 11  # pixels; torchmetrics' Gaussian of standard deviation 1.5, as in Wang et al. (2004)
-_BATCH_PIXELS = 1 << 20  # of one source in a batch: 0.3 GB of intermediate values
+_BATCH_PIXELS = 1 << 20  # pixels of one source in a batch: 0.3 GB of intermediate values
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -38,7 +38,7 @@ class LpipsWeights:
     """A file of AlexNet's weights."""
 
     path: Path
-    sha256: str  # of the file, hexadecimal
+    sha256: str  # the file's hash, hexadecimal
 
     @property
     def standard(self) -> bool:

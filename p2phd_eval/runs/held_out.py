@@ -50,7 +50,7 @@ class HeldOut:
     Parameters
     ----------
     config : TrainConfig
-        Of the run.
+        The run's.
     data : Path
         The data set.
     phase : str
@@ -58,7 +58,7 @@ class HeldOut:
     run : Path
         The run folder; nothing is written before the first validation.
     device : torch.device
-        Of the generator and of the Inception network.
+        Where the generator and the Inception network work.
     weights : Path or None
         Inception weights; by default those of the cache, fetched if need be.
     progress : ProgressFactory

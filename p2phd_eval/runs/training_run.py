@@ -113,7 +113,7 @@ class DryRun:
 
     config: TrainConfig
     n_samples: int
-    estimate: Estimate  # of parameters and memory
+    estimate: Estimate  # what parameters and memory it takes
 
 
 def dry_run(

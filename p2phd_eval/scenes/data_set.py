@@ -97,7 +97,7 @@ def write_dataset(
     width, height : int
         Size in pixels, at least 32 each.
     seed : int
-        Of the dataset, at least 0.
+        The dataset follows from it; at least 0.
     on_progress : callable, optional
         Called with (scenes done, scenes in all).
 

@@ -41,7 +41,7 @@ _LEAVES: tuple[RGB, ...] = ((0.26, 0.44, 0.14), (0.36, 0.50, 0.16), (0.20, 0.38,
 class Street:
     """The plan that one scene is painted from."""
 
-    half_width: float  # of the road, metres
+    half_width: float  # half the road's width, metres
     kerb: float  # |x| at which the pavement begins; a verge lies between road and pavement
     line: float  # |x| at which the buildings stand
     floors: tuple[int, int]

@@ -46,9 +46,9 @@ def analyse(
         A study folder whose runs have ended.
     plan : StudyPlan
     outcomes : mapping
-        Of each run, by name.
+        How each run ended, by name.
     device : torch.device
-        Of the photos' features and of LPIPS.
+        Where the photos' features and LPIPS are computed.
     weights, lpips_weights : Path or None
         Inception's, and those of LPIPS's AlexNet; by default those of the cache, fetched if need be.
     progress : ProgressFactory

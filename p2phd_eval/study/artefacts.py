@@ -21,7 +21,7 @@ class Artefact:
     """A record of one finished artefact, written when it is whole."""
 
     inputs: dict[str, str]  # hashes of all that it was made from
-    sha256: str  # of its content
+    sha256: str  # its content's hash
     seconds: float  # that the call which finished it took
 
 
@@ -33,7 +33,7 @@ def finished(study: Path, name: str, inputs: Mapping[str, str], content: Path) -
     study : Path
         The study folder.
     name : str
-        Of the artefact, such as "runs/fp32-s0/train".
+        What the artefact is called, such as "runs/fp32-s0/train".
     inputs : mapping
         Hashes of what it would be made from now.
     content : Path

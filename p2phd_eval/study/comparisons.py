@@ -56,15 +56,15 @@ def compare_study(
     study : Path
     plan : StudyPlan
     outcomes : mapping
-        Of each run, by name.
+        How each run ended, by name.
     real : FeatureSet
-        Of the test photos.
+        The features of the test photos.
     progress : ProgressFactory
 
     Returns
     -------
     ComparisonsDocument
-        Of documents as `p2phd-eval compare --json` writes them; None where runs are missing.
+        Documents as `p2phd-eval compare --json` writes them; None where runs are missing.
 
     Raises
     ------

@@ -28,7 +28,7 @@ _TIMING = {"cuda": Timing(warm_up=5, steps=10, repeats=3), "cpu": Timing(warm_up
 # After which a start takes no more steps. On a CPU those of networks for a GPU take half a minute each, from the first
 # one on; on a GPU the first ones take longer than the others.
 _ENOUGH_SECONDS = {"cuda": math.inf, "cpu": 5.0}
-_FEATURE_BYTES = 4 * 2048  # of an image
+_FEATURE_BYTES = 4 * 2048  # what an image's features take
 _PNG_BYTES = 2.0  # a pixel, about
 
 
@@ -36,8 +36,8 @@ _PNG_BYTES = 2.0  # a pixel, about
 class Effort:
     """What a study takes; the time is that of training alone, which is nearly all of it."""
 
-    steps: int  # of one run
-    seconds: dict[str, float | None]  # of training a run of each arm; None where it does not fit into memory
+    steps: int  # how many one run takes
+    seconds: dict[str, float | None]  # how long a run of each arm trains; None where it does not fit into memory
     disk: int  # bytes of all runs
 
     def total_seconds(self, plan: StudyPlan, at_once: int) -> float | None:
@@ -59,7 +59,7 @@ def measure(
     plan : StudyPlan
     device : torch.device
     keep : bool
-        Measure what the report tells, also at twice the plan's batch size, as the talk does, and keep it; otherwise
+        Measure what the report tells, also at twice the plan's batch size, as `speed` compares, and keep it; otherwise
         each arm alone, which is enough for a plan.
     progress : ProgressFactory
     note : callable

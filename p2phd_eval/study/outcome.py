@@ -21,10 +21,10 @@ RETRIED: tuple[Status, ...] = ("out_of_memory", "killed")
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Of one run."""
+    """How one run ended."""
 
     status: Status
-    why: str | None = None  # of a failure
+    why: str | None = None  # the reason of a failure
 
     @property
     def failed(self) -> bool:

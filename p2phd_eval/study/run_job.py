@@ -136,7 +136,7 @@ def ended(study: Path, plan: StudyPlan, run: PlannedRun, weights_sha256: str) ->
     plan : StudyPlan
     run : PlannedRun
     weights_sha256 : str
-        Of the Inception weights.
+        The hash of the Inception weights.
     """
     folder = run_folder(study, run)
     outcome = load_outcome(folder)

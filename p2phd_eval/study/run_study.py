@@ -40,7 +40,7 @@ class RunFailed(Exception):
 
     def __init__(self, returncode: int, message: str) -> None:
         super().__init__(message)
-        self.returncode = returncode  # of its process
+        self.returncode = returncode  # its process's
 
 
 def run_study(

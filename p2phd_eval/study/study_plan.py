@@ -28,9 +28,9 @@ _FULL = ("fp32", "fp64")
 class PlannedRun:
     """One training of a study, and what is made from it."""
 
-    name: str  # of its folder below `runs`
+    name: str  # what its folder below `runs` is called
     arm: str
-    precision: str  # of training
+    precision: str  # the training's precision
     seed: int
     repeat: bool  # the baseline's first seed once more: what non-determinism alone does
     sampling: tuple[str, ...]  # precisions in which it generates, the common one first
@@ -41,8 +41,8 @@ class StudyPlan:
     """Everything that a study's result depends on, but for the machine."""
 
     data: str  # folder of the data set, absolute
-    data_sha256: str  # of names and contents of its training and test files
-    base: TrainConfig  # of all runs, but for precision and seed
+    data_sha256: str  # hash of names and contents of its training and test files
+    base: TrainConfig  # what all runs have in common: all but precision and seed
     arms: tuple[str, ...]  # training precisions; the first is the baseline
     seeds: tuple[int, ...]
     repeat: bool = True  # whether the baseline's first seed is trained twice

@@ -25,7 +25,7 @@ def arm_verdicts(
     ----------
     plan : StudyPlan
     outcomes : mapping
-        Of each run, by name.
+        How each run ended, by name.
     training : CompareDocument or None
         The comparison; None where runs are missing.
     """

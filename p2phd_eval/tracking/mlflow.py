@@ -67,7 +67,7 @@ class MLflow:
         self._experiment = os.environ.get("MLFLOW_EXPERIMENT_NAME") or experiment
         self._local = not self._mlflow.is_tracking_uri_set()
         self._uri = (run / "mlflow").resolve().as_uri() if self._local else self._mlflow.get_tracking_uri()
-        self._id: str | None = None  # of the MLflow run, once it is begun
+        self._id: str | None = None  # the MLflow run's id, once it is begun
         self._resumed = False  # whether it was begun by an earlier process
         self._last: dict[str, int] = {}  # newest step of each curve
         if not self._local:
@@ -163,7 +163,7 @@ class MLflow:
     def _client(self) -> Any:
         if not self._local:
             return self._mlflow.MlflowClient(self._uri)
-        # Of the stores of MLflow, the one that needs no database library. MLflow warns that it is in maintenance
+        # This one of MLflow's stores needs no database library. MLflow warns that it is in maintenance
         # (3.7 to 3.12), or asks for this variable (from then on).
         os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
         with warnings.catch_warnings():

@@ -31,7 +31,7 @@ def open_trackers(
     run : Path
         The run folder.
     config : TrainConfig
-        Of the run.
+        The run's.
     experiment : str
         What the run belongs to, such as the data set's name, where a tracker groups runs and its settings name no
         group.

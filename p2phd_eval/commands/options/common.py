@@ -50,7 +50,9 @@ ClusterBy = Annotated[
 ]
 Confidence = Annotated[
     float,
-    typer.Option("--confidence", rich_help_panel=STATISTICS, help="Of the intervals, and 1 - alpha of the tests."),
+    typer.Option(
+        "--confidence", rich_help_panel=STATISTICS, help="How often intervals hold the truth; tests are at 1 minus it."
+    ),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Compare features that were made differently, with a warning.")]
 

@@ -46,7 +46,7 @@ _OPTIONS: dict[str, Any] = {
             "--feature-precision",
             metavar="fp32|tf32|bf16|fp16",
             rich_help_panel=FEATURES,
-            help="Of the feature network. The reduced ones say by how much they shift the FID.",
+            help="What the feature network computes in. A reduced one says by how much it shifts the FID.",
         ),
     ],
     "device": Device,

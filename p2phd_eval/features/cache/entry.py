@@ -31,7 +31,7 @@ class FeatureKey:
     """
 
     identity: NetworkIdentity
-    images_sha256: str  # of the images' names and contents, in order, hexadecimal
+    images_sha256: str  # hash of the images' names and contents, in order, hexadecimal
     tool: str = __version__  # version of p2phd-eval
 
     def __post_init__(self) -> None:
@@ -50,7 +50,7 @@ class FeatureKey:
 class CacheEntry:
     """A feature set in the cache, as its record describes it."""
 
-    digest: str  # of its key, hexadecimal
+    digest: str  # its key's hash, hexadecimal
     source: str  # the folder, archive or list from which it was computed
     weights: str  # name of the network's weights
     resize: str

@@ -123,7 +123,7 @@ class FeatureCache:
                 pass  # if nothing can be written, `put` says so
             else:
                 stack.callback(lock.release)
-                for part in self._parts(key.digest):  # of a process that was killed
+                for part in self._parts(key.digest):  # left by a process that was killed
                     shutil.rmtree(part, ignore_errors=True)
             yield
 

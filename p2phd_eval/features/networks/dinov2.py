@@ -124,7 +124,7 @@ def _download(timm: ModuleType, name: str, architecture: str) -> Mapping[str, Te
     try:
         # At the weights' own 518 pixels, so that timm leaves the position embeddings as they are.
         state: Mapping[str, Tensor] = timm.create_model(architecture, pretrained=True, num_classes=0).state_dict()
-    except Exception as error:  # of several libraries: hubs, HTTP clients, files
+    except Exception as error:  # several libraries raise it: hubs, HTTP clients, files
         raise InputError(
             f"--feature-network {name}",
             expected="the weights in timm's cache, or a hub from which they can be downloaded",

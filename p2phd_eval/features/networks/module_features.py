@@ -39,8 +39,8 @@ class PillowResize:
     """
 
     side: int  # pixels
-    mean: Channels  # of values in [0, 1]
-    std: Channels  # of values in [0, 1]
+    mean: Channels  # for values in [0, 1]
+    std: Channels  # for values in [0, 1]
     interpolation: str  # "bilinear", "bicubic" or "lanczos"
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> Tensor:

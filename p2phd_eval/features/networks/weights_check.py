@@ -25,7 +25,7 @@ class WeightsReport:
     """What a check of the weights found."""
 
     weights: WeightsFile
-    file_sha256: str  # of the file, hexadecimal
+    file_sha256: str  # the file's hash, hexadecimal
     layers: int  # convolutions, each with its batch normalisation
     standard: bool  # these are the FID weights, by their tensors' hash or as pytorch-fid's release
     feature_error: float  # largest relative difference from the recorded statistics of a fixed image's features

@@ -33,8 +33,8 @@ class WeightsFile:
 
     path: Path
     source: str  # where it comes from, for people
-    file_sha256: str  # of the file, hexadecimal
-    sha256: str  # of its tensors (`state_sha256`), hexadecimal; equal for equal weights in any file format
+    file_sha256: str  # the file's hash, hexadecimal
+    sha256: str  # its tensors' hash (`state_sha256`), hexadecimal; equal for equal weights in any file format
 
     @property
     def standard(self) -> bool:

@@ -159,7 +159,7 @@ def load_batches(
     ----------
     dataset : TripletDataset
     batches : iterable of sequences of (epoch, index)
-        Of all epochs: workers then live as long as the run.
+        The batches of all epochs, so that workers live as long as the run.
     device : torch.device
     workers : int, optional
         Processes; by default `default_workers`. No sample depends on their number: each is seeded by its place.

@@ -41,7 +41,7 @@ class DataReport:
     label_nc: int
     instances: bool
     phases: tuple[PhaseReport, ...]
-    problems: tuple[str, ...]  # of all phases, and of the data set as a whole
+    problems: tuple[str, ...]  # in all phases, and in the data set as a whole
 
 
 def validate_data(

@@ -49,7 +49,7 @@ def gan_loss(activations: Activations, *, target_real: bool, kind: str) -> torch
     Parameters
     ----------
     activations : list of lists of Tensor
-        Of `MultiscaleDiscriminator`; the last of each scale are the logits.
+        What `MultiscaleDiscriminator` gives; the last of each scale are the logits.
     target_real : bool
         The target.
     kind : str

@@ -30,7 +30,7 @@ class Synthesis(nn.Module):
         Parameters
         ----------
         conditioning : Tensor, float, shape (N, channels, H, W)
-            Of `encode`.
+            What `encode` returned.
         photo, regions, n_regions
             What the encoder sees and averages over, see `Encoder`; used where there is one and no `features`.
         features : Tensor, float, shape (N, n_features, H, W), optional

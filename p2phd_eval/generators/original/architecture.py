@@ -89,7 +89,7 @@ class _Trunk:
     width: int
     n_downsample: int
     norm: str
-    out_channels: int  # of the last convolution
+    out_channels: int  # what the last convolution gives
 
 
 def _trunk(state: State, where: str, wanted: str) -> _Trunk:

@@ -104,7 +104,7 @@ def open_source(
     file : Path
         The checkpoint, or the original's generator.
     checkpoint : Checkpoint
-        Of an original: at step 0 and without optimizers.
+        A checkpoint of the original: at step 0 and without optimizers.
 
     Raises
     ------

@@ -34,7 +34,7 @@ def convert(
     label_nc: int | None = None,
     instances: bool | None = None,
 ) -> Conversion:
-    """Turn a checkpoint of NVIDIA/pix2pixHD into a run of ours, or a run of ours into the original's files.
+    """Turn a checkpoint of NVIDIA/pix2pixHD into a run, or a run into the original's files.
 
     All tensors stay bitwise equal.
 

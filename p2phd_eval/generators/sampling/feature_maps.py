@@ -115,7 +115,7 @@ class PhotoEncoder:
         Yields
         ------
         batch : Batch
-            Of one sample, on the device.
+            A batch of one sample, on the device.
         features : Tensor, float32, shape (1, n_features, H, W)
             In [-1, 1], equal over each region.
         """

@@ -84,7 +84,7 @@ def generate(
     batch_size : int
         Images of one size that go through the network together; with batch norm always 1.
     seed : int
-        Of the styles that are drawn; other sampling has nothing random.
+        Draws the styles; other sampling has nothing random.
     style : str, optional
         Where the features of a model with an encoder come from. "clusters", the default: for each region a random
         centre of its class; "photo": the photo of the data set is encoded.

@@ -34,7 +34,7 @@ class Clusters:
     centres: dict[int, npt.NDArray[np.float32]]  # by class, (k, n_features), only of classes with regions
     regions: dict[int, int]  # by class, the number of regions that were clustered
     checkpoint_sha256: str
-    phase: str  # of the data set
+    phase: str  # which part of the data set
     n_clusters: int  # the most of a class
 
     def save(self, path: Path) -> None:
@@ -100,9 +100,9 @@ def load_clusters(path: Path, checkpoint: Checkpoint, checkpoint_sha256: str, ar
     path : Path
     checkpoint : Checkpoint
     checkpoint_sha256 : str
-        Of its file.
+        The hash of its file.
     arguments : str
-        Of the command that makes the clusters, for errors: the model and the data set.
+        What errors say to give the command that makes the clusters: the model and the data set.
 
     Raises
     ------
@@ -159,7 +159,7 @@ def cluster_styles(
         The file to write; by default `clusters.npz` of the run folder, where `generate` looks for it.
     phase : str
     n_clusters : int
-        Of a class; fewer where it has fewer distinct features.
+        Clusters for each class; fewer where it has fewer distinct features.
     which_epoch, label_nc, instances
         For a folder of the original, see `read_original`.
     device : str or torch.device, optional

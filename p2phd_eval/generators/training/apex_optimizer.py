@@ -73,7 +73,7 @@ def initialise_apex(
     networks : sequence of Module
         On a CUDA device, in float32; changed in place.
     lr, beta1 : float
-        Of Adam.
+        Adam's.
     """
     amp = import_apex_amp(name)
     optimizers = [torch.optim.Adam(network.parameters(), lr=lr, betas=(beta1, 0.999)) for network in networks]

@@ -126,7 +126,7 @@ class _LivingStorages(TorchDispatchMode):  # type: ignore[no-untyped-call]
         super().__init__()  # type: ignore[no-untyped-call]
         self._births: dict[int, int] = {}  # numbers in the order of their birth of living storages, by their id
         self._count = 0
-        self._bytes = 0  # of those alive now
+        self._bytes = 0  # what those alive now take
         self.peak_bytes = 0  # at most at once
         self._last_before_peak = 0
 

@@ -16,7 +16,7 @@ class ImagePool:
     size : int
         Samples to keep.
     seed : int
-        Of the swaps; the draws are Python's, in the original's order.
+        Draws the swaps; the draws are Python's, in the original's order.
     """
 
     def __init__(self, size: int, seed: int) -> None:

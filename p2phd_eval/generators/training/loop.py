@@ -45,7 +45,7 @@ class TrainResult:
     step: int  # finished steps
     total_steps: int
     stopped_by: int | None  # number of the signal that stopped it early
-    skipped_steps: dict[str, int]  # of G and D
+    skipped_steps: dict[str, int]  # for G and D
     last_record: LogRecord | None  # the newest line of the log
 
 
@@ -56,7 +56,7 @@ class Watchers:
     on_log: Callable[[LogRecord], None] | None = None  # each logged record
     on_grid: Callable[[int, npt.NDArray[np.uint8]], None] | None = None  # step, picture (H, W, 3)
     on_progress: OnProgress | None = None  # finished steps, all steps
-    on_start: Callable[[dict[str, tuple[str, ...]]], None] | None = None  # of `Pix2PixHD.start_from`
+    on_start: Callable[[dict[str, tuple[str, ...]]], None] | None = None  # gets what `Pix2PixHD.start_from` returns
     on_validation: Callable[[int, int, Path], None] | None = None  # epoch, step, checkpoint
 
 
@@ -240,7 +240,7 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
 
 
 def _restore(model: Pix2PixHD, checkpoint: Checkpoint, steps_per_epoch: int, where: str) -> int:
-    # Of the epoch that the last step belonged to: at the end of an epoch the optimizer is still that epoch's.
+    # The epoch that the last step belonged to: at the end of an epoch the optimizer is still that epoch's.
     model.set_epoch(max(checkpoint.step - 1, 0) // steps_per_epoch + 1)
     state = {"networks": checkpoint.networks, "optimizers": checkpoint.optimizers, "pool": checkpoint.pool}
     model.load_state_dict(state, where)

@@ -35,7 +35,7 @@ class Precision:
     """A training or sampling precision; see the table of this module."""
 
     name: str
-    weights_dtype: torch.dtype = torch.float32  # of the convolutions as the networks run them
+    weights_dtype: torch.dtype = torch.float32  # what the networks' convolutions run with
     autocast_dtype: torch.dtype | None = None  # None: no autocast
     master_weights: bool = False  # the optimizer updates float32 copies of reduced weights
     scales_loss: bool = False  # float16's range is too small for most gradients
@@ -146,11 +146,11 @@ class ScaledOptimizer:
     Parameters
     ----------
     weights : sequence of (Parameter, Parameter)
-        Of the network and of the optimizer; see `NetworkWeights.pairs`.
+        The network's and the optimizer's; see `NetworkWeights.pairs`.
     precision : Precision
     device : torch.device
     lr, beta1 : float
-        Of Adam; its beta2 is 0.999.
+        Adam's; its beta2 is 0.999.
     """
 
     def __init__(

@@ -22,9 +22,9 @@ class LogRecord:
     epoch: int  # counted from 1
     losses: dict[str, float | None]  # at this step, weights included; None where it overflowed
     lr: float  # learning rate of this step
-    loss_scale: dict[str, float | None]  # of G and D; None without loss scaling
-    skipped_steps: dict[str, int]  # of G and D, because of overflow, since the run began
-    images_per_second: float  # of all ranks, since the line before
+    loss_scale: dict[str, float | None]  # for G and D; None without loss scaling
+    skipped_steps: dict[str, int]  # for G and D, because of overflow, since the run began
+    images_per_second: float  # over all ranks, since the line before
     data_wait: float  # share of that time in which the step waited for the data of its batch, in [0, 1]
     peak_memory_bytes: int | None  # allocated on a CUDA device since the process began; None elsewhere
 

@@ -16,7 +16,7 @@ class LoadedImage:
     """An image as RGB, with what it was decoded from."""
 
     pixels: npt.NDArray[np.uint8]  # (h, w, 3), red, green and blue in [0, 255]; writeable
-    sha256: str  # of the content that the pixels were decoded from, hexadecimal
+    sha256: str  # hash of the content that the pixels were decoded from, hexadecimal
     format: str  # file format, such as "PNG" or "JPEG"; "array" of images that were in memory
 
 

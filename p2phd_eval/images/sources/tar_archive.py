@@ -38,7 +38,7 @@ class TarMember(NamedTuple):
     """One image of an archive."""
 
     name: str  # in the archive, normalised
-    offset: int  # of its content in the file it is read from
+    offset: int  # where its content begins in the file it is read from
     size: int  # bytes
 
 

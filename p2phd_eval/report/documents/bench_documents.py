@@ -17,7 +17,7 @@ class TimedData(Struct, frozen=True, kw_only=True):
     """Where the samples came from."""
 
     folder: str | None  # None: scenes that were drawn
-    width: int | UnsetType = UNSET  # of drawn scenes, pixels
+    width: int | UnsetType = UNSET  # the width of drawn scenes, pixels
     height: int | UnsetType = UNSET
 
 
@@ -43,7 +43,7 @@ class BenchRow(Struct, frozen=True, kw_only=True):
     batch_size: int
     variant: str
     fits: bool
-    seconds_median: float | None  # of a step
+    seconds_median: float | None  # half of all steps took less
     seconds_quartiles: tuple[float, float] | None
     images_per_second: float | None
     against_plain: float | None  # times faster than the same without a switch
@@ -51,8 +51,8 @@ class BenchRow(Struct, frozen=True, kw_only=True):
     loss_scale: dict[str, float | None]
     skipped_steps: dict[str, int]
     data_wait: float | None  # share of the time
-    seconds: tuple[float, ...]  # of each step
-    seconds_waited: tuple[float, ...]  # of each step, for its data
+    seconds: tuple[float, ...]  # what each step took
+    seconds_waited: tuple[float, ...]  # what each step waited for its data
 
 
 class BenchDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/bench"):

@@ -16,7 +16,7 @@ from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, Person
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 
 POWER = 0.8  # wished for, where trials to show "within" are counted
-RESULTS_VERSION = 1  # of what a page saves, and of its key
+RESULTS_VERSION = 1  # the version of what a page saves, and of its key
 _ODD = 0.01  # p-value from which on a habit of a person is named
 
 Position = Literal["first", "second"]
@@ -42,7 +42,7 @@ class PageDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-te
     page: str  # its identity
     trials: int
     images: int  # that all folders have
-    half_width: float  # of one person's interval, at most
+    half_width: float  # how far one person's interval reaches, at most
     needed: TrialsNeeded
     warnings: tuple[str, ...]
 
@@ -81,7 +81,7 @@ class ImagesOfKey(Struct, frozen=True, kw_only=True):
 class TrialOfKey(Struct, frozen=True, kw_only=True):
     """One pair."""
 
-    id: str  # of the label map
+    id: str  # the label map's id
     candidate: Position  # where its image stands
 
 
@@ -103,7 +103,7 @@ class KeyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-tes
 class Answer(Struct, frozen=True, kw_only=True):
     """One answer, in the order in which they were given."""
 
-    trial: Annotated[int, Meta(ge=0)]  # of the key, from 0
+    trial: Annotated[int, Meta(ge=0)]  # the trial's number in the key, from 0
     chosen: Position
     side: Literal["left", "right"]
     milliseconds: Annotated[int, Meta(ge=0)]

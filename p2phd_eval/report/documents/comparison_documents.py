@@ -74,7 +74,7 @@ class Kid(Struct, frozen=True, kw_only=True):
 class Components(Struct, frozen=True, kw_only=True):
     """What makes the difference uncertain, for `plan`."""
 
-    image_sd: Annotated[float, Meta(ge=0)]  # of an image's influence; its error times the root of n_images
+    image_sd: Annotated[float, Meta(ge=0)]  # how far an image's influence spreads: its error times the root of n_images
     n_images: Annotated[int, Meta(ge=2)]
     seed_sd_baseline: Annotated[float, Meta(ge=0)] | None  # over training seeds
     seed_sd_candidate: Annotated[float, Meta(ge=0)] | None
@@ -103,7 +103,7 @@ class Candidate(Struct, frozen=True, kw_only=True):
     swap_test: SwapTest | None  # one run an arm alone
     seed_permutation_p: float | None  # scope B alone
     components: Components
-    needs: UndecidedNeeds | None  # of an inconclusive result
+    needs: UndecidedNeeds | None  # what would decide an inconclusive result
     runs: tuple[ComparedRun, ...]
     explanation: Explanation | UnsetType = UNSET  # with --explain, and in every report
 
@@ -117,12 +117,12 @@ class CompareDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/compa
     pairing: Literal["triplets", "generated", "independent"]
     n: int  # images of each set that were used
     clusters: int | None
-    confidence: float  # of the two-sided interval
+    confidence: float  # how often the two-sided interval holds the truth
     real: str  # as given
     baseline: Baseline
     candidates: tuple[Candidate, ...]
     precision_shifts: tuple[Shift, ...]
-    stamp: FeatureStamp  # of the real images
+    stamp: FeatureStamp  # how features of the real images were made
     warnings: tuple[str, ...]
 
 

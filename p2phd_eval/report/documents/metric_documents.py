@@ -26,7 +26,7 @@ Pairing = Literal["paired", "independent"]
 class Population(Struct, frozen=True, kw_only=True):
     """A FID, or a difference of FIDs, of the distributions, with its diagnostics."""
 
-    confidence: float | UnsetType = UNSET  # of one FID alone, like the next
+    confidence: float | UnsetType = UNSET  # where one FID is given alone, like the next
     interval: tuple[float, float] | UnsetType | None = UNSET  # None where it is refused
     value: float  # extrapolated
     se: float  # with the bias that may be left

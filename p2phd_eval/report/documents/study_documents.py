@@ -121,7 +121,7 @@ class ArmVerdict(Struct, frozen=True, kw_only=True):
     """The verdict on a candidate arm; None where no run of it finished."""
 
     arm: str
-    verdict: Verdict  # of the comparison, unless failed runs changed it
+    verdict: Verdict  # the comparison's, unless failed runs changed it
     sentence: str
     scope: Scope | None
     statistic: Literal["FID", "KID"] | None
@@ -236,7 +236,7 @@ class ReportDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/report
 
     again: ClassVar[str] = "Make it from its study's files: p2phd-eval report STUDY"
 
-    name: str  # of the data set
+    name: str  # what the data set is called
     verdicts: tuple[ArmVerdict, ...]
     comparisons: Comparisons
     runs: tuple[StudyRun, ...]

@@ -90,7 +90,7 @@ def picture_rows(report: ReportDocument, folder: Path) -> list[PictureRow]:
 
 
 def _first_runs(report: ReportDocument) -> list[tuple[str, str]]:
-    """Of each arm its first finished run: name and samples."""
+    """Each arm's first finished run: name and samples."""
     found: dict[str, str] = {}
     for run in report.runs:
         if not run.failed and not run.repeat:

@@ -25,7 +25,7 @@ def interval(values: tuple[float, float] | None, digits: int = 3) -> str:
 
 
 def difference_rows(report: ReportDocument) -> list[Row]:
-    """Of every comparison: what it is about, candidate, scope, dFID@n, what is judged, its interval, verdict."""
+    """Every comparison: what it is about, candidate, scope, dFID@n, what is judged, its interval, verdict."""
     return [
         (
             what,
@@ -41,7 +41,7 @@ def difference_rows(report: ReportDocument) -> list[Row]:
 
 
 def bias_rows(report: ReportDocument) -> list[Row]:
-    """Of every comparison: n, slope ratio, how far extrapolation moved it, what may be left, two errors, swap test."""
+    """Every comparison: n, slope ratio, how far extrapolation moved it, what may be left, two errors, swap test."""
     rows: list[Row] = []
     for what, document, candidate in _candidates(report):
         population, swap = candidate.population, candidate.swap_test
@@ -62,7 +62,7 @@ def bias_rows(report: ReportDocument) -> list[Row]:
 
 
 def speed_rows(report: ReportDocument) -> list[Row]:
-    """Of each arm: images a second while training, against the baseline, peak memory, time of a training."""
+    """Each arm: images a second while training, against the baseline, peak memory, time of a training."""
     base = _rate(report, report.arms[0])
     rows: list[Row] = []
     for arm in report.arms:
@@ -91,7 +91,7 @@ def memory_shares(report: ReportDocument) -> list[str]:
 
 
 def quality_tables(quality: Quality | None) -> list[tuple[str, list[Row], list[Row]]]:
-    """Of each metric: a title, the rows of the arms against the photos, and those of runs against each other."""
+    """Each metric: a title, the rows of the arms against the photos, and those of runs against each other."""
     if quality is None:
         return []
     tables: list[tuple[str, list[Row], list[Row]]] = []
@@ -130,7 +130,7 @@ def quality_tables(quality: Quality | None) -> list[tuple[str, list[Row], list[R
 
 
 def run_rows(report: ReportDocument) -> list[Row]:
-    """Of each run: name, how it ended, steps, skipped steps, FID@n and the hash of its checkpoint."""
+    """Each run: name, how it ended, steps, skipped steps, FID@n and the hash of its checkpoint."""
     return [
         (
             run.name,

@@ -26,7 +26,7 @@ def bench_tables(result: BenchResult, title: str) -> list[ResultTable]:
         tables.append(
             ResultTable(
                 title="Times faster (of memory: share)",
-                columns=("ratio", "here", "range", "talk, V100"),
+                columns=("ratio", "here", "range", "talk (apex AMP, V100)"),
                 rows=tuple(
                     (
                         ratio.name,

@@ -8,7 +8,7 @@ from typing import Any
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.stats.verdicts.explanation import ClassPart, ClusterPart, Explanation
 
-_MOST_ROWS = 16  # of a table of clusters or classes
+_MOST_ROWS = 16  # rows that a table of clusters or classes may have
 
 
 def explanation_tables(explanation: Explanation, name: str) -> list[ResultTable]:
@@ -18,7 +18,7 @@ def explanation_tables(explanation: Explanation, name: str) -> list[ResultTable]
     ----------
     explanation : Explanation
     name : str
-        Of the candidate.
+        The candidate's name.
     """
     tables = [_parts_table(explanation, name)]
     if explanation.upward or explanation.downward:

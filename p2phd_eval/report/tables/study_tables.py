@@ -20,9 +20,9 @@ def plan_table(
     Parameters
     ----------
     rows : sequence of tuple
-        Of each arm: its name, how often it is trained, steps a run, seconds a run (None: does not fit).
+        For each arm its name, how often it is trained, steps a run, seconds a run (None: does not fit).
     total_seconds : float or None
-        Of all trainings.
+        How long all trainings take.
     disk : int
         Bytes in all.
     devices : int

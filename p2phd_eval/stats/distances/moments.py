@@ -55,7 +55,7 @@ class MomentAccumulator:
         self.n = 0  # rows so far
         self._new_sums = sums
         self._block: npt.NDArray[np.float64] | None = None  # (BLOCK_ROWS, d), its first n % BLOCK_ROWS rows in use
-        self._sums: Sums | None = None  # of all full blocks
+        self._sums: Sums | None = None  # the sums over all full blocks
 
     def update(self, rows: npt.ArrayLike) -> None:
         """Add rows.

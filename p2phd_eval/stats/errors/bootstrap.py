@@ -34,7 +34,7 @@ class BootstrapSE:
 
     se: float  # standard deviation of the replicates, ddof = 1, in units of the FID
     replicates: npt.NDArray[np.float64]  # (replicates,)
-    mean: float  # of the replicates; for an FID it is biased upward, so it is no estimate of it
+    mean: float  # mean over the replicates; for an FID it is biased upward, so it is no estimate of it
 
 
 def usual_replicates(n: int, d: int, sets: int, wanted: int) -> int:

@@ -22,7 +22,7 @@ from p2phd_eval.stats.threads import map_in_threads
 
 Sets = Sequence[npt.NDArray[np.generic]]
 
-SLOPE_RANGE = (1.7, 2.3)  # of the slope ratio within which the bias is taken to be c/n, where it is 2
+SLOPE_RANGE = (1.7, 2.3)  # slope ratios at which the bias is taken to be c/n, for which the ratio is 2
 USUAL_SPLITS = 10
 
 # A bias below this share of the covariances' traces is rounding.
@@ -45,7 +45,7 @@ class HalfSampleRichardson:
     residual_bias: (
         float | None
     )  # what the extrapolation may have left, >= 0; None: no bound; see `HalfSamples.contrast`
-    #: Of each set's images on `value`; [0] of the real ones, (n_k,).
+    #: How each set's images pull on `value`, (n_k,); the real ones first.
     influences: tuple[npt.NDArray[np.float64], ...] = dataclasses.field(repr=False)
     splits: int
 
@@ -194,7 +194,7 @@ def half_samples(
 
 
 def _residual_bias(gap: float, ratios: Sequence[float]) -> float | None:
-    if gap == 0:  # of equal sets
+    if gap == 0:  # the sets are equal
         return 0.0
     if min(ratios) < FLAT_SLOPE:
         return None

@@ -26,8 +26,8 @@ class PopulationEstimate:
     """A FID, or a difference of FIDs, of the distributions behind the images, not of n of them."""
 
     value: float  # half-sample Richardson centre
-    error: StandardError  # of `value`: its sampling error and the bias that may be left, in one
-    sampling_error: StandardError  # of `value`, from the influences on it
+    error: StandardError  # how far `value` may be off: its sampling error and the bias that may be left, in one
+    sampling_error: StandardError  # how far chance alone moves `value`, from the influences on it
     richardson: HalfSampleRichardson  # with the slope ratio and the residual bias
     bias_gap: float  # |value - value at n| / sampling error
     refusal: str  # why `value` is not to be believed, and what it would take; empty where it is
@@ -38,10 +38,10 @@ class FIDInterval:
     """One FID at n, and the interval of the distributions' FID where it can be had."""
 
     fid: float  # FID@n, biased upward
-    standard_error: StandardError  # of FID@n (influence function)
+    standard_error: StandardError  # how far chance moves FID@n (influence function)
     population: PopulationEstimate  # with the reason where the interval is refused
     confidence: float
-    interval: tuple[float, float] | None  # of the distributions' FID; None where it is refused
+    interval: tuple[float, float] | None  # for the distributions' FID; None where it is refused
 
     def __str__(self) -> str:
         if self.interval is None:

@@ -22,7 +22,7 @@ Matrix = npt.NDArray[np.float64]
 Swaps = npt.NDArray[np.bool_]
 
 _USUAL_SWAPS = {"FID": 1000, "KID": 9999}
-_BUDGET_SECONDS = 45.0  # of the FID swaps, on two cores of the machine that `seconds_per_swap` was measured on
+_BUDGET_SECONDS = 45.0  # what FID swaps may take, on two cores of the machine that `seconds_per_swap` was measured on
 _BATCH = 256  # swaps drawn at a time
 
 # Statistics this close, relative to the sum of their terms, are equal but for rounding.

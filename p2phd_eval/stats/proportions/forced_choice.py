@@ -52,8 +52,8 @@ class PersonScore:
 
     person: str
     chosen: int  # trials in which the candidate's image was chosen
-    share: float  # of the trials
-    interval: tuple[float, float]  # of the share, exact
+    share: float  # the part of the trials
+    interval: tuple[float, float]  # for the share, exact
     p_difference: float  # exact, two-sided, of a share of 0.5
     left: int  # trials in which the left image was chosen
     seconds: float  # median of an answer
@@ -83,7 +83,7 @@ class ForcedChoiceScore:
     margin: float  # shares of 0.5 ± margin count as even
     confidence: float
     analyses: tuple[ShareAnalysis, ...]  # over trials; with several people over images; with three or more over people
-    p_people_differ: float | None  # of people who are alike; None for one person
+    p_people_differ: float | None  # p-value of the hypothesis that people are alike; None for one person
     verdict: Verdict  # worse: the candidate is chosen less
     reason: str  # part of a sentence with the numbers
 

@@ -39,12 +39,12 @@ class Arm:
 class FIDComparison:
     """A candidate against a baseline. Positive differences: the candidate is worse."""
 
-    name: str  # of the candidate
+    name: str  # the candidate's name
     scope: Scope
     decision: Decision  # which difference is judged, with its error and margin, and all that was computed beside it
-    test: EquivalenceResult  # of that difference, with the verdict
-    dfid_se_bootstrap: float | None  # of dFID@n, the check of `decision.dfid_error`; None without replicates
-    replicates: int  # of the bootstrap
+    test: EquivalenceResult  # the test of that difference, with the verdict
+    dfid_se_bootstrap: float | None  # dFID@n's, the check of `decision.dfid_error`; None without replicates
+    replicates: int  # how many the bootstrap took
     swap: SwapTest | None  # exchangeability of the images of one label map; None unless both arms are one paired run
     needs: UndecidedNeeds | None  # what would decide an inconclusive result; None for others
 
@@ -100,11 +100,11 @@ def compare_fid(
         the baseline's FID@n such as "2%", or "seeds", 2.77 standard deviations of the baseline's seeds, which is what
         is taken without one where there are several. With none nothing is called within the error range.
     confidence : float
-        Of the interval, in (0.5, 1); the two one-sided tests are at 1 - confidence.
+        How often such intervals hold the truth, in (0.5, 1); the two one-sided tests are at 1 - confidence.
     clusters : array_like, shape (n,), optional
         Any label of the cluster, such as the city, of each label map.
     replicates : int
-        Of the agreement checks, bootstrap and swap test; 0 for none.
+        How many the two checks take, bootstrap and swap test; 0 for neither check.
     rng : numpy.random.Generator or int, optional
         Source of splits and checks, or its seed; by default 0.
 
@@ -166,7 +166,7 @@ def compare_arms(
     arms : sequence of Arm
         The baseline, then one candidate or more.
     design : SamplingDesign
-        Of the real set and of all runs, in the order of the arms.
+        How the real set and all runs were drawn, in the order of the arms.
     margin : MarginRule or None
         See `compare_fid`.
     scope : Scope, optional
@@ -174,7 +174,7 @@ def compare_arms(
     confidence, rng
         See `compare_fid`.
     replicates : int, optional
-        Of bootstrap and swap test, 0 for neither; by default up to 1000, fewer where each is costly.
+        How many bootstrap and swap test take, 0 for neither; by default up to 1000, fewer where each is costly.
     progress : ProgressFactory
         Opened for each stage.
 

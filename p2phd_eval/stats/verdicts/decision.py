@@ -29,10 +29,10 @@ class Decision:
     why_kid: str  # why FID does not decide, and what it would take; empty where it does
     difference: Difference  # in units of the statistic
     margin: Margin  # where its margin comes from
-    components: VarianceComponents  # of the difference, in its units
+    components: VarianceComponents  # what the difference's error is made of, in its units
     baseline_runs: tuple[FidInfluence, ...]  # FID@n of each run of the baseline, with all images' influences
-    runs: tuple[FidInfluence, ...]  # of each run of the candidate
-    dfid_error: StandardError  # of the difference at n, images random (influence function)
+    runs: tuple[FidInfluence, ...]  # one for each run of the candidate
+    dfid_error: StandardError  # the difference at n errs by this, images random (influence function)
     population: PopulationEstimate | None  # dFID of the distributions, images random; None below 8 images or clusters
     kid: KernelContrast  # dKID, images random
     seed_permutation_p: float | None  # exchangeability of the runs, of the statistic; None in scope A
@@ -67,9 +67,9 @@ def decide(
     Parameters
     ----------
     samples : HalfSamples or None
-        Of all generated sets; None where there are too few images.
+        Half samples of all generated sets; None where there are too few images.
     whole : sequence of FidInfluence
-        Of all generated sets.
+        One for each generated set.
     kid : KernelContrast
         With the same weights.
     weights : sequence of float

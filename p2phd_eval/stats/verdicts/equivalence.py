@@ -44,7 +44,7 @@ class EquivalenceResult:
     estimate: float  # in units of the metric, like every number here but p-values and counts
     standard_error: float
     df: float  # degrees of freedom of the t quantiles; infinity is the normal distribution
-    confidence: float  # of `interval`
+    confidence: float  # how often `interval` holds the truth
     interval: tuple[float, float]  # two-sided, at `confidence`
     tost_interval: tuple[float, float]  # at 2 confidence - 1: inside the margins where both one-sided tests reject
     margin: float | None  # the difference that still counts as none, or None where there is none

@@ -22,7 +22,7 @@ class ClassShares:
     """The share of the pixels of each class in each label map."""
 
     shares: npt.NDArray[np.float64]  # (n, C), in [0, 1]; rows sum to 1
-    names: tuple[str, ...]  # of the C classes
+    names: tuple[str, ...]  # what the C classes are called
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -40,7 +40,7 @@ class ClusterPart:
 
     name: str
     images: int
-    share: float  # of all images
+    share: float  # the cluster's part of all images
     contribution: float  # sum of its images' terms; sums to dFID over all clusters
     change_without: float  # change of dFID if the cluster were left out, to first order
 
@@ -50,10 +50,10 @@ class ClassPart:
     """What a class of the label maps has to do with dFID."""
 
     name: str
-    share: float  # of the pixels of a label map, mean over all
+    share: float  # the class's part of a label map's pixels, mean over all maps
     contribution: float  # each image's term divided among its classes by their pixels; sums to dFID over all classes
     correlation: float | None  # Spearman's, of share and influence over the images; None where one of them is constant
-    p_holm: float | None  # of no correlation, adjusted for the number of classes
+    p_holm: float | None  # p-value of no correlation, adjusted for the number of classes
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

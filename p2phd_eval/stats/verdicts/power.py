@@ -23,7 +23,7 @@ _NODES_IMAGES_ALONE = 400
 _NODES_IMAGES = 12
 _NODES_SEEDS = 40
 _LARGEST_SD = 1e100  # its square is finite
-_QUANTILES = 4096  # of the t distribution, evenly spaced in 1/df; linear between them to about 1e-6
+_QUANTILES = 4096  # t quantiles, evenly spaced in 1/df; linear between them to about 1e-6
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,9 +37,9 @@ class VarianceComponents:
     and the first term alone for these checkpoints (scope A). `image_sd` is taken to depend on neither n nor S.
     """
 
-    image_sd: float  # of an image's influence on dFID: image standard error * sqrt(n); with clusters, their effect too
+    image_sd: float  # how far an image's influence on dFID spreads: image standard error * sqrt(n); clusters included
     n_images: int  # behind image_sd: the pilot's
-    seed_sd_baseline: float | None  # of the FID over training seeds, in FID units; None where not known
+    seed_sd_baseline: float | None  # how far the FID spreads over training seeds, in FID units; None where not known
     seed_sd_candidate: float | None
     runs_baseline: int  # behind seed_sd_baseline; 1 where it does not come from runs of a pilot
     runs_candidate: int

@@ -60,16 +60,16 @@ class SeedSdRange:
     """Standard deviation of FID over training seeds, and how well it is known."""
 
     value: float  # root mean square over the arms, FID units
-    low: float  # of its 95 % range
+    low: float  # lower end of its 95 % range
     high: float
-    runs: tuple[int, ...]  # of each arm that has several
+    runs: tuple[int, ...]  # how many runs each arm has that has several
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PlannedArm:
     """A candidate's plan, and the same should training seeds move the FID more than the pilot shows."""
 
-    name: str | None  # of the candidate in the pilot; None without a pilot
+    name: str | None  # the candidate's name in the pilot; None without a pilot
     metric: str  # "FID", or "KID" where the pilot could not judge by FID; unit of margin and differences
     components: VarianceComponents
     plan: Plan
