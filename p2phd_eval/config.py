@@ -237,10 +237,7 @@ class ExecutionConfig(_Checked):
     compile: bool = setting(False, "torch.compile; the first steps take minutes.")
     workers: int | None = setting(None, "Processes that load data.", zero=True, default_is="4 beside a GPU, else 0")
     cache: str | None = setting(
-        None,
-        "Folder that keeps images decoded and resized between epochs.",
-        option="decoded_cache",
-        metavar="FOLDER",
+        None, "Folder that keeps images decoded and resized between epochs.", option="decoded_cache", metavar="FOLDER"
     )
 
 
@@ -262,10 +259,7 @@ class TrainConfig(_Checked):
         100, "Epochs in which the learning rate decays linearly towards 0.", zero=True, role=Role.LENGTH
     )
     epochs_fix_global: int = setting(
-        0,
-        "First epochs, in which only the outermost local enhancer is trained.",
-        option="niter_fix_global",
-        zero=True,
+        0, "First epochs, in which only the outermost local enhancer is trained.", option="niter_fix_global", zero=True
     )
     load_pretrain: str | None = setting(
         None, "Run, checkpoint or folder of the original that the weights start from.", metavar="RUN"

@@ -26,13 +26,7 @@ def drawn_size(config: TrainConfig) -> tuple[int, int]:
     return _CITYSCAPES if config.data.resize == "none" or width >= 1024 else (width, width // 2)
 
 
-def draw_data(
-    out: Path,
-    config: TrainConfig,
-    size: tuple[int, int],
-    *,
-    on_progress: OnProgress = unwatched,
-) -> None:
+def draw_data(out: Path, config: TrainConfig, size: tuple[int, int], *, on_progress: OnProgress = unwatched) -> None:
     """Write a few embedded scenes in pix2pixHD's layout, and random feature maps where those are precomputed.
 
     Parameters

@@ -19,8 +19,7 @@ _SETTINGS = ("load_size", "ngf", "n_downsample", "n_blocks", "ndf", "num_d", "wo
 @with_settings(lambda setting: setting.option in _SETTINGS)
 def bench(
     data: Annotated[
-        Path | None,
-        typer.Argument(help="Data set to read. Default: a few embedded scenes, drawn for the time being."),
+        Path | None, typer.Argument(help="Data set to read. Default: a few embedded scenes, drawn for the time being.")
     ] = None,
     preset: Preset = "512p",
     precisions: Annotated[

@@ -56,9 +56,7 @@ def list_(json_target: Json = None) -> None:
             size=size,
             entries=tuple(
                 from_result(
-                    CachedFeatures,
-                    entry,
-                    last_used=datetime.fromtimestamp(entry.last_used, timezone.utc).isoformat(),
+                    CachedFeatures, entry, last_used=datetime.fromtimestamp(entry.last_used, timezone.utc).isoformat()
                 )
                 for entry in entries
             ),

@@ -111,10 +111,7 @@ def precompute(
     )
     output.document(
         PrecomputeDocument(
-            folder=str(result.folder),
-            written=result.written,
-            kept=result.kept,
-            manifest=result.manifest,
+            folder=str(result.folder), written=result.written, kept=result.kept, manifest=result.manifest
         )
     )
     output.note(f"{result.written} feature maps written to {result.folder}, {result.kept} kept from before.")

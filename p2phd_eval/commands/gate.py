@@ -52,11 +52,7 @@ def gate(
     ] = None,
     summary: Annotated[
         Path | None,
-        typer.Option(
-            "--summary",
-            envvar="GITHUB_STEP_SUMMARY",
-            help="File to append a summary in Markdown to.",
-        ),
+        typer.Option("--summary", envvar="GITHUB_STEP_SUMMARY", help="File to append a summary in Markdown to."),
     ] = None,
     json_target: Json = None,
 ) -> None:

@@ -99,11 +99,7 @@ def generate(
     )
     output.document(
         GenerateDocument(
-            folder=str(out),
-            written=result.written,
-            kept=result.kept,
-            size=result.size,
-            manifest=result.manifest,
+            folder=str(out), written=result.written, kept=result.kept, size=result.size, manifest=result.manifest
         )
     )
     size = f" of {result.size[0]} x {result.size[1]}" if result.written else ""

@@ -34,8 +34,7 @@ def train(
     ] = False,
     preset: Preset = "512p",
     dry: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print configuration, parameters and expected memory, and stop."),
+        bool, typer.Option("--dry-run", help="Print configuration, parameters and expected memory, and stop.")
     ] = False,
     device: Device = None,
     json_target: Json = None,

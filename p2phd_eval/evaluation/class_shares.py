@@ -16,10 +16,7 @@ from p2phd_eval.stats.verdicts.explanation import ClassShares
 
 
 def label_class_shares(
-    labels: ImageSource,
-    ids: Sequence[str],
-    names: Sequence[str] = (),
-    on_progress: OnProgress = unwatched,
+    labels: ImageSource, ids: Sequence[str], names: Sequence[str] = (), on_progress: OnProgress = unwatched
 ) -> ClassShares:
     """Count the pixels of each class in label maps.
 

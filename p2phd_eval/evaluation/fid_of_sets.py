@@ -136,12 +136,7 @@ def evaluate_fid(
     if replicates:
         with progress("bootstrap", "replicates") as on_progress:
             (bootstrap,) = bootstrap_contrasts(
-                sets,
-                np.ones((1, 1)),
-                design,
-                replicates=replicates,
-                rng=bootstrap_rng,
-                on_progress=on_progress,
+                sets, np.ones((1, 1)), design, replicates=replicates, rng=bootstrap_rng, on_progress=on_progress
             )
     if influence.distance.note:
         warnings += (influence.distance.note,)

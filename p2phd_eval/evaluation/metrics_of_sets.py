@@ -39,12 +39,7 @@ class MetricsResult:
 
 
 def evaluate_metrics(
-    real: FeatureSet,
-    fake: FeatureSet,
-    *,
-    seed: int = 0,
-    force: bool = False,
-    on_progress: OnProgress = unwatched,
+    real: FeatureSet, fake: FeatureSet, *, seed: int = 0, force: bool = False, on_progress: OnProgress = unwatched
 ) -> MetricsResult:
     """FID with its interval, KID, FID-infinity, precision, recall, density and coverage.
 

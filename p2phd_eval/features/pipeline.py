@@ -104,11 +104,7 @@ def read_features(
 
 
 def compute_features(
-    source: ImageSource,
-    network: FeatureNetwork,
-    *,
-    workers: int | None = None,
-    on_progress: OnProgress = unwatched,
+    source: ImageSource, network: FeatureNetwork, *, workers: int | None = None, on_progress: OnProgress = unwatched
 ) -> FeatureSet:
     """Compute the features of all images of a source, one row an image in the source's order.
 

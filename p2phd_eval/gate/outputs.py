@@ -32,10 +32,7 @@ def gate_table(result: GateResult) -> ResultTable:
 def gate_document(result: GateResult) -> GateDocument:
     """Return the JSON document of a gate."""
     return GateDocument(
-        source=result.source,
-        holds=result.holds,
-        rules=from_result(GateRules, result.rules),
-        results=result.results,
+        source=result.source, holds=result.holds, rules=from_result(GateRules, result.rules), results=result.results
     )
 
 
@@ -77,12 +74,7 @@ def append_summary(path: Path, result: GateResult) -> None:
 def summary_markdown(result: GateResult) -> str:
     """Return the result as GitHub's Markdown; every name is shown as text."""
     rows = [
-        (
-            "✅" if each.holds else "❌",
-            markdown_text(each.arm),
-            markdown_text(each.rule),
-            markdown_text(each.reason),
-        )
+        ("✅" if each.holds else "❌", markdown_text(each.arm), markdown_text(each.rule), markdown_text(each.reason))
         for each in result.results
     ]
     lines = [

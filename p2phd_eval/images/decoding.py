@@ -221,10 +221,7 @@ def _bad_grey(where: str, found: str) -> InputError:
 
 def _unreadable(where: str, found: str) -> InputError:
     return InputError(
-        where,
-        expected="a readable image",
-        found=found,
-        fix="Make, copy or download it again, or leave it out.",
+        where, expected="a readable image", found=found, fix="Make, copy or download it again, or leave it out."
     )
 
 

@@ -39,10 +39,7 @@ def open_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Seque
             changed = [key for key in identity if before[key] != manifest[key]]
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(
-                str(path),
-                expected="the manifest of an image folder",
-                found=f"{type(error).__name__}: {error}",
-                fix=fix,
+                str(path), expected="the manifest of an image folder", found=f"{type(error).__name__}: {error}", fix=fix
             ) from error
         if changed:
             raise InputError(

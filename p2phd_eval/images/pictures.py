@@ -73,11 +73,7 @@ def picture_grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str], row_
     height, width = rows[0][0].shape[:2]
     columns = len(captions)
     row_height = height + _GAP + (_CAPTION if row_captions else 0)
-    canvas = Image.new(
-        "RGB",
-        (columns * (width + _GAP) + _GAP, len(rows) * row_height + _GAP + _CAPTION),
-        "white",
-    )
+    canvas = Image.new("RGB", (columns * (width + _GAP) + _GAP, len(rows) * row_height + _GAP + _CAPTION), "white")
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=12)
     for column, caption in enumerate(captions):

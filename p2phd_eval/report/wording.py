@@ -36,18 +36,10 @@ VERDICTS = {
         style="green",
     ),
     Verdict.WORSE: VerdictWording(
-        words="worse",
-        of_people="candidate worse: chosen less often",
-        mark="↓",
-        emoji="❌",
-        style="red",
+        words="worse", of_people="candidate worse: chosen less often", mark="↓", emoji="❌", style="red"
     ),
     Verdict.BETTER: VerdictWording(
-        words="better",
-        of_people="candidate better: chosen more often",
-        mark="↑",
-        emoji="✅",
-        style="green",
+        words="better", of_people="candidate better: chosen more often", mark="↑", emoji="✅", style="green"
     ),
     Verdict.INCONCLUSIVE: VerdictWording(
         words="inconclusive", of_people="inconclusive", mark="?", emoji="❔", style="yellow"

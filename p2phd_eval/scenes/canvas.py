@@ -253,11 +253,7 @@ class Canvas:
         return np.asarray(np.maximum(1 + amplitude * noise, np.float32(0.15)))
 
     def _add_air(
-        self,
-        photo: FloatArray,
-        parts: npt.NDArray[np.int32],
-        label: npt.NDArray[np.uint8],
-        rng: np.random.Generator,
+        self, photo: FloatArray, parts: npt.NDArray[np.int32], label: npt.NDArray[np.uint8], rng: np.random.Generator
     ) -> None:
         # Clouds in the sky, then haze over everything by distance, in place.
         light = self.light

@@ -131,12 +131,7 @@ def draw_tree(canvas: Canvas, rng: np.random.Generator, *, x: float, z: float, s
 
 
 def draw_foliage(
-    canvas: Canvas,
-    rng: np.random.Generator,
-    *,
-    centre: RGB,
-    radii: tuple[float, float],
-    leaf: FloatArray,
+    canvas: Canvas, rng: np.random.Generator, *, centre: RGB, radii: tuple[float, float], leaf: FloatArray
 ) -> None:
     """Paint a crown or a bush: three layers of blobs, the later ones smaller, lighter and nearer the sun."""
     sun = canvas.light.direction

@@ -181,14 +181,7 @@ def _paint_plots(canvas: Canvas, rng: np.random.Generator, street: Street) -> No
                 for z in np.sort(rng.uniform(near, far, 3))[::-1]:
                     if z > 4:
                         leaf, size = vary(rng, street.leaf, 0.25), float(rng.uniform(5, 10))
-                        draw_tree(
-                            canvas,
-                            rng,
-                            x=x + side * float(rng.uniform(1, 6)),
-                            z=float(z),
-                            size=size,
-                            leaf=leaf,
-                        )
+                        draw_tree(canvas, rng, x=x + side * float(rng.uniform(1, 6)), z=float(z), size=size, leaf=leaf)
                 continue
             draw_building(
                 canvas,

@@ -81,12 +81,7 @@ def _visible_side(canvas: Canvas, x: float, half: float) -> int:
 
 def draw_bus(canvas: Canvas, rng: np.random.Generator, *, x: float, z: float, oncoming: bool) -> None:
     """Paint a bus that stands along the street with its near end at `z`."""
-    liveries: tuple[RGB, ...] = (
-        (0.85, 0.66, 0.10),
-        (0.78, 0.12, 0.10),
-        (0.14, 0.45, 0.70),
-        (0.20, 0.55, 0.34),
-    )
+    liveries: tuple[RGB, ...] = ((0.85, 0.66, 0.10), (0.78, 0.12, 0.10), (0.14, 0.45, 0.70), (0.20, 0.55, 0.34))
     paint = vary(rng, liveries[int(rng.integers(len(liveries)))], 0.12)
     long, half, roof = float(rng.uniform(9, 12)), 1.25, float(rng.uniform(2.9, 3.2))
     instance = canvas.new_instance(Label.BUS)
@@ -146,10 +141,7 @@ def draw_person(canvas: Canvas, rng: np.random.Generator, *, x: float, z: float)
     sleeve, jacket = part(coat * 0.8), part(coat)
     for direction in (-1, 1):
         hand = direction * (0.13 + stride / 2)
-        shape(
-            sleeve,
-            [[direction * 0.09, 0.8], [direction * 0.14, 0.78], [hand + 0.02, 0.46], [hand - 0.02, 0.46]],
-        )
+        shape(sleeve, [[direction * 0.09, 0.8], [direction * 0.14, 0.78], [hand + 0.02, 0.46], [hand - 0.02, 0.46]])
     shape(jacket, [[-0.10, 0.46], [0.10, 0.46], [0.125, 0.80], [0.05, 0.85], [-0.05, 0.85], [-0.125, 0.80]])
     canvas.disc(skin, (x, tall * 0.925, z), tall * 0.055, tall * 0.075)
     hair = part(vary(rng, ((0.10, 0.08, 0.07), (0.35, 0.22, 0.12), (0.70, 0.62, 0.5))[int(rng.integers(3))], 0.2))

@@ -85,8 +85,5 @@ def require_finite(values: npt.NDArray[Any], where: str, first_row: int = 0) -> 
 def too_few(n: int, where: str) -> InputError:
     """Return the error of a set of fewer than two images."""
     return InputError(
-        where,
-        expected="at least 2 images",
-        found=f"{n} (one image has no covariance)",
-        fix="Give more images.",
+        where, expected="at least 2 images", found=f"{n} (one image has no covariance)", fix="Give more images."
     )

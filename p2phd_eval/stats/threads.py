@@ -16,10 +16,7 @@ R = TypeVar("R")
 
 
 def map_in_threads(
-    work: Callable[[T], R],
-    jobs: Sequence[T],
-    parallel: bool,
-    on_progress: OnProgress = unwatched,
+    work: Callable[[T], R], jobs: Sequence[T], parallel: bool, on_progress: OnProgress = unwatched
 ) -> list[R]:
     """Apply a function that spends its time in NumPy to all jobs, in order.
 

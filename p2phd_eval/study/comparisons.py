@@ -37,12 +37,7 @@ def labels_folder(plan: StudyPlan) -> Path:
 
 
 def compare_study(
-    study: Path,
-    plan: StudyPlan,
-    outcomes: Mapping[str, Outcome],
-    real: FeatureSet,
-    *,
-    progress: ProgressFactory,
+    study: Path, plan: StudyPlan, outcomes: Mapping[str, Outcome], real: FeatureSet, *, progress: ProgressFactory
 ) -> ComparisonsDocument:
     """Compare the runs that finished.
 
@@ -108,8 +103,7 @@ class _Comparing:
             self._real,
             [
                 FeatureArm(
-                    name=name,
-                    runs=tuple(FeatureSet.load(features_path(self._study, *entry)) for entry in entries),
+                    name=name, runs=tuple(FeatureSet.load(features_path(self._study, *entry)) for entry in entries)
                 )
                 for name, entries in arms
             ],

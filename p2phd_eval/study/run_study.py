@@ -178,11 +178,7 @@ def _make_runs(
 ) -> None:
     waiting = [run.name for run in plan.runs if not ended(study, plan, run, weights_sha256)]
     jobs = [
-        Job(
-            name=name,
-            command=(*command, "--run", name),
-            log=study / "runs" / f"{name}.log" if logged else None,
-        )
+        Job(name=name, command=(*command, "--run", name), log=study / "runs" / f"{name}.log" if logged else None)
         for name in waiting
     ]
 

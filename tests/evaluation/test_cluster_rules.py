@@ -63,10 +63,7 @@ def test_the_example_of_the_docstring() -> None:
     [
         ("id,cluster\n{0},c1\n{1},c1\n{2},c2\n{3},c2\n", "utf-8"),
         # From a spreadsheet: byte order mark, CRLF, quotes, more columns, a repeated line, images that are elsewhere.
-        (
-            'cluster,"note",stem\r\nc2,"a,b",{3}\r\nc1,,{0}\r\nc1,,{0}\r\nc1,,{1}\r\nc2,,{2}\r\nc9,,x\r\n',
-            "utf-8-sig",
-        ),
+        ('cluster,"note",stem\r\nc2,"a,b",{3}\r\nc1,,{0}\r\nc1,,{0}\r\nc1,,{1}\r\nc2,,{2}\r\nc9,,x\r\n', "utf-8-sig"),
         # File names instead of ids.
         ("id, cluster\nval/{0}_leftImg8bit.png, c1\n{1}_gtFine_color.png, c1\n{2}.jpg, c2\n{3}, c2\n\n", "utf-8"),
     ],

@@ -54,14 +54,7 @@ def report(
     training: dict[str, Any] | None, arms: Sequence[str], failed: dict[str, int] | None = None
 ) -> dict[str, Any]:
     """A study's report of three runs an arm, of which the first so many diverged; what no gate reads is empty."""
-    plan = StudyPlan(
-        data="d",
-        data_sha256="0",
-        base=TrainConfig(),
-        arms=("fp32", *arms),
-        seeds=(0, 1, 2),
-        repeat=False,
-    )
+    plan = StudyPlan(data="d", data_sha256="0", base=TrainConfig(), arms=("fp32", *arms), seeds=(0, 1, 2), repeat=False)
     diverged = Outcome(status="diverged", why="loss G_GAN at step 7: nan")
     outcomes = {
         run.name: diverged if run.seed < (failed or {}).get(run.arm, 0) else Outcome(status="finished")

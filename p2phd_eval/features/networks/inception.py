@@ -74,11 +74,7 @@ class FidInception:
                 "--feature-precision tf32", expected="an NVIDIA GPU", found=f"the device {self.device}", fix="Use fp32."
             )
         self.identity = NetworkIdentity(
-            weights=weights_name,
-            weights_sha256=weights_sha256,
-            resize=resize.value,
-            dims=dims,
-            dtype=precision.dtype,
+            weights=weights_name, weights_sha256=weights_sha256, resize=resize.value, dims=dims, dtype=precision.dtype
         )
         self._dtype = _DTYPES[precision]
         self._layers = build_features(state, dims).to(self.device, self._dtype)

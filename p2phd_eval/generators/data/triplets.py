@@ -99,11 +99,7 @@ def find_triplets(
         _refuse_orphans(root, label_folder, labels, feature_folder(phase), feature_maps)
     return tuple(
         Triplet(
-            key=key,
-            label=path,
-            instance=instances.get(key),
-            photo=partners.get(key),
-            features=feature_maps.get(key),
+            key=key, label=path, instance=instances.get(key), photo=partners.get(key), features=feature_maps.get(key)
         )
         for key, path in sorted(labels.items())
     )

@@ -45,11 +45,7 @@ class DataReport:
 
 
 def validate_data(
-    data: str | Path,
-    *,
-    label_nc: int | None = None,
-    instances: bool | None = None,
-    progress: ProgressFactory = silent,
+    data: str | Path, *, label_nc: int | None = None, instances: bool | None = None, progress: ProgressFactory = silent
 ) -> DataReport:
     """Read every file of a data set and name all that is wrong: files without partner, unreadable ones, wrong labels.
 

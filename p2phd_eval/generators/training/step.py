@@ -270,10 +270,7 @@ class Pix2PixHD:
         """Return networks, optimizers (scalers and counters included) and the pool."""
         state = {
             "networks": {name: weights.state_dict() for name, weights in self._weights.items()} | self._carried,
-            "optimizers": {
-                "G": self.generator_optimizer.state_dict(),
-                "D": self.discriminator_optimizer.state_dict(),
-            },
+            "optimizers": {"G": self.generator_optimizer.state_dict(), "D": self.discriminator_optimizer.state_dict()},
         }
         return state if self.pool is None else {**state, "pool": self.pool.state_dict()}
 

@@ -134,14 +134,7 @@ def trials_needed(precision: float, margin: float, confidence: float) -> TrialsN
 
 
 def page_document(
-    page: Path,
-    key: Path,
-    identity: str,
-    *,
-    trials: int,
-    shared: int,
-    needed: TrialsNeeded,
-    warnings: Sequence[str],
+    page: Path, key: Path, identity: str, *, trials: int, shared: int, needed: TrialsNeeded, warnings: Sequence[str]
 ) -> PageDocument:
     """Return the document of a page that was made."""
     return PageDocument(

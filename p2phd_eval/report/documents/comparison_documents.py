@@ -127,11 +127,7 @@ class CompareDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/compa
 
 
 def comparison_document(
-    result: ComparisonResult,
-    real: str,
-    folders: Sequence[Sequence[Path]],
-    *,
-    below: Path | None = None,
+    result: ComparisonResult, real: str, folders: Sequence[Sequence[Path]], *, below: Path | None = None
 ) -> CompareDocument:
     """Return the document of a comparison.
 

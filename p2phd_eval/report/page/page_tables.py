@@ -116,12 +116,7 @@ def quality_tables(quality: Quality | None) -> list[tuple[str, list[Row], list[R
             if row.metric == metric.name
         ]
         between: list[Row] = [
-            (
-                row.pair,
-                f"{row.mean:.4g}{unit}",
-                "({:.4g}, {:.4g})".format(*row.interval),
-                str(row.pairs_of_runs),
-            )
+            (row.pair, f"{row.mean:.4g}{unit}", "({:.4g}, {:.4g})".format(*row.interval), str(row.pairs_of_runs))
             for row in quality.between
             if row.metric == metric.name
         ]

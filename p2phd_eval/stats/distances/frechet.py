@@ -100,9 +100,7 @@ def frechet_distance_from_moments(real: Moments, fake: Moments) -> FrechetDistan
 
 
 def distance_of_moments(
-    real: Moments,
-    fake: Moments,
-    trace_sqrt: Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], float],
+    real: Moments, fake: Moments, trace_sqrt: Callable[[npt.NDArray[np.float64], npt.NDArray[np.float64]], float]
 ) -> FrechetDistance:
     """Fréchet distance of moments that are known to be comparable; `trace_sqrt` finds Tr (S_r S_g)^(1/2)."""
     return assemble_distance(
@@ -165,12 +163,7 @@ def nuclear_norm(matrix: npt.NDArray[np.float64]) -> float:
 
 
 def assemble_distance(
-    *,
-    mean_difference: npt.NDArray[np.float64],
-    trace_real: float,
-    trace_fake: float,
-    trace_sqrt: float,
-    method: str,
+    *, mean_difference: npt.NDArray[np.float64], trace_real: float, trace_fake: float, trace_sqrt: float, method: str
 ) -> FrechetDistance:
     """Put the terms of the distance together; a value that rounding made negative becomes 0, with a note."""
     mean_term = float(mean_difference @ mean_difference)
@@ -190,9 +183,7 @@ def assemble_distance(
     )
 
 
-def centred_rows(
-    features: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def centred_rows(features: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """The mean [d], and the centred rows over sqrt(n - 1) [n, d]: a factor of the covariance."""
     mean = features.mean(axis=0)
     rows = features - mean
@@ -209,9 +200,7 @@ def _trace_sqrt_of_factors(real: npt.NDArray[np.float64], fake: npt.NDArray[np.f
     return nuclear_norm(real @ fake.T)
 
 
-def _factor_of_features(
-    features: npt.NDArray[np.generic],
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _factor_of_features(features: npt.NDArray[np.generic]) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     n, d = features.shape
     if n <= d:
         return centred_rows(np.asarray(features, dtype=np.float64))

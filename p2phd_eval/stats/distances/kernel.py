@@ -30,11 +30,7 @@ class KernelDistance:
 
 
 def kernel_distance(
-    real: npt.ArrayLike,
-    fake: npt.ArrayLike,
-    *,
-    paired: bool,
-    on_progress: OnProgress = unwatched,
+    real: npt.ArrayLike, fake: npt.ArrayLike, *, paired: bool, on_progress: OnProgress = unwatched
 ) -> KernelDistance:
     """KID of two sets of features: all images, no subsets, in float64, with an exact jackknife standard error.
 

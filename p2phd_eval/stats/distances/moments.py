@@ -11,13 +11,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.distances.shifted_sums import ShiftedSums, Sums
-from p2phd_eval.stats.feature_arrays import (
-    BLOCK_ROWS,
-    feature_rows,
-    require_equal_dims,
-    require_finite,
-    too_few,
-)
+from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, feature_rows, require_equal_dims, require_finite, too_few
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

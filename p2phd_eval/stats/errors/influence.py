@@ -91,17 +91,11 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
     real_influence, real_terms = _influence_and_terms(real_rows, step, left, singular_values)
     fake_influence, fake_terms = _influence_and_terms(fake_rows, -step, right, singular_values)
     return FidInfluence(
-        distance=distance,
-        real=real_influence,
-        fake=fake_influence,
-        real_terms=real_terms,
-        fake_terms=fake_terms,
+        distance=distance, real=real_influence, fake=fake_influence, real_terms=real_terms, fake_terms=fake_terms
     )
 
 
-def _basis_and_factor(
-    rows: npt.NDArray[np.float64],
-) -> tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64]]:
+def _basis_and_factor(rows: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64]]:
     """Rows [n, d] as Q R with Q [n, d] orthonormal and R [d, d]; n <= d needs no Q (None)."""
     n, d = rows.shape
     if n <= d:

@@ -200,12 +200,7 @@ def at_upper_seed_sd(components: VarianceComponents) -> VarianceComponents | Non
 
 
 def undecided_needs(
-    components: VarianceComponents,
-    estimate: float,
-    margin: float | None,
-    *,
-    scope: Scope,
-    confidence: float = 0.95,
+    components: VarianceComponents, estimate: float, margin: float | None, *, scope: Scope, confidence: float = 0.95
 ) -> UndecidedNeeds:
     """Numbers of images, or of runs an arm, that would decide an inconclusive result.
 

@@ -36,9 +36,7 @@ def test_features_are_pytorch_fids(
 
 
 @pytest.mark.parametrize(
-    "context",
-    [torch.autocast("cpu", dtype=torch.bfloat16), torch.inference_mode()],
-    ids=["autocast", "inference"],
+    "context", [torch.autocast("cpu", dtype=torch.bfloat16), torch.inference_mode()], ids=["autocast", "inference"]
 )
 def test_the_callers_contexts_do_not_change_features(
     inception: FidInception, context: contextlib.AbstractContextManager[object]

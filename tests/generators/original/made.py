@@ -28,9 +28,7 @@ TINY = TrainConfig(
 )
 LOCAL = GeneratorConfig(kind="local", ngf=2, n_downsample=2, n_blocks=2, n_local_enhancers=2, n_blocks_local=1)
 BATCH = replace(
-    TINY,
-    generator=replace(TINY.generator, norm="batch"),
-    discriminator=replace(TINY.discriminator, norm="batch"),
+    TINY, generator=replace(TINY.generator, norm="batch"), discriminator=replace(TINY.discriminator, norm="batch")
 )
 ENCODED = replace(TINY, features=FeatureConfig(kind="instance", n_features=5, nef=4, n_downsample=3))
 ARCHITECTURES = {
@@ -42,9 +40,7 @@ ARCHITECTURES = {
     "batch-norm": BATCH,
     "scales-3-layers-4": replace(TINY, discriminator=replace(TINY.discriminator, n_scales=3, n_layers=4)),
     "scale-1-no-matching": replace(
-        TINY,
-        discriminator=replace(TINY.discriminator, n_scales=1),
-        objective=ObjectiveConfig(feature_matching=False),
+        TINY, discriminator=replace(TINY.discriminator, n_scales=1), objective=ObjectiveConfig(feature_matching=False)
     ),
     "batch-norm-no-matching": replace(BATCH, objective=ObjectiveConfig(feature_matching=False)),
     "encoder": ENCODED,

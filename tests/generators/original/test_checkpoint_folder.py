@@ -7,13 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from p2phd_eval.config import (
-    DataConfig,
-    DiscriminatorConfig,
-    FeatureConfig,
-    ObjectiveConfig,
-    TrainConfig,
-)
+from p2phd_eval.config import DataConfig, DiscriminatorConfig, FeatureConfig, ObjectiveConfig, TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import find_checkpoint, load_checkpoint
@@ -153,8 +147,7 @@ def resnet_like() -> dict[str, torch.Tensor]:
 
 
 @pytest.mark.parametrize(
-    ("name", "wanted"),
-    [("G", "a generator"), ("D", "discriminators"), ("E", "a feature encoder")],
+    ("name", "wanted"), [("G", "a generator"), ("D", "discriminators"), ("E", "a feature encoder")]
 )
 def test_a_file_of_another_network(tmp_path: Path, name: str, wanted: str) -> None:
     save_original(tmp_path, TINY)

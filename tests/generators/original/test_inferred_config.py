@@ -5,11 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from p2phd_eval.config import (
-    DataConfig,
-    DiscriminatorConfig,
-    FeatureConfig,
-)
+from p2phd_eval.config import DataConfig, DiscriminatorConfig, FeatureConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.original.checkpoint_folder import read_original
 from tests.generators.original.made import ARCHITECTURES, ENCODED, TINY, build, save_original

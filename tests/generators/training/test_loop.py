@@ -110,8 +110,7 @@ _INTERRUPTED = textwrap.dedent("""
 
 
 @pytest.mark.parametrize(
-    ("precision", "number"),
-    [("fp32", signal.SIGINT), ("amp-bf16", signal.SIGTERM), ("amp-fp16", signal.SIGTERM)],
+    ("precision", "number"), [("fp32", signal.SIGINT), ("amp-bf16", signal.SIGTERM), ("amp-fp16", signal.SIGTERM)]
 )
 def test_interrupted_and_resumed_is_bitwise_equal_to_uninterrupted(
     scenes: Path, tiny: TrainConfig, tmp_path: Path, precision: str, number: signal.Signals

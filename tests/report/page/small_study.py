@@ -229,10 +229,7 @@ def _curves(run: PlannedRun, outcome: Outcome) -> Curves:
     if outcome.failed:
         losses["G_GAN"] = (*losses["G_GAN"][:-1], None)
     return Curves(
-        step=steps,
-        losses=losses,
-        loss_scale={"G": scales, "D": scales},
-        skipped_steps={"G": skipped, "D": skipped},
+        step=steps, losses=losses, loss_scale={"G": scales, "D": scales}, skipped_steps={"G": skipped, "D": skipped}
     )
 
 

@@ -173,12 +173,7 @@ def test_an_interrupt_leaves_the_rest_undone():
 
     with pytest.raises(KeyboardInterrupt):
         bootstrap_contrasts(
-            triplets(60, 60),
-            DIFFERENCE,
-            design,
-            replicates=5000,
-            rng=np.random.default_rng(10),
-            on_progress=interrupt,
+            triplets(60, 60), DIFFERENCE, design, replicates=5000, rng=np.random.default_rng(10), on_progress=interrupt
         )
     assert design.drawn < 5000
 

@@ -186,18 +186,9 @@ def test_progress():
     ("n", "message"),
     [
         (1, "real features: expected at least 2 images, found 1"),
-        (
-            2,
-            "expected at least 8 images, none above a sixth of all, so that a quarter has a covariance, found 2",
-        ),
-        (
-            3,
-            "expected at least 8 images, none above a sixth of all, so that a quarter has a covariance, found 3",
-        ),
-        (
-            7,
-            "expected at least 8 images, none above a sixth of all, so that a quarter has a covariance, found 7",
-        ),
+        (2, "expected at least 8 images, none above a sixth of all, so that a quarter has a covariance, found 2"),
+        (3, "expected at least 8 images, none above a sixth of all, so that a quarter has a covariance, found 3"),
+        (7, "expected at least 8 images, none above a sixth of all, so that a quarter has a covariance, found 7"),
     ],
 )
 @pytest.mark.parametrize("paired", [True, False])

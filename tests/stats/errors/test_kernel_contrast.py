@@ -249,11 +249,7 @@ def test_weights_that_do_not_fit_are_refused(weights, found):
 
 @pytest.mark.parametrize(
     "design",
-    [
-        SamplingDesign.paired(2, 3),
-        SamplingDesign.paired(N, 3, CLUSTERS > 1),
-        SamplingDesign.independent((9, 9, 2)),
-    ],
+    [SamplingDesign.paired(2, 3), SamplingDesign.paired(N, 3, CLUSTERS > 1), SamplingDesign.independent((9, 9, 2))],
 )
 def test_fewer_than_three_units_are_refused(design):
     sets = drawn(design)
