@@ -40,11 +40,13 @@ def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chr
 
 @pytest.fixture
 def page(chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
-    """The browser with an empty tab of 1280 pixels and an empty console."""
+    """The browser with an empty tab of 1280 pixels and an empty console; a test may emulate what it likes."""
     chromium.set_window_size(1280, 900)
     chromium.get("about:blank")
     chromium.get_log("browser")
     yield chromium
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "", "features": []})
 
 
 def open_file(browser: webdriver.Chrome, path: Path) -> None:

@@ -144,8 +144,6 @@ OF_NO_MODULE = {
     "generators/training/test_trajectory.py",  # against the original's trainings
     "generators/training/test_distributed.py",  # over several processes
     "generators/training/test_cuda.py",  # on a GPU
-    "report/page/test_report_page_in_a_browser.py",
-    "report/page/test_trained_study_page.py",
 }
 
 

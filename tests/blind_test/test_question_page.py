@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +51,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def participant(page: webdriver.Chrome, made: Path) -> Iterator[webdriver.Chrome]:
+def participant(page: webdriver.Chrome, made: Path) -> webdriver.Chrome:
     """The browser at the start of the page without photos, nothing stored."""
     open_file(page, made / "plain.html")
     page.execute_script("localStorage.clear()")
     page.refresh()
-    yield page
-    page.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    return page
 
 
 def wait(browser: webdriver.Chrome) -> WebDriverWait[webdriver.Chrome]:

@@ -1,22 +1,41 @@
-"""The page of a report as text: the same bytes, times in one section, small enough to send."""
+"""The page of a report, as text and in a real browser: of an invented report, and of a study that was trained."""
 
 from __future__ import annotations
 
 import copy
 import html
+import json
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
+from selenium.webdriver.chrome.webdriver import WebDriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.page.report_page import render_page
-from tests.report.page.small_study import typed
+from tests.browser import open_file
+from tests.report.page.small_study import ARMS, HOSTILE, HOSTILE_ID, renamed, typed
 
 Report = dict[str, Any]
+# Colours of text and of what lies behind it, for every element with text of its own.
+_COLOURS = """
+const behind = (e) => { for (; e; e = e.parentElement) {
+  const found = getComputedStyle(e).backgroundColor; if (!/, 0\\)$/.test(found)) return found; } };
+return [...document.querySelectorAll("body *")].filter(e =>
+    [...e.childNodes].some(n => n.nodeType === 3 && n.data.trim()) && e.getClientRects().length
+    && !["SCRIPT", "STYLE", "TITLE", "OPTION"].includes(e.tagName.toUpperCase()))
+  .map(e => [e.closest("svg") ? getComputedStyle(e).fill : getComputedStyle(e).color, behind(e), e.textContent.trim()]);
+"""
+
+
+# --- As text
 
 
 def test_times_stand_in_one_section_alone(small_study: tuple[Path, Report]) -> None:
@@ -87,3 +106,339 @@ def test_a_missing_sample_is_named(small_study: tuple[Path, Report], tmp_path: P
     run["samples"]["fp32"] = str(other)
     with pytest.raises(InputError, match=re.escape(repr(explained["upward"][0]["id"]))):
         render_page(typed(lacking), folder)
+
+
+def test_the_report_of_a_trained_study_gives_its_page(finished_study: Path) -> None:
+    report = json.loads((finished_study / "report.json").read_text())
+    assert render_page(typed(report), finished_study) == (finished_study / "report.html").read_text()
+
+
+def test_the_page_needs_no_other_file(finished_study: Path) -> None:
+    """No address of a style, script, font or image but data in the page itself."""
+    text = (finished_study / "report.html").read_text()
+    text = re.sub(r"data:image/[a-z]+;base64,[A-Za-z0-9+/=]+", "", text)
+    assert re.findall(r"(?:src|href)=\"(?!#|\")([^\"]+)\"", text) == []
+    assert re.findall(r"@import|url\((?!#)", text) == []
+
+
+# --- In a browser
+
+
+@pytest.fixture(scope="module")
+def written(small_study: tuple[Path, Report], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page of the small study as a file."""
+    folder, report = small_study
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    path.write_text(render_page(typed(report), folder), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def shown(page: WebDriver, written: Path) -> Iterator[WebDriver]:
+    """The page, of 1280 pixels, light; the console is empty when a test ends."""
+    open_file(page, written)
+    yield page
+    assert page.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+@pytest.fixture
+def show(page: WebDriver, small_study: tuple[Path, Report], tmp_path: Path) -> Callable[[Report], WebDriver]:
+    """Render a report of the small study's images and open it."""
+
+    def show(report: Report) -> WebDriver:
+        path = tmp_path / "report.html"
+        path.write_text(render_page(typed(report), small_study[0]), encoding="utf-8")
+        open_file(page, path)
+        assert page.get_log("browser") == []  # type: ignore[no-untyped-call]
+        return page
+
+    return show
+
+
+def emulate(browser: WebDriver, media: str = "", scheme: str = "light", width: int = 1280) -> None:
+    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width == 390}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    features = [{"name": "prefers-color-scheme", "value": scheme}]
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": media, "features": features})
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_plot_and_picture_is_drawn_and_nothing_sticks_out(shown: WebDriver, width: int) -> None:
+    emulate(shown, width=width)
+    widths = shown.execute_script("return [...document.images].map(i => i.complete ? i.naturalWidth : 0)")
+    # Label map, photo, three arms and two differences, of twelve label maps at most; the slider's two, the large one.
+    assert len(widths) == 7 * len(shown.find_elements(By.CSS_SELECTOR, ".pictures")) + 3
+    assert min(widths) > 0
+    assert all(shown.execute_script("return [...document.images].map(i => i.hasAttribute('alt'))"))
+    boxes = shown.execute_script(
+        "return [...document.querySelectorAll('.plot svg')].map(s => s.getBoundingClientRect())"
+        ".map(b => [b.width, b.height])"
+    )
+    assert len(boxes) == 4  # differences, runs, losses, loss scales
+    assert np.min(boxes) > 0
+    assert shown.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+def test_the_verdicts_come_first_and_say_what_the_report_says(shown: WebDriver, small_report: Report) -> None:
+    sections = shown.find_elements(By.CSS_SELECTOR, "main > section")
+    assert sections[0].get_attribute("id") == "verdict"
+    blocks = sections[0].find_elements(By.TAG_NAME, "article")
+    assert len(blocks) == len(small_report["verdicts"]) == 2
+    words = set()
+    for block, entry in zip(blocks, small_report["verdicts"], strict=True):
+        title = block.find_element(By.TAG_NAME, "h2")
+        assert entry["arm"] in title.text
+        assert entry["verdict"] in title.text
+        words.add((title.text.split()[0], title.value_of_css_property("color")))
+        assert block.find_element(By.CSS_SELECTOR, ".sentence").text == entry["sentence"]
+        numbers = [
+            float(text) for text in re.findall(r"[-+]\d[\d.]*(?:e[-+]\d+)?", block.find_element(By.TAG_NAME, "dl").text)
+        ]
+        wanted = [entry["estimate"], *entry["interval"]]
+        assert numbers == [float(f"{value:.3g}") for value in wanted]
+        assert f"±{entry['margin']['value']:.3g}" in block.text
+        assert f"{entry['runs'] - entry['failed']} of {entry['runs']} finished" in block.text
+    assert len(words) == 2  # worse and inconclusive differ in mark and colour
+
+
+def test_the_table_of_differences_is_that_of_the_comparisons(shown: WebDriver, small_report: Report) -> None:
+    found = small_report["comparisons"]
+    documents = [found["training"], *(each["document"] for each in found["sampling"]), found["repeat"]]
+    candidates = [candidate for document in documents for candidate in document["candidates"]]
+    rows = shown.find_elements(By.CSS_SELECTOR, "#differences tbody tr")
+    assert len(rows) == len(candidates)
+    for row, candidate in zip(rows, candidates, strict=True):
+        cells = [cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")]
+        assert cells[1] == candidate["name"]
+        assert cells[3] == f"{candidate['dfid']:+.3f} ± {candidate['dfid_se']:.3f}"
+        assert float(cells[4].split()[1]) == float(f"{candidate['test']['estimate']:.3g}")
+        assert cells[-1] == candidate["verdict"]
+
+
+def test_the_slider_moves_by_keys_and_shows_what_is_chosen(shown: WebDriver, small_report: Report) -> None:
+    def clip() -> str:
+        return str(
+            shown.execute_script("return getComputedStyle(document.querySelector('[data-role=above]')).clipPath")
+        )
+
+    def shows(role: str) -> str:
+        return str(shown.execute_script(f"return document.querySelector('[data-role={role}]').alt"))
+
+    def choose(role: str) -> Select:
+        return Select(shown.find_element(By.CSS_SELECTOR, f"select[data-role={role}]"))
+
+    knob = shown.find_element(By.CSS_SELECTOR, "#slider input[type=range]")
+    clips = [clip()]
+    for key, value in ((Keys.ARROW_LEFT, 49), (Keys.HOME, 0), (Keys.END, 100)):
+        knob.send_keys(key)
+        clips.append(clip())
+        assert int(str(knob.get_attribute("value"))) == value
+    assert len(set(clips)) == 4
+    ids = [option.text for option in choose("row").options]
+    explained = small_report["comparisons"]["training"]["candidates"][0]["explanation"]
+    assert ids[0] == explained["upward"][0]["id"]
+    assert [shows("above"), shows("below")] == [f"fp32 of {ids[0]}", f"amp-fp16 of {ids[0]}"]
+    choose("left").select_by_value("photo")
+    choose("right").select_by_value("amp-bf16")
+    choose("row").select_by_index(2)
+    assert [shows("above"), shows("below")] == [f"photo of {ids[2]}", f"amp-bf16 of {ids[2]}"]
+    pictures = shown.execute_script("return [...document.querySelectorAll('.stack img')].map(i => i.src)")
+    assert len(set(pictures)) == 2
+
+
+def test_pictures_go_from_the_worst_influence_to_the_best(shown: WebDriver, small_report: Report) -> None:
+    titles = [each.text for each in shown.find_elements(By.CSS_SELECTOR, ".pictures h3")]
+    influences = [float(title.rsplit(" ", 1)[1]) for title in titles]
+    assert influences == sorted(influences, reverse=True)
+    assert influences[0] > 0 > influences[-1]
+    explained = small_report["comparisons"]["training"]["candidates"][0]["explanation"]
+    of_report = {each["id"]: each["influence"] for each in (*explained["upward"], *explained["downward"])}
+    for title, influence in zip(titles, influences, strict=True):
+        assert influence == float(f"{of_report[title.rsplit(' influence ', 1)[0]]:.3g}")
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of WCAG 2.2."""
+    values = np.array([float(value) for value in re.findall(r"[\d.]+", colour)[:3]]) / 255
+    linear = np.where(values <= 0.04045, values / 12.92, ((values + 0.055) / 1.055) ** 2.4)
+    return float(linear @ (0.2126, 0.7152, 0.0722))
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of WCAG 2.2."""
+    darker, lighter = sorted((luminance(one), luminance(other)))
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+@pytest.mark.parametrize(("media", "scheme"), [("", "light"), ("", "dark"), ("print", "dark")])
+def test_all_text_is_readable(shown: WebDriver, media: str, scheme: str) -> None:
+    emulate(shown, media, scheme)
+    ground = shown.execute_script("return getComputedStyle(document.body).backgroundColor")
+    assert (luminance(ground) < 0.1) == (media == "" and scheme == "dark")  # paper is white
+    texts = shown.execute_script(_COLOURS)
+    assert len(texts) > 200
+    for colour, behind, text in texts:
+        # Marks need less than letters do.
+        assert contrast(colour, behind) >= (3 if text == "■" else 4.5), (text, colour, behind)
+    for index in range(len(ARMS)):
+        arm = shown.execute_script(
+            "const e = document.body.appendChild(document.createElement('i'));"
+            "e.style.color = `var(--arm-${arguments[0]})`; const c = getComputedStyle(e).color; e.remove(); return c",
+            index,
+        )
+        assert contrast(arm, ground) >= 3
+
+
+def test_paper_has_the_pictures_and_no_controls(shown: WebDriver) -> None:
+    emulate(shown, "print", width=718)  # A4 with margins of 1 cm, at 96 pixels an inch
+    assert shown.execute_script("return document.documentElement.scrollWidth") <= 718
+    assert not shown.find_element(By.ID, "slider").is_displayed()
+    assert shown.find_element(By.CSS_SELECTOR, ".tiles img").is_displayed()
+
+
+def test_without_script_only_the_slider_is_missing(show: Callable[[Report], WebDriver], small_report: Report) -> None:
+    browser = show(small_report)
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    try:
+        browser.refresh()
+        assert not browser.find_element(By.ID, "slider").is_displayed()
+        assert browser.find_element(By.CSS_SELECTOR, ".tiles img").is_displayed()
+        assert browser.find_element(By.CSS_SELECTOR, "#verdict .sentence").is_displayed()
+    finally:
+        browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+
+
+def test_hostile_names_are_text(show: Callable[[Report], WebDriver], small_report: Report) -> None:
+    hostile = copy.deepcopy(small_report)
+    candidate = hostile["comparisons"]["training"]["candidates"][0]
+    class_name = candidate["explanation"]["classes"][0]["name"]
+    candidate["explanation"]["upward"].insert(0, {"id": HOSTILE_ID, "influence": 9.0, "contribution": 1.0})
+    candidate["explanation"]["clusters"] = [
+        {"name": HOSTILE, "images": 40, "share": 1.0, "contribution": 1.0, "change_without": 1.0}
+    ]
+    failed = next(run for run in hostile["runs"] if run["status"] != "finished")
+    failed["why"] = hostile["name"] = hostile["what_was_run"]["command"] = HOSTILE
+    hostile["notes"] = hostile["quality"]["notes"] = [HOSTILE]
+    hostile["verdicts"][0]["sentence"] = HOSTILE
+    hostile = renamed(renamed(hostile, "amp-fp16", HOSTILE), class_name, HOSTILE)
+    browser = show(hostile)
+    assert browser.execute_script("return document.querySelectorAll('script').length") == 1
+    assert browser.execute_script("return document.querySelectorAll('[onerror]').length") == 0
+    assert browser.title.startswith(HOSTILE)
+    for section in (
+        "verdict",
+        "differences",
+        "speed",
+        "runs",
+        "curves",
+        "pictures",
+        "quality",
+        "bias",
+        "origin",
+        "what",
+    ):
+        text = browser.execute_script("return document.getElementById(arguments[0]).textContent", section)
+        assert HOSTILE in re.sub(r"\s", "", text), section
+    assert HOSTILE_ID in browser.find_element(By.CSS_SELECTOR, ".pictures h3").text
+    Select(browser.find_element(By.CSS_SELECTOR, "select[data-role=right]")).select_by_visible_text(HOSTILE)
+    alt = browser.execute_script("return document.querySelector('[data-role=below]').alt")
+    assert alt == f"{HOSTILE} of {HOSTILE_ID}"
+
+
+def test_what_is_missing_is_said(show: Callable[[Report], WebDriver], small_report: Report) -> None:
+    """Every run failed and nothing was measured: no heading stands over nothing."""
+    empty = copy.deepcopy(small_report)
+    for run in empty["runs"]:
+        run |= {
+            "status": "out_of_memory",
+            "why": "CUDA out of memory",
+            "samples": {},
+            "fid": None,
+            "checkpoint_sha256": None,
+        }
+        empty["speed"]["runs"][run["name"]] |= {"images_per_second": None, "peak_memory_bytes": None}
+        empty["speed"]["runs"][run["name"]]["seconds"] = {"train": None, "generate": 0.0, "features": 0.0}
+        empty["curves"][run["name"]] = {"step": [], "losses": {}, "loss_scale": {}, "skipped_steps": {}}
+    empty["comparisons"] = {"training": None, "sampling": [], "repeat": None}
+    nothing = dict.fromkeys(("scope", "statistic", "estimate", "interval", "tost_interval", "margin"))
+    for entry in empty["verdicts"]:
+        entry |= {**nothing, "verdict": "inconclusive", "failed": entry["runs"], "sentence": "nothing to compare"}
+    empty["quality"] = empty["what_was_run"]["weights"] = empty["speed"]["bench"] = None
+    empty["notes"] = []
+    browser = show(empty)
+    for section in browser.find_elements(By.CSS_SELECTOR, "main > section"):
+        said = section.text.splitlines()
+        assert len(said) > 1, said
+        assert "None" not in section.text
+        assert "nan" not in section.text.lower().split()
+    assert "0 of 3 finished" in browser.find_element(By.ID, "verdict").text
+    assert browser.find_element(By.ID, "runs").text.count("CUDA out of memory") == len(empty["runs"])
+
+
+def test_without_an_explanation_pictures_are_spread_over_the_set(
+    small_report: Report, show: Callable[[Report], WebDriver]
+) -> None:
+    plain = copy.deepcopy(small_report)
+    for candidate in plain["comparisons"]["training"]["candidates"]:
+        candidate["explanation"] |= {"upward": [], "downward": []}
+    browser = show(plain)
+    titles = [each.text for each in browser.find_elements(By.CSS_SELECTOR, ".pictures h3")]
+    assert len(set(titles)) == len(titles) == 12
+    assert "evenly spaced" in browser.find_element(By.ID, "pictures").text
+
+
+# --- A study that was trained, in a browser
+
+
+@pytest.fixture
+def trained(page: WebDriver, finished_study: Path) -> Iterator[WebDriver]:
+    """The page of a study that was trained; the console is empty when a test ends."""
+    open_file(page, finished_study / "report.html")
+    yield page
+    assert page.get_log("browser") == []  # type: ignore[no-untyped-call]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_plot_and_picture_of_a_trained_study_is_there(trained: WebDriver, width: int) -> None:
+    emulate(trained, width=width)
+    broken = "return [...document.images].filter(i => !(i.complete && i.naturalWidth > 0)).length"
+    assert trained.execute_script(broken) == 0
+    assert trained.execute_script("return document.images.length") > 8 * 5
+    sizes = trained.execute_script(
+        "return [...document.querySelectorAll('.plot svg')].map(s => [s.getBoundingClientRect().width,"
+        " s.getBoundingClientRect().height, s.getAttribute('role'), s.getAttribute('aria-label')])"
+    )
+    assert len(sizes) >= 3  # differences, runs, curves
+    for width, height, role, label in sizes:
+        assert width > 300
+        assert height > 80
+        assert role == "img"
+        assert label
+    assert trained.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    ids = trained.execute_script("return [...document.querySelectorAll('[id]')].map(e => e.id)")
+    assert len(set(ids)) == len(ids)
+
+
+def test_the_slider_follows_the_pointer(trained: WebDriver) -> None:
+    def clip() -> str:
+        return str(
+            trained.execute_script("return getComputedStyle(document.querySelector('[data-role=above]')).clipPath")
+        )
+
+    before = clip()
+    trained.execute_script(
+        "const s = document.querySelector('.stack'), b = s.getBoundingClientRect();"
+        "s.setPointerCapture = () => {};"
+        "s.dispatchEvent(new PointerEvent('pointerdown', {clientX: b.left + b.width * .1, clientY: b.top + 5}))"
+    )
+    assert clip() != before
+    assert trained.find_element("css selector", "#slider input").get_attribute("value") == "10"
+
+
+def test_a_picture_opens_large(trained: WebDriver) -> None:
+    button = trained.find_element("css selector", ".open")
+    trained.execute_script("arguments[0].scrollIntoView()", button)
+    button.send_keys(Keys.ENTER)
+    assert trained.execute_script("return document.querySelector('dialog').open")
+    trained.switch_to.active_element.send_keys(Keys.ESCAPE)
+    assert not trained.execute_script("return document.querySelector('dialog').open")
