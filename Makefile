@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint docs linkcheck
+.PHONY: demo test lint docs schemas linkcheck
 
 demo: $(INSTALLED)
 	$(BIN)/p2phd-eval demo
@@ -19,6 +19,10 @@ lint: $(INSTALLED)
 # The site, in build/docs/index.html; links inside it that lead nowhere are errors. It needs no network.
 docs: $(INSTALLED)
 	$(BIN)/sphinx-build -W --keep-going -b html docs build/docs
+
+# The JSON Schemas in docs/schemas, from the types of the documents; a test says when they are out of date.
+schemas: $(INSTALLED)
+	$(BIN)/python docs/make_schemas.py
 
 # Links to other sites, over the network: apart from the tests, since others break them.
 linkcheck: $(INSTALLED)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+import jsonschema
 import numpy as np
 import pytest
 
@@ -25,7 +26,7 @@ from p2phd_eval.report.documents.blind_test_documents import RESULTS_VERSION
 from p2phd_eval.report.documents.document import SCHEMA_VERSION
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
 from tests.commands.command_line import invoke, noise_folder
-from tests.documentation import DOCS, documented_keys
+from tests.documentation import DOCS, checked, documented_keys, schema_of
 from tests.features.feature_sets import arm_file
 
 _BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -176,7 +177,7 @@ def written(inception_weights: WeightsFile, tmp_path_factory: pytest.TempPathFac
     def saved(*command: object, codes: tuple[int, ...] = (0,)) -> dict[str, Any]:
         result = invoke(*command, "--json", folder / "document.json")
         assert result.exit_code in codes, result.output
-        return dict(json.loads((folder / "document.json").read_text()))
+        return checked(json.loads((folder / "document.json").read_text()))
 
     saved("data", "synthesize", data, "--train", 2, "--test", 3, "--width", 64, "--height", 32)
     saved("train", data, "--out", run, *small, "--epochs", 1, "--epochs-decay", 1)
@@ -229,6 +230,16 @@ def written(inception_weights: WeightsFile, tmp_path_factory: pytest.TempPathFac
 )
 def test_files_have_the_documented_keys(written: dict[str, dict[str, Any]], heading: str) -> None:
     assert set(written[heading]) == documented_keys(heading)
+
+
+@pytest.mark.parametrize(("heading", "name"), [("Log", "log-line"), ("Manifest", "image-folder")])
+def test_files_keep_to_their_schemas(written: dict[str, dict[str, Any]], heading: str, name: str) -> None:
+    jsonschema.validate(written[heading], schema_of(name))
+
+
+@pytest.mark.parametrize("heading", ["Key", "Plan of a study"])
+def test_documents_keep_to_their_schemas(written: dict[str, dict[str, Any]], heading: str) -> None:
+    checked(written[heading])
 
 
 def test_the_documented_schema_version_is_the_one_written(written: dict[str, dict[str, Any]]) -> None:

@@ -7,10 +7,29 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 
 MANIFEST = "manifest.json"
+
+
+class Manifest(Struct, frozen=True, kw_only=True):
+    """What `generate` writes beside the images that it makes."""
+
+    checkpoint_sha256: str  # of the checkpoint file
+    config: dict[str, Any]  # of the training
+    training_precision: str
+    training_step: int
+    sampling_precision: str
+    phase: str  # part of the data set
+    seed: int  # of drawn styles
+    style: str | None  # "clusters" or "photo"; None for a model without an encoder
+    clusters_sha256: str | None  # of the clusters' file
+    n_images: int  # label maps
+    device: str
+    versions: dict[str, str]
 
 
 def open_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Sequence[str], fix: str) -> None:

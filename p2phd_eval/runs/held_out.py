@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import torch
+from msgspec import Struct
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.distributed import SINGLE
@@ -16,6 +16,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.pairing import sorted_by_id
 from p2phd_eval.features.extraction import FeatureExtractor
+from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import atomic_write
@@ -26,9 +27,8 @@ from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.stats.distances.kernel import kernel_distance
 
 
-@dataclass(frozen=True, kw_only=True)
-class HeldOutResult:
-    """One validation."""
+class Validation(Struct, frozen=True, kw_only=True):
+    """One line of `validation.jsonl`."""
 
     epoch: int  # counted from 1
     step: int  # finished steps
@@ -37,6 +37,12 @@ class HeldOutResult:
     kid: float  # unbiased, so that it may be below 0
     kid_se: float  # its standard error (jackknife, pairs)
     n: int  # held-out images
+    stamp: dict[str, FeatureStamp]  # how the features of "real" and "fake" were made
+
+
+class HeldOutResult(Validation, frozen=True, kw_only=True):
+    """One validation, and where it stands among the others."""
+
     best_epoch: int  # the one with the lowest FID so far
     samples: Path  # folder of this epoch's samples
 
@@ -120,15 +126,23 @@ class HeldOut:
         real = self._extract(self._photos)
         result = evaluate_fid(real, fake, extrapolate=False, replicates=0)
         kid = kernel_distance(sorted_by_id(real).values, sorted_by_id(fake).values, paired=True)
-        scores: dict[str, Any] = {"epoch": epoch, "step": step, "fid": result.fid, "fid_se": result.fid_se}
-        scores |= {"kid": kid.value, "kid_se": kid.se, "n": len(fake)}
-        line = {**scores, "stamp": {"real": asdict(real.stamp), "fake": asdict(fake.stamp)}}
-        self._lines = [*(earlier for earlier in self._lines if earlier["epoch"] < epoch), line]
+        line = Validation(
+            epoch=epoch,
+            step=step,
+            fid=result.fid,
+            fid_se=result.fid_se,
+            kid=kid.value,
+            kid_se=kid.se,
+            n=len(fake),
+            stamp={"real": real.stamp, "fake": fake.stamp},
+        )
+        self._lines = [*(earlier for earlier in self._lines if earlier.epoch < epoch), line]
+        text = "".join(f"{json.dumps(msgspec.to_builtins(each), allow_nan=False)}\n" for each in self._lines)
         with atomic_write(self._run / "validation.jsonl") as stream:
-            stream.write("".join(f"{json.dumps(each, allow_nan=False)}\n" for each in self._lines).encode())
-        best_epoch = min(self._lines, key=lambda each: float(each["fid"]))["epoch"]
+            stream.write(text.encode())
+        best_epoch = min(self._lines, key=lambda each: each.fid).epoch
         self._keep_samples(epoch, best_epoch)
-        return HeldOutResult(**scores, best_epoch=best_epoch, samples=folder)
+        return HeldOutResult(**msgspec.structs.asdict(line), best_epoch=best_epoch, samples=folder)
 
     def _folder(self, epoch: int) -> Path:
         return self._run / "validation" / f"epoch_{epoch:04d}"
@@ -140,16 +154,15 @@ class HeldOut:
                 shutil.rmtree(folder)
 
 
-def _read_lines(path: Path) -> list[dict[str, Any]]:
+def _read_lines(path: Path) -> list[Validation]:
     if not path.exists():
         return []
     try:
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        return [{**line, "epoch": int(line["epoch"]), "fid": float(line["fid"])} for line in lines]
-    except (ValueError, KeyError, TypeError) as error:
+        return [msgspec.json.decode(line, type=Validation) for line in path.read_bytes().splitlines()]
+    except msgspec.DecodeError as error:
         raise InputError(
             str(path),
             expected="a line of JSON for each validation",
-            found=f"{type(error).__name__}: {error}",
+            found=str(error),
             fix="Mend the file, or move it away.",
         ) from error

@@ -11,6 +11,7 @@ from typer.testing import CliRunner, Result
 
 from p2phd_eval.cli import app
 from p2phd_eval.images.png import write_png
+from tests.documentation import checked
 
 TRAIN_OPTIONS = (
     *("--load-size", "64", "--ngf", "4", "--n-downsample", "2", "--n-blocks", "1", "--ndf", "4"),
@@ -31,9 +32,9 @@ def error_of(result: Result) -> str:
 
 
 def document_of(result: Result) -> dict[str, Any]:
-    """The JSON of `--json -`: the only thing on stdout."""
+    """The JSON of `--json -`: the only thing on stdout. It keeps to the published schema of its kind."""
     assert result.exit_code == 0, result.output
-    return json.loads(result.stdout)  # type: ignore[no-any-return]
+    return checked(json.loads(result.stdout))
 
 
 def noise_folder(folder: Path, n: int, *, seed: int = 0, size: tuple[int, int] = (32, 24), prefix: str = "i") -> Path:

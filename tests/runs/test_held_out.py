@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 import torch
 
@@ -24,6 +25,7 @@ from p2phd_eval.progress import OnProgress
 from p2phd_eval.runs.held_out import HeldOut, HeldOutResult
 from p2phd_eval.scenes.data_set import CLASSES, write_dataset
 from p2phd_eval.stats.distances.kernel import kernel_distance as evaluate_kid
+from tests.documentation import schema_of
 
 CPU = torch.device("cpu")
 CONFIG = TrainConfig(
@@ -55,7 +57,10 @@ class Progress:
 
 
 def lines(run: Path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (run / "validation.jsonl").read_text().splitlines()]
+    found = [json.loads(line) for line in (run / "validation.jsonl").read_text().splitlines()]
+    for line in found:
+        jsonschema.validate(line, schema_of("validation-line"))
+    return found
 
 
 @pytest.mark.usefixtures("inception_weights")

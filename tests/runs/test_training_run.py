@@ -41,7 +41,7 @@ def test_a_call_and_the_command_make_the_same_run(data: Path, tmp_path: Path) ->
     latest = "checkpoints/latest.pt"
     assert (tmp_path / "python" / latest).read_bytes() == (tmp_path / "command" / latest).read_bytes()
     samples = p2phd_eval.generate(tmp_path / "python", str(data), tmp_path / "samples", device="cpu")
-    assert (samples.written, samples.manifest["sampling_precision"]) == (2, "fp32")
+    assert (samples.written, samples.manifest.sampling_precision) == (2, "fp32")
 
 
 def test_a_configuration_of_ones_own_stays_as_it_is(data: Path, tmp_path: Path) -> None:

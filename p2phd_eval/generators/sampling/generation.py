@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from msgspec import structs
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
@@ -27,7 +28,7 @@ from p2phd_eval.generators.sampling.inference import for_inference, most_at_once
 from p2phd_eval.generators.sampling.styles import STYLES, Clusters, clusters_path, draw_style, load_clusters
 from p2phd_eval.generators.training.precision import Precision, backend_flags, find_precision
 from p2phd_eval.images.decoding import image_size
-from p2phd_eval.images.image_folder import open_image_folder
+from p2phd_eval.images.image_folder import Manifest, open_image_folder
 from p2phd_eval.images.png import write_png
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
@@ -44,7 +45,7 @@ class SampleResult:
     written: int  # images made by this call, on all ranks
     kept: int  # images that were there already
     size: tuple[int, int]  # width and height in pixels of the last image of this rank; (0, 0) if it made none
-    manifest: dict[str, Any]
+    manifest: Manifest
 
 
 def generate(
@@ -121,24 +122,26 @@ def generate(
         config = checkpoint.config
         chosen = find_precision(precision, on, for_training=False)
         style = _choose_style(style, clusters, config)
-        manifest = {
-            "checkpoint_sha256": file_sha256(checkpoint_path),
-            "config": config.to_dict(),
-            "training_precision": config.precision,
-            "training_step": checkpoint.step,
-            "sampling_precision": chosen.name,
-            "phase": phase,
-            "seed": seed,
-            "style": style,
-            "clusters_sha256": None,
-        }
-        loaded = None
+        checkpoint_sha256 = file_sha256(checkpoint_path)
+        loaded = path = None
         if style == "clusters":
             path = clusters_path(source, clusters, "--clusters")
-            loaded = load_clusters(path, checkpoint, str(manifest["checkpoint_sha256"]), f"{source} {data}")
-            manifest["clusters_sha256"] = file_sha256(path)
+            loaded = load_clusters(path, checkpoint, checkpoint_sha256, f"{source} {data}")
         dataset = whole_images(config, data, phase, photos=style == "photo")
-        manifest |= {"n_images": len(dataset), "device": describe_device(on), "versions": versions()}
+        manifest = Manifest(
+            checkpoint_sha256=checkpoint_sha256,
+            config=config.to_dict(),
+            training_precision=config.precision,
+            training_step=checkpoint.step,
+            sampling_precision=chosen.name,
+            phase=phase,
+            seed=seed,
+            style=style,
+            clusters_sha256=None if path is None else file_sha256(path),
+            n_images=len(dataset),
+            device=describe_device(on),
+            versions=versions(),
+        )
         sampler = _Sampler(checkpoint_path, checkpoint, on, chosen, encodes=style == "photo", clusters=loaded)
 
         todo = [i for i, triplet in enumerate(dataset.triplets) if not _path(out, triplet).exists()]
@@ -146,7 +149,8 @@ def generate(
         # Whole batches are shared, so that each holds the images that it would hold without other ranks.
         batches = _equal_sized(dataset, todo, most_at_once(config, batch_size))[joined.rank :: joined.size]
         if joined.is_first:
-            open_image_folder(out, manifest, identity=_IDENTITY, fix="Choose another --out, or delete the folder.")
+            fix = "Choose another --out, or delete the folder."
+            open_image_folder(out, structs.asdict(manifest), identity=_IDENTITY, fix=fix)
         joined.wait()  # no rank writes before all have seen what is there
         with progress(f"generate, first of {joined.size} ranks" if spread else "generate", "images") as on_progress:
             written, size = sampler.write(dataset, batches, out, seed, kept=kept, on_progress=on_progress)

@@ -9,6 +9,7 @@ from msgspec import Struct, field
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.generators.data.validation import PhaseReport
 from p2phd_eval.generators.training.run_log import LogRecord
+from p2phd_eval.images.image_folder import Manifest
 from p2phd_eval.report.documents.document import Document, from_result
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class GenerateDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/gene
     written: int
     kept: int
     size: tuple[int, int]
-    manifest: dict[str, Any]
+    manifest: Manifest
 
 
 class ClassClusters(Struct, frozen=True, kw_only=True):

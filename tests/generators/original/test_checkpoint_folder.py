@@ -250,8 +250,8 @@ def test_samples_of_the_folder_are_those_of_the_converted_run(scenes: Path, tiny
     assert theirs.written == ours.written == 4
     for path in (tmp_path / "a").glob("*.png"):
         assert (read_rgb(path) == read_rgb(tmp_path / "b" / path.name)).all()
-    assert theirs.manifest["checkpoint_sha256"] == file_sha256(folder / "latest_net_G.pth")
-    assert (theirs.manifest["training_step"], theirs.manifest["training_precision"]) == (0, "fp32")
-    assert theirs.manifest["config"] == ours.manifest["config"]
+    assert theirs.manifest.checkpoint_sha256 == file_sha256(folder / "latest_net_G.pth")
+    assert (theirs.manifest.training_step, theirs.manifest.training_precision) == (0, "fp32")
+    assert theirs.manifest.config == ours.manifest.config
     with pytest.raises(InputError, match="expected a folder of the original, for which --which-epoch"):
         generate(tmp_path / "ours", scenes, tmp_path / "c", device=CPU, label_nc=12)

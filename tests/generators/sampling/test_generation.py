@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from msgspec import structs
 from PIL import Image
 
 from p2phd_eval.config import FeatureConfig, GeneratorConfig, TrainConfig
@@ -59,7 +60,7 @@ def test_one_photo_a_label_map_with_a_manifest(scenes: Path, run: Path, tmp_path
     assert sorted(images) == sorted(path.name for path in (scenes / "test_label").iterdir())
     assert all(image.shape == (32, 64, 3) for image in images.values())
     manifest = json.loads((tmp_path / "out/manifest.json").read_text())
-    assert manifest == result.manifest
+    assert manifest == structs.asdict(result.manifest)
     assert manifest["training_precision"] == "amp-bf16"
     assert manifest["sampling_precision"] == "fp32"
     assert manifest["checkpoint_sha256"] == file_sha256(run / "checkpoints/latest.pt")
@@ -123,7 +124,7 @@ def test_weights_of_every_width(scenes: Path, run: Path, tmp_path: Path, precisi
     """`most` levels from fp32: a level is 1/128 of a sample in [-1, 1], and bfloat16 keeps 8 bits of a number."""
     generate(run, scenes, tmp_path / "fp32", device=CPU)
     result = generate(run, scenes, tmp_path / precision, device=CPU, precision=precision)
-    assert result.manifest["sampling_precision"] == precision
+    assert result.manifest.sampling_precision == precision
     a, b = pixels(tmp_path / "fp32"), pixels(tmp_path / precision)
     assert max(np.abs(a[name].astype(int) - b[name].astype(int)).max() for name in a) <= most
 
@@ -174,7 +175,7 @@ def test_seed_and_style_change_the_samples(scenes: Path, styled: Path, tmp_path:
     manifests = []
     for name, options in (("0", {}), ("1", {"seed": 1}), ("photo", {"style": "photo"})):
         result = generate(styled, scenes, tmp_path / name, device=CPU, **options)
-        manifests.append((result.manifest["style"], result.manifest["clusters_sha256"]))
+        manifests.append((result.manifest.style, result.manifest.clusters_sha256))
     first, *others = (pixels(tmp_path / name) for name in ("0", "1", "photo"))
     for other in others:
         assert all(np.abs(first[name].astype(int) - other[name].astype(int)).max() > 1 for name in first)
