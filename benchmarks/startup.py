@@ -20,7 +20,7 @@ from measuring import describe_machine, today
 
 from p2phd_eval.files import write_json
 
-REPEATS = 15
+REPEATS = 10
 ANSWERS = {
     "p2phd-eval --version": ("--version",),
     "p2phd-eval --help": ("--help",),
@@ -52,7 +52,7 @@ def loaded(arguments: Sequence[str]) -> list[str]:
         "import sys, runpy\nsys.argv = ['p2phd-eval', *sys.argv[1:]]\n"
         "try:\n    runpy.run_module('p2phd_eval', run_name='__main__')\n"
         "except SystemExit:\n    pass\n"
-        "heavy = ('torch', 'scipy', 'matplotlib', 'numpy', 'PIL')\n"
+        "heavy = ('torch', 'scipy', 'matplotlib', 'numpy', 'PIL', 'pydantic')\n"
         "print(*[name for name in heavy if name in sys.modules], file=sys.stderr)"
     )
     process = subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, text=True, check=True)

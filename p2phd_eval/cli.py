@@ -42,6 +42,8 @@ class _Group(TyperGroup):
             for parameter in command.get_params(typer.Context(command, help_option_names=_HELP)):
                 if getattr(parameter, "is_flag", False):
                     parameter.metavar = ""  # a flag takes no value: nothing in place of "<bool>"
+                    if not parameter.expose_value:  # typer's own, such as --help, whose None it loads pydantic to check
+                        parameter.default = False
         return super().make_context(*arguments, **settings)
 
     def invoke(self, ctx: Any) -> Any:
