@@ -315,10 +315,7 @@ class TrainConfig(_Checked):
     def samples_at_once(self, ranks: int) -> int:
         """Return how many samples go through the networks at once where `ranks` processes share a batch.
 
-        Raises
-        ------
-        InputError
-            If the batch cannot be shared equally.
+        Raises `InputError` if the batch cannot be shared equally.
         """
         parts = ranks * self.execution.grad_accum
         if self.batch_size % parts:

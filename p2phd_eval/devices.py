@@ -10,10 +10,7 @@ from p2phd_eval.errors import InputError
 def find_device(name: str | torch.device | None = None) -> torch.device:
     """Return the torch device called `name`, or the best one: cuda, mps, cpu.
 
-    Raises
-    ------
-    InputError
-        If torch does not know the name or the device is not on this machine.
+    Raises `InputError` if torch does not know the name or the device is not on this machine.
     """
     if name is None:
         if torch.cuda.is_available():

@@ -88,10 +88,7 @@ def without_averaging(network: nn.Module, *, when: bool) -> Any:
 def ranks_from_environment(device: torch.device) -> Iterator[Ranks]:
     """Join the processes that torchrun started, NCCL between GPUs and gloo between CPUs; alone without torchrun.
 
-    Raises
-    ------
-    InputError
-        If torchrun's variables are there in part only, or the ranks cannot find each other.
+    Raises `InputError` if torchrun's variables are there in part only, or the ranks cannot find each other.
     """
     if "WORLD_SIZE" not in os.environ:
         yield SINGLE
@@ -136,10 +133,7 @@ def is_first_process() -> bool:
 def local_device(device: torch.device) -> torch.device:
     """Return this process's own GPU where torchrun runs several beside each other, otherwise `device`.
 
-    Raises
-    ------
-    InputError
-        If the machine has fewer GPUs than processes.
+    Raises `InputError` if the machine has fewer GPUs than processes.
     """
     if "LOCAL_RANK" not in os.environ or device.type != "cuda":
         return device

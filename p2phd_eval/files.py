@@ -23,20 +23,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     The data reaches the disk (fsync of file and folder) before the rename. If the block or the disk fails,
     the temporary file is removed and `path` is left as it was.
 
+    The file is binary, open for reading and writing, seekable. Raises `OSError` if the file cannot be written; the old
+    content survives.
+
     Parameters
     ----------
     path : path-like
         The file to write. Missing parent folders are made.
-
-    Yields
-    ------
-    BinaryIO
-        A binary file open for reading and writing, seekable.
-
-    Raises
-    ------
-    OSError
-        If the file cannot be written; the old content survives.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -57,6 +57,8 @@ PRESETS: dict[str, TrainConfig] = {
 def configure(data: Path, preset: str | TrainConfig = "512p", **options: Any) -> TrainConfig:
     """Apply options to a preset, or to a configuration; what is left out, or None, stays as it is there.
 
+    Raises `InputError` if the preset or an option is unknown, or the values do not go together.
+
     Parameters
     ----------
     data : Path
@@ -66,11 +68,6 @@ def configure(data: Path, preset: str | TrainConfig = "512p", **options: Any) ->
         A name of `PRESETS`, or a configuration.
     **options
         Named as on the command line of `train`: `ngf=32` is `--ngf 32`, `compile=True` is `--compile`.
-
-    Raises
-    ------
-    InputError
-        If the preset or an option is unknown, or the values do not go together.
     """
     from p2phd_eval.generators.data.triplets import stored_label_nc
 

@@ -23,12 +23,8 @@ def declare_missing_operators() -> None:
     Where the compiled part loads, nothing is declared: it would clash with torchvision's own definition.
     Calling this again does nothing. Call it before importing torchvision or anything that imports it.
 
-    Raises
-    ------
-    ImportError
-        If torchvision is not installed.
-    RuntimeError
-        If torchvision fails to import for another reason.
+    Raises `ImportError` if torchvision is not installed. Raises `RuntimeError` if torchvision fails to import for
+    another reason.
     """
     global _library
     if "torchvision" in sys.modules:

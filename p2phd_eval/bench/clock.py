@@ -49,6 +49,8 @@ def time_settings(
 ) -> BenchResult:
     """Time training steps: a batch from files, both updates, and the wait until the device has done them.
 
+    Raises `InputError` for unusable data, a precision that the device cannot run, or a folder that is no checkout.
+
     Parameters
     ----------
     config : TrainConfig
@@ -58,8 +60,6 @@ def time_settings(
         A data set in pix2pixHD's layout.
     rows : sequence of Setting
         See `speed.settings`.
-    device : torch.device
-    timing : Timing
     largest_of : sequence of str
         Precisions of which the largest batch that fits is searched, and timed too; only on CUDA.
     against : Path, optional
@@ -67,13 +67,6 @@ def time_settings(
     enough_seconds : float
         A start whose steps have taken so long takes no more of them, and its last one counts in any case. By default
         there is no such limit.
-    on_progress : callable, optional
-        Called with (starts done, starts in all).
-
-    Raises
-    ------
-    InputError
-        For unusable data, a precision that the device cannot run, or a folder that is no checkout.
     """
     for name in [*(row.precision for row in rows), *largest_of]:
         find_precision(name, device)

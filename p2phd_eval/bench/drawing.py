@@ -37,8 +37,6 @@ def draw_data(out: Path, config: TrainConfig, size: tuple[int, int], *, on_progr
         May have more classes than the scenes do.
     size : (int, int)
         Width and height in pixels.
-    on_progress : callable, optional
-        Called with (scenes done, scenes in all).
     """
     width, height = size
     write_dataset(out, n_train=_SCENES, n_test=0, width=width, height=height, seed=config.seed, on_progress=on_progress)

@@ -21,7 +21,6 @@ def largest_batch(stage: Stage, precision: str, samples: Sequence[Batch]) -> Lar
     ----------
     stage : Stage
         On a CUDA device: elsewhere too large a batch ends the process.
-    precision : str
     samples : sequence of Batch
         Batches of one sample each, on the CPU; repeated in larger batches.
     """

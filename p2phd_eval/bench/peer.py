@@ -49,6 +49,8 @@ def original_step(checkout: Path, config: TrainConfig, device: torch.device) -> 
     `DataParallel` around one GPU is left out, and what it prints is not shown. It sets `cudnn.benchmark` as it
     always does, where it does; the caller restores that (`precision.backend_flags`).
 
+    Raises `InputError` as `require_checkout` does, or if the code in the folder is not that of the original.
+
     Parameters
     ----------
     checkout : Path
@@ -63,11 +65,6 @@ def original_step(checkout: Path, config: TrainConfig, device: torch.device) -> 
     callable
         Takes a batch on `device` and updates generator and discriminators once. On leaving, imports, `sys.path` and
         torch are as they were.
-
-    Raises
-    ------
-    InputError
-        As `require_checkout` does, or if the code in the folder is not that of the original.
     """
     require_checkout(checkout, device)
     with contextlib.ExitStack() as stack:

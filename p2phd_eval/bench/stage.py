@@ -34,7 +34,6 @@ class Stage:
     ----------
     config : TrainConfig
         Shared by all settings, but for precision, batch size and switches.
-    device : torch.device
     against : Path or None
         Checkout of NVIDIA/pix2pixHD, for settings of its own code.
     """

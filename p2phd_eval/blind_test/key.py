@@ -40,10 +40,7 @@ def write_key(
 ) -> None:
     """Write the key of a blind test, with what it was made from.
 
-    Raises
-    ------
-    InputError
-        If the key of another page is there: without it the answers to that page could never be scored.
+    Raises `InputError` if the key of another page is there: without it the answers to that page could never be scored.
     """
     if path.exists():
         try:
@@ -79,10 +76,7 @@ def write_key(
 def read_key(path: Path) -> BlindKey:
     """Read a key.
 
-    Raises
-    ------
-    InputError
-        If it is not a key that this version knows.
+    Raises `InputError` if it is not a key that this version knows.
     """
     stored = read_document(path, KeyDocument)
     key = BlindKey(

@@ -18,14 +18,7 @@ def render_page(test: BlindTest) -> str:
     The images of a trial are one lossless picture, so that neither format nor size of a file tells them apart. Names,
     ids and the key are not in it. The same trials give the same text.
 
-    Parameters
-    ----------
-    test : BlindTest
-
-    Returns
-    -------
-    str
-        HTML, to be written as UTF-8.
+    The text is to be written as UTF-8.
     """
     # Escaping is on for every template. The page takes no text of the user, only images and numbers.
     environment = Environment(

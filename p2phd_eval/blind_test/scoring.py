@@ -20,21 +20,13 @@ _LONGEST_NAME = 80  # what a table still shows; the page takes 60
 def read_responses(key: BlindKey, paths: Sequence[Path]) -> tuple[Response, ...]:
     """Read what people answered to a page.
 
+    Answers come in the order of the files, and in each as they were given. Raises `InputError` if a file is none of
+    this page's, is damaged, does not answer each trial once, or repeats a session or a name.
+
     Parameters
     ----------
-    key : BlindKey
     paths : sequence of path
         The file that the page saved for each person; at least one.
-
-    Returns
-    -------
-    tuple of Response
-        In the order of the files, and of the answers in each.
-
-    Raises
-    ------
-    InputError
-        If a file is none of this page's, is damaged, does not answer each trial once, or repeats a session or a name.
     """
     responses: list[Response] = []
     sessions: dict[str, Path] = {}
@@ -69,15 +61,11 @@ def read_responses(key: BlindKey, paths: Sequence[Path]) -> tuple[Response, ...]
 def results_checksum(page: str, session: str, answers: Sequence[tuple[int, str, str, int]]) -> str:
     """CRC-32 of the answers, as the page writes it: finds what was cut or garbled on its way, not who wrote it.
 
+    The result has eight hexadecimal digits.
+
     Parameters
     ----------
-    page, session : str
     answers : sequence of (trial, "first" or "second", "left" or "right", milliseconds)
-
-    Returns
-    -------
-    str
-        Eight hexadecimal digits.
     """
     lines = [page, session, *(",".join(map(str, answer)) for answer in answers)]
     return f"{zlib.crc32(chr(10).join(lines).encode()):08x}"

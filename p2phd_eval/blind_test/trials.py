@@ -53,6 +53,9 @@ def make_trials(
     The draw depends on the seed and on the content of all image files of both folders. Who has the page and guesses
     the seed cannot draw again: the page holds pixels of some of the images, and none of the files.
 
+    Raises `InputError` if ids repeat or fewer than two are shared, there are fewer than `trials`, or the images of a
+    pair differ in size.
+
     Parameters
     ----------
     baseline, candidate : ImageSource
@@ -63,14 +66,6 @@ def make_trials(
         At least 2 and at most as many as there are shared ids; by default 100, or all if there are fewer.
     seed : int
         Not negative.
-    on_progress : callable, optional
-        Called with (trials read, trials).
-
-    Raises
-    ------
-    InputError
-        If ids repeat or fewer than two are shared, there are fewer than `trials`, or the images of a pair differ in
-        size.
     """
     sources = [baseline, candidate] if reference is None else [baseline, candidate, reference]
     named = [(source.name, source.ids) for source in sources]

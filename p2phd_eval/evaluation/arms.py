@@ -49,6 +49,10 @@ def read_arms(
 ) -> tuple[tuple[ArmFolders, ...], tuple[str, ...]]:
     """Return the arms that the user named, in one of three ways.
 
+    Raises `InputError` if there is no baseline or no candidate, ways are mixed, a folder is given twice, or two arms
+    have one name; of runs, if one has no manifest, one is given twice as two folders of samples, or not exactly one arm
+    is fp32.
+
     Parameters
     ----------
     positional : sequence of Path
@@ -68,12 +72,6 @@ def read_arms(
         The baseline first; two or more. Folders that are not `runs` need not exist.
     notes : tuple of str
         What the reader of the verdict should know of how the runs were made.
-
-    Raises
-    ------
-    InputError
-        If there is no baseline or no candidate, ways are mixed, a folder is given twice, or two arms have one name;
-        of runs, if one has no manifest, one is given twice as two folders of samples, or not exactly one arm is fp32.
     """
     ways = {"folders after REAL": positional, "--baseline": baselines, "--candidate": candidates, "--runs": runs}
     used = [way for way, given in ways.items() if given]

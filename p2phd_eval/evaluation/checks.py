@@ -102,10 +102,8 @@ def cluster_warnings(design: SamplingDesign) -> tuple[str, ...]:
 def size_warnings(real: FeatureSet, fake: NamedSet) -> tuple[str, ...]:
     """Say where the generated images are of another size than the real ones.
 
-    Raises
-    ------
-    InputError
-        If every real image has one size (w, h) and every generated one (h, w): width and height are swapped.
+    Raises `InputError` if every real image has one size (w, h) and every generated one (h, w): width and height are
+    swapped.
     """
     name, generated = fake
     real_sizes, sizes = _unique_sizes(real), _unique_sizes(generated)

@@ -20,6 +20,9 @@ def label_class_shares(
 ) -> ClassShares:
     """Count the pixels of each class in label maps.
 
+    The result has the classes that occur, by number. Raises `InputError` if an id has no label map or several, or a
+    label map cannot be read or has several channels.
+
     Parameters
     ----------
     labels : ImageSource
@@ -28,18 +31,6 @@ def label_class_shares(
         Which of them, in the order of the result's rows.
     names : sequence of str
         What class 0, 1 and so on are called, as `stored_class_names` reads them; others are called such as "class 7".
-    on_progress : callable, optional
-        Called with (label maps read, label maps).
-
-    Returns
-    -------
-    ClassShares
-        The classes that occur, by number.
-
-    Raises
-    ------
-    InputError
-        If an id has no label map or several, or a label map cannot be read or has several channels.
     """
     places: dict[str, int] = {}
     wanted = set(ids)
@@ -77,10 +68,7 @@ def label_class_shares(
 def stored_class_names(labels: Path) -> tuple[str, ...]:
     """Return the names of the classes from the `classes.json` beside a folder of label maps; () without any.
 
-    Raises
-    ------
-    InputError
-        If the file is not JSON, or its "classes" is no list of names.
+    Raises `InputError` if the file is not JSON, or its "classes" is no list of names.
     """
     path = labels.parent / "classes.json"
     if not path.is_file():

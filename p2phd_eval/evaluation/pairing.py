@@ -26,22 +26,15 @@ NamedIds = tuple[str, Sequence[str]]
 def require_same_stamps(stamps: Sequence[NamedStamp], *, force: bool = False) -> tuple[str, ...]:
     """Check that all features were made the same way, so that distances between them mean something.
 
+    There are no warnings without `force`. Raises `InputError` if a stamp differs in weights, resize, number of features
+    or dtype; the difference is named.
+
     Parameters
     ----------
     stamps : sequence of (name, FeatureStamp)
         One or more; the others are held against the first.
     force : bool
         Return the differences as warnings instead of refusing.
-
-    Returns
-    -------
-    tuple of str
-        Empty without `force`.
-
-    Raises
-    ------
-    InputError
-        If a stamp differs in weights, resize, number of features or dtype; the difference is named.
     """
     first_name, first = stamps[0]
     warnings: tuple[str, ...] = ()
@@ -78,10 +71,7 @@ def require_unique_ids(sets: Iterable[NamedIds]) -> None:
 def common_ids(sets: Sequence[NamedIds]) -> tuple[str, ...]:
     """The ids that all sets hold, sorted.
 
-    Raises
-    ------
-    InputError
-        If there are fewer than two; examples of the ids on each side are shown.
+    Raises `InputError` if there are fewer than two; examples of the ids on each side are shown.
     """
     shared = set.intersection(*(set(ids) for _, ids in sets))
     if len(shared) < 2:

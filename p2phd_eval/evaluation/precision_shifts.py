@@ -46,6 +46,9 @@ def precision_shifts(
 
     Up to 512 images of each set, evenly spaced, are computed again in float32.
 
+    There is one result for each generated set, and none where the precision is not reduced, or an input is no longer
+    images. Raises `InputError` if an image cannot be read.
+
     Parameters
     ----------
     extractor : FeatureExtractor
@@ -56,16 +59,6 @@ def precision_shifts(
         Those of the inputs.
     names : sequence of str
         What the generated sets are called.
-
-    Returns
-    -------
-    tuple of PrecisionShift
-        One for each generated set; empty where the precision is not reduced, or an input is no longer images.
-
-    Raises
-    ------
-    InputError
-        If an image cannot be read.
     """
     sources = [each for each in inputs if isinstance(each, ImageSource)]
     if extractor.settings.precision is FeaturePrecision.FP32 or len(sources) < len(inputs):

@@ -72,17 +72,14 @@ def accumulator_on(device: torch.device | str) -> MomentAccumulator:
 def frechet_distance_on(device: torch.device | str, real: Moments, fake: Moments) -> FrechetDistance:
     """Fréchet distance by moments, as `frechet_distance_from_moments`, with the trace term found on a device.
 
+    Raises `InputError` as `frechet_distance_from_moments` does.
+
     Parameters
     ----------
     device : torch.device or str
         Such as "cuda:1". Where it has no float64 (MPS), the CPU computes, and the result's note says so.
     real, fake : Moments
         Both have the same d and ddof.
-
-    Raises
-    ------
-    InputError
-        As `frechet_distance_from_moments` does.
     """
     found = torch.device(device)
     require_comparable(real, fake)
@@ -97,10 +94,7 @@ def trace_sqrt_on(device: torch.device | str, real: Matrix, fake: Matrix) -> flo
     The CPU computes it, by `trace_sqrt_of_covariances`, where the device has no float64, and where S_r is singular or
     S_g so nearly that the eigenvalues would cost digits.
 
-    Raises
-    ------
-    InputError
-        If a matrix is not positive semi-definite.
+    Raises `InputError` if a matrix is not positive semi-definite.
     """
     found = torch.device(device)
     trace = None

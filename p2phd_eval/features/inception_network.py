@@ -24,10 +24,7 @@ def build_network() -> nn.Module:
     TensorFlow network of 2015 does. pytorch-fid's own constructor downloads the weights, hence this one. The
     classifier is left out: FID takes the 2048 features below it.
 
-    Returns
-    -------
-    torch.nn.Module
-        float32 (n, 3, 299, 299) in [-1, 1] -> float32 (n, 2048).
+    It maps float32 (n, 3, 299, 299) in [-1, 1] to float32 (n, 2048).
     """
     declare_missing_operators()
     from pytorch_fid import inception as blocks
@@ -68,18 +65,15 @@ def build_features(state: Mapping[str, Tensor], dims: int) -> nn.Sequential:
     Batch normalisation is folded into the convolutions, in float64: the same function, up to the rounding of float32,
     in a fifth less time on a CPU.
 
+    It maps float32 (n, 3, 299, 299) in [-1, 1] to float32 (n, dims, h, w), in eval mode, on the CPU. The features are
+    averages over h and w, at every one of the layers, as in pytorch-fid.
+
     Parameters
     ----------
     state : mapping of str to Tensor
         The weights, named as in `tensor_shapes`.
     dims : int
         One of `p2phd_eval.features.identity.INCEPTION_DIMS`.
-
-    Returns
-    -------
-    torch.nn.Sequential
-        float32 (n, 3, 299, 299) in [-1, 1] -> float32 (n, dims, h, w), in eval mode, on the CPU. The features are
-        averages over h and w, at every one of the layers, as in pytorch-fid.
     """
     network = build_network()
     network.load_state_dict({name: tensor.to(torch.float64) for name, tensor in state.items()}, assign=True)

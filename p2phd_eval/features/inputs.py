@@ -27,19 +27,13 @@ def open_input(data: Any) -> Any:
 
     Files ending in `.npz` hold features or statistics (`mu` and `sigma`), those in `.pt` torch-fidelity's statistics.
 
+    The result is an ImageSource, a FeatureSet, Statistics, or what was given. Raises `InputError` if nothing is there,
+    or it cannot be read.
+
     Parameters
     ----------
     data : path-like or anything else
         What is no path is returned as it is.
-
-    Returns
-    -------
-    ImageSource, FeatureSet or Statistics; or what was given
-
-    Raises
-    ------
-    InputError
-        If nothing is there, or it cannot be read.
     """
     if not isinstance(data, str | os.PathLike):
         return data
@@ -81,7 +75,6 @@ def features_of(data: Any, extractor: FeatureExtractor, *, name: str, layout: La
     ----------
     data : ImageSource, FeatureSet, array, Tensor or iterable of batches
         See `compute_fid`. Features of arrays are not kept in the cache.
-    extractor : FeatureExtractor
     name : str
         What the set is called. Images in memory have numbers, which are no names: image 3 of two sets need not come
         from one label map. So their ids are made to differ from those of other sets.

@@ -18,7 +18,6 @@ class FeatureStream:
 
     Parameters
     ----------
-    network : FeatureNetwork
     sink : callable
         Called with each `FeatureBlock`, in the order of the images.
     """
@@ -30,16 +29,13 @@ class FeatureStream:
     def add(self, images: Any, *, layout: Layout | None = None) -> None:
         """Add images.
 
+        Raises `InputError` if they are not such images.
+
         Parameters
         ----------
         images : ndarray or Tensor of uint8, or sequence of arrays
             See `ArraySource`: arrays (n, h, w, 3), tensors (n, 3, h, w), unless `layout` says otherwise.
         layout : {"NHWC", "NCHW"}, optional
-
-        Raises
-        ------
-        InputError
-            If they are not such images.
         """
         source = ArraySource(images, layout=layout)
         for index in range(len(source)):

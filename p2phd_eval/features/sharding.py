@@ -20,23 +20,15 @@ from p2phd_eval.stats.distances.moments import Moments, merge_moments
 def sharded_features(source: ImageSource, extractor: FeatureExtractor, ranks: Ranks) -> FeatureSet | None:
     """Compute the features of a source, each rank an equal share of the images; a meeting point of all ranks.
 
+    The result on the first rank is equal to what one process computes; the others get None. Raises `InputError` if an
+    image of this rank's share cannot be read, or the source changes meanwhile.
+
     Parameters
     ----------
     source : ImageSource
         The same on every rank.
     extractor : FeatureExtractor
         The cache is not used.
-    ranks : Ranks
-
-    Returns
-    -------
-    FeatureSet or None
-        On the first rank, equal to what one process computes; None on the others.
-
-    Raises
-    ------
-    InputError
-        If an image of this rank's share cannot be read, or the source changes meanwhile.
     """
     own = list(extractor.blocks(source, ranks.indices(len(source))))
     require_unchanged(source)

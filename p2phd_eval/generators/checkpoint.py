@@ -41,21 +41,16 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint atomically: a full disk or a kill leaves the one before as it was.
 
+    Raises `InputError` if the disk refuses.
+
     Parameters
     ----------
-    path : Path
-    config : TrainConfig
     step : int
         Finished training steps.
     state : mapping
         What `Pix2PixHD.state_dict` returned.
     n_samples : int, optional
         How many the training set has; a resumed run must find as many.
-
-    Raises
-    ------
-    InputError
-        If the disk refuses.
     """
     rng = {"torch": torch.get_rng_state()}
     if torch.cuda.is_available():
@@ -139,16 +134,12 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def load_safely(path: Path, wanted: str, *, fix: str) -> Any:
     """Read what `torch.save` wrote onto the CPU, of any version of its format; pickled code is refused, never run.
 
+    Raises `InputError` if the file is missing, damaged, or holds anything but data.
+
     Parameters
     ----------
-    path : Path
     wanted, fix : str
         For errors: what the file should be, and what to do if it is not.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, or holds anything but data.
     """
     if not path.is_file():
         raise InputError(str(path), expected=wanted, found="no such file")
@@ -173,10 +164,7 @@ def load_safely(path: Path, wanted: str, *, fix: str) -> Any:
 def load_network(network: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
     """Load a state dict into a network in place.
 
-    Raises
-    ------
-    InputError
-        If a key is missing, superfluous or of another shape; the first is named.
+    Raises `InputError` if a key is missing, superfluous or of another shape; the first is named.
     """
     own = network.state_dict()
     for key in [*own, *(key for key in state if key not in own)]:
@@ -195,10 +183,7 @@ def load_network(network: nn.Module, state: Mapping[str, torch.Tensor], where: s
 def find_checkpoint(run: Path) -> Path:
     """Return the newest checkpoint of a run folder, or `run` itself where it is a file.
 
-    Raises
-    ------
-    InputError
-        If there is none.
+    Raises `InputError` if there is none.
     """
     if run.is_file():
         return run

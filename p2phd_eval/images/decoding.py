@@ -28,10 +28,7 @@ class DecodedImage(NamedTuple):
 def read_encoded(path: str | os.PathLike[str]) -> bytes:
     """Return the content of an image file.
 
-    Raises
-    ------
-    InputError
-        If the file is missing, cannot be read, or is larger than `MAX_IMAGE_BYTES`.
+    Raises `InputError` if the file is missing, cannot be read, or is larger than `MAX_IMAGE_BYTES`.
     """
     try:
         with Path(path).open("rb") as stream:
@@ -49,23 +46,16 @@ def decode_rgb(content: bytes, where: str) -> DecodedImage:
     An alpha channel is dropped, not blended, and EXIF orientation is not applied. Grey images of 16 bits are the one
     exception: they are scaled to 8 bits.
 
+    Pixels are uint8 (h, w, 3) in [0, 255], red, green and blue; writeable. Raises `InputError` if the content is empty,
+    not an image, truncated or damaged, or has more pixels than Pillow's limit; or for grey values that are not integers
+    in [0, 65535].
+
     Parameters
     ----------
     content : bytes
         The encoded image, such as the content of a PNG file.
     where : str
         What errors call it: its path, or its archive and name.
-
-    Returns
-    -------
-    DecodedImage
-        Pixels uint8 (h, w, 3) in [0, 255], red, green and blue; writeable.
-
-    Raises
-    ------
-    InputError
-        If the content is empty, not an image, truncated or damaged, or has more pixels than Pillow's limit; or for
-        grey values that are not integers in [0, 65535].
     """
     image = _decode(content, where)
     return DecodedImage(_to_rgb(image, where), _format(image))
@@ -74,21 +64,13 @@ def decode_rgb(content: bytes, where: str) -> DecodedImage:
 def decode_stored(content: bytes, where: str) -> DecodedImage:
     """Decode a label map or a photo: an image of one channel keeps its numbers, any other becomes RGB.
 
+    Pixels are uint8 (h, w) of a grey image or of the indices of a palette, uint16 (h, w) of a grey image of 16 bits,
+    and otherwise uint8 (h, w, 3), as `decode_rgb` gives them. Raises `InputError` as `decode_rgb`.
+
     Parameters
     ----------
     content, where
         As of `decode_rgb`.
-
-    Returns
-    -------
-    DecodedImage
-        Pixels uint8 (h, w) of a grey image or of the indices of a palette, uint16 (h, w) of a grey image of 16 bits,
-        and otherwise uint8 (h, w, 3), as of `decode_rgb`.
-
-    Raises
-    ------
-    InputError
-        As `decode_rgb`.
     """
     image = _decode(content, where)
     if _is_wide(image):
@@ -101,20 +83,13 @@ def decode_stored(content: bytes, where: str) -> DecodedImage:
 def open_image(path: str | os.PathLike[str]) -> Image.Image:
     """Open and fully decode an image in its own mode; EXIF orientation is not applied, as in pytorch-fid.
 
+    The image is decoded, and its file closed. Raises `InputError` if the file is missing, not an image, truncated or
+    damaged, or larger than Pillow's limit on pixels.
+
     Parameters
     ----------
     path : path-like
         The file.
-
-    Returns
-    -------
-    PIL.Image.Image
-        The decoded image; its file is closed.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, not an image, truncated or damaged, or larger than Pillow's limit on pixels.
     """
     return _decode(read_encoded(path), str(Path(path)))
 
@@ -131,20 +106,13 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
 def read_rgb(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     """Read an image file as `decode_rgb` does.
 
+    The result is uint8 (h, w, 3): red, green and blue in [0, 255]. Raises `InputError` as `open_image`, and for grey
+    values that are not integers in [0, 65535].
+
     Parameters
     ----------
     path : path-like
         The file.
-
-    Returns
-    -------
-    ndarray of uint8, shape (h, w, 3)
-        Red, green and blue in [0, 255].
-
-    Raises
-    ------
-    InputError
-        As `open_image`, and for grey values that are not integers in [0, 65535].
     """
     return _to_rgb(open_image(path), str(Path(path)))
 

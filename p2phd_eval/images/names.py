@@ -46,15 +46,12 @@ def pair_key(name: str) -> str:
     That is the stem without pix2pixHD's result ending and without Cityscapes' type ending:
     ``aachen_000000_000019_gtFine_labelIds_synthesized_image.jpg`` becomes ``aachen_000000_000019``.
 
+    A key is its own key.
+
     Parameters
     ----------
     name : str
         A file name, or its stem.
-
-    Returns
-    -------
-    str
-        The key. A key is its own key.
     """
     stem = Path(name).stem if Path(name).suffix.lower() in IMAGE_ENDINGS else name
     stem = stem.removesuffix(_RESULT_ENDING)
@@ -70,20 +67,13 @@ def list_images(root: str | os.PathLike[str]) -> ImageSet:
     Links to files and folders are followed; a folder that is reached twice is read once, so that linked
     folders cannot loop. Hidden files and folders (also macOS' ``._`` files) are left out.
 
+    There is at least one image; they are sorted by relative POSIX path. Raises `InputError` if `root` is missing, is
+    not a folder, cannot be read, or holds no image; or if a link leads nowhere.
+
     Parameters
     ----------
     root : path-like
         The folder.
-
-    Returns
-    -------
-    ImageSet
-        At least one image, sorted by relative POSIX path.
-
-    Raises
-    ------
-    InputError
-        If `root` is missing, is not a folder, cannot be read, or holds no image; or if a link leads nowhere.
     """
     folder = Path(root)
     if not folder.is_dir():

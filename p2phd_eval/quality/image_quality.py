@@ -70,6 +70,9 @@ def per_image_quality(
       infinite for identical images.
     * LPIPS, where `lpips` is given: see `p2phd_eval.quality.lpips.Lpips`.
 
+    Raises `InputError` if the sources share fewer than two ids or repeat one, samples of one id differ in size, an
+    image is too small (11 pixels for SSIM, 31 for LPIPS), or one cannot be read.
+
     Parameters
     ----------
     photos : ImageSource
@@ -80,19 +83,6 @@ def per_image_quality(
         Positions in `samples` of those that are also compared with each other.
     lpips : Lpips, optional
         On the same device.
-    device : torch.device or str
-    on_progress : callable, optional
-        Called with (images done, images in all).
-
-    Returns
-    -------
-    ImageQuality
-
-    Raises
-    ------
-    InputError
-        If the sources share fewer than two ids or repeat one, samples of one id differ in size, an image is too small
-        (11 pixels for SSIM, 31 for LPIPS), or one cannot be read.
 
     References
     ----------

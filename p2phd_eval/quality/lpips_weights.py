@@ -54,17 +54,14 @@ class LpipsWeights:
 def find_lpips_weights(explicit: Path | None = None) -> LpipsWeights:
     """Find the weights: the given file if there is one, else the cached ones, torch's, or a download into the cache.
 
+    Raises `InputError` if the given file is missing; or if the weights are neither here nor can be fetched: the message
+    says how to bring them.
+
     Parameters
     ----------
     explicit : Path, optional
         A state dict with torchvision's names. Others than torchvision's own are named as custom. Without it only the
         file with torchvision's SHA-256 is taken.
-
-    Raises
-    ------
-    InputError
-        If the given file is missing; or if the weights are neither here nor can be fetched: the message says how to
-        bring them.
     """
     if explicit is not None:
         if not explicit.is_file():
@@ -99,15 +96,8 @@ def find_lpips_weights(explicit: Path | None = None) -> LpipsWeights:
 def load_lpips_state(weights: LpipsWeights) -> dict[str, Tensor]:
     """Read the convolutions of AlexNet.
 
-    Returns
-    -------
-    dict of str to Tensor
-        float32, under torchvision's names, such as "features.0.weight".
-
-    Raises
-    ------
-    InputError
-        If the file holds other things than tensors, or one is missing, has another shape or is not finite.
+    The tensors are float32, under torchvision's names, such as "features.0.weight". Raises `InputError` if the file
+    holds other things than tensors, or one is missing, has another shape or is not finite.
     """
     try:
         stored = torch.load(weights.path, map_location="cpu", weights_only=True)

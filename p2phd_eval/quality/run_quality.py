@@ -90,6 +90,9 @@ def quality_of_runs(
 
     Differences have scope B where every arm has several runs, else A, as comparisons of FID do.
 
+    Raises `InputError` if the baseline has no run, the given weights cannot be used, or as `per_image_quality` and
+    `mean_difference`.
+
     Parameters
     ----------
     photos : ImageSource
@@ -100,21 +103,10 @@ def quality_of_runs(
         The name of its arm.
     lpips_weights : Path, optional
         See `find_lpips_weights`. Without it, and where the weights cannot be had, LPIPS is left out with a note.
-    device : torch.device or str
     cluster_by : ClusterRule, optional
         Which images were drawn together; by default each image is a draw of its own.
     confidence : float
         In (0.5, 1).
-    progress : ProgressFactory
-
-    Returns
-    -------
-    RunQuality
-
-    Raises
-    ------
-    InputError
-        If the baseline has no run, the given weights cannot be used, or as `per_image_quality` and `mean_difference`.
     """
     arms: dict[str, list[int]] = {baseline: []}
     for position, run in enumerate(runs):

@@ -53,6 +53,9 @@ class HeldOut:
     Each validation is a line of `<run>/validation.jsonl`. Of the samples, `<run>/validation/epoch_0004` and so on,
     those of the newest epoch and of the best one stay. The photos' features come from the cache of features.
 
+    Raises `InputError` if the phase is incomplete or has fewer than three images, the weights cannot be had, or what
+    earlier validations wrote cannot be read: all before a training of hours.
+
     Parameters
     ----------
     config : TrainConfig
@@ -67,13 +70,6 @@ class HeldOut:
         Where the generator and the Inception network work.
     weights : Path or None
         Inception weights; by default those of the cache, fetched if need be.
-    progress : ProgressFactory
-
-    Raises
-    ------
-    InputError
-        If the phase is incomplete or has fewer than three images, the weights cannot be had, or what earlier
-        validations wrote cannot be read: all before a training of hours.
     """
 
     def __init__(

@@ -27,10 +27,8 @@ def watch(
         Open ones; whoever opened them says how the training ended.
     note : callable
         Told each line of the log, and each validation.
-    on_progress : callable, optional
     source : str, optional
         Where the initial weights come from.
-    held_out : HeldOut, optional
     """
 
     def on_start(fresh: dict[str, tuple[str, ...]]) -> None:

@@ -102,8 +102,6 @@ class Canvas:
     ----------
     width, height : int
         Size of the results in pixels.
-    camera : Camera
-    light : Light
     """
 
     def __init__(self, *, width: int, height: int, camera: Camera, light: Light) -> None:

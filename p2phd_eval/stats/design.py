@@ -132,11 +132,8 @@ class SamplingDesign:
     def split(self, rng: np.random.Generator, parts: int) -> list[list[Rows]]:
         """Cut all sets at random into complementary parts of about the same size, whole clusters together.
 
-        Returns
-        -------
-        list of list of ndarray of int64
-            For each part the rows of each set. Parts 2k and 2k + 1 of a cut into 2 p parts make up part k of a cut
-            into p.
+        For each part the result has the rows of each set, int64. Parts 2k and 2k + 1 of a cut into 2 p parts make up
+        part k of a cut into p.
         """
         cuts: list[list[Rows]] = [[np.empty(0, dtype=np.int64)] * len(self.sizes) for _ in range(parts)]
         for block in self.blocks:
@@ -156,10 +153,7 @@ class SamplingDesign:
     def draw(self, rng: np.random.Generator) -> list[Rows]:
         """Draw clusters with replacement, as many as there are.
 
-        Returns
-        -------
-        list of ndarray of int64, each of shape (n_k,)
-            How often each image of each set was drawn.
+        The result says how often each image of each set was drawn, int64 of shape (n_k,).
         """
         counts: list[Rows] = [np.empty(0, dtype=np.int64)] * len(self.sizes)
         for block in self.blocks:
@@ -209,17 +203,14 @@ def _degrees_of_freedom(totals: npt.NDArray[np.float64]) -> float:
 def cluster_codes(clusters: npt.ArrayLike | None, n: int) -> Rows:
     """Number the clusters 0 to G - 1 in the order of their labels.
 
+    Raises `InputError` if there is not one label an image, or fewer than two clusters.
+
     Parameters
     ----------
     clusters : array_like or None, shape (n,)
         Any label, such as a city, for each image; None: each image is its own cluster.
     n : int
         Number of images.
-
-    Raises
-    ------
-    InputError
-        If there is not one label an image, or fewer than two clusters.
     """
     if clusters is None:
         return np.arange(n)
@@ -240,16 +231,12 @@ def cluster_codes(clusters: npt.ArrayLike | None, n: int) -> Rows:
 def checked_sets(sets: Sequence[npt.ArrayLike], design: SamplingDesign) -> list[npt.NDArray[Any]]:
     """Check that real and generated features can be used and fit each other and the design; dtypes stay (no copy).
 
+    Raises `InputError` if a set cannot be used, or numbers of images or features do not fit.
+
     Parameters
     ----------
     sets : sequence of array_like, each of shape (n_k, d)
         The real images first.
-    design : SamplingDesign
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used, or numbers of images or features do not fit.
     """
     values = [checked_features(each, f"generated set {k}" if k else "real") for k, each in enumerate(sets)]
     for fake in values[1:]:

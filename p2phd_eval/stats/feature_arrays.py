@@ -16,22 +16,15 @@ BLOCK_ROWS = 1024
 def as_features(array: npt.ArrayLike, name: str) -> npt.NDArray[np.float64]:
     """Check a set of features and widen it to float64.
 
+    The result is float64 (n, d): the input itself where it is float64 already; never write to it. Raises `InputError`
+    if the array is not 2-D, not real, has fewer than two rows, no columns, or a NaN or infinite value.
+
     Parameters
     ----------
     array : array_like of real numbers, shape (n, d)
         One row an image, n >= 2 and d >= 1.
     name : str
         What the set is called in an error, such as "real".
-
-    Returns
-    -------
-    ndarray of float64, shape (n, d)
-        The input itself where it is float64 already; never write to it.
-
-    Raises
-    ------
-    InputError
-        If the array is not 2-D, not real, has fewer than two rows, no columns, or a NaN or infinite value.
     """
     return np.asarray(checked_features(array, name), dtype=np.float64)
 

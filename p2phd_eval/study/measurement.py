@@ -52,27 +52,17 @@ def measure(
 ) -> BenchDocument:
     """Time a few training steps of each arm, once for a configuration and a device.
 
+    Raises `InputError` if the data cannot be used, or the device cannot run an arm.
+
     Parameters
     ----------
     study : Path
         Its folder; a measurement that was kept in `analysis/bench.json` is used again.
-    plan : StudyPlan
-    device : torch.device
     keep : bool
         Measure what the report tells, also at twice the plan's batch size, as `speed` compares, and keep it; otherwise
         each arm alone, which is enough for a plan.
-    progress : ProgressFactory
     note : callable
         Told what is measured, where that may take a while.
-
-    Returns
-    -------
-    BenchDocument
-
-    Raises
-    ------
-    InputError
-        If the data cannot be used, or the device cannot run an arm.
     """
     path = study / "analysis" / "bench.json"
     asked = {"config": plan.base.to_dict(), "arms": list(plan.arms), "device": describe_device(device)}
@@ -112,7 +102,6 @@ def effort(plan: StudyPlan, measured: BenchDocument) -> Effort:
 
     Parameters
     ----------
-    plan : StudyPlan
     measured : BenchDocument
         From `measure`.
     """

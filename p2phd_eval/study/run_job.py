@@ -132,9 +132,6 @@ def ended(study: Path, plan: StudyPlan, run: PlannedRun, weights_sha256: str) ->
 
     Parameters
     ----------
-    study : Path
-    plan : StudyPlan
-    run : PlannedRun
     weights_sha256 : str
         The hash of the Inception weights.
     """

@@ -53,8 +53,6 @@ def run_processes(
 
     Parameters
     ----------
-    jobs : sequence of Job
-    devices : sequence of str
     on_start : callable
         Called with a job and its device.
 

@@ -77,10 +77,7 @@ class StudyPlan:
     def run(self, name: str) -> PlannedRun:
         """Return the run of a name.
 
-        Raises
-        ------
-        InputError
-            If there is none.
+        Raises `InputError` if there is none.
         """
         for run in self.runs:
             if run.name == name:
@@ -109,6 +106,8 @@ class StudyPlan:
 def parse_arms(text: str, known: Sequence[str], amp: str) -> tuple[str, ...]:
     """Read arms, training precisions separated by commas, the baseline first.
 
+    Raises `InputError` if one is unknown or given twice, or there are fewer than two.
+
     Parameters
     ----------
     text : str
@@ -117,11 +116,6 @@ def parse_arms(text: str, known: Sequence[str], amp: str) -> tuple[str, ...]:
         All precisions.
     amp : str
         The one that "amp" means here.
-
-    Raises
-    ------
-    InputError
-        If one is unknown or given twice, or there are fewer than two.
     """
     names = [part.strip() for part in text.split(",")]
     if names == ["amp"]:
@@ -148,10 +142,7 @@ def save_plan(out: Path, plan: StudyPlan) -> None:
 def load_plan(out: Path) -> StudyPlan:
     """Read the plan of a study folder.
 
-    Raises
-    ------
-    InputError
-        If there is none, or it is damaged or of another version.
+    Raises `InputError` if there is none, or it is damaged or of another version.
     """
     path = out / PLAN_FILE
     if not path.is_file():
@@ -169,10 +160,7 @@ def load_plan(out: Path) -> StudyPlan:
 def continue_plan(before: StudyPlan, now: StudyPlan, where: str) -> None:
     """Check that a plan goes on with what an earlier one began: more arms and seeds are welcome, another recipe is not.
 
-    Raises
-    ------
-    InputError
-        If data or configuration differ, or arms or seeds of the earlier plan are gone.
+    Raises `InputError` if data or configuration differ, or arms or seeds of the earlier plan are gone.
     """
     fix = f"Go on with `p2phd-eval study --out {where}` and no other options, or choose another --out."
     if before.data_sha256 != now.data_sha256:

@@ -23,7 +23,6 @@ def arm_verdicts(
 
     Parameters
     ----------
-    plan : StudyPlan
     outcomes : mapping
         How each run ended, by name.
     training : CompareDocument or None

@@ -67,10 +67,7 @@ def write_report(study: str | os.PathLike[str]) -> ReportDocument:
 def outcomes_of(study: Path, plan: StudyPlan) -> dict[str, Outcome]:
     """Return the outcome of every run of a study.
 
-    Raises
-    ------
-    InputError
-        If a run has none.
+    Raises `InputError` if a run has none.
     """
     found = {}
     for run in plan.runs:
@@ -90,17 +87,14 @@ def outcomes_of(study: Path, plan: StudyPlan) -> dict[str, Outcome]:
 def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
     """Assemble the report; nothing is computed again.
 
+    Raises `InputError` if an artefact is missing or cannot be read.
+
     Parameters
     ----------
     study : Path
         A study folder whose runs have ended and are compared.
     plan : StudyPlan
         Its plan.
-
-    Raises
-    ------
-    InputError
-        If an artefact is missing or cannot be read.
     """
     outcomes = outcomes_of(study, plan)
     comparisons = read_document(study / "analysis" / "comparisons.json", ComparisonsDocument)

@@ -38,6 +38,8 @@ class MLflow:
 
     Telemetry of the library is switched off unless the environment says something about it.
 
+    Raises `InputError` if the package mlflow-skinny (or mlflow) is missing, or the server does not answer.
+
     Parameters
     ----------
     run : Path
@@ -46,11 +48,6 @@ class MLflow:
         Its values become parameters, nested ones as "generator.ngf".
     experiment : str
         Name of the experiment where the environment names none.
-
-    Raises
-    ------
-    InputError
-        If the package mlflow-skinny (or mlflow) is missing, or the server does not answer.
     """
 
     def __init__(self, run: Path, config: TrainConfig, experiment: str) -> None:

@@ -21,15 +21,12 @@ class TensorBoard:
     The file is begun with the first event, and everything that an interrupted run wrote from that step on is declared
     void: a resumed run shows no step twice.
 
+    Raises `InputError` if the package tensorboard is missing.
+
     Parameters
     ----------
     run : Path
         The run folder.
-
-    Raises
-    ------
-    InputError
-        If the package tensorboard is missing.
     """
 
     def __init__(self, run: Path) -> None:

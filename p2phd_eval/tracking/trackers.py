@@ -24,6 +24,8 @@ def open_trackers(
 ) -> Trackers:
     """Open trackers by name.
 
+    Raises `InputError` if a name is unknown, a library is missing or a server does not answer.
+
     Parameters
     ----------
     names : sequence of str
@@ -37,11 +39,6 @@ def open_trackers(
         group.
     note : callable
         Told once about a tracker that fails later on.
-
-    Raises
-    ------
-    InputError
-        If a name is unknown, a library is missing or a server does not answer.
     """
     from p2phd_eval.tracking.mlflow import MLflow
     from p2phd_eval.tracking.tensorboard import TensorBoard
@@ -66,7 +63,6 @@ class Trackers:
     ----------
     trackers : mapping
         By name.
-    note : callable
     """
 
     def __init__(self, trackers: Mapping[str, Tracker], note: Callable[[str], None]) -> None:

@@ -98,6 +98,8 @@ _MEASURING = ("fid", "metrics", "compare", "features")
 def hint(option: str, command: str, options: Mapping[str, frozenset[str]]) -> str:
     """Say what to use instead of an option that a command does not have.
 
+    The result is a sentence or two, or nothing where no option comes near.
+
     Parameters
     ----------
     option : str
@@ -106,11 +108,6 @@ def hint(option: str, command: str, options: Mapping[str, frozenset[str]]) -> st
         The command, such as ``encode cluster``.
     options : mapping of str to frozenset of str
         The long options of every command, this one among them.
-
-    Returns
-    -------
-    str
-        A sentence or two, or nothing where no option comes near.
     """
     key = _key(option)
     own = {_key(name): name for name in sorted(options[command])}

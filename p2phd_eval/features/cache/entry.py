@@ -24,10 +24,7 @@ _RECORD = "entry.json"  # the key, everything of the set but its values, and the
 class FeatureKey:
     """What features depend on: the images, the feature space and the program that computed them.
 
-    Raises
-    ------
-    InputError
-        If the images have no hash: all such sets would share their features.
+    Raises `InputError` if the images have no hash: all such sets would share their features.
     """
 
     identity: NetworkIdentity
@@ -82,17 +79,8 @@ def write_entry(folder: Path, key: FeatureKey, features: FeatureSet) -> None:
 def read_entry(folder: Path, key: FeatureKey) -> FeatureSet:
     """Read a set and verify all of it.
 
-    Returns
-    -------
-    FeatureSet
-        Its values are mapped into memory, read-only.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no entry.
-    OSError, ValueError, InputError
-        If the entry is damaged, or not of this key.
+    Its values are mapped into memory, read-only. Raises `FileNotFoundError` if there is no entry. Raises `OSError`,
+    `ValueError`, `InputError` if the entry is damaged, or not of this key.
     """
     content = _read_record(folder)
     if content["key"] != dataclasses.asdict(key):

@@ -61,10 +61,7 @@ class FeatureCache:
     def get(self, key: FeatureKey) -> FeatureSet | None:
         """Return the features of a key, or None if they are not there or damaged; a damaged entry is removed.
 
-        Returns
-        -------
-        FeatureSet or None
-            Its values are mapped into memory, read-only; they stay readable if the entry is removed meanwhile.
+        The values are mapped into memory, read-only; they stay readable if the entry is removed meanwhile.
         """
         entry = self.folder / key.digest
         try:
@@ -82,10 +79,7 @@ class FeatureCache:
     def put(self, key: FeatureKey, features: FeatureSet) -> FeatureSet:
         """Keep the features of a key; call it under `locked`.
 
-        Returns
-        -------
-        FeatureSet
-            As `get` returns it; the given one if it could not be written.
+        They come back as `get` returns them, or as they were given if they could not be written.
         """
         part = self._part(key.digest)
         entry = self.folder / key.digest
@@ -138,10 +132,7 @@ class FeatureCache:
     def clear(self) -> Cleared:
         """Remove all entries, damaged and unfinished ones too, but for those whose lock a process holds.
 
-        Raises
-        ------
-        OSError
-            If an entry cannot be removed.
+        Raises `OSError` if an entry cannot be removed.
         """
         removed = freed = in_use = 0
         for digest in self._digests():

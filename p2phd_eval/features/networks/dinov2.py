@@ -39,6 +39,8 @@ def dinov2_vitl14(device: torch.device, weights: Path | None) -> ModuleFeatures:
     Images are scaled by Pillow (bicubic, antialiased) to 224 x 224 and normalised by ImageNet's mean and standard
     deviation; the features are the class token after the last normalisation, as dgm-eval takes them.
 
+    Raises `InputError` if timm is not installed, the weights cannot be had, or the file is not of this network.
+
     Parameters
     ----------
     device : torch.device
@@ -46,15 +48,6 @@ def dinov2_vitl14(device: torch.device, weights: Path | None) -> ModuleFeatures:
     weights : Path, optional
         Meta's ``dinov2_vitl14_pretrain.pth``, or timm's ``model.safetensors`` of the same weights. Without a file
         timm downloads them, or takes them from its cache.
-
-    Returns
-    -------
-    ModuleFeatures
-
-    Raises
-    ------
-    InputError
-        If timm is not installed, the weights cannot be had, or the file is not of this network.
 
     References
     ----------
@@ -70,16 +63,14 @@ def positions_at(embedding: Tensor, grid: int) -> Tensor:
 
     timm does it otherwise when it loads (antialiased, and without the offset), which gives other features.
 
+    The result is float32 (1, 1 + grid * grid, d).
+
     Parameters
     ----------
     embedding : Tensor of float32, shape (1, 1 + 37 * 37, d)
         The class token's first.
     grid : int
         Patches a side wanted.
-
-    Returns
-    -------
-    Tensor of float32, shape (1, 1 + grid * grid, d)
     """
     own, patches = embedding[:, :1], embedding[:, 1:]
     maps = patches.reshape(1, _TRAINED_GRID, _TRAINED_GRID, -1).permute(0, 3, 1, 2)

@@ -31,6 +31,8 @@ class FidInception:
     ``pytorch_fid.inception.InceptionV3`` with its defaults; with "legacy-tensorflow" torch-fidelity's, with "clean"
     clean-fid's, with "torchmetrics" that of torchmetrics' FrechetInceptionDistance.
 
+    Raises `InputError` if dims is not one of those, or TF32 is asked for without CUDA.
+
     Parameters
     ----------
     state : mapping of str to Tensor
@@ -41,15 +43,8 @@ class FidInception:
         Name of the weights, for people.
     weights_sha256 : str
         SHA-256 of the weights' tensors, hexadecimal.
-    resize : Resize
     dims : int
         64, 192, 768 or 2048 features an image.
-    precision : FeaturePrecision
-
-    Raises
-    ------
-    InputError
-        If dims is not one of those, or TF32 is asked for without CUDA.
     """
 
     def __init__(
@@ -82,15 +77,12 @@ class FidInception:
     def features(self, images: Tensor) -> Tensor:
         """Compute the features of images of one size.
 
+        The result is float32 (n, dims), on the network's device.
+
         Parameters
         ----------
         images : Tensor of uint8, shape (n, 3, h, w)
             RGB in [0, 255], on any device.
-
-        Returns
-        -------
-        Tensor of float32, shape (n, dims)
-            On the network's device.
         """
         pixels = images.permute(0, 2, 3, 1).cpu().numpy()
         return embed_all(self, torch.stack([self.prepare(image) for image in pixels]))

@@ -34,6 +34,10 @@ def load_plugin(spec: str, *, device: torch.device, weights: Path | None) -> Fea
 
     The module's code runs with the rights of this process. The current folder is searched first, as by ``python -m``.
 
+    What it returns has members of the protocol's types; `prepare` can be pickled; `embed` returned finite float32
+    (batch_size, dims) without gradients, and an image's features did not depend on the others of its batch. Raises
+    `InputError` if any of that is not so, or the plug-in's own code raised an error.
+
     Parameters
     ----------
     spec : str
@@ -43,17 +47,6 @@ def load_plugin(spec: str, *, device: torch.device, weights: Path | None) -> Fea
         Where to compute; handed on.
     weights : Path, optional
         The network's weights; handed on.
-
-    Returns
-    -------
-    FeatureNetwork
-        Its members have the protocol's types; `prepare` can be pickled; `embed` returned finite float32
-        (batch_size, dims) without gradients, and an image's features did not depend on the others of its batch.
-
-    Raises
-    ------
-    InputError
-        If any of that is not so, or the plug-in's own code raised an error.
     """
     module_name, _, name = spec.partition(":")
     if not name.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):

@@ -47,10 +47,7 @@ def usual_batch_size(device: torch.device) -> int:
 def embed_all(network: FeatureNetwork, prepared: Tensor) -> Tensor:
     """Embed any number of prepared images in passes of the network's own size, the last one padded.
 
-    Returns
-    -------
-    Tensor of float32, shape (n, dims)
-        On the network's device.
+    The result is float32 (n, dims), on the network's device.
     """
     parts = []
     for chunk in torch.split(prepared, network.batch_size):

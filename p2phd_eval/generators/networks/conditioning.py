@@ -15,13 +15,11 @@ def conditioning_channels(config: DataConfig) -> int:
 def instance_edges(instances: torch.Tensor) -> torch.Tensor:
     """Mark the pixels that have a neighbour, left, right, above or below, of another instance (section 3.3).
 
+    The result is bool (N, 1, H, W).
+
     Parameters
     ----------
     instances : Tensor, integer, shape (N, 1, H, W)
-
-    Returns
-    -------
-    Tensor of bool, shape (N, 1, H, W)
     """
     edges = torch.zeros_like(instances, dtype=torch.bool)
     across = instances[..., :, 1:] != instances[..., :, :-1]
@@ -36,6 +34,9 @@ def instance_edges(instances: torch.Tensor) -> torch.Tensor:
 def encode(label: torch.Tensor, instances: torch.Tensor | None, label_nc: int) -> torch.Tensor:
     """One-hot labels, then the edge map where there are instances.
 
+    The result is float32 (N, label_nc + 1, H, W), or (N, label_nc, H, W) without instances; 3 channels for `label_nc`
+    0.
+
     Parameters
     ----------
     label : Tensor
@@ -43,10 +44,6 @@ def encode(label: torch.Tensor, instances: torch.Tensor | None, label_nc: int) -
     instances : Tensor of integers, shape (N, 1, H, W), or None
     label_nc : int
         Number of classes.
-
-    Returns
-    -------
-    Tensor of float32, shape (N, label_nc + 1, H, W), (N, label_nc, H, W) without instances; 3 for `label_nc` 0.
     """
     if label_nc:
         n, _, height, width = label.shape

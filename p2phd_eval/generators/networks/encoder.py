@@ -15,6 +15,8 @@ def instance_average_pool(
 ) -> torch.Tensor:
     """Replace each feature by its mean over the pixels of its instance (section 3.4).
 
+    The result has the shape and dtype of `features`.
+
     Parameters
     ----------
     features : Tensor, float, shape (N, C, H, W)
@@ -22,10 +24,6 @@ def instance_average_pool(
         Equal numbers in one sample are one instance; samples are kept apart.
     n_instances : int, optional
         If given, all numbers are in [0, n_instances), and nothing has to be read back from the device to count them.
-
-    Returns
-    -------
-    Tensor of the shape and dtype of `features`.
     """
     n, channels, height, width = features.shape
     sample = torch.arange(n, device=features.device).view(n, 1, 1, 1)

@@ -54,10 +54,6 @@ def gan_loss(activations: Activations, *, target_real: bool, kind: str) -> torch
         The target.
     kind : str
         "lsgan": mean squared error (Mao et al. 2017); "vanilla": binary cross-entropy on logits.
-
-    Returns
-    -------
-    Tensor, scalar
     """
     total = torch.zeros((), device=activations[0][-1].device)
     for scale in activations:

@@ -25,10 +25,7 @@ class Architecture:
 def generator_architecture(state: State, where: str) -> Architecture:
     """Read a global generator or one with local enhancers off its keys and shapes.
 
-    Raises
-    ------
-    InputError
-        If the keys are not those of such a network.
+    Raises `InputError` if the keys are not those of such a network.
     """
     trunk = _trunk(state, where, "a generator of pix2pixHD")
     settings = {

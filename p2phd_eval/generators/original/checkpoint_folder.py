@@ -54,6 +54,9 @@ def read_original(
 ) -> OriginalCheckpoint:
     """Read a folder of the original, infer its configuration and check that the networks load.
 
+    Raises `InputError` if G is missing, a file is damaged, holds code or another network, or files and options
+    contradict one another.
+
     Parameters
     ----------
     folder : Path
@@ -65,11 +68,6 @@ def read_original(
         Number of classes; 0: photos. Shapes alone do not tell a class from the edge channel.
     instances : bool, optional
         Whether there is an edge channel.
-
-    Raises
-    ------
-    InputError
-        If G is missing, a file is damaged, holds code or another network, or files and options contradict one another.
     """
     files = {name: folder / f"{which_epoch}_net_{name}.pth" for name in _NETWORKS}
     files = {name: path for name, path in files.items() if path.is_file()}
@@ -131,10 +129,7 @@ def open_source(
 def write_run(original: OriginalCheckpoint, out: Path) -> Path:
     """Write a run folder with `config.json` and the networks as its newest checkpoint; return the checkpoint's path.
 
-    Raises
-    ------
-    InputError
-        If there is a run or a folder of the original already, or the disk refuses.
+    Raises `InputError` if there is a run or a folder of the original already, or the disk refuses.
     """
     path = latest_path(out)
     _require_new(path, out / "config.json", *out.glob("*_net_*.pth"))
@@ -146,17 +141,9 @@ def write_run(original: OriginalCheckpoint, out: Path) -> Path:
 def write_original(checkpoint: Checkpoint, folder: Path, which_epoch: str = "latest") -> tuple[Path, ...]:
     """Write networks as the original saves them, tensors bitwise equal, with an `opt.txt` of the configuration.
 
-    Returns
-    -------
-    tuple of Path
-        `opt.txt` and the networks that there are, the generator last: with it the folder is whole.
-
-    Raises
-    ------
-    InputError
-        If one of the files, or a run of ours, is there already.
-    OSError
-        If the disk refuses; no file is left half-written.
+    The result names `opt.txt` and the networks that there are, the generator last: with it the folder is whole. Raises
+    `InputError` if one of the files, or a run of ours, is there already. Raises `OSError` if the disk refuses; no file
+    is left half-written.
     """
     options = folder / OPTIONS_FILE
     files = {name: folder / f"{which_epoch}_net_{name}.pth" for name in _NETWORKS[::-1] if name in checkpoint.networks}

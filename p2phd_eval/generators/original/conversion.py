@@ -38,6 +38,8 @@ def convert(
 
     All tensors stay bitwise equal.
 
+    Raises `InputError` if `source` is neither, or files to write are there already.
+
     Parameters
     ----------
     source : str or Path
@@ -46,11 +48,6 @@ def convert(
         The run folder to write, or the original's folder where `source` is ours.
     which_epoch, label_nc, instances
         For a folder of the original, see `read_original`.
-
-    Raises
-    ------
-    InputError
-        If `source` is neither, or files to write are there already.
     """
     source, out = Path(source), Path(out)
     if is_original_folder(source):

@@ -44,10 +44,7 @@ class Findings:
     def settle(self, setting: str, *, seen: Any = None, evidence: Path | None = None, assumed: Any = None) -> None:
         """Settle on what `evidence` shows, else on what is known, else on what is assumed (our default).
 
-        Raises
-        ------
-        InputError
-            If what is known is not what is seen; both are named.
+        Raises `InputError` if what is known is not what is seen; both are named.
         """
         known = self.known(setting)
         if evidence is not None:

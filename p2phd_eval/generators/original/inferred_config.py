@@ -31,6 +31,8 @@ def infer_config(
 ) -> Inferred:
     """Infer the configuration of the networks "G" and, as far as they are there, "D" and "E".
 
+    Raises `InputError` if a network is another than pix2pixHD's, or the sources contradict one another; both are named.
+
     Parameters
     ----------
     networks : mapping
@@ -39,11 +41,6 @@ def infer_config(
         Their files; `opt.txt` is looked for beside G's.
     label_nc, instances
         What the user knows; None: look at the files.
-
-    Raises
-    ------
-    InputError
-        If a network is another than pix2pixHD's, or the sources contradict one another; both are named.
     """
     generator = generator_architecture(networks["G"], str(files["G"]))
     findings = Findings(

@@ -73,15 +73,8 @@ def original_name(setting: str) -> str:
 def read_options(path: Path) -> dict[str, Any]:
     """Read an `opt.txt`.
 
-    Returns
-    -------
-    dict
-        Our dotted settings, such as "generator.ngf", for all that the file has; empty without the file.
-
-    Raises
-    ------
-    InputError
-        If a value is not of its option's type; the option is named.
+    The result has our dotted settings, such as "generator.ngf", for all that the file has; it is empty without the
+    file. Raises `InputError` if a value is not of its option's type; the option is named.
     """
     if not path.is_file():
         return {}

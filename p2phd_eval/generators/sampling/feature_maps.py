@@ -56,10 +56,7 @@ def whole_images(config: TrainConfig, data: Path, phase: str, *, photos: bool) -
 def load_encoder(checkpoint: Checkpoint, where: str, *, device: torch.device, precision: Precision) -> Encoder:
     """Return the encoder of a checkpoint, ready to encode.
 
-    Raises
-    ------
-    InputError
-        If the checkpoint has none.
+    Raises `InputError` if the checkpoint has none.
     """
     config = checkpoint.config
     if "E" not in checkpoint.networks:
@@ -79,20 +76,14 @@ def load_encoder(checkpoint: Checkpoint, where: str, *, device: torch.device, pr
 class PhotoEncoder:
     """The encoder of a checkpoint over the photos of one phase, in float32.
 
+    Raises `InputError` if the checkpoint has no encoder or the data set is unusable.
+
     Parameters
     ----------
     checkpoint_path : Path
         For errors.
-    checkpoint : Checkpoint
     data : Path
         A data set in pix2pixHD's layout, with photos.
-    phase : str
-    device : torch.device
-
-    Raises
-    ------
-    InputError
-        If the checkpoint has no encoder or the data set is unusable.
     """
 
     def __init__(
@@ -143,25 +134,18 @@ def precompute(
     A map is an RGB image of the label map's name and size (nearest), [-1, 1] rounded to 256 levels. Maps that an
     earlier call with the same checkpoint finished are kept.
 
+    Raises `InputError` for a checkpoint without such an encoder, unusable data, or a folder with other feature maps.
+
     Parameters
     ----------
     source : str or Path
         A run folder, a checkpoint or a folder of the original, with an encoder of 3 features.
     data : str or Path
         A data set in pix2pixHD's layout, with photos.
-    phase : str
     which_epoch, label_nc, instances
         For a folder of the original, see `read_original`.
     device : str or torch.device, optional
         By default cuda, mps or cpu, the first that there is.
-    progress : ProgressFactory
-    note : callable
-        Told what goes on.
-
-    Raises
-    ------
-    InputError
-        For a checkpoint without such an encoder, unusable data, or a folder with other feature maps.
     """
     data, on = Path(data), find_device(device)
     checkpoint_path, checkpoint = open_source(

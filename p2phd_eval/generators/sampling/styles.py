@@ -80,10 +80,8 @@ class Clusters:
 def clusters_path(source: Path, given: Path | None, option: str) -> Path:
     """Return where the clusters of a model are: the file `given`, or `clusters.npz` in its run folder.
 
-    Raises
-    ------
-    InputError
-        If no file is given and `source` is a checkpoint file or a folder of the original; `option` is named.
+    Raises `InputError` if no file is given and `source` is a checkpoint file or a folder of the original; `option` is
+    named.
     """
     if given is not None:
         return given
@@ -95,19 +93,14 @@ def clusters_path(source: Path, given: Path | None, option: str) -> Path:
 def load_clusters(path: Path, checkpoint: Checkpoint, checkpoint_sha256: str, arguments: str) -> Clusters:
     """Read the clusters of a checkpoint.
 
+    Raises `InputError` if the file is missing, is none, or belongs to another checkpoint.
+
     Parameters
     ----------
-    path : Path
-    checkpoint : Checkpoint
     checkpoint_sha256 : str
         The hash of its file.
     arguments : str
         What errors say to give the command that makes the clusters: the model and the data set.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, is none, or belongs to another checkpoint.
     """
     remake = f"p2phd-eval encode cluster {arguments}"
     if not path.is_file():
@@ -149,6 +142,8 @@ def cluster_styles(
     A region counts if it covers more than 1/64 of its image, as in the original. Its class is the most frequent label
     in it, which is what the original reads off Cityscapes' instance numbers; there is one class for `label_nc` 0.
 
+    Raises `InputError` for a checkpoint without encoder, or unusable data.
+
     Parameters
     ----------
     source : str or Path
@@ -157,27 +152,18 @@ def cluster_styles(
         A data set in pix2pixHD's layout, with photos.
     out : Path, optional
         The file to write; by default `clusters.npz` of the run folder, where `generate` looks for it.
-    phase : str
     n_clusters : int
         Clusters for each class; fewer where it has fewer distinct features.
     which_epoch, label_nc, instances
         For a folder of the original, see `read_original`.
     device : str or torch.device, optional
         By default cuda, mps or cpu, the first that there is.
-    progress : ProgressFactory
-    note : callable
-        Told what goes on.
 
     Returns
     -------
     file : Path
     clusters : Clusters
         What is in it.
-
-    Raises
-    ------
-    InputError
-        For a checkpoint without encoder, or unusable data.
     """
     source, on = Path(source), find_device(device)
     path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
@@ -231,22 +217,17 @@ def draw_style(
 
     Where a class has no clusters the features are 0, in the middle of their range.
 
+    The result is float32 (n_features, H, W), on the device of `regions`.
+
     Parameters
     ----------
-    clusters : Clusters
     regions : Tensor, integer, shape (1, H, W), in [0, n_regions)
     n_regions : int
         Any bound; what is drawn depends only on the numbers that are there, in ascending order.
     label : Tensor, integer, shape (1, H, W), in [0, label_nc)
         For `label_nc` 0 not looked at.
-    label_nc, n_features : int
-    seed : int
     key : str
         The image's: it and the seed determine the draws, whatever was drawn before.
-
-    Returns
-    -------
-    Tensor, float32, shape (n_features, H, W), on the device of `regions`.
     """
     rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(key.encode()).digest(), "big")])
     label_of, area = _classes_and_areas(regions, n_regions, label, label_nc)

@@ -14,11 +14,8 @@ _NATIVE = {"apex-O1": "amp-fp16", "apex-O2": "fp16"}
 def import_apex_amp(name: str) -> Any:
     """Import `apex.amp` for the precision `name`.
 
-    Raises
-    ------
-    InputError
-        If apex is missing, is PyPI's unrelated project of that name, or is a release of NVIDIA's without `amp`; the
-        native precision that does the same is named.
+    Raises `InputError` if apex is missing, is PyPI's unrelated project of that name, or is a release of NVIDIA's
+    without `amp`; the native precision that does the same is named.
     """
     try:
         return importlib.import_module("apex.amp")

@@ -15,10 +15,7 @@ from p2phd_eval.errors import InputError
 def compile_networks(networks: Iterable[nn.Module], device: torch.device) -> None:
     """Compile networks in place at their first call; their state-dict keys stay.
 
-    Raises
-    ------
-    InputError
-        If there is no C++ compiler, which torch needs for code for a CPU.
+    Raises `InputError` if there is no C++ compiler, which torch needs for code for a CPU.
     """
     if device.type == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         raise InputError(

@@ -33,7 +33,6 @@ class NetworkWeights:
     ----------
     network : Module
         In float32; cast in place.
-    precision : Precision
     """
 
     def __init__(self, network: nn.Module, precision: Precision) -> None:

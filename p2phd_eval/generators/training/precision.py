@@ -147,8 +147,6 @@ class ScaledOptimizer:
     ----------
     weights : sequence of (Parameter, Parameter)
         The network's and the optimizer's; see `NetworkWeights.pairs`.
-    precision : Precision
-    device : torch.device
     lr, beta1 : float
         Adam's; its beta2 is 0.999.
     """

@@ -25,10 +25,7 @@ class Matched:
 def read_networks(source: Path) -> dict[str, dict[str, torch.Tensor]]:
     """Return the state dicts "G", "D" and, where there is one, "E" of a run, a checkpoint or an original's folder.
 
-    Raises
-    ------
-    InputError
-        If there is none, or it cannot be read.
+    Raises `InputError` if there is none, or it cannot be read.
     """
     if is_original_folder(source):
         return read_original(source).networks
@@ -40,6 +37,9 @@ def match(
 ) -> Matched:
     """Take over what an earlier network has under the same name, as G1 is taken over into a local enhancer.
 
+    Raises `InputError` if nothing matches, or a shape differs in more than the number of input channels; the key is
+    named.
+
     Parameters
     ----------
     network : Module
@@ -50,11 +50,6 @@ def match(
         The earlier network's state. What only it has is left.
     where : str
         For errors.
-
-    Raises
-    ------
-    InputError
-        If nothing matches, or a shape differs in more than the number of input channels; the key is named.
     """
     taken: dict[str, torch.Tensor] = {}
     for key, tensor in own.items():

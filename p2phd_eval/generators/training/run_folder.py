@@ -17,11 +17,8 @@ _FIXED = (Role.RECIPE, Role.RUN)
 def open_run(out: Path, config: TrainConfig, *, resume: bool) -> Checkpoint | None:
     """Return the checkpoint that a run goes on from; None where it starts.
 
-    Raises
-    ------
-    InputError
-        If the folder holds a run already (without `resume`), one of another configuration, or a checkpoint that was
-        converted and has no optimizers (with it).
+    Raises `InputError` if the folder holds a run already (without `resume`), one of another configuration, or a
+    checkpoint that was converted and has no optimizers (with it).
     """
     path = latest_path(out)
     if not resume:

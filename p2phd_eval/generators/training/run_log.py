@@ -34,7 +34,6 @@ class RunLog:
 
     Parameters
     ----------
-    path : Path
     step : int
         Finished steps; later lines, which an interrupted run wrote after its last checkpoint, are removed.
     """
@@ -75,10 +74,7 @@ class RunLog:
 def read_log(path: Path) -> list[LogRecord]:
     """Return all lines of a log; none where there is no file: the run failed before its first step.
 
-    Raises
-    ------
-    InputError
-        If a line is damaged.
+    Raises `InputError` if a line is damaged.
     """
     try:
         return [msgspec.json.decode(line, type=LogRecord) for line in path.read_bytes().splitlines()]

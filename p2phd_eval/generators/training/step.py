@@ -43,8 +43,6 @@ class Pix2PixHD:
 
     Parameters
     ----------
-    config : TrainConfig
-    device : torch.device
     ranks : Ranks
         The processes that share a batch.
 
@@ -125,10 +123,7 @@ class Pix2PixHD:
 
         An encoder comes along even where its features are precomputed, untrained: sampling needs it.
 
-        Returns
-        -------
-        dict of str to tuple of str
-            For "G", "D" and "E" the parts that keep their initial weights.
+        The result names for "G", "D" and "E" the parts that keep their initial weights.
         """
         fresh = {}
         for name, weights in self._weights.items():
@@ -277,10 +272,7 @@ class Pix2PixHD:
     def load_state_dict(self, state: Mapping[str, Any], where: str) -> None:
         """Restore what `state_dict` returned; `set_epoch` comes first.
 
-        Raises
-        ------
-        InputError
-            If a network does not fit; `where` and the key are named.
+        Raises `InputError` if a network does not fit; `where` and the key are named.
         """
         for name, weights in self._weights.items():
             weights.load(state["networks"][name], f"{where}, {name}")

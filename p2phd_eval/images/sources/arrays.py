@@ -80,17 +80,14 @@ class ArraySource(ImageSource):
 def rgb_images(stack: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[np.uint8]:
     """Return images as (n, h, w, 3), a view.
 
+    Raises `InputError` if dtype or shape is another.
+
     Parameters
     ----------
     stack : ndarray of uint8, shape (n, h, w, 3) or (n, 3, h, w)
     layout : {"NHWC", "NCHW"}
     where : str
         What errors call the images.
-
-    Raises
-    ------
-    InputError
-        If dtype or shape is another.
     """
     if stack.dtype != np.uint8:
         raise InputError(

@@ -19,10 +19,8 @@ class EncodedSource(ImageSource):
     def read(self, index: int) -> bytes:
         """Return the encoded content of an image.
 
-        Raises
-        ------
-        InputError
-            If it cannot be read, is damaged, or has more than `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`.
+        Raises `InputError` if it cannot be read, is damaged, or has more than
+        `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`.
         """
 
     def content_sha256(self, index: int) -> str:

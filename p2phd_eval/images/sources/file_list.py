@@ -20,15 +20,13 @@ class ListSource(EncodedSource):
     text is UTF-8, with or without byte order mark, with line ends of any system. Whatever is listed counts as an
     image, whichever its ending.
 
+    Raises `InputError` if the file is not such a text, lists nothing, lists a file twice, or lists files that are
+    missing.
+
     Parameters
     ----------
     path : path-like
         The list.
-
-    Raises
-    ------
-    InputError
-        If the file is not such a text, lists nothing, lists a file twice, or lists files that are missing.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

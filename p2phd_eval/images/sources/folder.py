@@ -15,14 +15,7 @@ from p2phd_eval.images.sources.encoded import EncodedSource
 class FolderSource(EncodedSource):
     """The images of a folder and its subfolders, sorted by relative POSIX path; see `list_images`.
 
-    Parameters
-    ----------
-    root : path-like
-
-    Raises
-    ------
-    InputError
-        As `p2phd_eval.images.names.list_images`.
+    Raises `InputError` as `p2phd_eval.images.names.list_images`.
     """
 
     def __init__(self, root: str | os.PathLike[str]) -> None:

@@ -30,6 +30,9 @@ class ShardsSource(EncodedSource):
     An image is called after its shard and its member, ``train-000000.tar/0001.photo.png``, and its key is the
     sample's, ``0001``, so that different fields of the same samples pair up.
 
+    Raises `InputError` if a shard is no tar archive with images (see `TarImages`), or a sample has no or several images
+    to choose from; the fields are named.
+
     Parameters
     ----------
     name : str
@@ -38,12 +41,6 @@ class ShardsSource(EncodedSource):
         The shards.
     field : str, optional
         Which image of a sample, such as "photo.png"; needed where samples have several.
-
-    Raises
-    ------
-    InputError
-        If a shard is no tar archive with images (see `TarImages`), or a sample has no or several images to choose
-        from; the fields are named.
     """
 
     def __init__(self, name: str, paths: Sequence[Path], *, field: str | None = None) -> None:
@@ -76,10 +73,8 @@ class ShardsSource(EncodedSource):
 def expand_shards(pattern: str) -> tuple[Path, ...]:
     """Return the files that a pattern stands for, as in a shell and in webdataset; none without a range of numbers.
 
-    Raises
-    ------
-    InputError
-        If a range runs backwards, the pattern stands for more than 100,000 files, or any of them is missing.
+    Raises `InputError` if a range runs backwards, the pattern stands for more than 100,000 files, or any of them is
+    missing.
     """
     total = 1
     # Counted first, since braceexpand makes all numbers of a range before the first name.

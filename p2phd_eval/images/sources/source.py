@@ -65,10 +65,7 @@ class ImageSource(ABC):
     def load_stored(self, index: int) -> npt.NDArray[Any]:
         """Read a label map or photo as it is stored: uint8 or uint16 (h, w) of one channel, else uint8 (h, w, 3).
 
-        Raises
-        ------
-        InputError
-            As `load`.
+        Raises `InputError` as `load`.
         """
 
     @abstractmethod

@@ -48,16 +48,14 @@ class TarImages:
     In a plain archive, each is read from its place in the file. A compressed one can only be read from its beginning,
     so its images are decompressed once, into a temporary file that goes when this object does.
 
+    Raises `InputError` if the file is not a whole tar archive, has no image, or two of one name; or if an image is a
+    symbolic link, larger than `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`, or has a name that leads out of the
+    archive.
+
     Parameters
     ----------
     path : path-like
         The archive: plain, or compressed with gzip, bzip2 or xz.
-
-    Raises
-    ------
-    InputError
-        If the file is not a whole tar archive, has no image, or two of one name; or if an image is a symbolic link,
-        larger than `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`, or has a name that leads out of the archive.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -81,10 +79,7 @@ class TarImages:
     def read(self, member: TarMember) -> bytes:
         """Return the content of an image.
 
-        Raises
-        ------
-        InputError
-            If the archive is gone or was cut short since.
+        Raises `InputError` if the archive is gone or was cut short since.
         """
         try:
             with self._file.open("rb") as stream:
@@ -110,12 +105,7 @@ class TarImages:
 
 
 class TarSource(EncodedSource):
-    """The images of a tar archive, sorted by name; see `TarImages`, also for what is refused.
-
-    Parameters
-    ----------
-    path : path-like
-    """
+    """The images of a tar archive, sorted by name; see `TarImages`, also for what is refused."""
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._images = TarImages(path)

@@ -70,24 +70,16 @@ def read_document(path: Path, kind: type[D], other: type[E], /) -> D | E: ...
 def read_document(path: Path, *kinds: type[Document]) -> Document:
     """Read a JSON document of one of some kinds, written by this version of the schema.
 
+    All numbers in it are finite, and all values of the types that its fields say; keys that it does not know are left
+    out. Raises `InputError` if there is no such file, it is not JSON (NaN and infinity are not), it is another kind of
+    document, it is of another version of the schema, or a value is missing or of another type.
+
     Parameters
     ----------
     path : Path
         The file.
     *kinds : type
         The documents that it may be.
-
-    Returns
-    -------
-    Document
-        All numbers in it are finite, and all values of the types that its fields say; keys that it does not know are
-        left out.
-
-    Raises
-    ------
-    InputError
-        If there is no such file, it is not JSON (NaN and infinity are not), it is another kind of document, it is of
-        another version of the schema, or a value is missing or of another type.
     """
     by_kind = {kind_of(kind): kind for kind in kinds}
     first, wanted = next(iter(by_kind)), " or ".join(by_kind)

@@ -107,6 +107,9 @@ def add_text(figure: Figure, left: float, bottom: float, text: str, **style: Any
 def plot_of(figure: Figure, name: str, label: str) -> Plot:
     """Write a figure as SVG.
 
+    The same figure gives the same bytes. Colours are the CSS variables `--ink`, `--muted`, `--line`, `--band` and
+    `--arm-0` to `--arm-5` of the page; the background is transparent.
+
     Parameters
     ----------
     figure : Figure
@@ -115,12 +118,6 @@ def plot_of(figure: Figure, name: str, label: str) -> Plot:
         Prefix of all its ids, which keeps them unique on a page with several plots; letters and hyphens.
     label : str
         One sentence that says what the figure shows, for those who do not see it.
-
-    Returns
-    -------
-    Plot
-        The same figure gives the same bytes. Colours are the CSS variables `--ink`, `--muted`, `--line`, `--band` and
-        `--arm-0` to `--arm-5` of the page; the background is transparent.
     """
     matplotlib.rcParams["svg.hashsalt"] = name
     written = io.BytesIO()

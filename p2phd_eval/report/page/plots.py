@@ -45,17 +45,13 @@ class _Row:
 def forest_plot(report: ReportDocument, statistic: Literal["FID", "KID"]) -> Plot | None:
     """Draw the differences of a study that are judged by one statistic, a row each.
 
+    It shows the point estimate, the interval of the two one-sided tests (thick), the confidence interval (thin) and the
+    comparison's own margin (shaded). There is no plot where no difference is judged by this statistic.
+
     Parameters
     ----------
-    report : ReportDocument
     statistic : "FID" or "KID"
         In units of it.
-
-    Returns
-    -------
-    Plot or None
-        Point estimate, the interval of the two one-sided tests (thick), the confidence interval (thin) and the
-        comparison's own margin (shaded); None where no difference is judged by this statistic.
     """
     rows = [row for row in _rows(report) if row.candidate.statistic == statistic]
     if not rows:

@@ -30,21 +30,12 @@ def render_page(report: ReportDocument, folder: Path) -> str:
     All text of the report is escaped; the style, the script and the plots are the package's own. The same report and
     images give the same bytes. Measured times stand in the section "speed" alone.
 
+    The text is to be written as UTF-8. Raises `InputError` if an image cannot be read.
+
     Parameters
     ----------
-    report : ReportDocument
     folder : Path
         The study folder, from which samples are read.
-
-    Returns
-    -------
-    str
-        HTML, to be written as UTF-8.
-
-    Raises
-    ------
-    InputError
-        If an image cannot be read.
     """
     environment = Environment(
         loader=PackageLoader("p2phd_eval.report.page"),

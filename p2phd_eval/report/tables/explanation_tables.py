@@ -16,7 +16,6 @@ def explanation_tables(explanation: Explanation, name: str) -> list[ResultTable]
 
     Parameters
     ----------
-    explanation : Explanation
     name : str
         The candidate's name.
     """

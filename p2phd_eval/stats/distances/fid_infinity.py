@@ -44,6 +44,8 @@ def fid_infinity(
     They compare with one fixed real set, whose own bias stays in their result; here each part takes the same share
     of the real images. Part k is the beginning of an order that the k-th generator of `rng.spawn(points)` gives.
 
+    Raises `InputError` if a set cannot be used or is too small, the two do not fit each other, or `points` is below 2.
+
     Parameters
     ----------
     real : array_like, shape (n_r, d)
@@ -56,17 +58,6 @@ def fid_infinity(
         Parts, at least 2.
     rng : numpy.random.Generator
         Source of the parts.
-    on_progress : callable, optional
-        Called with (points done, points).
-
-    Returns
-    -------
-    FidInfinity
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used or is too small, the two do not fit each other, or `points` is below 2.
 
     References
     ----------

@@ -80,20 +80,14 @@ def frechet_distance(real: npt.ArrayLike, fake: npt.ArrayLike) -> FrechetDistanc
 def frechet_distance_from_moments(real: Moments, fake: Moments) -> FrechetDistance:
     """Fréchet distance of two Gaussians given by their moments, singular covariances included.
 
+    The distance is exactly 0 for equal moments. Of singular covariances what is rounding counts as 0; see
+    `covariance_factor`. Raises `InputError` if d or ddof differ, or a covariance is not square, finite, symmetric and
+    positive semi-definite.
+
     Parameters
     ----------
     real, fake : Moments
         Moments with the same d and ddof, for instance from the `mu` and `sigma` of another FID tool.
-
-    Returns
-    -------
-    FrechetDistance
-        Exactly 0 for equal moments. Of singular covariances what is rounding counts as 0; see `covariance_factor`.
-
-    Raises
-    ------
-    InputError
-        If d or ddof differ, or a covariance is not square, finite, symmetric and positive semi-definite.
     """
     require_comparable(real, fake)
     return distance_of_moments(real, fake, trace_sqrt_of_covariances)
@@ -125,10 +119,7 @@ def trace_sqrt_of_covariances(real: npt.NDArray[np.float64], fake: npt.NDArray[n
 
     With the Cholesky factor L L' = S_r it is the sum of the roots of the eigenvalues of L' S_g L.
 
-    Raises
-    ------
-    InputError
-        If a matrix is not positive semi-definite.
+    Raises `InputError` if a matrix is not positive semi-definite.
     """
     if np.array_equal(real, fake):
         covariance_factor(real, "real covariance")

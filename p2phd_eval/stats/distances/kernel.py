@@ -127,6 +127,8 @@ def sums_within(values: npt.NDArray[Any], unit_of: Rows, tick: Callable[[], None
 
     Each of the two equal halves of the matrix is computed once.
 
+    The result is float64 (n,).
+
     Parameters
     ----------
     values : ndarray, shape (n, d)
@@ -134,10 +136,6 @@ def sums_within(values: npt.NDArray[Any], unit_of: Rows, tick: Callable[[], None
         What each image was drawn with: its label map, or its cluster.
     tick : callable
         Called after each tile; there are `tiles_within(n)`.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
     """
     sums = np.zeros(len(values))
     for rows in _blocks(len(values)):
@@ -158,6 +156,8 @@ def sums_between(
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     """Sum of k(x_i, y_j) over the images j of other units, for each image i, and over i for each j.
 
+    The results are float64, of shapes (m,) and (n,).
+
     Parameters
     ----------
     left, right : ndarray, shapes (m, d) and (n, d)
@@ -166,10 +166,6 @@ def sums_between(
         no image shares a unit with one of the other set.
     tick : callable
         Called after each tile; there are `tiles_between(m, n)`.
-
-    Returns
-    -------
-    tuple of ndarray of float64, of shapes (m,) and (n,)
     """
     left_sums, right_sums = np.zeros(len(left)), np.zeros(len(right))
     for rows in _blocks(len(left)):

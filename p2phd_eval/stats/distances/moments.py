@@ -83,15 +83,7 @@ class MomentAccumulator:
     def result(self) -> Moments:
         """Return the moments of all rows so far; more may follow.
 
-        Returns
-        -------
-        Moments
-            With ddof = 1.
-
-        Raises
-        ------
-        InputError
-            If there were fewer than two rows.
+        The result has ddof = 1. Raises `InputError` if there were fewer than two rows.
         """
         if self._block is None or self.n < 2:
             raise too_few(self.n, "the features")
@@ -105,20 +97,12 @@ class MomentAccumulator:
 def moments(features: npt.ArrayLike) -> Moments:
     """Mean and unbiased covariance of features in float64, to the bit those of a `MomentAccumulator`.
 
+    The result has ddof = 1. Raises `InputError` if the features cannot be used; see `as_features`.
+
     Parameters
     ----------
     features : array_like, shape (n, d)
         One row an image, any real dtype, n >= 2.
-
-    Returns
-    -------
-    Moments
-        With ddof = 1.
-
-    Raises
-    ------
-    InputError
-        If the features cannot be used; see `as_features`.
     """
     accumulator = MomentAccumulator()
     accumulator.update(features)
@@ -128,20 +112,12 @@ def moments(features: npt.ArrayLike) -> Moments:
 def merge_moments(a: Moments, b: Moments) -> Moments:
     """Moments of two disjoint sets together, from the moments of each.
 
+    The result has the moments of all `a.n + b.n` images. Raises `InputError` if d or ddof differ, or an n is not known.
+
     Parameters
     ----------
     a, b : Moments
         Moments with the same d and ddof, whose n is known.
-
-    Returns
-    -------
-    Moments
-        The moments of all `a.n + b.n` images.
-
-    Raises
-    ------
-    InputError
-        If d or ddof differ, or an n is not known.
 
     References
     ----------

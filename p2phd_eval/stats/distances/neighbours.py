@@ -47,6 +47,9 @@ def neighbour_metrics(
 
     All four depend on the number of images; compare them at one n only.
 
+    It computes in float64. Memory is two more copies of the features and some blocks of 64 MiB. Raises `InputError` if
+    a set cannot be used, has no more than k images, or the two differ in d.
+
     Parameters
     ----------
     real : array_like, shape (n_r, d)
@@ -55,18 +58,6 @@ def neighbour_metrics(
         Features of the generated images, likewise.
     precision_k, density_k : int
         Neighbours, at least 1.
-    on_progress : callable, optional
-        Called with (real images done, real images in all).
-
-    Returns
-    -------
-    NeighbourMetrics
-        In float64. Memory is two more copies of the features and some blocks of 64 MiB.
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used, has no more than k images, or the two differ in d.
 
     References
     ----------

@@ -42,6 +42,9 @@ def usual_replicates(n: int, d: int, sets: int, wanted: int) -> int:
 
     It follows from the sizes alone, so that a result can be repeated on any machine.
 
+    There are at least 20, even where they take longer than a minute, and at most `wanted`. 20 replicates give the
+    standard error to 16 %, 200 to 5 %.
+
     Parameters
     ----------
     n : int
@@ -52,12 +55,6 @@ def usual_replicates(n: int, d: int, sets: int, wanted: int) -> int:
         Number K of generated sets.
     wanted : int
         How many are used where they are affordable.
-
-    Returns
-    -------
-    int
-        At least 20, even where they take longer than a minute, and at most `wanted`. 20 replicates give the
-        standard error to 16 %, 200 to 5 %.
 
     Notes
     -----
@@ -89,6 +86,10 @@ def bootstrap_contrasts(
     every FID at this one draw, so that replicate b of all contrasts belongs together. The result does not depend on
     the number of cores.
 
+    There is one result a contrast. Of an FID's replicates, which are biased upward, only the spread may be used. Raises
+    `InputError` if a set cannot be used, the sets, the contrasts and the design do not fit each other, or `replicates`
+    is below 2.
+
     Parameters
     ----------
     sets : sequence of array_like, each of shape (n_k, d)
@@ -102,19 +103,6 @@ def bootstrap_contrasts(
         At least 2; 200 give the standard error to about 5 %.
     rng : numpy.random.Generator
         Source of the draws.
-    on_progress : callable, optional
-        Called with (replicates done, replicates).
-
-    Returns
-    -------
-    tuple of BootstrapSE
-        One a contrast. Of an FID's replicates, which are biased upward, only the spread may be used.
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used, the sets, the contrasts and the design do not fit each other, or `replicates` is
-        below 2.
 
     Notes
     -----
@@ -176,17 +164,14 @@ class ResampledFid:
     def at(self, real_counts: Counts, fake_counts: Sequence[Counts]) -> npt.NDArray[np.float64]:
         """Return the FID of each generated set against the real one.
 
+        The result is float64 (K,). Equal sets drawn with equal counts have equal FIDs, to the bit.
+
         Parameters
         ----------
         real_counts : ndarray of int64, shape (n_r,)
             How often each real image was drawn; two draws or more in all.
         fake_counts : sequence of ndarray of int64, each of shape (n_k,)
             How often each image of generated set k was drawn; two draws or more in all.
-
-        Returns
-        -------
-        ndarray of float64, shape (K,)
-            Equal sets drawn with equal counts have equal FIDs, to the bit.
         """
         real_draw, fake_draws = _Draw(real_counts), [_Draw(counts) for counts in fake_counts]
         real_mean, real_trace = self._real.mean_and_trace(real_draw)

@@ -81,10 +81,6 @@ class HalfSamples:
         ----------
         weights : sequence of float
             K weights, such as (1,) for one FID and (-1, 1) for a difference.
-
-        Returns
-        -------
-        HalfSampleRichardson
         """
         used = np.asarray(weights, dtype=np.float64)
         fids = np.array([each.distance.value for each in self.whole])
@@ -123,6 +119,8 @@ def half_samples(
     Split k cuts all sets by `design.split` with the k-th generator of `rng.spawn(splits)`: whole clusters stay
     together, and so do images that were drawn together. Equal sets of the same block give equal FIDs, to the bit.
 
+    Raises `InputError` if a set cannot be used or is too small, or `splits` is below 1.
+
     Parameters
     ----------
     sets : sequence of array_like, each of shape (n_k, d)
@@ -133,17 +131,6 @@ def half_samples(
         At least 1.
     rng : numpy.random.Generator
         Source of the splits.
-    on_progress : callable, optional
-        Called with (FIDs done, FIDs).
-
-    Returns
-    -------
-    HalfSamples
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used or is too small, or `splits` is below 1.
     """
     values = checked_sets(sets, design)
     if splits < 1:

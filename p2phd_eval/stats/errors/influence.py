@@ -48,22 +48,15 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
     whose means over the images add up to |m_r - m_g|^2 and to Tr S_r + Tr S_g - 2 Tr (S_r S_g)^(1/2). An influence is
     twice the first term plus the second, each less its mean.
 
+    The result holds the distance too, which comes out of the same decomposition. Raises `InputError` if a set cannot be
+    used or the two differ in d.
+
     Parameters
     ----------
     real : array_like, shape (n_r, d)
         Features of the real images, n_r >= 2.
     fake : array_like, shape (n_g, d)
         Features of the generated images, n_g >= 2.
-
-    Returns
-    -------
-    FidInfluence
-        With the distance, which comes out of the same decomposition.
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used or the two differ in d.
 
     References
     ----------

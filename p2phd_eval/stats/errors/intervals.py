@@ -139,15 +139,10 @@ def population_estimate(samples: HalfSamples, weights: Sequence[float], design: 
 
     Parameters
     ----------
-    samples : HalfSamples
     weights : sequence of float
         One a generated set, such as (1,) for one FID and (-1, 1) for a difference.
     design : SamplingDesign
         That of the half samples.
-
-    Returns
-    -------
-    PopulationEstimate
     """
     richardson = samples.contrast(weights)
     sampling = design.standard_error(richardson.influences)

@@ -55,6 +55,11 @@ def kernel_contrasts(
     of the rows of the kernel matrices, so it is exact and costs nothing beside them. The blocks are independent,
     and their variances add up. No matrix is whole in memory: a tile of 1024 x 1024 at a time, in float64.
 
+    There is one result a contrast. A block of G units has G - 1 degrees of freedom. Value and standard error are
+    exactly 0 where equal sets of one block cancel out. Where the distributions are equal, the jackknife error is too
+    large: there the U-statistic is degenerate. Raises `InputError` if a set cannot be used, the sets, the contrasts and
+    the design do not fit each other, or a block has fewer than 3 units.
+
     Parameters
     ----------
     sets : sequence of array_like, each of shape (n_k, d)
@@ -64,21 +69,6 @@ def kernel_contrasts(
         second and the first, dKID.
     design : SamplingDesign
         How the images were drawn; at least 3 units a block.
-    on_progress : callable, optional
-        Called with (tiles done, tiles in all).
-
-    Returns
-    -------
-    tuple of KernelContrast
-        One a contrast. A block of G units has G - 1 degrees of freedom. Value and standard error are exactly 0 where
-        equal sets of one block cancel out. Where the distributions are equal, the jackknife error is too large: there
-        the U-statistic is degenerate.
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used, the sets, the contrasts and the design do not fit each other, or a block has fewer
-        than 3 units.
 
     References
     ----------
@@ -137,6 +127,9 @@ def kernel_swap_terms(
 
     with j over the images that share no unit with i, and N and M the numbers of all such pairs (i, j).
 
+    The result is float64 (n,). Raises `InputError` if a set cannot be used, the sets and the design do not fit each
+    other, baseline and candidate are not in one block, or a block has fewer than 3 units.
+
     Parameters
     ----------
     real : array_like, shape (n_r, d)
@@ -145,18 +138,6 @@ def kernel_swap_terms(
         Features of the generated images.
     design : SamplingDesign
         How the three sets were drawn: baseline and candidate in one block, the real images in this or another one.
-    on_progress : callable, optional
-        Called with (tiles done, tiles in all).
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used, the sets and the design do not fit each other, baseline and candidate are not in one
-        block, or a block has fewer than 3 units.
     """
     values = _checked([real, baseline, candidate], design)
     block_of = _block_of(design)

@@ -23,21 +23,14 @@ def recipe_error(baseline: Sequence[float], candidate: Sequence[float], images: 
     with Welch and Satterthwaite's degrees of freedom. The spread s over the seeds holds some of the images' noise
     already, so this is on the safe side where seeds differ little.
 
+    Raises `InputError` if an arm has only one seed.
+
     Parameters
     ----------
     baseline, candidate : sequence of float
         The metric of each training seed, all on the same images; two or more an arm.
     images : StandardError
         That of the difference of the arms' means, with the models held fixed.
-
-    Returns
-    -------
-    StandardError
-
-    Raises
-    ------
-    InputError
-        If an arm has only one seed.
 
     References
     ----------
@@ -66,15 +59,12 @@ def seed_permutation_p(baseline: Sequence[float], candidate: Sequence[float]) ->
     The share of all ways to deal the runs to two arms of these sizes in which the means differ at least as much as
     they do. With S seeds an arm it cannot be below 2 / (2S choose S): 0.33 for 2, 0.1 for 3, 0.029 for 4.
 
+    The result is None where there are more than 100,000 ways.
+
     Parameters
     ----------
     baseline, candidate : sequence of float
         The metric of each training seed, all on the same images.
-
-    Returns
-    -------
-    float or None
-        None where there are more than 100,000 ways.
 
     References
     ----------

@@ -58,6 +58,10 @@ def swap_test(
     D is biased. Where the images have clusters, all of a cluster are swapped together. The null hypothesis is about
     these checkpoints; a small p says that they differ, not that they differ by more than a margin.
 
+    The result is the same on any number of cores. Raises `InputError` if a set cannot be used, the sets and the design
+    do not fit each other, baseline and candidate are not in one block, or `swaps` is below 1; with KID, if there are
+    fewer than 3 units.
+
     Parameters
     ----------
     real : array_like, shape (n_r, d)
@@ -76,17 +80,6 @@ def swap_test(
         Source of the swaps: in swap b unit g is swapped where `rng.integers(0, 2, size=(swaps, G), dtype=bool)[b, g]`.
     on_progress : callable, optional
         Called with (done, total): swaps for FID, tiles of the kernel matrices for KID.
-
-    Returns
-    -------
-    SwapTest
-        The same on any number of cores.
-
-    Raises
-    ------
-    InputError
-        If a set cannot be used, the sets and the design do not fit each other, baseline and candidate are not in one
-        block, or `swaps` is below 1; with KID, if there are fewer than 3 units.
 
     Notes
     -----

@@ -15,6 +15,8 @@ _MOST_TRIALS = 10**7  # what needs more is refused
 def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
     """Exact two-sided interval of a proportion, each tail at most (1 - confidence) / 2.
 
+    The result is the lower and the upper bound, in [0, 1]. Raises `InputError` if a number is out of its range.
+
     Parameters
     ----------
     successes : int
@@ -23,16 +25,6 @@ def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) ->
         At least 1.
     confidence : float
         In (0, 1).
-
-    Returns
-    -------
-    tuple of float
-        Lower and upper bound, in [0, 1].
-
-    Raises
-    ------
-    InputError
-        If a number is out of its range.
 
     References
     ----------
@@ -51,10 +43,7 @@ def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) ->
 def binomial_p(successes: int, trials: int) -> float:
     """Exact two-sided p-value of a proportion of 0.5: twice the smaller tail, at most 1.
 
-    Raises
-    ------
-    InputError
-        If `trials` is below 1, or `successes` not one of 0 to `trials`.
+    Raises `InputError` if `trials` is below 1, or `successes` not one of 0 to `trials`.
     """
     _require_counts(successes, trials)
     return float(stats.binomtest(successes, trials, 0.5).pvalue)
@@ -65,22 +54,15 @@ def binomial_equivalence_p(successes: int, trials: int, margin: float) -> tuple[
 
     Both are below alpha where the Clopper-Pearson interval at 1 - 2 alpha lies inside (0.5 - margin, 0.5 + margin).
 
+    The result is p of a proportion of 0.5 - margin or less, and of one of 0.5 + margin or more. Raises `InputError` if
+    a number is out of its range.
+
     Parameters
     ----------
     successes, trials : int
         As for `clopper_pearson`.
     margin : float
         In (0, 0.5).
-
-    Returns
-    -------
-    tuple of float
-        p of a proportion of 0.5 - margin or less, and of one of 0.5 + margin or more.
-
-    Raises
-    ------
-    InputError
-        If a number is out of its range.
     """
     _require_counts(successes, trials)
     require_share_margin(margin)
@@ -98,17 +80,14 @@ def half_width(trials: int, *, confidence: float = 0.95) -> float:
 def trials_for_precision(precision: float, *, confidence: float = 0.95) -> int:
     """Smallest number of trials whose exact interval reaches no farther than ± `precision`, whatever comes out.
 
+    Raises `InputError` if `precision` is out of its range.
+
     Parameters
     ----------
     precision : float
         Half the width of the interval, 0.001 to 0.5.
     confidence : float
         How often such an interval holds the proportion.
-
-    Raises
-    ------
-    InputError
-        If `precision` is out of its range.
     """
     if not 0.001 <= precision <= 0.5:
         raise InputError("--half-width", expected="half the width of an interval, 0.001 to 0.5", found=str(precision))
@@ -118,10 +97,7 @@ def trials_for_precision(precision: float, *, confidence: float = 0.95) -> int:
 def equivalence_power(trials: int, margin: float, *, confidence: float = 0.95) -> float:
     """Exact probability that TOST at 1 - confidence shows equivalence where the proportion is 0.5.
 
-    Raises
-    ------
-    InputError
-        If a number is out of its range.
+    Raises `InputError` if a number is out of its range.
     """
     _require_counts(0, trials)
     require_share_margin(margin)
@@ -138,10 +114,7 @@ def trials_for_equivalence(margin: float, *, power: float = 0.8, confidence: flo
 
     The power of an exact test rises in steps that fall back a little; a number nearby may do as well.
 
-    Raises
-    ------
-    InputError
-        If a number is out of its range, or more than ten million trials would be needed.
+    Raises `InputError` if a number is out of its range, or more than ten million trials would be needed.
     """
     require_share_margin(margin)
     return _first(lambda trials: equivalence_power(trials, margin, confidence=confidence) >= power)

@@ -97,6 +97,8 @@ def score_choices(
     that and 0.5 is rejected; else worse or better where 0.5 is rejected; else inconclusive. A test counts as passed
     where it is by every one of the analyses.
 
+    Raises `InputError` if a number is out of its range, or a person judged other images than the first one did.
+
     Parameters
     ----------
     responses : sequence of Response
@@ -107,11 +109,6 @@ def score_choices(
         In (0.5, 1), of the intervals; the tests are at level 1 - confidence.
     seed : int
         Seed of the permutations by which it is tested whether people differ.
-
-    Raises
-    ------
-    InputError
-        If a number is out of its range, or a person judged other images than the first one did.
     """
     require_share_margin(margin)
     require_confidence(confidence)
@@ -147,7 +144,6 @@ def people_differ_p(choices: Choices, rng: np.random.Generator) -> float:
     Parameters
     ----------
     choices : ndarray of bool, shape (people, images)
-    rng : numpy.random.Generator
 
     References
     ----------

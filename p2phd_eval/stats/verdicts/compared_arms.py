@@ -160,6 +160,9 @@ def compare_arms(
 ) -> tuple[FIDComparison, ...]:
     """Compare candidates with one baseline; the verdicts are adjusted for their number by Holm's method.
 
+    There is one result a candidate. Raises `InputError` as `compare_fid`, and if scope B is asked for with one run an
+    arm.
+
     Parameters
     ----------
     real : ndarray, shape (n_r, d)
@@ -177,16 +180,6 @@ def compare_arms(
         How many bootstrap and swap test take, 0 for neither; by default up to 1000, fewer where each is costly.
     progress : ProgressFactory
         Opened for each stage.
-
-    Returns
-    -------
-    tuple of FIDComparison
-        One a candidate.
-
-    Raises
-    ------
-    InputError
-        As `compare_fid`, and if scope B is asked for with one run an arm.
     """
     require_confidence(confidence)
     if scope is None:

@@ -94,6 +94,8 @@ def explain_dfid(
     share with delta_i. Its p-value is that of the score sum_i u_i, u_i the product of the standardised ranks, with the
     (clustered) standard error of `SamplingDesign`.
 
+    Raises `InputError` if numbers do not fit each other, or images are to be explained of sets that are not paired.
+
     Parameters
     ----------
     influences : sequence of FidInfluence
@@ -111,15 +113,6 @@ def explain_dfid(
         One for each of the n label maps.
     top : int
         How many images to name in each direction.
-
-    Returns
-    -------
-    Explanation
-
-    Raises
-    ------
-    InputError
-        If numbers do not fit each other, or images are to be explained of sets that are not paired.
     """
     used = [k for k, weight in enumerate(weights, start=1) if weight]
     if len(weights) != len(influences) or len(design.sizes) != 1 + len(influences) or not used:

@@ -43,6 +43,9 @@ def image_mean(values: npt.ArrayLike, *, clusters: npt.ArrayLike | None = None, 
     Each image's values are averaged over the runs first: runs on one image are no further draws of it. For distances
     between samples, a run stands for a pair of runs.
 
+    Raises `InputError` if the values are not such a table of finite numbers of at least two images, or there are fewer
+    than two clusters.
+
     Parameters
     ----------
     values : array_like, shape (runs, n)
@@ -51,12 +54,6 @@ def image_mean(values: npt.ArrayLike, *, clusters: npt.ArrayLike | None = None, 
         Any label, such as a video sequence, for each image; by default each image is its own cluster.
     confidence : float
         In (0.5, 1).
-
-    Raises
-    ------
-    InputError
-        If the values are not such a table of finite numbers of at least two images, or there are fewer than two
-        clusters.
     """
     require_confidence(confidence)
     means = _table("values", values).mean(axis=0)
@@ -80,6 +77,8 @@ def mean_difference(
     `stats.errors.seeds.recipe_error`; their spread holds some of the images' noise already, so intervals are a
     little wide where seeds differ little.
 
+    Raises `InputError` as `image_mean`; if the numbers of images differ; or in scope B if an arm has only one run.
+
     Parameters
     ----------
     baseline, candidate : array_like, shapes (runs, n) and (runs', n)
@@ -88,11 +87,6 @@ def mean_difference(
         Whether the result speaks of these checkpoints (A) or of the recipes they were trained by (B).
     clusters, confidence
         See `image_mean`.
-
-    Raises
-    ------
-    InputError
-        As `image_mean`; if the numbers of images differ; or in scope B if an arm has only one run.
     """
     before, after = _table("baseline", baseline), _table("candidate", candidate)
     if before.shape[1] != after.shape[1]:

@@ -67,17 +67,15 @@ class VarianceComponents:
     def variances(self, n: int, runs: tuple[int, int] | None) -> list[tuple[float, float]]:
         """The independent variances that add up to that of dFID, each with its degrees of freedom: images first.
 
+        Raises `InputError` if there are too few images or runs, or runs are given and no seed standard deviation is
+        known.
+
         Parameters
         ----------
         n : int
             Number of images, >= 2.
         runs : (int, int) or None
             Runs of the baseline and of the candidate, each >= 2; None: scope A.
-
-        Raises
-        ------
-        InputError
-            If there are too few images or runs, or runs are given and no seed standard deviation is known.
         """
         if n < 2:
             raise InputError("images", expected="at least 2", found=str(n))
@@ -118,6 +116,8 @@ def equivalence_power(
     there is one variance, and this is the exact power of the t test. Taking s for known would promise too much,
     and so would a t distribution of the expected degrees of freedom: at two runs an arm by 0.1 and more.
 
+    Raises `InputError` if a number is out of its range, or runs are given and no seed standard deviation is known.
+
     Parameters
     ----------
     components : VarianceComponents
@@ -132,11 +132,6 @@ def equivalence_power(
         The true one.
     confidence : float
         Above 0.5, below 1.
-
-    Raises
-    ------
-    InputError
-        If a number is out of its range, or runs are given and no seed standard deviation is known.
 
     References
     ----------
@@ -164,17 +159,14 @@ def detection_power(
     Exact as `equivalence_power` is; in scope A a matter of the noncentral t distribution. At difference 0 it is
     1 - confidence there, and about that in scope B.
 
+    Raises `InputError` as `equivalence_power`.
+
     Parameters
     ----------
     components, n, runs, confidence
         As in `equivalence_power`; q is the quantile at (1 + confidence) / 2.
     difference : float
         The true one, in FID units.
-
-    Raises
-    ------
-    InputError
-        As `equivalence_power`.
     """
     require_confidence(confidence)
     if _certain(components, n, runs):

@@ -208,6 +208,8 @@ def undecided_needs(
     excludes 0, or the interval of the two one-sided tests lies inside the margin. No power comes into it: the
     estimate is taken for what the larger study would find. Holm's adjustment for several candidates is left out.
 
+    Raises `InputError` if the margin is not above 0, or for recipes an arm has fewer than two runs.
+
     Parameters
     ----------
     components : VarianceComponents
@@ -220,11 +222,6 @@ def undecided_needs(
         For recipes training seeds are random too, and either images or runs may be added.
     confidence : float
         As in `plan_sizes`.
-
-    Raises
-    ------
-    InputError
-        If the margin is not above 0, or for recipes an arm has fewer than two runs.
     """
     require_margin(margin)
     present = (components.runs_baseline, components.runs_candidate)
