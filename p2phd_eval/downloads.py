@@ -20,16 +20,9 @@ class DownloadError(Exception):
 def download(url: str, target: Path, sha256: str, *, size: int = 0, on_progress: OnProgress = unwatched) -> None:
     """Fetch a file atomically and check it.
 
-    Raises `DownloadError` if the server cannot be reached or breaks off, or gives other content.
-
-    Parameters
-    ----------
-    target : Path
-        Replaced, if it is there.
-    sha256 : str
-        What the content must hash to, hexadecimal.
-    size : int
-        Its length in bytes, for the progress.
+    `target`: replaced, if it is there. `sha256`: what the content must hash to, hexadecimal. `size`: its length in
+    bytes, for the progress. Raises `DownloadError` if the server cannot be reached or breaks off, or gives other
+    content.
     """
     digest = hashlib.sha256()
     done = 0

@@ -26,10 +26,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     The file is binary, open for reading and writing, seekable. Raises `OSError` if the file cannot be written; the old
     content survives.
 
-    Parameters
-    ----------
-    path : path-like
-        The file to write. Missing parent folders are made.
+    `path`: the file to write. Missing parent folders are made.
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)

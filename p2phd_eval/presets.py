@@ -57,17 +57,10 @@ PRESETS: dict[str, TrainConfig] = {
 def configure(data: Path, preset: str | TrainConfig = "512p", **options: Any) -> TrainConfig:
     """Apply options to a preset, or to a configuration; what is left out, or None, stays as it is there.
 
-    Raises `InputError` if the preset or an option is unknown, or the values do not go together.
-
-    Parameters
-    ----------
-    data : Path
-        The data set: its `classes.json` and `<phase>_inst` give a preset the number of classes, and say whether there
-        are instances.
-    preset : str or TrainConfig
-        A name of `PRESETS`, or a configuration.
-    **options
-        Named as on the command line of `train`: `ngf=32` is `--ngf 32`, `compile=True` is `--compile`.
+    `data`: the data set: its `classes.json` and `<phase>_inst` give a preset the number of classes, and say whether
+    there are instances. `preset`: a name of `PRESETS`, or a configuration. `**options`: named as on the command line of
+    `train`: `ngf=32` is `--ngf 32`, `compile=True` is `--compile`. Raises `InputError` if the preset or an option is
+    unknown, or the values do not go together.
     """
     from p2phd_eval.generators.data.triplets import stored_label_nc
 

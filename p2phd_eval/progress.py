@@ -31,11 +31,7 @@ def unheard(text: str) -> None:
 def part_of(on_progress: OnProgress, start: int, size: int, total: int) -> OnProgress:
     """Make the progress of one part of larger work, which takes the whole from `start` to `start + size`.
 
-    Parameters
-    ----------
-    on_progress : callable
-        Told how far the whole is.
-    start, size, total : int
-        Where the part begins, how much of the whole it is, and the whole.
+    `on_progress`: told how far the whole is. `start`, `size`, `total`: where the part begins, how much of the whole it
+    is, and the whole.
     """
     return lambda done, of: on_progress(start + size * done // of, total)

@@ -29,14 +29,8 @@ def drawn_size(config: TrainConfig) -> tuple[int, int]:
 def draw_data(out: Path, config: TrainConfig, size: tuple[int, int], *, on_progress: OnProgress = unwatched) -> None:
     """Write a few embedded scenes in pix2pixHD's layout, and random feature maps where those are precomputed.
 
-    Parameters
-    ----------
-    out : Path
-        An empty folder.
-    config : TrainConfig
-        May have more classes than the scenes do.
-    size : (int, int)
-        Width and height in pixels.
+    `out`: an empty folder. `config`: may have more classes than the scenes do. `size`, (int, int): width and height in
+    pixels.
     """
     width, height = size
     write_dataset(out, n_train=_SCENES, n_test=0, width=width, height=height, seed=config.seed, on_progress=on_progress)

@@ -17,12 +17,8 @@ _STEPS = 2  # the first makes the optimizers' state, beside which the second has
 def largest_batch(stage: Stage, precision: str, samples: Sequence[Batch]) -> LargestBatch:
     """Search the largest batch of which training steps fit, by taking them.
 
-    Parameters
-    ----------
-    stage : Stage
-        On a CUDA device: elsewhere too large a batch ends the process.
-    samples : sequence of Batch
-        Batches of one sample each, on the CPU; repeated in larger batches.
+    `stage`: on a CUDA device: elsewhere too large a batch ends the process. `samples`: batches of one sample each, on
+    the CPU; repeated in larger batches.
     """
     with ExitStack() as networks:
         trainee: Trainee | None = None

@@ -49,16 +49,9 @@ def original_step(checkout: Path, config: TrainConfig, device: torch.device) -> 
     `DataParallel` around one GPU is left out, and what it prints is not shown. It sets `cudnn.benchmark` as it
     always does, where it does; the caller restores that (`precision.backend_flags`).
 
-    Raises `InputError` as `require_checkout` does, or if the code in the folder is not that of the original.
-
-    Parameters
-    ----------
-    checkout : Path
-        Folder of NVIDIA/pix2pixHD.
-    config : TrainConfig
-        Without dropout, which the original's options do not switch on.
-    device : torch.device
-        A CPU or a CUDA device.
+    `checkout`: folder of NVIDIA/pix2pixHD. `config`: without dropout, which the original's options do not switch on.
+    `device`: a CPU or a CUDA device. Raises `InputError` as `require_checkout` does, or if the code in the folder is
+    not that of the original.
 
     Yields
     ------

@@ -184,10 +184,7 @@ def settings(
 def largest_that_fits(attempt: Callable[[int], str | None]) -> tuple[int, str]:
     """Return the largest batch size that fits, and why the next one does not, by doubling and then bisection.
 
-    Parameters
-    ----------
-    attempt : callable
-        Takes a batch size and returns None, or why it does not fit; then no larger one fits either.
+    `attempt`: takes a batch size and returns None, or why it does not fit; then no larger one fits either.
     """
     fits, fails, reason = 0, 0, ""
     while not fails or fails - fits > 1:

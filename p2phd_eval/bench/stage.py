@@ -30,12 +30,8 @@ class Trainee:
 class Stage:
     """Builds the networks of a setting, and clears up after them.
 
-    Parameters
-    ----------
-    config : TrainConfig
-        Shared by all settings, but for precision, batch size and switches.
-    against : Path or None
-        Checkout of NVIDIA/pix2pixHD, for settings of its own code.
+    `config`: shared by all settings, but for precision, batch size and switches. `against`: checkout of
+    NVIDIA/pix2pixHD, for settings of its own code.
     """
 
     def __init__(self, config: TrainConfig, device: torch.device, against: Path | None = None) -> None:

@@ -23,10 +23,7 @@ def read_responses(key: BlindKey, paths: Sequence[Path]) -> tuple[Response, ...]
     Answers come in the order of the files, and in each as they were given. Raises `InputError` if a file is none of
     this page's, is damaged, does not answer each trial once, or repeats a session or a name.
 
-    Parameters
-    ----------
-    paths : sequence of path
-        The file that the page saved for each person; at least one.
+    `paths`: the file that the page saved for each person; at least one.
     """
     responses: list[Response] = []
     sessions: dict[str, Path] = {}

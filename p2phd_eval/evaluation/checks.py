@@ -24,12 +24,8 @@ def said_once(
 ) -> tuple[str, ...]:
     """Return what a check says of several sets, once where it says the same of more than one.
 
-    Parameters
-    ----------
-    named : sequence of (str, set)
-        The generated sets.
-    check : callable
-        Takes a named set and returns warnings that hold its name.
+    `named`, sequence of (str, set): the generated sets. `check`: takes a named set and returns warnings that hold its
+    name.
     """
     names_of: dict[str, list[str]] = {}
     for each in named:

@@ -23,14 +23,9 @@ def label_class_shares(
     The result has the classes that occur, by number. Raises `InputError` if an id has no label map or several, or a
     label map cannot be read or has several channels.
 
-    Parameters
-    ----------
-    labels : ImageSource
-        Label maps: images of one channel that hold class numbers.
-    ids : sequence of str
-        Which of them, in the order of the result's rows.
-    names : sequence of str
-        What class 0, 1 and so on are called, as `stored_class_names` reads them; others are called such as "class 7".
+    `labels`: label maps: images of one channel that hold class numbers. `ids`: which of them, in the order of the
+    result's rows. `names`: what class 0, 1 and so on are called, as `stored_class_names` reads them; others are called
+    such as "class 7".
     """
     places: dict[str, int] = {}
     wanted = set(ids)

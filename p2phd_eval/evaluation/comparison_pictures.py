@@ -20,12 +20,7 @@ def comparison_picture(sources: Sequence[ImageSource], names: Sequence[str]) -> 
 
     The result is uint8 (H, W, 3).
 
-    Parameters
-    ----------
-    sources : sequence of ImageSource
-        Real, baseline and candidates, with ids in common.
-    names : sequence of str
-        A caption for each.
+    `sources`: real, baseline and candidates, with ids in common. `names`: a caption for each.
     """
     places = [{image: index for index, image in enumerate(source.ids)} for source in sources]
     shared = common_ids([(name, tuple(place)) for name, place in zip(names, places, strict=True)])

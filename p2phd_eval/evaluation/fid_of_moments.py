@@ -36,10 +36,7 @@ def fid_from_statistics(real: Statistics, fake: Statistics, *, force: bool = Fal
     takes the features of the single images. Raises `InputError` if the sets differ in the number of features, or, by
     their stamps, in how they were made (unless forced).
 
-    Parameters
-    ----------
-    force : bool
-        Compare sets whose stamps say that they were made differently, with a warning.
+    `force`: compare sets whose stamps say that they were made differently, with a warning.
     """
     dims, fake_dims = len(real.moments.mean), len(fake.moments.mean)
     if dims != fake_dims:

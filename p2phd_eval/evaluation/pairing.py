@@ -29,12 +29,8 @@ def require_same_stamps(stamps: Sequence[NamedStamp], *, force: bool = False) ->
     There are no warnings without `force`. Raises `InputError` if a stamp differs in weights, resize, number of features
     or dtype; the difference is named.
 
-    Parameters
-    ----------
-    stamps : sequence of (name, FeatureStamp)
-        One or more; the others are held against the first.
-    force : bool
-        Return the differences as warnings instead of refusing.
+    `stamps`, sequence of (name, FeatureStamp): one or more; the others are held against the first. `force`: return the
+    differences as warnings instead of refusing.
     """
     first_name, first = stamps[0]
     warnings: tuple[str, ...] = ()

@@ -72,14 +72,8 @@ def accumulator_on(device: torch.device | str) -> MomentAccumulator:
 def frechet_distance_on(device: torch.device | str, real: Moments, fake: Moments) -> FrechetDistance:
     """Fréchet distance by moments, as `frechet_distance_from_moments`, with the trace term found on a device.
 
-    Raises `InputError` as `frechet_distance_from_moments` does.
-
-    Parameters
-    ----------
-    device : torch.device or str
-        Such as "cuda:1". Where it has no float64 (MPS), the CPU computes, and the result's note says so.
-    real, fake : Moments
-        Both have the same d and ddof.
+    `device`: such as "cuda:1". Where it has no float64 (MPS), the CPU computes, and the result's note says so. `real`
+    and `fake`: both have the same d and ddof. Raises `InputError` as `frechet_distance_from_moments` does.
     """
     found = torch.device(device)
     require_comparable(real, fake)

@@ -30,10 +30,7 @@ def open_input(data: Any) -> Any:
     The result is an ImageSource, a FeatureSet, Statistics, or what was given. Raises `InputError` if nothing is there,
     or it cannot be read.
 
-    Parameters
-    ----------
-    data : path-like or anything else
-        What is no path is returned as it is.
+    `data`: what is no path is returned as it is.
     """
     if not isinstance(data, str | os.PathLike):
         return data

@@ -16,10 +16,7 @@ from p2phd_eval.stats.distances.moments import MomentAccumulator
 class FeatureStream:
     """Features of images that come in batches of any size, embedded in passes of the network's own.
 
-    Parameters
-    ----------
-    sink : callable
-        Called with each `FeatureBlock`, in the order of the images.
+    `sink`: called with each `FeatureBlock`, in the order of the images.
     """
 
     def __init__(self, network: FeatureNetwork, sink: Callable[[FeatureBlock], None]) -> None:

@@ -64,15 +64,9 @@ def read_features(
     Memory does not grow with the number of images. No feature depends on the number of processes, nor on which other
     images are read: each goes alone through the resize, and through the network in passes of a fixed size.
 
-    Raises `InputError` if an image cannot be read (it is named), or the decoding processes have too little shared
-    memory.
-
-    Parameters
-    ----------
-    indices : sequence of int
-        Which images, in the order in which they are wanted.
-    workers : int, optional
-        Decoding processes, by default `usual_workers`; with 0 this process decodes.
+    `indices`: which images, in the order in which they are wanted. `workers`: decoding processes, by default
+    `usual_workers`; with 0 this process decodes. Raises `InputError` if an image cannot be read (it is named), or the
+    decoding processes have too little shared memory.
     """
     if workers is None:
         workers = usual_workers(network.device, len(indices))
@@ -102,12 +96,7 @@ def compute_features(
 
     The values are float32 (n, dims). Raises `InputError` if an image cannot be read, or the source changed meanwhile.
 
-    Parameters
-    ----------
-    source : ImageSource
-        At least one image.
-    network, workers, on_progress
-        See `read_features`.
+    `source`: at least one image. `network`, `workers`, `on_progress`: see `read_features`.
     """
     blocks = list(read_features(source, network, range(len(source)), workers=workers, on_progress=on_progress))
     require_unchanged(source)

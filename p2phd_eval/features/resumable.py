@@ -37,14 +37,8 @@ def extract_and_keep(
     The result is mapped from the cache, where that can be written. Raises `InputError` if an image cannot be read, or
     is not the one that was hashed.
 
-    Parameters
-    ----------
-    source, network, workers, on_progress
-        See `read_features`.
-    hashes : sequence of str
-        SHA-256 of each image's content, in the source's order, hexadecimal.
-    whole : FeatureKey
-        The key of all images; the cache has no entry for it.
+    `source`, `network`, `workers`, `on_progress`: see `read_features`. `hashes`: SHA-256 of each image's content, in
+    the source's order, hexadecimal. `whole`: the key of all images; the cache has no entry for it.
     """
     n = len(source)
     if n <= PART:

@@ -23,12 +23,7 @@ def sharded_features(source: ImageSource, extractor: FeatureExtractor, ranks: Ra
     The result on the first rank is equal to what one process computes; the others get None. Raises `InputError` if an
     image of this rank's share cannot be read, or the source changes meanwhile.
 
-    Parameters
-    ----------
-    source : ImageSource
-        The same on every rank.
-    extractor : FeatureExtractor
-        The cache is not used.
+    `source`: the same on every rank. `extractor`: the cache is not used.
     """
     own = list(extractor.blocks(source, ranks.indices(len(source))))
     require_unchanged(source)

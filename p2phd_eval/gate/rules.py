@@ -64,12 +64,7 @@ def judge(document: CompareDocument | ReportDocument, rules: Rules, where: str) 
     A training of a candidate that failed breaks every rule: what is left to compare is a selection, and no interval
     speaks of the run that has no FID.
 
-    Raises `InputError` if the document has no candidate.
-
-    Parameters
-    ----------
-    where : str
-        Its file, for errors.
+    `where`: its file, for errors. Raises `InputError` if the document has no candidate.
     """
     if isinstance(document, CompareDocument):
         candidates = _of_comparison(document)

@@ -41,16 +41,8 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint atomically: a full disk or a kill leaves the one before as it was.
 
-    Raises `InputError` if the disk refuses.
-
-    Parameters
-    ----------
-    step : int
-        Finished training steps.
-    state : mapping
-        What `Pix2PixHD.state_dict` returned.
-    n_samples : int, optional
-        How many the training set has; a resumed run must find as many.
+    `step`: finished training steps. `state`: what `Pix2PixHD.state_dict` returned. `n_samples`: how many the training
+    set has; a resumed run must find as many. Raises `InputError` if the disk refuses.
     """
     rng = {"torch": torch.get_rng_state()}
     if torch.cuda.is_available():
@@ -134,12 +126,8 @@ def load_checkpoint(path: Path) -> Checkpoint:
 def load_safely(path: Path, wanted: str, *, fix: str) -> Any:
     """Read what `torch.save` wrote onto the CPU, of any version of its format; pickled code is refused, never run.
 
-    Raises `InputError` if the file is missing, damaged, or holds anything but data.
-
-    Parameters
-    ----------
-    wanted, fix : str
-        For errors: what the file should be, and what to do if it is not.
+    `wanted` and `fix`, for errors: what the file should be, and what to do if it is not. Raises `InputError` if the
+    file is missing, damaged, or holds anything but data.
     """
     if not path.is_file():
         raise InputError(str(path), expected=wanted, found="no such file")

@@ -50,12 +50,8 @@ def decode_rgb(content: bytes, where: str) -> DecodedImage:
     not an image, truncated or damaged, or has more pixels than Pillow's limit; or for grey values that are not integers
     in [0, 65535].
 
-    Parameters
-    ----------
-    content : bytes
-        The encoded image, such as the content of a PNG file.
-    where : str
-        What errors call it: its path, or its archive and name.
+    `content`: the encoded image, such as the content of a PNG file. `where`: what errors call it: its path, or its
+    archive and name.
     """
     image = _decode(content, where)
     return DecodedImage(_to_rgb(image, where), _format(image))
@@ -67,10 +63,7 @@ def decode_stored(content: bytes, where: str) -> DecodedImage:
     Pixels are uint8 (h, w) of a grey image or of the indices of a palette, uint16 (h, w) of a grey image of 16 bits,
     and otherwise uint8 (h, w, 3), as `decode_rgb` gives them. Raises `InputError` as `decode_rgb`.
 
-    Parameters
-    ----------
-    content, where
-        As of `decode_rgb`.
+    `content` and `where`: as of `decode_rgb`.
     """
     image = _decode(content, where)
     if _is_wide(image):
@@ -85,11 +78,6 @@ def open_image(path: str | os.PathLike[str]) -> Image.Image:
 
     The image is decoded, and its file closed. Raises `InputError` if the file is missing, not an image, truncated or
     damaged, or larger than Pillow's limit on pixels.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
     """
     return _decode(read_encoded(path), str(Path(path)))
 
@@ -108,11 +96,6 @@ def read_rgb(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
 
     The result is uint8 (h, w, 3): red, green and blue in [0, 255]. Raises `InputError` as `open_image`, and for grey
     values that are not integers in [0, 65535].
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
     """
     return _to_rgb(open_image(path), str(Path(path)))
 

@@ -48,10 +48,7 @@ def pair_key(name: str) -> str:
 
     A key is its own key.
 
-    Parameters
-    ----------
-    name : str
-        A file name, or its stem.
+    `name`: a file name, or its stem.
     """
     stem = Path(name).stem if Path(name).suffix.lower() in IMAGE_ENDINGS else name
     stem = stem.removesuffix(_RESULT_ENDING)
@@ -69,11 +66,6 @@ def list_images(root: str | os.PathLike[str]) -> ImageSet:
 
     There is at least one image; they are sorted by relative POSIX path. Raises `InputError` if `root` is missing, is
     not a folder, cannot be read, or holds no image; or if a link leads nowhere.
-
-    Parameters
-    ----------
-    root : path-like
-        The folder.
     """
     folder = Path(root)
     if not folder.is_dir():

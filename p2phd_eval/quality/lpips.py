@@ -24,12 +24,7 @@ class Lpips:
     torchmetrics has it too, but its public class fetches AlexNet's weights itself, unchecked, and takes no file. The
     weights of AlexNet's channels, fitted to people's judgements, are those that come with torchmetrics.
 
-    Raises `InputError` if the file does not hold AlexNet's weights.
-
-    Parameters
-    ----------
-    weights : LpipsWeights
-        A file of AlexNet's.
+    `weights`: a file of AlexNet's. Raises `InputError` if the file does not hold AlexNet's weights.
 
     References
     ----------

@@ -54,14 +54,9 @@ class LpipsWeights:
 def find_lpips_weights(explicit: Path | None = None) -> LpipsWeights:
     """Find the weights: the given file if there is one, else the cached ones, torch's, or a download into the cache.
 
-    Raises `InputError` if the given file is missing; or if the weights are neither here nor can be fetched: the message
-    says how to bring them.
-
-    Parameters
-    ----------
-    explicit : Path, optional
-        A state dict with torchvision's names. Others than torchvision's own are named as custom. Without it only the
-        file with torchvision's SHA-256 is taken.
+    `explicit`: a state dict with torchvision's names. Others than torchvision's own are named as custom. Without it
+    only the file with torchvision's SHA-256 is taken. Raises `InputError` if the given file is missing; or if the
+    weights are neither here nor can be fetched: the message says how to bring them.
     """
     if explicit is not None:
         if not explicit.is_file():

@@ -37,12 +37,8 @@ class ResultTable:
 class Output:
     """The two streams of a command.
 
-    Parameters
-    ----------
-    json_target : str or None
-        `--json`: a file, or "-" for stdout, which then carries the JSON alone and tables go to stderr.
-    silent : bool
-        Print and write nothing: for all processes but the first of those that share a command.
+    `json_target`: `--json`: a file, or "-" for stdout, which then carries the JSON alone and tables go to stderr.
+    `silent`: print and write nothing: for all processes but the first of those that share a command.
     """
 
     def __init__(self, json_target: str | None = None, *, silent: bool = False) -> None:

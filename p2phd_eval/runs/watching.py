@@ -21,14 +21,8 @@ def watch(
 ) -> Watchers:
     """Tell each of the watchers that there are.
 
-    Parameters
-    ----------
-    trackers : Trackers
-        Open ones; whoever opened them says how the training ended.
-    note : callable
-        Told each line of the log, and each validation.
-    source : str, optional
-        Where the initial weights come from.
+    `trackers`: open ones; whoever opened them says how the training ended. `note`: told each line of the log, and each
+    validation. `source`: where the initial weights come from.
     """
 
     def on_start(fresh: dict[str, tuple[str, ...]]) -> None:

@@ -98,10 +98,7 @@ class _Part:
 class Canvas:
     """Painter's algorithm over numbered parts; `develop` turns them into label, instance and photo.
 
-    Parameters
-    ----------
-    width, height : int
-        Size of the results in pixels.
+    `width` and `height`: size of the results in pixels.
     """
 
     def __init__(self, *, width: int, height: int, camera: Camera, light: Light) -> None:

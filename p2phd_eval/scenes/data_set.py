@@ -45,14 +45,8 @@ def render_scene(seed: int, *, width: int, height: int) -> Scene:
 
     The same seed and size give the same bytes; the same seed at another size gives the same scene, scaled.
 
-    Raises `InputError` if the seed is negative or a side is too small.
-
-    Parameters
-    ----------
-    seed : int
-        At least 0.
-    width, height : int
-        Size in pixels, at least 32 each.
+    `seed`: at least 0. `width` and `height`: size in pixels, at least 32 each. Raises `InputError` if the seed is
+    negative or a side is too small.
     """
     _check_seed_and_size(seed, width, height)
     # Separate streams: the number of pixels must not change what is drawn.

@@ -48,10 +48,7 @@ class StandardError:
 class SamplingDesign:
     """Independent blocks of sets that were drawn together.
 
-    Parameters
-    ----------
-    blocks : sequence of Block
-        Each of the sets 0, 1, ... stands in exactly one.
+    `blocks`: each of the sets 0, 1, ... stands in exactly one.
     """
 
     def __init__(self, blocks: Sequence[Block]) -> None:
@@ -168,10 +165,7 @@ def combine_variances(parts: Sequence[tuple[float, float]]) -> StandardError:
 
     df = (sum v)^2 / sum(v^2 / df), the formula of Welch and Satterthwaite; without any variance, the smallest df.
 
-    Parameters
-    ----------
-    parts : sequence of (variance, df)
-        In squared units of the estimate.
+    `parts`, sequence of (variance, df): in squared units of the estimate.
     """
     variance = sum(v for v, _ in parts)
     if variance == 0:

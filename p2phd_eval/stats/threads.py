@@ -26,12 +26,7 @@ def map_in_threads(
 
     The result is what `work` returned for each job.
 
-    Parameters
-    ----------
-    parallel : bool
-        Whether the jobs are small.
-    on_progress : callable, optional
-        Called in the caller's thread with (jobs done, jobs).
+    `parallel`: whether the jobs are small. `on_progress`: called in the caller's thread with (jobs done, jobs).
     """
     results = []
     with threadpool_limits(1 if parallel else None, user_api="blas"):

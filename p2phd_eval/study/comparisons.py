@@ -49,12 +49,7 @@ def compare_study(
     The result holds documents as `p2phd-eval compare --json` writes them; None where runs are missing. Raises
     `InputError` as `compare_feature_sets` does, for sets whose names do not match above all.
 
-    Parameters
-    ----------
-    outcomes : mapping
-        How each run ended, by name.
-    real : FeatureSet
-        The features of the test photos.
+    `outcomes`: how each run ended, by name. `real`: the features of the test photos.
     """
     done = [run for run in plan.runs if not outcomes[run.name].failed]
     by_arm = {arm: [run for run in done if run.arm == arm and not run.repeat] for arm in plan.arms}

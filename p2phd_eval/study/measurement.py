@@ -52,17 +52,10 @@ def measure(
 ) -> BenchDocument:
     """Time a few training steps of each arm, once for a configuration and a device.
 
-    Raises `InputError` if the data cannot be used, or the device cannot run an arm.
-
-    Parameters
-    ----------
-    study : Path
-        Its folder; a measurement that was kept in `analysis/bench.json` is used again.
-    keep : bool
-        Measure what the report tells, also at twice the plan's batch size, as `speed` compares, and keep it; otherwise
-        each arm alone, which is enough for a plan.
-    note : callable
-        Told what is measured, where that may take a while.
+    `study`: its folder; a measurement that was kept in `analysis/bench.json` is used again. `keep`: measure what the
+    report tells, also at twice the plan's batch size, as `speed` compares, and keep it; otherwise each arm alone, which
+    is enough for a plan. `note`: told what is measured, where that may take a while. Raises `InputError` if the data
+    cannot be used, or the device cannot run an arm.
     """
     path = study / "analysis" / "bench.json"
     asked = {"config": plan.base.to_dict(), "arms": list(plan.arms), "device": describe_device(device)}
@@ -100,10 +93,7 @@ def measure(
 def effort(plan: StudyPlan, measured: BenchDocument) -> Effort:
     """Return what a study takes, from a measurement.
 
-    Parameters
-    ----------
-    measured : BenchDocument
-        From `measure`.
+    `measured`: from `measure`.
     """
     data, base = Path(plan.data), plan.base
     steps = len(training_set(base, data)) // base.batch_size * base.total_epochs

@@ -128,13 +128,7 @@ def _lock(study: Path, run: PlannedRun) -> AbstractContextManager[object]:
 
 
 def ended(study: Path, plan: StudyPlan, run: PlannedRun, weights_sha256: str) -> bool:
-    """Whether nothing is left to do for a run: all its artefacts are whole and up to date, or it diverged.
-
-    Parameters
-    ----------
-    weights_sha256 : str
-        The hash of the Inception weights.
-    """
+    """Whether nothing is left to do for a run: all its artefacts are whole and up to date, or it diverged."""
     folder = run_folder(study, run)
     outcome = load_outcome(folder)
     if outcome is None or outcome.status in RETRIED:

@@ -51,10 +51,7 @@ def run_processes(
     A job that ends with an error other than a signal's is the last one to start: what is wrong with data or disk is
     wrong for all. SIGINT and SIGTERM are passed on, and those at work are waited for: they save.
 
-    Parameters
-    ----------
-    on_start : callable
-        Called with a job and its device.
+    `on_start`: called with a job and its device.
 
     Returns
     -------

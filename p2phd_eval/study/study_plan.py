@@ -106,16 +106,8 @@ class StudyPlan:
 def parse_arms(text: str, known: Sequence[str], amp: str) -> tuple[str, ...]:
     """Read arms, training precisions separated by commas, the baseline first.
 
-    Raises `InputError` if one is unknown or given twice, or there are fewer than two.
-
-    Parameters
-    ----------
-    text : str
-        "amp" is what `train --amp` is; alone it is compared with fp32.
-    known : sequence of str
-        All precisions.
-    amp : str
-        The one that "amp" means here.
+    `text`: "amp" is what `train --amp` is; alone it is compared with fp32. `known`: all precisions. `amp`: the one that
+    "amp" means here. Raises `InputError` if one is unknown or given twice, or there are fewer than two.
     """
     names = [part.strip() for part in text.split(",")]
     if names == ["amp"]:

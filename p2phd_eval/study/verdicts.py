@@ -21,12 +21,7 @@ def arm_verdicts(
     a selection: then nothing favourable is concluded, and "worse" where the failures alone show it (Fisher's exact
     test, one-sided) or no run is left to compare.
 
-    Parameters
-    ----------
-    outcomes : mapping
-        How each run ended, by name.
-    training : CompareDocument or None
-        The comparison; None where runs are missing.
+    `outcomes`: how each run ended, by name. `training`: the comparison; None where runs are missing.
     """
     endings = {arm: [outcomes[run.name] for run in plan.runs if run.arm == arm and not run.repeat] for arm in plan.arms}
     compared = {} if training is None else {entry.name: entry for entry in training.candidates}

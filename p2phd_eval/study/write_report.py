@@ -87,14 +87,8 @@ def outcomes_of(study: Path, plan: StudyPlan) -> dict[str, Outcome]:
 def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
     """Assemble the report; nothing is computed again.
 
-    Raises `InputError` if an artefact is missing or cannot be read.
-
-    Parameters
-    ----------
-    study : Path
-        A study folder whose runs have ended and are compared.
-    plan : StudyPlan
-        Its plan.
+    `study`: a study folder whose runs have ended and are compared. Raises `InputError` if an artefact is missing or
+    cannot be read.
     """
     outcomes = outcomes_of(study, plan)
     comparisons = read_document(study / "analysis" / "comparisons.json", ComparisonsDocument)

@@ -38,16 +38,9 @@ class MLflow:
 
     Telemetry of the library is switched off unless the environment says something about it.
 
-    Raises `InputError` if the package mlflow-skinny (or mlflow) is missing, or the server does not answer.
-
-    Parameters
-    ----------
-    run : Path
-        The run folder; the MLflow run has its name.
-    config : TrainConfig
-        Its values become parameters, nested ones as "generator.ngf".
-    experiment : str
-        Name of the experiment where the environment names none.
+    `run`: the run folder; the MLflow run has its name. `config`: its values become parameters, nested ones as
+    "generator.ngf". `experiment`: name of the experiment where the environment names none. Raises `InputError` if the
+    package mlflow-skinny (or mlflow) is missing, or the server does not answer.
     """
 
     def __init__(self, run: Path, config: TrainConfig, experiment: str) -> None:

@@ -22,11 +22,6 @@ class TensorBoard:
     void: a resumed run shows no step twice.
 
     Raises `InputError` if the package tensorboard is missing.
-
-    Parameters
-    ----------
-    run : Path
-        The run folder.
     """
 
     def __init__(self, run: Path) -> None:

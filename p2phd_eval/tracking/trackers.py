@@ -58,11 +58,6 @@ class Trackers:
 
     A context: `end` says how the training ended; left without it, it finished, or failed where an exception goes
     through.
-
-    Parameters
-    ----------
-    trackers : mapping
-        By name.
     """
 
     def __init__(self, trackers: Mapping[str, Tracker], note: Callable[[str], None]) -> None:

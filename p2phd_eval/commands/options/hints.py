@@ -100,14 +100,8 @@ def hint(option: str, command: str, options: Mapping[str, frozenset[str]]) -> st
 
     The result is a sentence or two, or nothing where no option comes near.
 
-    Parameters
-    ----------
-    option : str
-        The option as it was typed, such as ``--gpu_ids``.
-    command : str
-        The command, such as ``encode cluster``.
-    options : mapping of str to frozenset of str
-        The long options of every command, this one among them.
+    `option`: the option as it was typed, such as ``--gpu_ids``. `command`: the command, such as ``encode cluster``.
+    `options`: the long options of every command, this one among them.
     """
     key = _key(option)
     own = {_key(name): name for name in sorted(options[command])}

@@ -46,12 +46,8 @@ class FeatureCache:
     An entry appears whole, by a rename, and is verified by its hashes whenever it is read. The cache never stands in
     the way: what cannot be read is computed again, what cannot be written is not kept, and a note says so.
 
-    Parameters
-    ----------
-    folder : Path, optional
-        By default ``features`` in the program's cache folder; it may be missing.
-    note : callable, optional
-        Called with a sentence when an entry is damaged, another process holds the lock, or nothing can be written.
+    `folder`: by default ``features`` in the program's cache folder; it may be missing. `note`: called with a sentence
+    when an entry is damaged, another process holds the lock, or nothing can be written.
     """
 
     def __init__(self, folder: Path | None = None, *, note: Callable[[str], None] = lambda text: None) -> None:

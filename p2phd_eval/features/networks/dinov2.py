@@ -39,15 +39,9 @@ def dinov2_vitl14(device: torch.device, weights: Path | None) -> ModuleFeatures:
     Images are scaled by Pillow (bicubic, antialiased) to 224 x 224 and normalised by ImageNet's mean and standard
     deviation; the features are the class token after the last normalisation, as dgm-eval takes them.
 
-    Raises `InputError` if timm is not installed, the weights cannot be had, or the file is not of this network.
-
-    Parameters
-    ----------
-    device : torch.device
-        Where to compute.
-    weights : Path, optional
-        Meta's ``dinov2_vitl14_pretrain.pth``, or timm's ``model.safetensors`` of the same weights. Without a file
-        timm downloads them, or takes them from its cache.
+    `device`: where to compute. `weights`: Meta's ``dinov2_vitl14_pretrain.pth``, or timm's ``model.safetensors`` of the
+    same weights. Without a file timm downloads them, or takes them from its cache. Raises `InputError` if timm is not
+    installed, the weights cannot be had, or the file is not of this network.
 
     References
     ----------

@@ -16,10 +16,7 @@ def float32_products(*, tf32: bool = False) -> Iterator[None]:
     TensorFloat-32, a surrounding bfloat16 setting or a search for the fastest kernel would change features by more than
     the differences that are to be measured, or differently from run to run.
 
-    Parameters
-    ----------
-    tf32 : bool
-        Allow TensorFloat-32 on CUDA: for who asks for it.
+    `tf32`: allow TensorFloat-32 on CUDA: for who asks for it.
     """
     cudnn = torch.backends.cudnn
     algorithms = cudnn.benchmark, cudnn.deterministic

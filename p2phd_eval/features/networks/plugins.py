@@ -38,15 +38,9 @@ def load_plugin(spec: str, *, device: torch.device, weights: Path | None) -> Fea
     (batch_size, dims) without gradients, and an image's features did not depend on the others of its batch. Raises
     `InputError` if any of that is not so, or the plug-in's own code raised an error.
 
-    Parameters
-    ----------
-    spec : str
-        The module's dotted name and the callable's name, such as ``"my_features:build"``. The callable takes
-        (device : torch.device, weights : Path or None) and returns a `FeatureNetwork`.
-    device : torch.device
-        Where to compute; handed on.
-    weights : Path, optional
-        The network's weights; handed on.
+    `spec`: the module's dotted name and the callable's name, such as ``"my_features:build"``. The callable takes
+    (device : torch.device, weights : Path or None) and returns a `FeatureNetwork`. `device`: where to compute; handed
+    on. `weights`: the network's weights; handed on.
     """
     module_name, _, name = spec.partition(":")
     if not name.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):

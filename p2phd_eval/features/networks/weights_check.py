@@ -40,12 +40,8 @@ class WeightsReport:
 def verify_weights(weights: WeightsFile) -> WeightsReport:
     """Check a weights file to the bottom: its hashes, its layers and the features that it gives.
 
-    Raises `InputError` if the file can no longer be read, or changed since it was found.
-
-    Parameters
-    ----------
-    weights : WeightsFile
-        From `find_weights`.
+    `weights`: from `find_weights`. Raises `InputError` if the file can no longer be read, or changed since it was
+    found.
     """
     network = load_inception(weights, "cpu")
     found = network.features(_probe_image()).double()

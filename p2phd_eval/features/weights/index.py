@@ -79,10 +79,7 @@ def known_weights(explicit: Path | None = None) -> WeightsFile | None:
 
     The result is None if the file was never checked, or nothing is there: `find_weights` then says more.
 
-    Parameters
-    ----------
-    explicit : Path, optional
-        See `given_file`.
+    `explicit`: see `given_file`.
     """
     given = given_file(explicit)
     for path, source in ((given, "given file"),) if given is not None else local_files():

@@ -152,12 +152,9 @@ def load_batches(
 ) -> Iterator[Batch]:
     """Yield the batches in order, on `device`; worker processes make them ahead of time.
 
-    Parameters
-    ----------
-    batches : iterable of sequences of (epoch, index)
-        The batches of all epochs, so that workers live as long as the run.
-    workers : int, optional
-        Processes; by default `default_workers`. No sample depends on their number: each is seeded by its place.
+    `batches`, iterable of sequences of (epoch, index): the batches of all epochs, so that workers live as long as the
+    run. `workers`: processes; by default `default_workers`. No sample depends on their number: each is seeded by its
+    place.
     """
     loader: DataLoader[Batch] = DataLoader(
         dataset,

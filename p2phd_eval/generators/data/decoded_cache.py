@@ -18,10 +18,7 @@ Pixels = npt.NDArray[Any]
 class DecodedCache:
     """Arrays by file and by what was done to it; shared by all processes that use the folder.
 
-    Parameters
-    ----------
-    folder : Path
-        Made if missing. A changed image gets a new entry; delete the folder to free the space.
+    `folder`: made if missing. A changed image gets a new entry; delete the folder to free the space.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -48,14 +48,8 @@ def resized_size(size: Size, config: DataConfig, multiple: int, *, cropped: bool
     The original's `scale_width` can give a height that the generator cannot take (it then fails inside the
     network); here it is rounded to the nearest multiple, as the original itself does for "none".
 
-    Parameters
-    ----------
-    size : (int, int)
-        Width and height of the file in pixels.
-    multiple : int
-        Both sides of the generator's input must be multiples of it, in pixels.
-    cropped : bool
-        Whether a crop follows, which then decides the network's size.
+    `size`, (int, int): width and height of the file in pixels. `multiple`: both sides of the generator's input must be
+    multiples of it, in pixels. `cropped`: whether a crop follows, which then decides the network's size.
     """
     width, height = size
     if config.resize == "resize_and_crop":

@@ -114,10 +114,7 @@ def validate_phase(root: Path, phase: str, config: DataConfig, *, on_progress: O
 
     Photos may be missing as a whole (a phase to sample from); if the folder is there, each must have its partner.
 
-    Parameters
-    ----------
-    root, phase, config
-        See `find_triplets`.
+    `root`, `phase`, `config`: see `find_triplets`.
     """
     label_folder, instance_folder, photo_folder = folder_names(phase, config)
     problems: list[str] = []

@@ -40,12 +40,8 @@ def global_layers(
 class GlobalGenerator(nn.Module):
     """G1: convolutions, residual blocks at the lowest resolution, transposed convolutions (section 3.1).
 
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Channels of the conditioning and of the photo.
-    ngf, n_downsample, n_blocks, norm, dropout
-        See `GeneratorConfig`.
+    `in_channels` and `out_channels`: channels of the conditioning and of the photo. `ngf`, `n_downsample`, `n_blocks`,
+    `norm`, `dropout`: see `GeneratorConfig`.
     """
 
     def __init__(

@@ -38,16 +38,9 @@ def convert(
 
     All tensors stay bitwise equal.
 
-    Raises `InputError` if `source` is neither, or files to write are there already.
-
-    Parameters
-    ----------
-    source : str or Path
-        A folder of the original, or a run folder or checkpoint of ours.
-    out : str or Path
-        The run folder to write, or the original's folder where `source` is ours.
-    which_epoch, label_nc, instances
-        For a folder of the original, see `read_original`.
+    `source`: a folder of the original, or a run folder or checkpoint of ours. `out`: the run folder to write, or the
+    original's folder where `source` is ours. `which_epoch`, `label_nc`, `instances`: for a folder of the original, see
+    `read_original`. Raises `InputError` if `source` is neither, or files to write are there already.
     """
     source, out = Path(source), Path(out)
     if is_original_folder(source):

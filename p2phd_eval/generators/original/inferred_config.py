@@ -31,16 +31,9 @@ def infer_config(
 ) -> Inferred:
     """Infer the configuration of the networks "G" and, as far as they are there, "D" and "E".
 
-    Raises `InputError` if a network is another than pix2pixHD's, or the sources contradict one another; both are named.
-
-    Parameters
-    ----------
-    networks : mapping
-        Their state dicts.
-    files : mapping
-        Their files; `opt.txt` is looked for beside G's.
-    label_nc, instances
-        What the user knows; None: look at the files.
+    `networks`: their state dicts. `files`: their files; `opt.txt` is looked for beside G's. `label_nc` and `instances`:
+    what the user knows; None: look at the files. Raises `InputError` if a network is another than pix2pixHD's, or the
+    sources contradict one another; both are named.
     """
     generator = generator_architecture(networks["G"], str(files["G"]))
     findings = Findings(

@@ -76,14 +76,8 @@ def load_encoder(checkpoint: Checkpoint, where: str, *, device: torch.device, pr
 class PhotoEncoder:
     """The encoder of a checkpoint over the photos of one phase, in float32.
 
-    Raises `InputError` if the checkpoint has no encoder or the data set is unusable.
-
-    Parameters
-    ----------
-    checkpoint_path : Path
-        For errors.
-    data : Path
-        A data set in pix2pixHD's layout, with photos.
+    `checkpoint_path`: for errors. `data`: a data set in pix2pixHD's layout, with photos. Raises `InputError` if the
+    checkpoint has no encoder or the data set is unusable.
     """
 
     def __init__(

@@ -93,14 +93,8 @@ def clusters_path(source: Path, given: Path | None, option: str) -> Path:
 def load_clusters(path: Path, checkpoint: Checkpoint, checkpoint_sha256: str, arguments: str) -> Clusters:
     """Read the clusters of a checkpoint.
 
-    Raises `InputError` if the file is missing, is none, or belongs to another checkpoint.
-
-    Parameters
-    ----------
-    checkpoint_sha256 : str
-        The hash of its file.
-    arguments : str
-        What errors say to give the command that makes the clusters: the model and the data set.
+    `arguments`: what errors say to give the command that makes the clusters: the model and the data set. Raises
+    `InputError` if the file is missing, is none, or belongs to another checkpoint.
     """
     remake = f"p2phd-eval encode cluster {arguments}"
     if not path.is_file():

@@ -87,12 +87,7 @@ def trace_steps(config: TrainConfig, size: tuple[int, int]) -> Estimate:
     Under FakeTensorMode this takes seconds and no memory; without, it is the training itself, but for paddings
     and norms, which are those of a GPU. torch's global generator is left as it was.
 
-    Parameters
-    ----------
-    config : TrainConfig
-        Its batch is that of one rank.
-    size : (int, int)
-        Width and height in pixels.
+    `config`: its batch is that of one rank. `size`, (int, int): width and height in pixels.
     """
     with torch.random.fork_rng(devices=[]), _AsOnCuda(), _LivingStorages() as storages:
         model = Pix2PixHD(config, torch.device("cpu"))

@@ -11,12 +11,7 @@ import torch
 class ImagePool:
     """Keeps some earlier samples, and half of the time swaps a new one for one of them.
 
-    Parameters
-    ----------
-    size : int
-        Samples to keep.
-    seed : int
-        Draws the swaps; the draws are Python's, in the original's order.
+    `size`: samples to keep. `seed`: draws the swaps; the draws are Python's, in the original's order.
     """
 
     def __init__(self, size: int, seed: int) -> None:

@@ -29,10 +29,7 @@ class NetworkWeights:
     Reduced weights alone lose every update that is smaller than half their last digit; float32 copies collect them
     (Micikevicius et al. 2018, section 3.1).
 
-    Parameters
-    ----------
-    network : Module
-        In float32; cast in place.
+    `network`: in float32; cast in place.
     """
 
     def __init__(self, network: nn.Module, precision: Precision) -> None:

@@ -143,12 +143,8 @@ class ScaledOptimizer:
     the plain backward and step. Skipped steps are counted, never hidden. Nothing waits for the device: fused Adam
     reads the overflow flag there, and scale and count are read only when they are asked for.
 
-    Parameters
-    ----------
-    weights : sequence of (Parameter, Parameter)
-        The network's and the optimizer's; see `NetworkWeights.pairs`.
-    lr, beta1 : float
-        Adam's; its beta2 is 0.999.
+    `weights`, sequence of (Parameter, Parameter): the network's and the optimizer's; see `NetworkWeights.pairs`. `lr`
+    and `beta1`: Adam's; its beta2 is 0.999.
     """
 
     def __init__(

@@ -32,10 +32,7 @@ class LogRecord:
 class RunLog:
     """Appends records to `log.jsonl`.
 
-    Parameters
-    ----------
-    step : int
-        Finished steps; later lines, which an interrupted run wrote after its last checkpoint, are removed.
+    `step`: finished steps; later lines, which an interrupted run wrote after its last checkpoint, are removed.
     """
 
     def __init__(self, path: Path, step: int) -> None:

@@ -41,10 +41,7 @@ def learning_rate(config: TrainConfig, epoch: int) -> float:
 class Pix2PixHD:
     """Generator, encoder, discriminators, their optimizers and the training step.
 
-    Parameters
-    ----------
-    ranks : Ranks
-        The processes that share a batch.
+    `ranks`: the processes that share a batch.
 
     Notes
     -----
@@ -153,10 +150,7 @@ class Pix2PixHD:
     def train_step(self, batch: Batch) -> tuple[Losses, torch.Tensor]:
         """Update the generator, then the discriminators, from losses that both belong to the weights before.
 
-        Parameters
-        ----------
-        batch : Batch
-            With photos, on the model's device: this rank's share.
+        `batch`: with photos, on the model's device: this rank's share.
 
         Returns
         -------

@@ -22,11 +22,6 @@ class ListSource(EncodedSource):
 
     Raises `InputError` if the file is not such a text, lists nothing, lists a file twice, or lists files that are
     missing.
-
-    Parameters
-    ----------
-    path : path-like
-        The list.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

@@ -19,15 +19,9 @@ def image_name(archive: str, name: str) -> str | None:
 
     Hidden files and folders are left out, also ``__MACOSX``, which holds what macOS hides; endings count in any case.
 
-    Raises `InputError` if the name leads out of the archive: it is absolute or has ``..`` in it. Nothing is ever
-    unpacked, but names become the images' keys, and an archive with such names was made to do harm.
-
-    Parameters
-    ----------
-    archive : str
-        What errors call the archive.
-    name : str
-        The member's name with ``/`` between folders, such as ``./photos/a.PNG``.
+    `archive`: what errors call the archive. `name`: the member's name with ``/`` between folders, such as
+    ``./photos/a.PNG``. Raises `InputError` if the name leads out of the archive: it is absolute or has ``..`` in it.
+    Nothing is ever unpacked, but names become the images' keys, and an archive with such names was made to do harm.
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or _DRIVE.match(name):

@@ -30,17 +30,9 @@ class ShardsSource(EncodedSource):
     An image is called after its shard and its member, ``train-000000.tar/0001.photo.png``, and its key is the
     sample's, ``0001``, so that different fields of the same samples pair up.
 
-    Raises `InputError` if a shard is no tar archive with images (see `TarImages`), or a sample has no or several images
-    to choose from; the fields are named.
-
-    Parameters
-    ----------
-    name : str
-        What the user gave for the shards.
-    paths : sequence of Path
-        The shards.
-    field : str, optional
-        Which image of a sample, such as "photo.png"; needed where samples have several.
+    `name`: what the user gave for the shards. `paths`: the shards. `field`: which image of a sample, such as
+    "photo.png"; needed where samples have several. Raises `InputError` if a shard is no tar archive with images (see
+    `TarImages`), or a sample has no or several images to choose from; the fields are named.
     """
 
     def __init__(self, name: str, paths: Sequence[Path], *, field: str | None = None) -> None:

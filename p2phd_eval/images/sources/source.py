@@ -26,14 +26,8 @@ class ImageSource(ABC):
     Sources hold no open files, so they can be pickled and used in forked and spawned processes and in threads. An
     index counts from 0 to ``len(source) - 1``.
 
-    Parameters
-    ----------
-    name : str
-        What the user gave: a path as text, or such as "3 arrays".
-    names : sequence of str
-        A distinct name for each image, in the order of the set.
-    ids : sequence of str
-        The key of each image, by which sets are paired (see `p2phd_eval.images.names.pair_key`).
+    `name`: what the user gave: a path as text, or such as "3 arrays". `names`: a distinct name for each image, in the
+    order of the set. `ids`: the key of each image, by which sets are paired (see `p2phd_eval.images.names.pair_key`).
     """
 
     #: Whether `load` must run in the process that made the source; other sources are read by worker processes.

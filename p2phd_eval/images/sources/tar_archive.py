@@ -48,14 +48,9 @@ class TarImages:
     In a plain archive, each is read from its place in the file. A compressed one can only be read from its beginning,
     so its images are decompressed once, into a temporary file that goes when this object does.
 
-    Raises `InputError` if the file is not a whole tar archive, has no image, or two of one name; or if an image is a
-    symbolic link, larger than `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`, or has a name that leads out of the
-    archive.
-
-    Parameters
-    ----------
-    path : path-like
-        The archive: plain, or compressed with gzip, bzip2 or xz.
+    `path`: the archive: plain, or compressed with gzip, bzip2 or xz. Raises `InputError` if the file is not a whole tar
+    archive, has no image, or two of one name; or if an image is a symbolic link, larger than
+    `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`, or has a name that leads out of the archive.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

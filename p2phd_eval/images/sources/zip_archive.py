@@ -37,14 +37,9 @@ class ZipSource(EncodedSource):
 
     Each is read by itself from its place in the file, and inflated no further than the archive says it is long.
 
-    Raises `InputError` if the file is not a whole zip archive, has no image, or two of one name; or if a member is
-    encrypted, a link, larger than `images.decoding.MAX_IMAGE_BYTES`, packed in an unusual way, or has a name that leads
-    out of the archive.
-
-    Parameters
-    ----------
-    path : path-like
-        The archive; its members are stored or deflated, as is usual.
+    `path`: the archive; its members are stored or deflated, as is usual. Raises `InputError` if the file is not a whole
+    zip archive, has no image, or two of one name; or if a member is encrypted, a link, larger than
+    `images.decoding.MAX_IMAGE_BYTES`, packed in an unusual way, or has a name that leads out of the archive.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:

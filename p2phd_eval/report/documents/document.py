@@ -74,12 +74,7 @@ def read_document(path: Path, *kinds: type[Document]) -> Document:
     out. Raises `InputError` if there is no such file, it is not JSON (NaN and infinity are not), it is another kind of
     document, it is of another version of the schema, or a value is missing or of another type.
 
-    Parameters
-    ----------
-    path : Path
-        The file.
-    *kinds : type
-        The documents that it may be.
+    `*kinds`: the documents that it may be.
     """
     by_kind = {kind_of(kind): kind for kind in kinds}
     first, wanted = next(iter(by_kind)), " or ".join(by_kind)

@@ -110,14 +110,8 @@ def plot_of(figure: Figure, name: str, label: str) -> Plot:
     The same figure gives the same bytes. Colours are the CSS variables `--ink`, `--muted`, `--line`, `--band` and
     `--arm-0` to `--arm-5` of the page; the background is transparent.
 
-    Parameters
-    ----------
-    figure : Figure
-        From `figure_of`.
-    name : str
-        Prefix of all its ids, which keeps them unique on a page with several plots; letters and hyphens.
-    label : str
-        One sentence that says what the figure shows, for those who do not see it.
+    `figure`: from `figure_of`. `name`: prefix of all its ids, which keeps them unique on a page with several plots;
+    letters and hyphens. `label`: one sentence that says what the figure shows, for those who do not see it.
     """
     matplotlib.rcParams["svg.hashsalt"] = name
     written = io.BytesIO()

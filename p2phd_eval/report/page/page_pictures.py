@@ -46,11 +46,6 @@ def picture_rows(report: ReportDocument, folder: Path) -> list[PictureRow]:
     """Return the label maps that a reader should see: by their influence on dFID, the worst for the candidate first.
 
     There are no rows where no run finished. Raises `InputError` if an image is missing or cannot be read.
-
-    Parameters
-    ----------
-    folder : Path
-        The study folder.
     """
     shown = _first_runs(report)
     if not shown:

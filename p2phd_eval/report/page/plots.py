@@ -48,10 +48,7 @@ def forest_plot(report: ReportDocument, statistic: Literal["FID", "KID"]) -> Plo
     It shows the point estimate, the interval of the two one-sided tests (thick), the confidence interval (thin) and the
     comparison's own margin (shaded). There is no plot where no difference is judged by this statistic.
 
-    Parameters
-    ----------
-    statistic : "FID" or "KID"
-        In units of it.
+    `statistic`, "FID" or "KID": in units of it.
     """
     rows = [row for row in _rows(report) if row.candidate.statistic == statistic]
     if not rows:

@@ -32,10 +32,7 @@ def render_page(report: ReportDocument, folder: Path) -> str:
 
     The text is to be written as UTF-8. Raises `InputError` if an image cannot be read.
 
-    Parameters
-    ----------
-    folder : Path
-        The study folder, from which samples are read.
+    `folder`: the study folder, from which samples are read.
     """
     environment = Environment(
         loader=PackageLoader("p2phd_eval.report.page"),

@@ -12,13 +12,7 @@ _MOST_ROWS = 16  # rows that a table of clusters or classes may have
 
 
 def explanation_tables(explanation: Explanation, name: str) -> list[ResultTable]:
-    """Return the tables of parts, of images, of clusters and of classes, as far as there are any.
-
-    Parameters
-    ----------
-    name : str
-        The candidate's name.
-    """
+    """Return the tables of parts, of images, of clusters and of classes, as far as there are any."""
     tables = [_parts_table(explanation, name)]
     if explanation.upward or explanation.downward:
         tables.append(_images_table(explanation, name))

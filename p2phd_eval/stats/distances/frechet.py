@@ -84,10 +84,7 @@ def frechet_distance_from_moments(real: Moments, fake: Moments) -> FrechetDistan
     `covariance_factor`. Raises `InputError` if d or ddof differ, or a covariance is not square, finite, symmetric and
     positive semi-definite.
 
-    Parameters
-    ----------
-    real, fake : Moments
-        Moments with the same d and ddof, for instance from the `mu` and `sigma` of another FID tool.
+    `real` and `fake`: moments with the same d and ddof, for instance from the `mu` and `sigma` of another FID tool.
     """
     require_comparable(real, fake)
     return distance_of_moments(real, fake, trace_sqrt_of_covariances)

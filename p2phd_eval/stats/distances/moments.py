@@ -35,10 +35,7 @@ class MomentAccumulator:
     the variance in its direction, so that the relative error is about n / m times float64's, 2e-13 for a million rows,
     even if the features drift.
 
-    Parameters
-    ----------
-    sums : callable
-        Makes the sums, given the first rows [k, d]; see `p2phd_eval.features.device_moments` for those of a GPU.
+    `sums`: makes the sums, given the first rows [k, d]; see `p2phd_eval.features.device_moments` for those of a GPU.
 
     References
     ----------
@@ -114,10 +111,7 @@ def merge_moments(a: Moments, b: Moments) -> Moments:
 
     The result has the moments of all `a.n + b.n` images. Raises `InputError` if d or ddof differ, or an n is not known.
 
-    Parameters
-    ----------
-    a, b : Moments
-        Moments with the same d and ddof, whose n is known.
+    `a` and `b`: moments with the same d and ddof, whose n is known.
 
     References
     ----------

@@ -77,10 +77,7 @@ class HalfSamples:
 
         Where r is below 1.2 no bound is known. (The ratio of a difference itself is too noisy to tell anything.)
 
-        Parameters
-        ----------
-        weights : sequence of float
-            K weights, such as (1,) for one FID and (-1, 1) for a difference.
+        `weights`: k weights, such as (1,) for one FID and (-1, 1) for a difference.
         """
         used = np.asarray(weights, dtype=np.float64)
         fids = np.array([each.distance.value for each in self.whole])

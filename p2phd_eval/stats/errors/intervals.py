@@ -137,12 +137,8 @@ def interval_of(samples: HalfSamples, design: SamplingDesign, confidence: float)
 def population_estimate(samples: HalfSamples, weights: Sequence[float], design: SamplingDesign) -> PopulationEstimate:
     """Extrapolate sum_k weights_k FID(real, set k), with its standard error and its diagnostics.
 
-    Parameters
-    ----------
-    weights : sequence of float
-        One a generated set, such as (1,) for one FID and (-1, 1) for a difference.
-    design : SamplingDesign
-        That of the half samples.
+    `weights`: one a generated set, such as (1,) for one FID and (-1, 1) for a difference. `design`: that of the half
+    samples.
     """
     richardson = samples.contrast(weights)
     sampling = design.standard_error(richardson.influences)

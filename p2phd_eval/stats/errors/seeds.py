@@ -23,14 +23,9 @@ def recipe_error(baseline: Sequence[float], candidate: Sequence[float], images: 
     with Welch and Satterthwaite's degrees of freedom. The spread s over the seeds holds some of the images' noise
     already, so this is on the safe side where seeds differ little.
 
-    Raises `InputError` if an arm has only one seed.
-
-    Parameters
-    ----------
-    baseline, candidate : sequence of float
-        The metric of each training seed, all on the same images; two or more an arm.
-    images : StandardError
-        That of the difference of the arms' means, with the models held fixed.
+    `baseline` and `candidate`: the metric of each training seed, all on the same images; two or more an arm. `images`:
+    that of the difference of the arms' means, with the models held fixed. Raises `InputError` if an arm has only one
+    seed.
 
     References
     ----------
@@ -61,10 +56,7 @@ def seed_permutation_p(baseline: Sequence[float], candidate: Sequence[float]) ->
 
     The result is None where there are more than 100,000 ways.
 
-    Parameters
-    ----------
-    baseline, candidate : sequence of float
-        The metric of each training seed, all on the same images.
+    `baseline` and `candidate`: the metric of each training seed, all on the same images.
 
     References
     ----------

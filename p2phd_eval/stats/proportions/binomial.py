@@ -17,14 +17,7 @@ def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) ->
 
     The result is the lower and the upper bound, in [0, 1]. Raises `InputError` if a number is out of its range.
 
-    Parameters
-    ----------
-    successes : int
-        0 to `trials`.
-    trials : int
-        At least 1.
-    confidence : float
-        In (0, 1).
+    `successes`: 0 to `trials`. `trials`: at least 1. `confidence`: in (0, 1).
 
     References
     ----------
@@ -57,12 +50,7 @@ def binomial_equivalence_p(successes: int, trials: int, margin: float) -> tuple[
     The result is p of a proportion of 0.5 - margin or less, and of one of 0.5 + margin or more. Raises `InputError` if
     a number is out of its range.
 
-    Parameters
-    ----------
-    successes, trials : int
-        As for `clopper_pearson`.
-    margin : float
-        In (0, 0.5).
+    `successes` and `trials`: as for `clopper_pearson`. `margin`: in (0, 0.5).
     """
     _require_counts(successes, trials)
     require_share_margin(margin)
@@ -80,14 +68,8 @@ def half_width(trials: int, *, confidence: float = 0.95) -> float:
 def trials_for_precision(precision: float, *, confidence: float = 0.95) -> int:
     """Smallest number of trials whose exact interval reaches no farther than ± `precision`, whatever comes out.
 
-    Raises `InputError` if `precision` is out of its range.
-
-    Parameters
-    ----------
-    precision : float
-        Half the width of the interval, 0.001 to 0.5.
-    confidence : float
-        How often such an interval holds the proportion.
+    `precision`: half the width of the interval, 0.001 to 0.5. `confidence`: how often such an interval holds the
+    proportion. Raises `InputError` if `precision` is out of its range.
     """
     if not 0.001 <= precision <= 0.5:
         raise InputError("--half-width", expected="half the width of an interval, 0.001 to 0.5", found=str(precision))

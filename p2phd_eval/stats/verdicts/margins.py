@@ -74,14 +74,9 @@ def margin_of_fid(rule: MarginRule | None, baseline_at_n: float, baseline_runs: 
     range in which 95 % of the differences of two baseline runs lie (repeatability limit of ISO 5725). The standard
     deviation of S seeds is uncertain: its 95 % range is that of chi-square with S - 1 degrees of freedom.
 
-    Raises `InputError` if the margin is to come from seeds and there is only one.
-
-    Parameters
-    ----------
-    baseline_at_n : float
-        FID@n of the baseline, the mean over its runs: what a relative margin is a share of.
-    baseline_runs : sequence of float
-        FID of each training seed of the baseline.
+    `baseline_at_n`: FID@n of the baseline, the mean over its runs: what a relative margin is a share of.
+    `baseline_runs`: FID of each training seed of the baseline. Raises `InputError` if the margin is to come from seeds
+    and there is only one.
     """
     if rule is not None and rule.kind == "absolute":
         return Margin(value=rule.amount, range=None, text="given")

@@ -67,15 +67,9 @@ class VarianceComponents:
     def variances(self, n: int, runs: tuple[int, int] | None) -> list[tuple[float, float]]:
         """The independent variances that add up to that of dFID, each with its degrees of freedom: images first.
 
-        Raises `InputError` if there are too few images or runs, or runs are given and no seed standard deviation is
-        known.
-
-        Parameters
-        ----------
-        n : int
-            Number of images, >= 2.
-        runs : (int, int) or None
-            Runs of the baseline and of the candidate, each >= 2; None: scope A.
+        `n`: number of images, >= 2. `runs`, (int, int) or None: runs of the baseline and of the candidate, each >= 2;
+        None: scope A. Raises `InputError` if there are too few images or runs, or runs are given and no seed standard
+        deviation is known.
         """
         if n < 2:
             raise InputError("images", expected="at least 2", found=str(n))
@@ -159,14 +153,8 @@ def detection_power(
     Exact as `equivalence_power` is; in scope A a matter of the noncentral t distribution. At difference 0 it is
     1 - confidence there, and about that in scope B.
 
-    Raises `InputError` as `equivalence_power`.
-
-    Parameters
-    ----------
-    components, n, runs, confidence
-        As in `equivalence_power`; q is the quantile at (1 + confidence) / 2.
-    difference : float
-        The true one, in FID units.
+    `components`, `n`, `runs`, `confidence`: as in `equivalence_power`; q is the quantile at (1 + confidence) / 2.
+    `difference`: the true one, in FID units. Raises `InputError` as `equivalence_power`.
     """
     require_confidence(confidence)
     if _certain(components, n, runs):
