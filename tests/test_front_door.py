@@ -106,6 +106,32 @@ def test_what_is_left_out_is_the_same_in_each_call_of_a_command(name: str, calls
         assert {key: options[key] for key in both} == {key: parameters[key].default for key in both}, call
 
 
+@pytest.mark.parametrize(
+    ("command", "call"),
+    [
+        ("train.train", "runs.training_run.train"),
+        ("generate.generate", "generators.sampling.generation.generate"),
+        ("encode.cluster", "generators.sampling.styles.cluster_styles"),
+        ("encode.precompute", "generators.sampling.feature_maps.precompute"),
+        ("convert.convert", "generators.original.conversion.convert"),
+        ("bench.bench", "bench.bench_run.bench"),
+        ("data.synthesize", "scenes.data_set.write_dataset"),
+        ("data.validate", "generators.data.validation.validate_data"),
+    ],
+)
+def test_training_and_its_like_have_the_same_defaults(command: str, call: str) -> None:
+    def defaults(name: str) -> dict[str, object]:
+        module, _, function = f"p2phd_eval.{name}".rpartition(".")
+        parameters = inspect.signature(getattr(import_module(module), function)).parameters.values()
+        return {each.name: each.default for each in parameters if each.default is not each.empty}
+
+    options, keywords = defaults(f"commands.{command}"), defaults(call)
+    # Texts that the command takes apart, and what is the preset's where Python does not say.
+    both = options.keys() & keywords.keys() - {"track", "precisions", "batch_sizes", "seed"}
+    assert len(both) > 1
+    assert {key: options[key] for key in both} == {key: keywords[key] for key in both}
+
+
 def test_results_show_themselves_in_a_few_lines(tmp_path: Path) -> None:
     paths = [arm_file(tmp_path / f"{name}.npz", seed=k, n=300) for k, name in enumerate(("real", "fp32", "amp"))]
     sets = [FeatureSet.load(path) for path in paths]

@@ -102,5 +102,4 @@ def generate(
             folder=str(out), written=result.written, kept=result.kept, size=result.size, manifest=result.manifest
         )
     )
-    size = f" of {result.size[0]} x {result.size[1]}" if result.written else ""
-    output.note(f"{result.written} images{size} written to {out}, {result.kept} kept from before.")
+    output.note(str(result))

@@ -106,10 +106,6 @@ def train(
             last_record=result.last_record,
         )
     )
+    output.note(str(result))
     if result.stopped_by is not None:
-        output.note(
-            f"Stopped at step {result.step} of {result.total_steps}; saved. Go on with the same command and --resume."
-        )
         raise typer.Exit(128 + result.stopped_by)
-    skipped = ", ".join(f"{name} {count}" for name, count in result.skipped_steps.items())
-    output.note(f"Done: {result.step} steps, checkpoint {result.checkpoint}; steps skipped for overflow: {skipped}.")

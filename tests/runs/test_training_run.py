@@ -42,6 +42,9 @@ def test_a_call_and_the_command_make_the_same_run(data: Path, tmp_path: Path) ->
     assert (tmp_path / "python" / latest).read_bytes() == (tmp_path / "command" / latest).read_bytes()
     samples = p2phd_eval.generate(tmp_path / "python", str(data), tmp_path / "samples", device="cpu")
     assert (samples.written, samples.manifest.sampling_precision) == (2, "fp32")
+    # Shown in a few lines, although configuration and manifest are in them.
+    assert repr(result).startswith("TrainResult: amp-bf16 on cpu\nDone: 4 steps, checkpoint ")
+    assert repr(samples) == f"SampleResult: 2 images of 64 x 32 written to {tmp_path / 'samples'}, 0 kept from before."
 
 
 def test_a_configuration_of_ones_own_stays_as_it_is(data: Path, tmp_path: Path) -> None:

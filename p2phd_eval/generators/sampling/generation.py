@@ -47,6 +47,13 @@ class SampleResult:
     size: tuple[int, int]  # width and height in pixels of the last image of this rank; (0, 0) if it made none
     manifest: Manifest
 
+    def __str__(self) -> str:
+        size = f" of {self.size[0]} x {self.size[1]}" if self.written else ""
+        return f"{self.written} images{size} written to {self.folder}, {self.kept} kept from before."
+
+    def __repr__(self) -> str:
+        return f"SampleResult: {self}"
+
 
 def generate(
     source: str | Path,

@@ -48,6 +48,17 @@ class TrainResult:
     skipped_steps: dict[str, int]  # for G and D
     last_record: LogRecord | None  # the newest line of the log
 
+    def __str__(self) -> str:
+        if self.stopped_by is not None:
+            return (
+                f"Stopped at step {self.step} of {self.total_steps}; saved. Go on with the same command and --resume."
+            )
+        skipped = ", ".join(f"{name} {count}" for name, count in self.skipped_steps.items())
+        return f"Done: {self.step} steps, checkpoint {self.checkpoint}; steps skipped for overflow: {skipped}."
+
+    def __repr__(self) -> str:
+        return f"TrainResult: {self.config.precision} on {self.device}\n{self}"
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Watchers:
