@@ -53,19 +53,10 @@ def make_trials(
     The draw depends on the seed and on the content of all image files of both folders. Who has the page and guesses
     the seed cannot draw again: the page holds pixels of some of the images, and none of the files.
 
-    Raises `InputError` if ids repeat or fewer than two are shared, there are fewer than `trials`, or the images of a
-    pair differ in size.
-
-    Parameters
-    ----------
-    baseline, candidate : ImageSource
-        Paired by id; the images of a pair have one size.
-    reference : ImageSource, optional
-        The real photos, shown beside each pair, at its size.
-    trials : int, optional
-        At least 2 and at most as many as there are shared ids; by default 100, or all if there are fewer.
-    seed : int
-        Not negative.
+    `baseline` and `candidate`: paired by id; the images of a pair have one size. `reference`: the real photos, shown
+    beside each pair, at its size. `trials`: at least 2 and at most as many as there are shared ids; by default 100, or
+    all if there are fewer. `seed`: not negative. Raises `InputError` if ids repeat or fewer than two are shared, there
+    are fewer than `trials`, or the images of a pair differ in size.
     """
     sources = [baseline, candidate] if reference is None else [baseline, candidate, reference]
     named = [(source.name, source.ids) for source in sources]

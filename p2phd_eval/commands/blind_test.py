@@ -24,8 +24,7 @@ def blind_test(
         Path | None, typer.Option("--reference", help="The real photos: which image is closer to the photo?")
     ] = None,
     trials: Annotated[
-        int | None,
-        typer.Option("--trials", min=2, help="Pairs to judge. Default: 100, or all images.", show_default=False),
+        int | None, typer.Option("--trials", min=2, help="Pairs to judge. Default: 100, or all images.")
     ] = None,
     seed: Seed = 0,
     score: Annotated[

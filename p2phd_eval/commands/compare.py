@@ -41,7 +41,6 @@ def compare(
             rich_help_panel=STATISTICS,
             help="Difference that still counts as none, set in advance: in FID (2.0), of the baseline's FID (2%), or "
             "2.77 sd of the baseline's seeds, the default where there are several. Without one nothing is within.",
-            show_default=False,
         ),
     ] = None,
     scope: Annotated[
@@ -51,7 +50,6 @@ def compare(
             rich_help_panel=STATISTICS,
             help="A: these checkpoints, images random. B: the recipes, training seeds random too. Default: B where "
             "every arm has several runs.",
-            show_default=False,
         ),
     ] = None,
     cluster_by: ClusterBy = None,

@@ -38,6 +38,7 @@ def convert(
     """
     from p2phd_eval.generators.original.conversion import convert as run_conversion
     from p2phd_eval.report.documents.command_documents import ConvertDocument
+    from p2phd_eval.report.documents.document import from_result
 
     output = Output(json_target)
     result = run_conversion(source, out, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
@@ -48,14 +49,5 @@ def convert(
         output.table(
             ResultTable(title=str(source), columns=("setting", "value", "from"), rows=rows, notes=result.notes)
         )
-    output.document(
-        ConvertDocument(
-            source=str(source),
-            files=tuple(files),
-            networks=result.networks,
-            config=values,
-            sources=result.sources,
-            notes=result.notes,
-        )
-    )
+    output.document(from_result(ConvertDocument, result, source=str(source), files=tuple(files), config=values))
     output.note(f"{', '.join(result.networks)} written: {', '.join(files)}")

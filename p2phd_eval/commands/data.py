@@ -77,21 +77,14 @@ def validate(
     """
     from p2phd_eval.generators.data.validation import validate_data
     from p2phd_eval.report.documents.command_documents import ValidateDocument
+    from p2phd_eval.report.documents.document import from_result
 
     output = Output(json_target)
     report = validate_data(data, label_nc=label_nc, instances=instances, progress=output.progress)
     output.table(_table(data, report))
     for problem in report.problems:
         output.note(f"problem: {problem}")
-    output.document(
-        ValidateDocument(
-            folder=str(data),
-            label_nc=report.label_nc,
-            instances=report.instances,
-            phases=report.phases,
-            n_problems=len(report.problems),
-        )
-    )
+    output.document(from_result(ValidateDocument, report, folder=str(data), n_problems=len(report.problems)))
     if report.problems:
         raise typer.Exit(2)
     n = sum(phase.n for phase in report.phases)

@@ -96,6 +96,7 @@ def precompute(
     """
     from p2phd_eval.generators.sampling.feature_maps import precompute as run_precompute
     from p2phd_eval.report.documents.command_documents import PrecomputeDocument
+    from p2phd_eval.report.documents.document import from_result
 
     output = Output(json_target)
     result = run_precompute(
@@ -109,9 +110,5 @@ def precompute(
         progress=output.progress,
         note=output.note,
     )
-    output.document(
-        PrecomputeDocument(
-            folder=str(result.folder), written=result.written, kept=result.kept, manifest=result.manifest
-        )
-    )
+    output.document(from_result(PrecomputeDocument, result, folder=str(result.folder)))
     output.note(f"{result.written} feature maps written to {result.folder}, {result.kept} kept from before.")

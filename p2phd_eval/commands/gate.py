@@ -28,7 +28,6 @@ def gate(
             "--require",
             help="within: the verdict is within, negligible or better. not-worse: that, or undecided and shown not to "
             "be worse by more than the margin.",
-            show_default=False,
         ),
     ] = None,
     max_dfid: Annotated[

@@ -78,6 +78,7 @@ def generate(
     from p2phd_eval.distributed import is_first_process
     from p2phd_eval.generators.sampling.generation import generate as run_sampling
     from p2phd_eval.report.documents.command_documents import GenerateDocument
+    from p2phd_eval.report.documents.document import from_result
 
     output = Output(json_target, silent=not is_first_process())
     result = run_sampling(
@@ -97,9 +98,5 @@ def generate(
         progress=output.progress,
         note=output.note,
     )
-    output.document(
-        GenerateDocument(
-            folder=str(out), written=result.written, kept=result.kept, size=result.size, manifest=result.manifest
-        )
-    )
+    output.document(from_result(GenerateDocument, result, folder=str(out)))
     output.note(str(result))

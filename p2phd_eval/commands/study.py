@@ -29,7 +29,6 @@ def study(
             metavar="NAMES",
             help="Training precisions separated by commas, the baseline first; amp is what `train --amp` is here. "
             "Default: fp32,amp.",
-            show_default=False,
         ),
     ] = None,
     seeds: Annotated[
@@ -43,7 +42,6 @@ def study(
             metavar="NUMBER|PERCENT|seeds",
             rich_help_panel=STATISTICS,
             help="Difference that still counts as none, as for compare. Default: from the baseline's seeds.",
-            show_default=False,
         ),
     ] = None,
     cluster_by: ClusterBy = None,

@@ -68,6 +68,7 @@ def train(
     """
     from p2phd_eval.distributed import is_first_process
     from p2phd_eval.report.documents.command_documents import TrainDocument, dry_run_document
+    from p2phd_eval.report.documents.document import from_result
     from p2phd_eval.report.tables.dry_run_tables import dry_run_tables
     from p2phd_eval.runs.training_run import dry_run
     from p2phd_eval.runs.training_run import train as run_training
@@ -92,20 +93,8 @@ def train(
         note=output.note,
         **settings,
     )
-    output.document(
-        TrainDocument(
-            run=str(result.run),
-            checkpoint=str(result.checkpoint),
-            step=result.step,
-            total_steps=result.total_steps,
-            stopped_by=result.stopped_by,
-            skipped_steps=result.skipped_steps,
-            device=result.device,
-            config=result.config.to_dict(),
-            versions=versions(),
-            last_record=result.last_record,
-        )
-    )
+    paths = {"run": str(result.run), "checkpoint": str(result.checkpoint)}
+    output.document(from_result(TrainDocument, result, **paths, config=result.config.to_dict(), versions=versions()))
     output.note(str(result))
     if result.stopped_by is not None:
         raise typer.Exit(128 + result.stopped_by)

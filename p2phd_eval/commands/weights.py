@@ -73,6 +73,7 @@ def verify(
     from p2phd_eval.features.networks.weights_check import verify_weights
     from p2phd_eval.features.weights.find import find_weights
     from p2phd_eval.report.documents.command_documents import WeightsVerifyDocument
+    from p2phd_eval.report.documents.document import from_result
 
     output = Output(json_target)
     with output.progress("fetch Inception weights", "bytes") as on_progress:
@@ -80,13 +81,13 @@ def verify(
     report = verify_weights(found)
     output.table(
         ResultTable(
-            title=str(report.weights.path),
+            title=str(found.path),
             columns=("check", "result"),
             rows=(
-                ("weights", report.weights.name),
-                ("source", report.weights.source),
+                ("weights", found.name),
+                ("source", found.source),
                 ("SHA-256 of the file", report.file_sha256),
-                ("SHA-256 of the tensors", report.weights.sha256),
+                ("SHA-256 of the tensors", found.sha256),
                 ("layers", str(report.layers)),
                 ("FID's weights", "yes" if report.standard else "no"),
                 (
@@ -97,18 +98,7 @@ def verify(
             ),
         )
     )
-    output.document(
-        WeightsVerifyDocument(
-            path=str(report.weights.path),
-            source=report.weights.source,
-            file_sha256=report.file_sha256,
-            weights_sha256=report.weights.sha256,
-            layers=report.layers,
-            standard=report.standard,
-            feature_error=report.feature_error,
-            feature_tolerance=report.feature_tolerance,
-            ok=report.ok,
-        )
-    )
+    found_file = {"path": str(found.path), "source": found.source, "weights_sha256": found.sha256}
+    output.document(from_result(WeightsVerifyDocument, report, **found_file))
     if not report.ok:
         raise typer.Exit(2)

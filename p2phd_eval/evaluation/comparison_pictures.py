@@ -39,16 +39,9 @@ def influence_strip(
     The result is uint8 (H, W, 3), with columns for label map, sources, and the amplified difference of candidate and
     baseline. Raises `InputError` if there are no images to draw, or one is missing in a source or cannot be read.
 
-    Parameters
-    ----------
-    images : sequence of ImageInfluence
-        The rows, such as `Explanation.upward`; at least one.
-    sources : sequence of ImageSource
-        Real, baseline and candidate: one run of each.
-    names : sequence of str
-        A caption for each.
-    labels : ImageSource or None
-        Label maps, drawn in colours, or the photos that took their place; None: no such column.
+    `images`: the rows, such as `Explanation.upward`; at least one. `sources`: real, baseline and candidate: one run of
+    each. `names`: a caption for each. `labels`: label maps, drawn in colours, or the photos that took their place;
+    None: no such column.
     """
     if not images:
         raise InputError("picture of influences", expected="at least one image", found="none that changes dFID")

@@ -49,16 +49,8 @@ def precision_shifts(
     There is one result for each generated set, and none where the precision is not reduced, or an input is no longer
     images. Raises `InputError` if an image cannot be read.
 
-    Parameters
-    ----------
-    extractor : FeatureExtractor
-        The one that made the features.
-    inputs : sequence
-        Real images first, then one or more generated sets.
-    features : sequence of FeatureSet
-        Those of the inputs.
-    names : sequence of str
-        What the generated sets are called.
+    `extractor`: the one that made the features. `inputs`: real images first, then one or more generated sets.
+    `features`: those of the inputs. `names`: what the generated sets are called.
     """
     sources = [each for each in inputs if isinstance(each, ImageSource)]
     if extractor.settings.precision is FeaturePrecision.FP32 or len(sources) < len(inputs):

@@ -35,18 +35,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
 def open_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Sequence[str], fix: str) -> None:
     """Write the manifest of a folder that is new, empty, or has images made in the same way.
 
-    Raises `InputError` if the folder holds other files, or images that were made in another way.
-
-    Parameters
-    ----------
-    folder : Path
-        Made if missing.
-    manifest : dict
-        JSON values.
-    identity : sequence of str
-        Keys of the manifest in which two calls must agree to write into one folder.
-    fix : str
-        What to do about a folder of other images, for errors.
+    `folder`: made if missing. `manifest`: JSON values. `identity`: keys of the manifest in which two calls must agree
+    to write into one folder. `fix`: what to do about a folder of other images, for errors. Raises `InputError` if the
+    folder holds other files, or images that were made in another way.
     """
     path = folder / MANIFEST
     if path.exists():

@@ -70,19 +70,10 @@ def per_image_quality(
       infinite for identical images.
     * LPIPS, where `lpips` is given: see `p2phd_eval.quality.lpips.Lpips`.
 
-    Raises `InputError` if the sources share fewer than two ids or repeat one, samples of one id differ in size, an
-    image is too small (11 pixels for SSIM, 31 for LPIPS), or one cannot be read.
-
-    Parameters
-    ----------
-    photos : ImageSource
-        The real images.
-    samples : sequence of ImageSource
-        One or more. Images pair up by their ids.
-    pairs : sequence of (int, int), optional
-        Positions in `samples` of those that are also compared with each other.
-    lpips : Lpips, optional
-        On the same device.
+    `samples`: one or more. Images pair up by their ids. `pairs`, sequence of (int, int): positions in `samples` of
+    those that are also compared with each other. `lpips`: on the same device. Raises `InputError` if the sources share
+    fewer than two ids or repeat one, samples of one id differ in size, an image is too small (11 pixels for SSIM, 31
+    for LPIPS), or one cannot be read.
 
     References
     ----------

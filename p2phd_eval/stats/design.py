@@ -108,10 +108,8 @@ class SamplingDesign:
         the same coefficient of variation, 2 G / (kurtosis - 1), and at most G - 1: heavy tails make the standard
         error itself uncertain. The variances of the blocks add up.
 
-        Parameters
-        ----------
-        influences : sequence of ndarray, each of shape (n_k,)
-            A number for each image of set k; mean 0, in units of the estimate.
+        `influences`, sequence of ndarray, each of shape (n_k,): a number for each image of set k; mean 0, in units of
+        the estimate.
 
         References
         ----------
@@ -225,12 +223,8 @@ def cluster_codes(clusters: npt.ArrayLike | None, n: int) -> Rows:
 def checked_sets(sets: Sequence[npt.ArrayLike], design: SamplingDesign) -> list[npt.NDArray[Any]]:
     """Check that real and generated features can be used and fit each other and the design; dtypes stay (no copy).
 
-    Raises `InputError` if a set cannot be used, or numbers of images or features do not fit.
-
-    Parameters
-    ----------
-    sets : sequence of array_like, each of shape (n_k, d)
-        The real images first.
+    `sets`, sequence of array_like, each of shape (n_k, d): the real images first. Raises `InputError` if a set cannot
+    be used, or numbers of images or features do not fit.
     """
     values = [checked_features(each, f"generated set {k}" if k else "real") for k, each in enumerate(sets)]
     for fake in values[1:]:

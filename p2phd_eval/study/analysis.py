@@ -40,18 +40,10 @@ def analyse(
 ) -> None:
     """Write `analysis/comparisons.json` and `analysis/quality.json`, unless they are there for these very samples.
 
-    Raises `InputError` as `FeatureExtractor`, `compare_study` and `quality_of_runs` do.
-
-    Parameters
-    ----------
-    study : Path
-        A study folder whose runs have ended.
-    outcomes : mapping
-        How each run ended, by name.
-    device : torch.device
-        Where the photos' features and LPIPS are computed.
-    weights, lpips_weights : Path or None
-        Inception's, and those of LPIPS's AlexNet; by default those of the cache, fetched if need be.
+    `study`: a study folder whose runs have ended. `outcomes`: how each run ended, by name. `device`: where the photos'
+    features and LPIPS are computed. `weights` and `lpips_weights`: Inception's, and those of LPIPS's AlexNet; by
+    default those of the cache, fetched if need be. Raises `InputError` as `FeatureExtractor`, `compare_study` and
+    `quality_of_runs` do.
     """
     rules = values_sha256(
         {

@@ -28,16 +28,8 @@ class Artefact:
 def finished(study: Path, name: str, inputs: Mapping[str, str], content: Path) -> Artefact | None:
     """Return the record of an artefact if it is there, whole, and made from these inputs; otherwise None.
 
-    Parameters
-    ----------
-    study : Path
-        The study folder.
-    name : str
-        What the artefact is called, such as "runs/fp32-s0/train".
-    inputs : mapping
-        Hashes of what it would be made from now.
-    content : Path
-        File or folder that it is.
+    `study`: the study folder. `name`: what the artefact is called, such as "runs/fp32-s0/train". `inputs`: hashes of
+    what it would be made from now. `content`: file or folder that it is.
     """
     record = read_record(study, name)
     if record is None or record.inputs != dict(inputs) or not content.exists():

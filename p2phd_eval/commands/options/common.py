@@ -33,8 +33,7 @@ class Tracker(str, Enum):
 
 
 Track = Annotated[
-    list[Tracker] | None,
-    typer.Option("--track", help="Write curves there too, by its own library; may be repeated.", show_default=False),
+    list[Tracker] | None, typer.Option("--track", help="Write curves there too, by its own library; may be repeated.")
 ]
 STATISTICS = "Statistics"
 ClusterBy = Annotated[
@@ -45,7 +44,6 @@ ClusterBy = Annotated[
         rich_help_panel=STATISTICS,
         help="Which images are alike: cityscapes-city, cityscapes-sequence, a regular expression on the stem (its "
         "first group), or a .csv with the columns id and cluster.",
-        show_default=False,
     ),
 ]
 Confidence = Annotated[
@@ -73,7 +71,6 @@ Replicates = Annotated[
         min=2,
         rich_help_panel=STATISTICS,
         help="Bootstrap replicates. Default: 200 for fid, 1000 for compare, fewer where each is costly.",
-        show_default=False,
     ),
 ]
 

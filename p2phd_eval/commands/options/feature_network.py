@@ -57,7 +57,6 @@ _OPTIONS: dict[str, Any] = {
             min=0,
             rich_help_panel=FEATURES,
             help="Decoding processes; no result depends on it. Default: 2 for a CPU, up to 16 for a GPU.",
-            show_default=False,
         ),
     ],
     "cache": Annotated[

@@ -45,7 +45,6 @@ Positional = Annotated[
     typer.Argument(
         metavar="BASELINE CANDIDATE",
         help="One run an arm: the baseline's images, such as fp32, and those to compare with it, such as AMP.",
-        show_default=False,
     ),
 ]
 Baselines = Annotated[
@@ -55,7 +54,6 @@ Baselines = Annotated[
         parser=parse_folders,
         metavar="FOLDER...",
         rich_help_panel=_SEVERAL,
-        show_default=False,
         help="The baseline's images, a folder for each training seed. NAME= before the first names the arm.",
     ),
 ]
@@ -66,7 +64,6 @@ Candidates = Annotated[
         parser=parse_folders,
         metavar="FOLDER...",
         rich_help_panel=_SEVERAL,
-        show_default=False,
         help="A candidate's, as for --baseline; once for each candidate.",
     ),
 ]
@@ -77,7 +74,6 @@ Runs = Annotated[
         parser=parse_folders,
         metavar="FOLDER...",
         rich_help_panel=_SEVERAL,
-        show_default=False,
         help="Instead of both: run folders, image folders of `generate`, or a folder of them. Runs that differ in "
         "their seed alone are one arm; fp32 is the baseline.",
     ),

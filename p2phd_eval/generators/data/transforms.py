@@ -66,18 +66,9 @@ def choose_geometry(
 ) -> Geometry:
     """Decide the geometry of one sample.
 
-    Raises `InputError` if the crop is larger than the image.
-
-    Parameters
-    ----------
-    size : (int, int)
-        Width and height of the files in pixels.
-    multiple : int
-        See `resized_size`.
-    rng : numpy Generator or None
-        For crop and flip while training. None: the whole image, not mirrored, as for sampling.
-    where : str
-        The file, for the error.
+    `size`, (int, int): width and height of the files in pixels. `multiple`: see `resized_size`. `rng`: for crop and
+    flip while training. None: the whole image, not mirrored, as for sampling. `where`: the file, for the error. Raises
+    `InputError` if the crop is larger than the image.
     """
     cropped = rng is not None and "crop" in config.resize
     resized = resized_size(size, config, multiple, cropped=cropped)

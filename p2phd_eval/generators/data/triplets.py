@@ -66,18 +66,9 @@ def find_triplets(
 ) -> tuple[Triplet, ...]:
     """Match the files of one phase by name, in the order of their names.
 
-    Raises `InputError` if a folder is missing or empty, or a file has no partner; the first orphans are named.
-
-    Parameters
-    ----------
-    root : Path
-        Folder of the data set.
-    phase : str
-        "train", "test" and the like.
-    photos : bool
-        Whether photos are needed; for sampling they are not.
-    features : bool
-        Whether precomputed feature maps are needed, in `<phase>_feat`.
+    `root`: folder of the data set. `phase`: "train", "test" and the like. `photos`: whether photos are needed; for
+    sampling they are not. `features`: whether precomputed feature maps are needed, in `<phase>_feat`. Raises
+    `InputError` if a folder is missing or empty, or a file has no partner; the first orphans are named.
     """
     label_folder, instance_folder, photo_folder = folder_names(phase, config)
     labels = files_by_key(root / label_folder)

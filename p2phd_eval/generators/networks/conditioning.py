@@ -17,9 +17,7 @@ def instance_edges(instances: torch.Tensor) -> torch.Tensor:
 
     The result is bool (N, 1, H, W).
 
-    Parameters
-    ----------
-    instances : Tensor, integer, shape (N, 1, H, W)
+    `instances`: Tensor, integer, shape (N, 1, H, W).
     """
     edges = torch.zeros_like(instances, dtype=torch.bool)
     across = instances[..., :, 1:] != instances[..., :, :-1]

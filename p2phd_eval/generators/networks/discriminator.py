@@ -46,10 +46,7 @@ class MultiscaleDiscriminator(nn.Module):
     def forward(self, x: torch.Tensor) -> list[list[torch.Tensor]]:
         """Return for each scale, full resolution first, the activations of each layer; the last are the logits.
 
-        Parameters
-        ----------
-        x : Tensor, float, shape (N, in_channels, H, W)
-            Conditioning and photo, concatenated.
+        `x`, Tensor, float, shape (N, in_channels, H, W): conditioning and photo, concatenated.
         """
         results = []
         for scale in reversed(range(self.n_scales)):

@@ -35,9 +35,7 @@ class _MeanAbsoluteDifference(torch.autograd.Function):
 def mean_absolute_difference(x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     """Return the mean of |x - target| as a scalar in at least float32; no gradient flows into `target`.
 
-    Parameters
-    ----------
-    x, target : Tensor, of one shape and dtype
+    `x` and `target`: Tensor, of one shape and dtype.
     """
     difference: torch.Tensor = _MeanAbsoluteDifference.apply(x, target.detach())  # type: ignore[no-untyped-call]
     return difference

@@ -19,16 +19,11 @@ class VGGLoss(nn.Module):
 
     As the original, it feeds images in [-1, 1] without ImageNet's mean and standard deviation.
 
-    Raises `InputError` if the weights cannot be had or are not those of a VGG19; the first convolution at fault is
-    named.
-
-    Parameters
-    ----------
-    source : str
-        "torchvision" for its ImageNet weights (downloaded to torch's hub cache), "untrained" for random ones, which
-        take the same time and memory and are of no other use, or the path of a state dict with torchvision's names
-        (`features.0.weight` ...), of the whole network or of its features alone, or of another VGG19 with the same 16
-        convolutions, whose values then give another loss.
+    `source`: "torchvision" for its ImageNet weights (downloaded to torch's hub cache), "untrained" for random ones,
+    which take the same time and memory and are of no other use, or the path of a state dict with torchvision's names
+    (`features.0.weight` ...), of the whole network or of its features alone, or of another VGG19 with the same 16
+    convolutions, whose values then give another loss. Raises `InputError` if the weights cannot be had or are not those
+    of a VGG19; the first convolution at fault is named.
     """
 
     _WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)

@@ -128,18 +128,10 @@ def precompute(
     A map is an RGB image of the label map's name and size (nearest), [-1, 1] rounded to 256 levels. Maps that an
     earlier call with the same checkpoint finished are kept.
 
-    Raises `InputError` for a checkpoint without such an encoder, unusable data, or a folder with other feature maps.
-
-    Parameters
-    ----------
-    source : str or Path
-        A run folder, a checkpoint or a folder of the original, with an encoder of 3 features.
-    data : str or Path
-        A data set in pix2pixHD's layout, with photos.
-    which_epoch, label_nc, instances
-        For a folder of the original, see `read_original`.
-    device : str or torch.device, optional
-        By default cuda, mps or cpu, the first that there is.
+    `source`: a run folder, a checkpoint or a folder of the original, with an encoder of 3 features. `data`: a data set
+    in pix2pixHD's layout, with photos. `which_epoch`, `label_nc`, `instances`: for a folder of the original, see
+    `read_original`. `device`: by default cuda, mps or cpu, the first that there is. Raises `InputError` for a
+    checkpoint without such an encoder, unusable data, or a folder with other feature maps.
     """
     data, on = Path(data), find_device(device)
     checkpoint_path, checkpoint = open_source(

@@ -64,16 +64,8 @@ def initialise_apex(
 ) -> list[ApexOptimizer]:
     """Hand networks and an Adam optimizer for each to `amp.initialize`, with one loss scale a network.
 
-    Parameters
-    ----------
-    name : str
-        The precision, for errors.
-    level : str
-        apex's optimization level, "O1" or "O2".
-    networks : sequence of Module
-        On a CUDA device, in float32; changed in place.
-    lr, beta1 : float
-        Adam's.
+    `name`: the precision, for errors. `level`: apex's optimization level, "O1" or "O2". `networks`: on a CUDA device,
+    in float32; changed in place. `lr` and `beta1`: Adam's.
     """
     amp = import_apex_amp(name)
     optimizers = [torch.optim.Adam(network.parameters(), lr=lr, betas=(beta1, 0.999)) for network in networks]

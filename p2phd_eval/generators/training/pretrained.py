@@ -37,19 +37,9 @@ def match(
 ) -> Matched:
     """Take over what an earlier network has under the same name, as G1 is taken over into a local enhancer.
 
-    Raises `InputError` if nothing matches, or a shape differs in more than the number of input channels; the key is
-    named.
-
-    Parameters
-    ----------
-    network : Module
-        The new network, whose first convolutions may see other input channels than before.
-    own : mapping
-        Its state.
-    state : mapping
-        The earlier network's state. What only it has is left.
-    where : str
-        For errors.
+    `network`: the new network, whose first convolutions may see other input channels than before. `own`: its state.
+    `state`: the earlier network's state. What only it has is left. `where`: for errors. Raises `InputError` if nothing
+    matches, or a shape differs in more than the number of input channels; the key is named.
     """
     taken: dict[str, torch.Tensor] = {}
     for key, tensor in own.items():

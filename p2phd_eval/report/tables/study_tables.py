@@ -17,16 +17,8 @@ def plan_table(
 ) -> ResultTable:
     """Return the table of what a study will do.
 
-    Parameters
-    ----------
-    rows : sequence of tuple
-        For each arm its name, how often it is trained, steps a run, seconds a run (None: does not fit).
-    total_seconds : float or None
-        How long all trainings take.
-    disk : int
-        Bytes in all.
-    devices : int
-        Runs side by side.
+    `rows`: for each arm its name, how often it is trained, steps a run, seconds a run (None: does not fit).
+    `total_seconds`: how long all trainings take. `disk`: bytes in all. `devices`: runs side by side.
     """
     total = "unknown, since an arm does not fit into memory" if total_seconds is None else duration(total_seconds)
     return ResultTable(

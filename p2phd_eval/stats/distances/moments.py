@@ -96,10 +96,7 @@ def moments(features: npt.ArrayLike) -> Moments:
 
     The result has ddof = 1. Raises `InputError` if the features cannot be used; see `as_features`.
 
-    Parameters
-    ----------
-    features : array_like, shape (n, d)
-        One row an image, any real dtype, n >= 2.
+    `features`, array_like, shape (n, d): one row an image, any real dtype, n >= 2.
     """
     accumulator = MomentAccumulator()
     accumulator.update(features)

@@ -26,10 +26,7 @@ class Sums(Protocol):
 class ShiftedSums:
     """Sums about the mean of the first rows, in NumPy and BLAS.
 
-    Parameters
-    ----------
-    first : ndarray of float64, shape (k, d)
-        The first rows. They set the point; they are not added.
+    `first`, ndarray of float64, shape (k, d): the first rows. They set the point; they are not added.
     """
 
     def __init__(self, first: Matrix) -> None:

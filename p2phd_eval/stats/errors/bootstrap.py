@@ -45,16 +45,8 @@ def usual_replicates(n: int, d: int, sets: int, wanted: int) -> int:
     There are at least 20, even where they take longer than a minute, and at most `wanted`. 20 replicates give the
     standard error to 16 %, 200 to 5 %.
 
-    Parameters
-    ----------
-    n : int
-        Number of images of the largest set.
-    d : int
-        Number of features of an image.
-    sets : int
-        Number K of generated sets.
-    wanted : int
-        How many are used where they are affordable.
+    `n`: number of images of the largest set. `d`: number of features of an image. `sets`: number K of generated sets.
+    `wanted`: how many are used where they are affordable.
 
     Notes
     -----

@@ -97,18 +97,10 @@ def score_choices(
     that and 0.5 is rejected; else worse or better where 0.5 is rejected; else inconclusive. A test counts as passed
     where it is by every one of the analyses.
 
-    Raises `InputError` if a number is out of its range, or a person judged other images than the first one did.
-
-    Parameters
-    ----------
-    responses : sequence of Response
-        Each person judged the same images, each once; at least two images.
-    margin : float
-        In (0, 0.5).
-    confidence : float
-        In (0.5, 1), of the intervals; the tests are at level 1 - confidence.
-    seed : int
-        Seed of the permutations by which it is tested whether people differ.
+    `responses`: each person judged the same images, each once; at least two images. `margin`: in (0, 0.5).
+    `confidence`: in (0.5, 1), of the intervals; the tests are at level 1 - confidence. `seed`: seed of the permutations
+    by which it is tested whether people differ. Raises `InputError` if a number is out of its range, or a person judged
+    other images than the first one did.
     """
     require_share_margin(margin)
     require_confidence(confidence)
@@ -141,9 +133,7 @@ def people_differ_p(choices: Choices, rng: np.random.Generator) -> float:
     Answers to one image are exchanged between people, so the test is exact at any number of answers, and images that
     differ among each other do not matter. For two people it is McNemar's test.
 
-    Parameters
-    ----------
-    choices : ndarray of bool, shape (people, images)
+    `choices`: ndarray of bool, shape (people, images).
 
     References
     ----------

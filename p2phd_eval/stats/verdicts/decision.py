@@ -64,18 +64,10 @@ def decide(
 ) -> Decision:
     """Take dFID where its bias can be extrapolated, else dKID, which has none; in scope B add the seeds' variance.
 
-    Raises `InputError` if scope B is asked for with one run an arm, or a margin from seeds with one baseline run.
-
-    Parameters
-    ----------
-    samples : HalfSamples or None
-        Half samples of all generated sets; None where there are too few images.
-    whole : sequence of FidInfluence
-        One for each generated set.
-    kid : KernelContrast
-        With the same weights.
-    weights : sequence of float
-        -1/S for each of the baseline's S runs, 1/S' for each of the candidate's, 0 for others.
+    `samples`: half samples of all generated sets; None where there are too few images. `whole`: one for each generated
+    set. `kid`: with the same weights. `weights`: -1/S for each of the baseline's S runs, 1/S' for each of the
+    candidate's, 0 for others. Raises `InputError` if scope B is asked for with one run an arm, or a margin from seeds
+    with one baseline run.
     """
     arms = [k for k, weight in enumerate(weights) if weight < 0], [k for k, weight in enumerate(weights) if weight > 0]
     baseline, candidate = (tuple(whole[k] for k in arm) for arm in arms)
