@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import platform
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,18 +15,6 @@ from p2phd_eval.files import write_json
 from p2phd_eval.images.image_folder import read_manifest
 from p2phd_eval.report.documents.blind_test_documents import ImagesOfKey, KeyDocument, TrialOfKey
 from p2phd_eval.report.documents.document import read_document
-
-
-@dataclass(frozen=True, kw_only=True)
-class BlindKey:
-    """What is needed to score the answers to a page."""
-
-    page: str  # identity of the page, hexadecimal
-    baseline: str  # what the user gave
-    candidate: str
-    reference: str | None  # None: the question was which one looks more like a photo
-    ids: tuple[str, ...]  # which label map each trial shows
-    candidate_first: tuple[bool, ...]  # for each trial, whether the candidate's image is the first
 
 
 def key_path(page: Path) -> Path:
@@ -73,22 +60,15 @@ def write_key(
     write_json(path, key.to_builtins())
 
 
-def read_key(path: Path) -> BlindKey:
+def read_key(path: Path) -> KeyDocument:
     """Read a key.
 
     Raises `InputError` if it is not a key that this version knows.
     """
-    stored = read_document(path, KeyDocument)
-    key = BlindKey(
-        page=stored.page,
-        baseline=stored.baseline.images,
-        candidate=stored.candidate.images,
-        reference=None if stored.reference is None else stored.reference.images,
-        ids=tuple(trial.id for trial in stored.trials),
-        candidate_first=tuple(trial.candidate == "first" for trial in stored.trials),
-    )
-    if len(set(key.ids)) < max(2, len(key.ids)):
-        raise InputError(str(path), expected="at least 2 trials, each of another image", found=f"{len(key.ids)} trials")
+    key = read_document(path, KeyDocument)
+    n, images = len(key.trials), {trial.id for trial in key.trials}
+    if len(images) < max(2, n):
+        raise InputError(str(path), expected="at least 2 trials, each of another image", found=f"{n} trials")
     return key
 
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from p2phd_eval.blind_test.key import BlindKey, key_path, read_key, write_key
-from p2phd_eval.blind_test.question_page import render_page
+from p2phd_eval.blind_test.key import key_path, read_key, write_key
+from p2phd_eval.blind_test.question_page import render_questions
 from p2phd_eval.blind_test.scoring import read_responses
 from p2phd_eval.blind_test.trials import BlindTest, make_trials
 from p2phd_eval.files import atomic_write
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory, silent
-from p2phd_eval.report.documents.blind_test_documents import TrialsNeeded, trials_needed
+from p2phd_eval.report.documents.blind_test_documents import KeyDocument, TrialsNeeded, trials_needed
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.proportions.binomial import require_share_margin
 from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, Response, score_choices
@@ -34,7 +34,7 @@ class MadeBlindTest:
 class ScoredBlindTest:
     """What people answered to a page, and what it shows."""
 
-    key: BlindKey
+    key: KeyDocument
     responses: tuple[Response, ...]
     score: ForcedChoiceScore
     needed: TrialsNeeded
@@ -96,7 +96,7 @@ def make_blind_test(
     key = key_path(page)
     write_key(key, test, baseline=Path(baseline), candidate=Path(candidate), reference=photos, seed=seed)
     with atomic_write(page) as stream:
-        stream.write(render_page(test).encode())
+        stream.write(render_questions(test).encode())
     return MadeBlindTest(page=page, key=key, test=test, needed=needed)
 
 

@@ -12,7 +12,7 @@ from p2phd_eval.blind_test.trials import BlindTest, Pixels
 from p2phd_eval.report.documents.blind_test_documents import RESULTS_VERSION, ResultsDocument
 
 
-def render_page(test: BlindTest) -> str:
+def render_questions(test: BlindTest) -> str:
     """Return the page of a blind test as HTML that needs nothing else.
 
     The images of a trial are one lossless picture, so that neither format nor size of a file tells them apart. Names,

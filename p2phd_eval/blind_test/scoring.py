@@ -8,16 +8,15 @@ from pathlib import Path
 
 from msgspec.structs import astuple
 
-from p2phd_eval.blind_test.key import BlindKey
 from p2phd_eval.errors import InputError
-from p2phd_eval.report.documents.blind_test_documents import ResultsDocument
+from p2phd_eval.report.documents.blind_test_documents import KeyDocument, ResultsDocument
 from p2phd_eval.report.documents.document import read_document
 from p2phd_eval.stats.proportions.forced_choice import Response
 
 _LONGEST_NAME = 80  # what a table still shows; the page takes 60
 
 
-def read_responses(key: BlindKey, paths: Sequence[Path]) -> tuple[Response, ...]:
+def read_responses(key: KeyDocument, paths: Sequence[Path]) -> tuple[Response, ...]:
     """Read what people answered to a page.
 
     Answers come in the order of the files, and in each as they were given. Raises `InputError` if a file is none of
@@ -37,7 +36,7 @@ def read_responses(key: BlindKey, paths: Sequence[Path]) -> tuple[Response, ...]
                 found=f"answers to {saved.page[:12]}...",
                 fix="Score it with the key that was written beside its page.",
             )
-        _require_answers(path, saved, len(key.ids))
+        _require_answers(path, saved, len(key.trials))
         name = _name(path, saved.participant)
         _require_new(path, sessions.get(saved.session), "answers that no other file holds", "those of")
         _require_new(path, people.get(name.casefold()), "a name that no other file has", f"{name!r}, as in")
@@ -45,8 +44,8 @@ def read_responses(key: BlindKey, paths: Sequence[Path]) -> tuple[Response, ...]
         responses += [
             Response(
                 person=name,
-                image=key.ids[answer.trial],
-                candidate=(answer.chosen == "first") == key.candidate_first[answer.trial],
+                image=key.trials[answer.trial].id,
+                candidate=answer.chosen == key.trials[answer.trial].candidate,
                 left=answer.side == "left",
                 seconds=answer.milliseconds / 1000,
             )

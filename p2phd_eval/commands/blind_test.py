@@ -63,10 +63,8 @@ def blind_test(
             if value is not None:
                 raise InputError(option, expected="nothing: it makes a page", found="it beside --score")
         scored = score_blind_test(score, paths, **wishes)
-        key = scored.key
-        output.table(score_table(scored.score, key.baseline, key.candidate, scored.needed))
-        sides: dict[str, Any] = {"baseline": key.baseline, "candidate": key.candidate, "reference": key.reference}
-        output.document(score_document(scored.score, scored.responses, scored.needed, page=key.page, **sides))
+        output.table(score_table(scored.score, scored.key, scored.needed))
+        output.document(score_document(scored.score, scored.responses, scored.needed, scored.key))
         return
     if len(paths) != 2:
         raise InputError(

@@ -98,10 +98,6 @@ class StudyPlan:
         """Return what the weights of a run depend on, beside the data."""
         return {**recipe_of(self.base.to_dict()), "precision": run.precision, "seed": run.seed, "repeat": run.repeat}
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the plan as JSON values."""
-        return {**dataclasses.asdict(self), "base": self.base.to_dict()}
-
 
 def parse_arms(text: str, known: Sequence[str], amp: str) -> tuple[str, ...]:
     """Read arms, training precisions separated by commas, the baseline first.

@@ -18,7 +18,7 @@ def test_what_was_made_is_scored(tmp_path: Path) -> None:
     assert (made.page.stat().st_size > 1000, made.key, len(made.test.trials)) == (True, tmp_path / "page.key.json", 12)
     answers = saved(tmp_path / "ada.json", results(made.test.page, chooser(made.key, lambda _: True)))
     scored = score_blind_test(str(made.key), [str(answers)], half_width=0.1)
-    assert (scored.score.chosen, len(scored.responses), scored.key.candidate) == (12, 12, str(cand))
+    assert (scored.score.chosen, len(scored.responses), scored.key.candidate.images) == (12, 12, str(cand))
     assert scored.needed == made.needed
 
 

@@ -7,18 +7,24 @@ from typing import Any
 
 import pytest
 
-from p2phd_eval.blind_test.key import BlindKey
 from p2phd_eval.blind_test.scoring import read_responses
 from p2phd_eval.errors import InputError
+from p2phd_eval.report.documents.blind_test_documents import ImagesOfKey, KeyDocument, TrialOfKey
 from tests.blind_test.answers import results, saved
 
-KEY = BlindKey(
+KEY = KeyDocument(
     page="ab" * 32,
-    baseline="fp32",
-    candidate="amp",
+    seed=0,
+    versions={},
+    baseline=ImagesOfKey(images="fp32", manifest=None),
+    candidate=ImagesOfKey(images="amp", manifest=None),
     reference=None,
-    ids=("x", "y", "z", "w"),
-    candidate_first=(True, False, False, True),
+    trials=(
+        TrialOfKey(id="x", candidate="first"),
+        TrialOfKey(id="y", candidate="second"),
+        TrialOfKey(id="z", candidate="second"),
+        TrialOfKey(id="w", candidate="first"),
+    ),
 )
 CHOSEN = ["first", "first", "second", "second"]
 

@@ -14,7 +14,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from p2phd_eval.blind_test.key import key_path, read_key, write_key
-from p2phd_eval.blind_test.question_page import render_page
+from p2phd_eval.blind_test.question_page import render_questions
 from p2phd_eval.blind_test.trials import BlindTest, Pixels, make_trials
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.png import write_png
@@ -57,7 +57,7 @@ def test_the_page_shows_exactly_these_pixels_without_metadata(tmp_path: Path) ->
             Image.fromarray(each).save(tmp_path / name / f"{i}.png", pnginfo=info, dpi=(300, 300))
         sources.append(open_source(tmp_path / name))
     test = make_trials(*sources)
-    pictures = embedded(render_page(test))
+    pictures = embedded(render_questions(test))
     assert len(pictures) == 6
     for picture, trial in zip(pictures, test.trials, strict=True):
         assert (picture.format, picture.mode, picture.info) == ("PNG", "RGB", {})
@@ -66,8 +66,8 @@ def test_the_page_shows_exactly_these_pixels_without_metadata(tmp_path: Path) ->
 
 def test_the_same_input_and_seed_give_the_same_page() -> None:
     test = drawn(seed=3)
-    assert render_page(test) == render_page(drawn(seed=3))
-    assert test.page in render_page(test)
+    assert render_questions(test) == render_questions(drawn(seed=3))
+    assert test.page in render_questions(test)
     other = drawn(seed=4)
     assert other.page != test.page
     assert [trial.id for trial in other.trials] != [trial.id for trial in test.trials]
@@ -145,8 +145,8 @@ def test_the_key_says_what_was_drawn_and_from_what(tmp_path: Path) -> None:
     assert document["reference"] is None
     assert set(document["versions"]) == {"p2phd-eval", "python", "numpy", "pillow"}
     key = read_key(path)
-    assert key.ids == tuple(trial.id for trial in test.trials)
-    assert key.candidate_first == tuple(trial.candidate_first for trial in test.trials)
+    assert [trial.id for trial in key.trials] == [trial.id for trial in test.trials]
+    assert [trial.candidate == "first" for trial in key.trials] == [trial.candidate_first for trial in test.trials]
 
 
 def test_the_key_of_another_page_is_not_overwritten(tmp_path: Path) -> None:

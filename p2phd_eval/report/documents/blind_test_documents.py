@@ -150,23 +150,16 @@ def page_document(
 
 
 def score_document(
-    score: ForcedChoiceScore,
-    responses: Sequence[Response],
-    needed: TrialsNeeded,
-    *,
-    page: str,
-    baseline: str,
-    candidate: str,
-    reference: str | None,
+    score: ForcedChoiceScore, responses: Sequence[Response], needed: TrialsNeeded, key: KeyDocument
 ) -> ScoreDocument:
     """Return the document of a score, with every answer."""
     return from_result(
         ScoreDocument,
         score,
-        page=page,
-        baseline=baseline,
-        candidate=candidate,
-        reference=reference,
+        page=key.page,
+        baseline=key.baseline.images,
+        candidate=key.candidate.images,
+        reference=None if key.reference is None else key.reference.images,
         sentence=score_sentence(score),
         remarks=score_remarks(score),
         needed=needed,

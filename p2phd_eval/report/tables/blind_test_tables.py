@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.report.documents.blind_test_documents import POWER, TrialsNeeded, score_remarks, score_sentence
+from p2phd_eval.report.documents.blind_test_documents import (
+    POWER,
+    KeyDocument,
+    TrialsNeeded,
+    score_remarks,
+    score_sentence,
+)
 from p2phd_eval.report.wording import VERDICTS
 from p2phd_eval.stats.proportions.binomial import half_width
 from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, PersonScore
@@ -38,9 +44,9 @@ def page_table(
     )
 
 
-def score_table(score: ForcedChoiceScore, baseline: str, candidate: str, needed: TrialsNeeded) -> ResultTable:
+def score_table(score: ForcedChoiceScore, key: KeyDocument, needed: TrialsNeeded) -> ResultTable:
     """Return the table of a score: each person, and all of them over trials, images and people."""
-    percent = 100 * score.confidence
+    baseline, candidate, percent = key.baseline.images, key.candidate.images, 100 * score.confidence
     pooled = [
         (
             f"all, over {each.units} {each.unit}",
