@@ -14,7 +14,12 @@ from p2phd_eval.blind_test.trials import BlindTest, make_trials
 from p2phd_eval.files import atomic_write
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory, silent
-from p2phd_eval.report.documents.blind_test_documents import KeyDocument, TrialsNeeded, trials_needed
+from p2phd_eval.report.documents.blind_test_documents import (
+    KeyDocument,
+    TrialsNeeded,
+    score_sentence,
+    trials_needed,
+)
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.proportions.binomial import require_share_margin
 from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, Response, score_choices
@@ -29,6 +34,10 @@ class MadeBlindTest:
     test: BlindTest  # what the page shows
     needed: TrialsNeeded
 
+    def __repr__(self) -> str:
+        shown = f"{len(self.test.trials)} of {self.test.shared} images"
+        return f"MadeBlindTest: {self.page}, to send, shows {shown}; {self.key}, to keep, says whose they are"
+
 
 @dataclass(frozen=True, kw_only=True)
 class ScoredBlindTest:
@@ -38,6 +47,9 @@ class ScoredBlindTest:
     responses: tuple[Response, ...]
     score: ForcedChoiceScore
     needed: TrialsNeeded
+
+    def __repr__(self) -> str:
+        return f"ScoredBlindTest: {score_sentence(self.score)}"
 
 
 def make_blind_test(

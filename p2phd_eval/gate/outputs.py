@@ -21,7 +21,7 @@ _MARKUP = re.compile(r"[\\`*_{}\[\]<>()#!|~&@$:]")
 def gate_table(result: GateResult) -> ResultTable:
     """Return the table of a gate, a row for each candidate and rule; numbers in full."""
     return ResultTable(
-        title=f"Gate on {printable(result.source)}: {_conclusion(result)}",
+        title=f"Gate on {printable(result.source)}: {result.conclusion}",
         columns=("arm", "rule", "result"),
         rows=tuple((printable(each.arm), each.rule, _word(each)) for each in result.results),
         notes=tuple(printable(f"{_word(each)}: {each.arm}, {each.rule}. {each.reason}") for each in result.results),
@@ -78,7 +78,7 @@ def summary_markdown(result: GateResult) -> str:
         for each in result.results
     ]
     lines = [
-        f"### Gate: {_conclusion(result)}",
+        f"### Gate: {result.conclusion}",
         "",
         f"Rules on {markdown_text(result.source)}.",
         "",
@@ -102,11 +102,6 @@ def markdown_text(text: str) -> str:
     """Return a text whose characters mean nothing to Markdown and HTML, also in a table's cell."""
     # Character references stand for the character alone, never for structure (CommonMark 0.31, 6.2).
     return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", printable(text))
-
-
-def _conclusion(result: GateResult) -> str:
-    broken = sum(not each.holds for each in result.results)
-    return "all rules hold" if not broken else f"{broken} of {len(result.results)} rules broken"
 
 
 def _word(result: GateRow) -> str:

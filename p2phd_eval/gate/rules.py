@@ -57,6 +57,16 @@ class GateResult:
         """Whether every rule holds for every candidate."""
         return all(result.holds for result in self.results)
 
+    @property
+    def conclusion(self) -> str:
+        """Whether the rules hold, in words."""
+        broken = sum(not result.holds for result in self.results)
+        return "all rules hold" if not broken else f"{broken} of {len(self.results)} rules broken"
+
+    def __repr__(self) -> str:
+        broken = [f"{each.arm}, {each.rule}: {each.reason}" for each in self.results if not each.holds]
+        return "\n".join([f"GateResult: {self.conclusion}", *broken])
+
 
 def judge(document: CompareDocument | ReportDocument, rules: Rules, where: str) -> GateResult:
     """Judge each candidate of a document by each rule.

@@ -23,7 +23,7 @@ from p2phd_eval.study.study_plan import StudyPlan, save_plan
 from p2phd_eval.study.write_report import outcomes_of, write_report
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True)
 class StudyResult:
     """A finished study."""
 

@@ -20,6 +20,8 @@ def test_what_was_made_is_scored(tmp_path: Path) -> None:
     scored = score_blind_test(str(made.key), [str(answers)], half_width=0.1)
     assert (scored.score.chosen, len(scored.responses), scored.key.candidate.images) == (12, 12, str(cand))
     assert scored.needed == made.needed
+    assert repr(made).startswith(f"MadeBlindTest: {made.page}, to send, shows 12 of 12 images")
+    assert repr(scored).startswith("ScoredBlindTest: candidate better: ")
 
 
 def test_wishes_are_checked_before_images_are_read(tmp_path: Path) -> None:

@@ -262,7 +262,7 @@ def test_a_study_folder_of_another_configuration_is_refused(finished_study: Path
 
 def test_an_unknown_arm_and_no_study_at_all(study_data: Path, tmp_path: Path) -> None:
     assert "--arms: expected precisions of" in error_of(
-        invoke("study", study_data, "--out", tmp_path, "--arms", "fp32,amp")
+        invoke("study", study_data, "--out", tmp_path, "--arms", "fp32,half")
     )
     assert "expected a study folder" in error_of(invoke("study", "--out", tmp_path))
     assert "expected a study folder" in error_of(invoke("report", tmp_path))

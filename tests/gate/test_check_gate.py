@@ -20,6 +20,7 @@ def test_a_file_and_its_document_are_the_same_gate(tmp_path: Path) -> None:
         check_gate(read(document, tmp_path), require="not-worse"),
     )
     assert of_file.results == of_document.results
+    assert repr(of_file).startswith("GateResult: 1 of 1 rules broken\nworse, require not-worse: ")
     assert (of_file.holds, of_file.source, of_document.source) == (False, str(path), "the report")
 
 
