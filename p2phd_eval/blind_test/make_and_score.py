@@ -14,12 +14,7 @@ from p2phd_eval.blind_test.trials import BlindTest, make_trials
 from p2phd_eval.files import atomic_write
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory, silent
-from p2phd_eval.report.documents.blind_test_documents import (
-    KeyDocument,
-    TrialsNeeded,
-    score_sentence,
-    trials_needed,
-)
+from p2phd_eval.report.documents.blind_test_documents import KeyDocument, TrialsNeeded, score_sentence, trials_needed
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.proportions.binomial import require_share_margin
 from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, Response, score_choices

@@ -64,13 +64,14 @@ def measure(
         return read_document(path, BenchDocument)
     start = time.perf_counter()
     kind = "cuda" if device.type == "cuda" else "cpu"
-    timing = _TIMING[kind]
+    timing = _TIMING[kind] if keep else replace(_TIMING[kind], repeats=1)
     batch = plan.base.batch_size
     rows = settings(plan.arms, (batch, 2 * batch) if keep else (batch,), (), against=False)
     if device.type == "cpu":
+        number = len(rows) * timing.repeats
         note(
-            f"First a few training steps are timed, in {len(rows)} measurements: seconds each with small networks, "
-            "half a minute or more with those made for a GPU."
+            f"First a few training steps are timed, in {number} measurements: seconds each with small networks, half a "
+            "minute or more with those made for a GPU."
         )
     with progress(f"time training steps of {', '.join(plan.arms)}", "measurements") as on_progress:
         result = time_settings(
@@ -78,7 +79,7 @@ def measure(
             Path(plan.data),
             rows,
             device=device,
-            timing=timing if keep else replace(timing, repeats=1),
+            timing=timing,
             enough_seconds=_ENOUGH_SECONDS[kind],
             on_progress=on_progress,
         )
