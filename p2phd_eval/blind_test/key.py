@@ -61,10 +61,7 @@ def write_key(
 
 
 def read_key(path: Path) -> KeyDocument:
-    """Read a key.
-
-    Raises `InputError` if it is not a key that this version knows.
-    """
+    """Read a key; raises InputError if it is not a key that this version knows."""
     key = read_document(path, KeyDocument)
     n, images = len(key.trials), {trial.id for trial in key.trials}
     if len(images) < max(2, n):

@@ -42,7 +42,7 @@ def fid(
     from p2phd_eval.evaluation.compute_fid import compute_fid
     from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult
     from p2phd_eval.report.documents.metric_documents import fid_document, statistics_document
-    from p2phd_eval.report.tables.fid_tables import fid_table, statistics_table
+    from p2phd_eval.report.tables.metric_tables import fid_table, statistics_table
 
     output = Output(json_target)
     result = compute_fid(

@@ -30,7 +30,7 @@ def metrics(
     """
     from p2phd_eval.evaluation.compute_metrics import compute_metrics
     from p2phd_eval.report.documents.metric_documents import metrics_document
-    from p2phd_eval.report.tables.metrics_tables import metrics_table
+    from p2phd_eval.report.tables.metric_tables import metrics_table
 
     output = Output(json_target)
     result = compute_metrics(

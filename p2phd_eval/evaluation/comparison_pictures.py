@@ -18,9 +18,8 @@ from p2phd_eval.stats.verdicts.explanation import ImageInfluence
 def comparison_picture(sources: Sequence[ImageSource], names: Sequence[str]) -> npt.NDArray[np.uint8]:
     """Return some images of all sets side by side, and the first candidate's difference from the baseline.
 
-    The result is uint8 (H, W, 3).
-
-    `sources`: real, baseline and candidates, with ids in common. `names`: a caption for each.
+    `sources`: real, baseline and candidates, with ids in common. `names`: a caption for each. The result is uint8 (H,
+    W, 3).
     """
     places = [{image: index for index, image in enumerate(source.ids)} for source in sources]
     shared = common_ids([(name, tuple(place)) for name, place in zip(names, places, strict=True)])
@@ -36,12 +35,11 @@ def influence_strip(
 ) -> npt.NDArray[np.uint8]:
     """Draw images side by side, a row for each label map, with its id and its influence above it.
 
-    The result is uint8 (H, W, 3), with columns for label map, sources, and the amplified difference of candidate and
-    baseline. Raises `InputError` if there are no images to draw, or one is missing in a source or cannot be read.
-
     `images`: the rows, such as `Explanation.upward`; at least one. `sources`: real, baseline and candidate: one run of
     each. `names`: a caption for each. `labels`: label maps, drawn in colours, or the photos that took their place;
-    None: no such column.
+    None: no such column. The result is uint8 (H, W, 3), with columns for label map, sources, and the amplified
+    difference of candidate and baseline. Raises `InputError` if there are no images to draw, or one is missing in a
+    source or cannot be read.
     """
     if not images:
         raise InputError("picture of influences", expected="at least one image", found="none that changes dFID")

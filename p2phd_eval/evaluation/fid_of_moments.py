@@ -32,11 +32,10 @@ class StatisticsFidResult:
 def fid_from_statistics(real: Statistics, fake: Statistics, *, force: bool = False) -> StatisticsFidResult:
     """Compute the FID of two sets from their means and covariances.
 
-    The result warns of all that makes the value hard to compare, or that is not known. There is no standard error: that
-    takes the features of the single images. Raises `InputError` if the sets differ in the number of features, or, by
-    their stamps, in how they were made (unless forced).
-
-    `force`: compare sets whose stamps say that they were made differently, with a warning.
+    `force`: compare sets whose stamps say that they were made differently, with a warning. The result warns of all that
+    makes the value hard to compare, or that is not known. There is no standard error: that takes the features of the
+    single images. Raises `InputError` if the sets differ in the number of features, or, by their stamps, in how they
+    were made (unless forced).
     """
     dims, fake_dims = len(real.moments.mean), len(fake.moments.mean)
     if dims != fake_dims:

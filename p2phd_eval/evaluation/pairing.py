@@ -26,11 +26,9 @@ NamedIds = tuple[str, Sequence[str]]
 def require_same_stamps(stamps: Sequence[NamedStamp], *, force: bool = False) -> tuple[str, ...]:
     """Check that all features were made the same way, so that distances between them mean something.
 
-    There are no warnings without `force`. Raises `InputError` if a stamp differs in weights, resize, number of features
-    or dtype; the difference is named.
-
     `stamps`, sequence of (name, FeatureStamp): one or more; the others are held against the first. `force`: return the
-    differences as warnings instead of refusing.
+    differences as warnings instead of refusing. There are no warnings without `force`. Raises `InputError` if a stamp
+    differs in weights, resize, number of features or dtype; the difference is named.
     """
     first_name, first = stamps[0]
     warnings: tuple[str, ...] = ()

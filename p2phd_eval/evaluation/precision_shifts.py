@@ -46,11 +46,10 @@ def precision_shifts(
 
     Up to 512 images of each set, evenly spaced, are computed again in float32.
 
-    There is one result for each generated set, and none where the precision is not reduced, or an input is no longer
-    images. Raises `InputError` if an image cannot be read.
-
     `extractor`: the one that made the features. `inputs`: real images first, then one or more generated sets.
-    `features`: those of the inputs. `names`: what the generated sets are called.
+    `features`: those of the inputs. `names`: what the generated sets are called. There is one result for each generated
+    set, and none where the precision is not reduced, or an input is no longer images. Raises `InputError` if an image
+    cannot be read.
     """
     sources = [each for each in inputs if isinstance(each, ImageSource)]
     if extractor.settings.precision is FeaturePrecision.FP32 or len(sources) < len(inputs):

@@ -27,10 +27,8 @@ def open_input(data: Any) -> Any:
 
     Files ending in `.npz` hold features or statistics (`mu` and `sigma`), those in `.pt` torch-fidelity's statistics.
 
-    The result is an ImageSource, a FeatureSet, Statistics, or what was given. Raises `InputError` if nothing is there,
-    or it cannot be read.
-
-    `data`: what is no path is returned as it is.
+    `data`: what is no path is returned as it is. The result is an ImageSource, a FeatureSet, Statistics, or what was
+    given. Raises `InputError` if nothing is there, or it cannot be read.
     """
     if not isinstance(data, str | os.PathLike):
         return data

@@ -94,9 +94,8 @@ def compute_features(
 
     Images may differ in size: each is resized on its own.
 
-    The values are float32 (n, dims). Raises `InputError` if an image cannot be read, or the source changed meanwhile.
-
-    `source`: at least one image. `network`, `workers`, `on_progress`: see `read_features`.
+    `source`: at least one image. `network`, `workers`, `on_progress`: see `read_features`. The values are float32 (n,
+    dims). Raises `InputError` if an image cannot be read, or the source changed meanwhile.
     """
     blocks = list(read_features(source, network, range(len(source)), workers=workers, on_progress=on_progress))
     require_unchanged(source)

@@ -34,11 +34,10 @@ def extract_and_keep(
     Sets of more than `PART` images are computed in parts, which are kept until the whole is: run again after an
     interruption, finished parts are found. Call it under the lock of the whole.
 
-    The result is mapped from the cache, where that can be written. Raises `InputError` if an image cannot be read, or
-    is not the one that was hashed.
-
     `source`, `network`, `workers`, `on_progress`: see `read_features`. `hashes`: SHA-256 of each image's content, in
-    the source's order, hexadecimal. `whole`: the key of all images; the cache has no entry for it.
+    the source's order, hexadecimal. `whole`: the key of all images; the cache has no entry for it. The result is mapped
+    from the cache, where that can be written. Raises `InputError` if an image cannot be read, or is not the one that
+    was hashed.
     """
     n = len(source)
     if n <= PART:

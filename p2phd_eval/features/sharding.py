@@ -20,10 +20,9 @@ from p2phd_eval.stats.distances.moments import Moments, merge_moments
 def sharded_features(source: ImageSource, extractor: FeatureExtractor, ranks: Ranks) -> FeatureSet | None:
     """Compute the features of a source, each rank an equal share of the images; a meeting point of all ranks.
 
-    The result on the first rank is equal to what one process computes; the others get None. Raises `InputError` if an
-    image of this rank's share cannot be read, or the source changes meanwhile.
-
-    `source`: the same on every rank. `extractor`: the cache is not used.
+    `source`: the same on every rank. `extractor`: the cache is not used. The result on the first rank is equal to what
+    one process computes; the others get None. Raises `InputError` if an image of this rank's share cannot be read, or
+    the source changes meanwhile.
     """
     own = list(extractor.blocks(source, ranks.indices(len(source))))
     require_unchanged(source)

@@ -46,12 +46,10 @@ def decode_rgb(content: bytes, where: str) -> DecodedImage:
     An alpha channel is dropped, not blended, and EXIF orientation is not applied. Grey images of 16 bits are the one
     exception: they are scaled to 8 bits.
 
-    Pixels are uint8 (h, w, 3) in [0, 255], red, green and blue; writeable. Raises `InputError` if the content is empty,
-    not an image, truncated or damaged, or has more pixels than Pillow's limit; or for grey values that are not integers
-    in [0, 65535].
-
     `content`: the encoded image, such as the content of a PNG file. `where`: what errors call it: its path, or its
-    archive and name.
+    archive and name. Pixels are uint8 (h, w, 3) in [0, 255], red, green and blue; writeable. Raises `InputError` if the
+    content is empty, not an image, truncated or damaged, or has more pixels than Pillow's limit; or for grey values
+    that are not integers in [0, 65535].
     """
     image = _decode(content, where)
     return DecodedImage(_to_rgb(image, where), _format(image))
@@ -60,10 +58,9 @@ def decode_rgb(content: bytes, where: str) -> DecodedImage:
 def decode_stored(content: bytes, where: str) -> DecodedImage:
     """Decode a label map or a photo: an image of one channel keeps its numbers, any other becomes RGB.
 
-    Pixels are uint8 (h, w) of a grey image or of the indices of a palette, uint16 (h, w) of a grey image of 16 bits,
-    and otherwise uint8 (h, w, 3), as `decode_rgb` gives them. Raises `InputError` as `decode_rgb`.
-
-    `content` and `where`: as of `decode_rgb`.
+    `content` and `where`: as of `decode_rgb`. Pixels are uint8 (h, w) of a grey image or of the indices of a palette,
+    uint16 (h, w) of a grey image of 16 bits, and otherwise uint8 (h, w, 3), as `decode_rgb` gives them. Raises
+    `InputError` as `decode_rgb`.
     """
     image = _decode(content, where)
     if _is_wide(image):

@@ -24,9 +24,8 @@ def map_in_threads(
     core, since the threads wait for each other at every step: they run one a thread, with one BLAS thread each. The
     result of a job must not depend on the others, so that it does not depend on the number of cores.
 
-    The result is what `work` returned for each job.
-
-    `parallel`: whether the jobs are small. `on_progress`: called in the caller's thread with (jobs done, jobs).
+    `parallel`: whether the jobs are small. `on_progress`: called in the caller's thread with (jobs done, jobs). The
+    result is what `work` returned for each job.
     """
     results = []
     with threadpool_limits(1 if parallel else None, user_api="blas"):

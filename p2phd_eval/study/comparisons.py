@@ -46,10 +46,9 @@ def compare_study(
       same checkpoints, so scope A.
     * "repeat": the baseline's first seed trained twice, scope A.
 
-    The result holds documents as `p2phd-eval compare --json` writes them; None where runs are missing. Raises
-    `InputError` as `compare_feature_sets` does, for sets whose names do not match above all.
-
-    `outcomes`: how each run ended, by name. `real`: the features of the test photos.
+    `outcomes`: how each run ended, by name. `real`: the features of the test photos. The result holds documents as
+    `p2phd-eval compare --json` writes them; None where runs are missing. Raises `InputError` as `compare_feature_sets`
+    does, for sets whose names do not match above all.
     """
     done = [run for run in plan.runs if not outcomes[run.name].failed]
     by_arm = {arm: [run for run in done if run.arm == arm and not run.repeat] for arm in plan.arms}

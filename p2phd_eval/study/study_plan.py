@@ -75,10 +75,7 @@ class StudyPlan:
         return tuple(runs)
 
     def run(self, name: str) -> PlannedRun:
-        """Return the run of a name.
-
-        Raises `InputError` if there is none.
-        """
+        """Return the run of a name; raises InputError if there is none."""
         for run in self.runs:
             if run.name == name:
                 return run
@@ -128,10 +125,7 @@ def save_plan(out: Path, plan: StudyPlan) -> None:
 
 
 def load_plan(out: Path) -> StudyPlan:
-    """Read the plan of a study folder.
-
-    Raises `InputError` if there is none, or it is damaged or of another version.
-    """
+    """Read the plan of a study folder; raises InputError if there is none, or it is damaged or of another version."""
     path = out / PLAN_FILE
     if not path.is_file():
         raise InputError(

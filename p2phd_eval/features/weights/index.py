@@ -77,9 +77,8 @@ def known_weights(explicit: Path | None = None) -> WeightsFile | None:
     The file is hashed (0.1 s), so that a changed one is noticed, but not read as a network: what its tensors hash to
     was recorded by `remember_weights` when it was last checked.
 
-    The result is None if the file was never checked, or nothing is there: `find_weights` then says more.
-
-    `explicit`: see `given_file`.
+    `explicit`: see `given_file`. The result is None if the file was never checked, or nothing is there: `find_weights`
+    then says more.
     """
     given = given_file(explicit)
     for path, source in ((given, "given file"),) if given is not None else local_files():

@@ -71,10 +71,7 @@ def photo_array(tensor: torch.Tensor) -> npt.NDArray[np.uint8]:
 
 
 def collate(samples: Sequence[Batch]) -> Batch:
-    """Stack samples of one size.
-
-    Raises `InputError` if their sizes differ after the transforms.
-    """
+    """Stack samples of one size; raises InputError if their sizes differ after the transforms."""
     first = samples[0]
     for other in samples[1:]:
         if other.label.shape != first.label.shape:

@@ -91,10 +91,7 @@ def validate_data(
 
 
 def phases(root: Path, config: DataConfig) -> list[str]:
-    """Return the phases a data set has, in the order of their names.
-
-    Raises `InputError` if it has none.
-    """
+    """Return the phases a data set has, in the order of their names; raises InputError if it has none."""
     ending = folder_names("", config)[0]
     found = sorted(path.name.removesuffix(ending) for path in root.glob(f"*{ending}") if path.is_dir())
     if not found:

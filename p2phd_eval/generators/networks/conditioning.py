@@ -15,9 +15,7 @@ def conditioning_channels(config: DataConfig) -> int:
 def instance_edges(instances: torch.Tensor) -> torch.Tensor:
     """Mark the pixels that have a neighbour, left, right, above or below, of another instance (section 3.3).
 
-    The result is bool (N, 1, H, W).
-
-    `instances`: Tensor, integer, shape (N, 1, H, W).
+    `instances`: Tensor, integer, shape (N, 1, H, W). The result is bool (N, 1, H, W).
     """
     edges = torch.zeros_like(instances, dtype=torch.bool)
     across = instances[..., :, 1:] != instances[..., :, :-1]

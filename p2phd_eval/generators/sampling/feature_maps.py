@@ -54,10 +54,7 @@ def whole_images(config: TrainConfig, data: Path, phase: str, *, photos: bool) -
 
 
 def load_encoder(checkpoint: Checkpoint, where: str, *, device: torch.device, precision: Precision) -> Encoder:
-    """Return the encoder of a checkpoint, ready to encode.
-
-    Raises `InputError` if the checkpoint has none.
-    """
+    """Return the encoder of a checkpoint, ready to encode; raises InputError if the checkpoint has none."""
     config = checkpoint.config
     if "E" not in checkpoint.networks:
         trained = config.features.kind != "none"

@@ -72,10 +72,7 @@ class TarImages:
         self.members = tuple(sorted(members))
 
     def read(self, member: TarMember) -> bytes:
-        """Return the content of an image.
-
-        Raises `InputError` if the archive is gone or was cut short since.
-        """
+        """Return the content of an image; raises InputError if the archive is gone or was cut short since."""
         try:
             with self._file.open("rb") as stream:
                 stream.seek(member.offset)

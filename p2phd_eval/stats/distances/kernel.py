@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.design import Rows
+from p2phd_eval.stats.design import Rows, require_pairs
 from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
 
 # Rows of a tile of the kernel matrix. A tile is 8 MiB and the rows it is made of 16 MiB each at d = 2048.
@@ -225,9 +225,5 @@ def _require_counts(n_real: int, n_fake: int, paired: bool) -> None:
                 found=f"{n} (the jackknife leaves one out, and a U-statistic needs two)",
                 fix="Give more images.",
             )
-    if paired and n_real != n_fake:
-        raise InputError(
-            "paired sets",
-            expected="the same number of images, row i of each from one label map",
-            found=f"{n_real} and {n_fake}",
-        )
+    if paired:
+        require_pairs(n_real, n_fake)

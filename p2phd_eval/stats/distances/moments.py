@@ -94,9 +94,8 @@ class MomentAccumulator:
 def moments(features: npt.ArrayLike) -> Moments:
     """Mean and unbiased covariance of features in float64, to the bit those of a `MomentAccumulator`.
 
-    The result has ddof = 1. Raises `InputError` if the features cannot be used; see `as_features`.
-
-    `features`, array_like, shape (n, d): one row an image, any real dtype, n >= 2.
+    `features`, array_like, shape (n, d): one row an image, any real dtype, n >= 2. The result has ddof = 1. Raises
+    `InputError` if the features cannot be used; see `as_features`.
     """
     accumulator = MomentAccumulator()
     accumulator.update(features)
@@ -106,9 +105,8 @@ def moments(features: npt.ArrayLike) -> Moments:
 def merge_moments(a: Moments, b: Moments) -> Moments:
     """Moments of two disjoint sets together, from the moments of each.
 
-    The result has the moments of all `a.n + b.n` images. Raises `InputError` if d or ddof differ, or an n is not known.
-
-    `a` and `b`: moments with the same d and ddof, whose n is known.
+    `a` and `b`: moments with the same d and ddof, whose n is known. The result has the moments of all `a.n + b.n`
+    images. Raises `InputError` if d or ddof differ, or an n is not known.
 
     References
     ----------

@@ -54,9 +54,8 @@ def seed_permutation_p(baseline: Sequence[float], candidate: Sequence[float]) ->
     The share of all ways to deal the runs to two arms of these sizes in which the means differ at least as much as
     they do. With S seeds an arm it cannot be below 2 / (2S choose S): 0.33 for 2, 0.1 for 3, 0.029 for 4.
 
-    The result is None where there are more than 100,000 ways.
-
-    `baseline` and `candidate`: the metric of each training seed, all on the same images.
+    `baseline` and `candidate`: the metric of each training seed, all on the same images. The result is None where there
+    are more than 100,000 ways.
 
     References
     ----------

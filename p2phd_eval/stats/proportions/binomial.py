@@ -15,9 +15,8 @@ _MOST_TRIALS = 10**7  # what needs more is refused
 def clopper_pearson(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
     """Exact two-sided interval of a proportion, each tail at most (1 - confidence) / 2.
 
-    The result is the lower and the upper bound, in [0, 1]. Raises `InputError` if a number is out of its range.
-
-    `successes`: 0 to `trials`. `trials`: at least 1. `confidence`: in (0, 1).
+    `successes`: 0 to `trials`. `trials`: at least 1. `confidence`: in (0, 1). The result is the lower and the upper
+    bound, in [0, 1]. Raises `InputError` if a number is out of its range.
 
     References
     ----------
@@ -47,10 +46,8 @@ def binomial_equivalence_p(successes: int, trials: int, margin: float) -> tuple[
 
     Both are below alpha where the Clopper-Pearson interval at 1 - 2 alpha lies inside (0.5 - margin, 0.5 + margin).
 
-    The result is p of a proportion of 0.5 - margin or less, and of one of 0.5 + margin or more. Raises `InputError` if
-    a number is out of its range.
-
-    `successes` and `trials`: as for `clopper_pearson`. `margin`: in (0, 0.5).
+    `successes` and `trials`: as for `clopper_pearson`. `margin`: in (0, 0.5). The result is p of a proportion of 0.5 -
+    margin or less, and of one of 0.5 + margin or more. Raises `InputError` if a number is out of its range.
     """
     _require_counts(successes, trials)
     require_share_margin(margin)

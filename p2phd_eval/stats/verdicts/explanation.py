@@ -217,17 +217,16 @@ def _classes(
     tests = [_rank_correlation(column, delta, rows) for column in shares.T]
     tested = [k for k, test in enumerate(tests) if test is not None]
     adjusted = dict(zip(tested, holm([test[1] for test in tests if test is not None]), strict=True))
-    parts = []
-    for k, (name, test) in enumerate(zip(names, tests, strict=True)):
-        parts.append(
-            ClassPart(
-                name=name,
-                share=float(shares[:, k].mean()),
-                contribution=float(shares[:, k] @ contribution / len(delta)),
-                correlation=None if test is None else test[0],
-                p_holm=adjusted.get(k),
-            )
+    parts = [
+        ClassPart(
+            name=name,
+            share=float(shares[:, k].mean()),
+            contribution=float(shares[:, k] @ contribution / len(delta)),
+            correlation=None if test is None else test[0],
+            p_holm=adjusted.get(k),
         )
+        for k, (name, test) in enumerate(zip(names, tests, strict=True))
+    ]
     return tuple(sorted(parts, key=lambda part: -(part.correlation or 0.0)))
 
 

@@ -1,0 +1,138 @@
+"""The results of `fid` and `metrics` as tables."""
+
+from __future__ import annotations
+
+from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult
+from p2phd_eval.evaluation.fid_of_sets import FidResult
+from p2phd_eval.evaluation.metrics_of_sets import MetricsResult
+from p2phd_eval.features.feature_set import FeatureStamp
+from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.wording import PAIRINGS
+from p2phd_eval.stats.distances.frechet import FrechetDistance
+from p2phd_eval.stats.errors.intervals import FIDInterval
+
+
+def fid_table(result: FidResult, real: str, fake: str) -> ResultTable:
+    """Return the table of one FID."""
+    n = min(result.n_real, result.n_fake)
+    bootstrap = "-" if result.fid_se_bootstrap is None else f"{result.fid_se_bootstrap:.4g}"
+    notes = [
+        f"The standard errors are those of FID@{n}, at this number of images; {PAIRINGS[result.pairing]}.",
+        f"FID@{n} is biased upward by about c/n: compare only FIDs of one n.",
+        *_interval_notes(result.interval),
+        *map(str, result.precision_shifts),
+    ]
+    return ResultTable(
+        title=f"FID of {fake} against {real}",
+        columns=("quantity", "value"),
+        rows=(
+            (f"FID@{n}", f"{result.fid:.4f}"),
+            ("standard error (influence)", f"{result.fid_se:.4g}"),
+            (f"standard error ({result.replicates} bootstrap replicates)", bootstrap),
+            *_interval_rows(result.interval),
+            ("images", f"{result.n_real} real, {result.n_fake} generated"),
+            *(() if result.clusters is None else (("clusters", str(result.clusters)),)),
+            *_terms(result.distance),
+            *_made_rows(result.real_stamp),
+        ),
+        notes=(*notes, *(f"warning: {warning}" for warning in result.warnings)),
+    )
+
+
+def statistics_table(result: StatisticsFidResult, real: str, fake: str) -> ResultTable:
+    """Return the table of one FID that was computed from moments alone."""
+    known = [n for n in (result.n_real, result.n_fake) if n is not None]
+    numbers = ["unknown" if n is None else str(n) for n in (result.n_real, result.n_fake)]
+    stamp = result.real_stamp or result.fake_stamp
+    return ResultTable(
+        title=f"FID of {fake} against {real}",
+        columns=("quantity", "value"),
+        rows=(
+            (f"FID@{min(known)}" if len(known) == 2 else "FID", f"{result.fid:.4f}"),
+            ("standard error", "not known from means and covariances alone"),
+            ("images", f"{numbers[0]} real, {numbers[1]} generated"),
+            *_terms(result.distance),
+            *(() if stamp is None else _made_rows(stamp)),
+        ),
+        notes=(
+            "FID is biased upward by about c/n: compare only FIDs of one n.",
+            *(f"warning: {warning}" for warning in result.warnings),
+        ),
+    )
+
+
+def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
+    """Return the table of all metrics."""
+    fid, kid, neighbours = result.fid, result.kid, result.neighbours
+    n, stamp = min(fid.n_real, fid.n_fake), fid.real_stamp
+    fid_se = f"{fid.fid_se:.4g}"
+    return ResultTable(
+        title=f"Metrics of {fake} against {real}",
+        columns=("metric", "value", "standard error"),
+        rows=(
+            (f"FID@{n}", f"{fid.fid:.4f}", fid_se),
+            *((*row, "-") for row in _interval_rows(fid.interval)),
+            ("FID-infinity", f"{result.fid_infinity.value:.4f}", "-"),
+            ("KID", f"{kid.value:.6f}", f"{kid.se:.3g}"),
+            (f"precision (k = {neighbours.precision_k})", f"{neighbours.precision:.4f}", "-"),
+            (f"recall (k = {neighbours.precision_k})", f"{neighbours.recall:.4f}", "-"),
+            (f"density (k = {neighbours.density_k})", f"{neighbours.density:.4f}", "-"),
+            (f"coverage (k = {neighbours.density_k})", f"{neighbours.coverage:.4f}", "-"),
+            ("images", f"{fid.n_real} real, {fid.n_fake} generated", "-"),
+            *((*row, "-") for row in _made_rows(stamp)),
+        ),
+        notes=(
+            f"FID@{n} is biased upward by about c/n; FID-infinity takes off what a line can.",
+            *_interval_notes(fid.interval),
+            "KID is unbiased, from all images, and may be negative.",
+            "Precision, recall, density and coverage depend on n: compare only those of one n.",
+            f"Standard errors: influence functions for the FID, a jackknife for KID; {PAIRINGS[fid.pairing]}.",
+            *map(str, result.precision_shifts),
+            *(f"warning: {warning}" for warning in result.warnings),
+        ),
+    )
+
+
+def _terms(distance: FrechetDistance) -> tuple[tuple[str, str], ...]:
+    return (
+        ("mean term", f"{distance.mean_term:.4f}"),
+        ("covariance term", f"{distance.trace_real + distance.trace_fake - 2 * distance.trace_sqrt:.4f}"),
+    )
+
+
+def _made_rows(stamp: FeatureStamp) -> tuple[tuple[str, str], ...]:
+    """Return the rows that say how features were made."""
+    return (
+        ("features", f"{stamp.dims} of {stamp.weights} ({stamp.weights_sha256[:12]})"),
+        ("resize", stamp.resize),
+        ("computed on", f"{stamp.device} in {stamp.dtype}"),
+        ("hash of the images", stamp.images_sha256[:12]),
+        ("versions", f"p2phd-eval {stamp.tool}, torch {stamp.torch}, Pillow {stamp.pillow}"),
+    )
+
+
+def _interval_rows(interval: FIDInterval | None) -> tuple[tuple[str, str], ...]:
+    """Return the rows of the FID of the distributions: its interval, or that there is none, and the diagnostics."""
+    if interval is None:
+        return (("FID of the distributions", "too few images to extrapolate"),)
+    richardson = interval.population.richardson
+    ratio = "-" if richardson.slope_ratio is None else f"{richardson.slope_ratio:.2f}"
+    diagnostics = (
+        ("slope ratio (2 where the bias is c/n)", ratio),
+        ("bias gap", f"{interval.population.bias_gap:.2f} standard errors"),
+    )
+    if interval.interval is None:
+        return (("FID of the distributions", "refused, see below"), *diagnostics)
+    low, high = interval.interval
+    return (
+        ("FID of the distributions (n to infinity)", f"{interval.population.value:.4f}"),
+        (f"its {100 * interval.confidence:.4g} % interval", f"({low:.4f}, {high:.4f})"),
+        *diagnostics,
+    )
+
+
+def _interval_notes(interval: FIDInterval | None) -> tuple[str, ...]:
+    """Return the sentence that says why there is no interval."""
+    if interval is None or interval.interval is not None:
+        return ()
+    return (f"No interval for the distributions' FID: {interval.population.refusal}.",)
