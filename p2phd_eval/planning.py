@@ -112,7 +112,8 @@ def _read(pilot: Path, candidate: str | None) -> list[_Judged]:
     document = read_document(pilot, CompareDocument, ReportDocument)
     compared = document.comparisons.training if isinstance(document, ReportDocument) else document
     if compared is None or not compared.candidates:
-        raise InputError(str(pilot), expected="at least one candidate", found="none", fix=CompareDocument.again)
+        fix = "Write it with: p2phd-eval compare ... --json PILOT.json"
+        raise InputError(str(pilot), expected="at least one candidate", found="none", fix=fix)
     chosen: list[_Judged] = [
         (each.name, each.statistic, VarianceComponents(**structs.asdict(each.components)))
         for each in compared.candidates
