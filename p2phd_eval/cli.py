@@ -1,7 +1,5 @@
 """The command line: assembles the commands and turns bad input into a message and exit code 2."""
 
-from __future__ import annotations
-
 import os
 import sys
 from typing import Annotated, Any

@@ -5,8 +5,6 @@ it takes, and whether it is part of the recipe. Checks, options, the documentati
 recipe?" follow from it.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator, Mapping
 from enum import Enum

@@ -1,7 +1,5 @@
 """Which torch device to use, and what to call it in a result."""
 
-from __future__ import annotations
-
 import torch
 
 from p2phd_eval.errors import InputError

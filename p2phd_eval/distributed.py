@@ -1,7 +1,5 @@
 """The processes that a training or sampling is spread over, as torchrun starts them; usually there is just one."""
 
-from __future__ import annotations
-
 import datetime
 import gc
 import os

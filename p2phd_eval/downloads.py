@@ -1,7 +1,5 @@
 """Files from the web, whole and with the content that they should have, or not at all."""
 
-from __future__ import annotations
-
 import hashlib
 import http.client
 import urllib.request

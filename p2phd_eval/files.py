@@ -1,7 +1,5 @@
 """Files: written whole or not at all, known by their hash; and the folder of those that can be made again."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

@@ -1,7 +1,5 @@
 """From a pilot, or from numbers that are assumed, to the images and training seeds that decide a comparison."""
 
-from __future__ import annotations
-
 import os
 from functools import partial
 from pathlib import Path

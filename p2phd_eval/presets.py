@@ -1,7 +1,5 @@
 """Settings by name: those of the original's training scripts, and a small one for a CPU; and what changes them."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """Makes torchvision's Python parts importable where its compiled operators do not load."""
 
-from __future__ import annotations
-
 import importlib
 import sys
 import warnings

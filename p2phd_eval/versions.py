@@ -1,7 +1,5 @@
 """The versions that results are stamped with."""
 
-from __future__ import annotations
-
 import platform
 from typing import Any
 

@@ -1,7 +1,5 @@
 """A bench from beginning to end: what `p2phd-eval bench` does, as one call."""
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """The clock of a bench: every setting in turn, its steps timed one by one."""
 
-from __future__ import annotations
-
 import math
 import time
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """The data set that a bench draws for itself where none is given."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

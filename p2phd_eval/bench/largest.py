@@ -1,7 +1,5 @@
 """The largest batch that fits into a device's memory."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from contextlib import ExitStack
 

@@ -1,7 +1,5 @@
 """The training step of NVIDIA's own pix2pixHD, run from a local checkout of it so that its time stands beside ours."""
 
-from __future__ import annotations
-
 import contextlib
 import importlib
 import io

@@ -1,7 +1,5 @@
 """What a bench measured, and the ratios that it is for."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field

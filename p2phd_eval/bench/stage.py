@@ -1,7 +1,5 @@
 """A device and the networks that take turns on it."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager

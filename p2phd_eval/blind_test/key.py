@@ -1,7 +1,5 @@
 """The key of a blind test: a file beside the page that says which image of a pair is whose."""
 
-from __future__ import annotations
-
 import platform
 from pathlib import Path
 

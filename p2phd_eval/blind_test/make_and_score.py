@@ -1,7 +1,5 @@
 """A blind test in two calls: making its page and key, and scoring what people answered."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The page of a blind test: one HTML file without the key."""
 
-from __future__ import annotations
-
 import base64
 import io
 

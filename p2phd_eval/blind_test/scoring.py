@@ -1,7 +1,5 @@
 """People's result files and the key, to their answers."""
 
-from __future__ import annotations
-
 import zlib
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The trials of a blind test: which images, which of a pair stands first, and the pixels that people see."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 

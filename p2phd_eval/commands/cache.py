@@ -1,7 +1,5 @@
 """`p2phd-eval cache list | clear`."""
 
-from __future__ import annotations
-
 from datetime import datetime, timezone
 
 import typer

@@ -1,7 +1,5 @@
 """`p2phd-eval encode cluster` and `p2phd-eval encode precompute`."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -1,7 +1,5 @@
 """`p2phd-eval features`."""
 
-from __future__ import annotations
-
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated

@@ -1,7 +1,5 @@
 """`p2phd-eval gate`."""
 
-from __future__ import annotations
-
 from enum import Enum
 from pathlib import Path
 from typing import Annotated

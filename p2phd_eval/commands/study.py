@@ -1,7 +1,5 @@
 """`p2phd-eval study`."""
 
-from __future__ import annotations
-
 import shlex
 import sys
 from pathlib import Path

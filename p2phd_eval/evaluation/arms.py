@@ -1,7 +1,5 @@
 """Which arms are compared, and which folders are their runs: as the user names them, or as manifests say."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

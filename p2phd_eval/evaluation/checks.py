@@ -1,7 +1,5 @@
 """What about the image sets themselves limits what a FID between them says."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 

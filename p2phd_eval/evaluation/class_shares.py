@@ -1,7 +1,5 @@
 """How much of each label map every class covers."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

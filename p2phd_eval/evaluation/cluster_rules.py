@@ -1,7 +1,5 @@
 """Which images belong to one cluster, such as a city or a video sequence, read off their ids or from a table."""
 
-from __future__ import annotations
-
 import csv
 import os
 import re

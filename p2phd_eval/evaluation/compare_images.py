@@ -1,7 +1,5 @@
 """A comparison in one call: from whatever holds the images to verdicts, explanations and pictures."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Candidates against one baseline, from named feature sets: who is paired with whom, and what limits the answer."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections import Counter
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Images of all arms of a comparison side by side: evenly chosen ones, or those that move dFID most."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

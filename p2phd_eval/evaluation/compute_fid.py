@@ -1,7 +1,5 @@
 """FID in one call, whatever holds the images."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 from typing import Any

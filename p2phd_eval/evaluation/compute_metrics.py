@@ -1,7 +1,5 @@
 """All metrics of generated images in one call, whatever holds the images."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

@@ -1,7 +1,5 @@
 """FID of two sets of which only the moments are at hand."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from p2phd_eval.errors import InputError

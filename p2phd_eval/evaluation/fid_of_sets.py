@@ -1,7 +1,5 @@
 """The FID of one set of generated images, with its standard errors and its interval."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Literal
 

@@ -1,7 +1,5 @@
 """What one set of features tells about generated images beyond their FID."""
 
-from __future__ import annotations
-
 import dataclasses
 from contextlib import AbstractContextManager, nullcontext
 

@@ -1,7 +1,5 @@
 """Which feature sets may be compared, and how their images pair up."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterable, Sequence
 

@@ -1,7 +1,5 @@
 """What a reduced precision of the feature network does to the FID at hand."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 

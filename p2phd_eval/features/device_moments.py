@@ -1,7 +1,5 @@
 """Moments and distance in float64 on a GPU, where the features are made faster than a CPU sums them."""
 
-from __future__ import annotations
-
 import dataclasses
 from functools import partial
 

@@ -1,7 +1,5 @@
 """The features of images in one call, by one process or by all that torchrun started."""
 
-from __future__ import annotations
-
 import os
 from dataclasses import replace
 

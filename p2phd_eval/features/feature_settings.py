@@ -1,7 +1,5 @@
 """Which features are computed, and how: what the commands that compare images share. Known without torch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What names a feature space: the network, its weights, and how images come to it. Known without torch."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from enum import Enum
 

@@ -1,7 +1,5 @@
 """The FID Inception network without its weights: pytorch-fid's architecture and the names of its tensors."""
 
-from __future__ import annotations
-
 import functools
 import itertools
 from collections.abc import Mapping

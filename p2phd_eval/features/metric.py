@@ -1,7 +1,5 @@
 """FID of images that come batch by batch: the object that training loops keep, as torchmetrics has it."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

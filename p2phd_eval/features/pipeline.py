@@ -1,7 +1,5 @@
 """From an image source to its features, or to their moments alone."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Images on their way from the decoder through the network: prepared, stacked, embedded."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple

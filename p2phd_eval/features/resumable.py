@@ -1,7 +1,5 @@
 """Features of many images in parts, each kept as soon as it is there: an interrupted extraction goes on."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace

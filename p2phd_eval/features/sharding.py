@@ -1,7 +1,5 @@
 """Features of one source by several processes, of one machine or of many."""
 
-from __future__ import annotations
-
 from collections import Counter
 from functools import reduce
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Files of feature statistics, `mu` and `sigma`, as all FID tools exchange them; torch is loaded for its own alone."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import os

@@ -1,7 +1,5 @@
 """A gate in one call: a report or a comparison, as a file or as it was read, and the rules it has to meet."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

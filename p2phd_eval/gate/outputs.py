@@ -1,7 +1,5 @@
 """The result of a gate as a table, as a document, as JUnit XML and as the Markdown of a CI step's summary."""
 
-from __future__ import annotations
-
 import os
 import re
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The rules of a gate: what a document must show of each candidate for an automatic check to pass."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Whole, atomic, self-describing checkpoints that are read without executing anything."""
 
-from __future__ import annotations
-
 import sys
 import warnings
 from collections.abc import Mapping

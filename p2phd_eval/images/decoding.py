@@ -1,7 +1,5 @@
 """Encoded images to pixels, from a file or from bytes, with an error that names what cannot be decoded."""
 
-from __future__ import annotations
-
 import io
 import os
 import struct

@@ -1,7 +1,5 @@
 """A folder of images that one checkpoint made, with a manifest that says how."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The image-set contract: which files of a folder are images, in which order, what pairs them, how they are written."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections import deque

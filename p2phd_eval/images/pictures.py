@@ -1,7 +1,5 @@
 """Pictures for people: label maps in colour and captioned grids."""
 
-from __future__ import annotations
-
 import colorsys
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Writing an image as PNG."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """SSIM, PSNR and LPIPS of each image: against its photo and between the samples of two generators."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass

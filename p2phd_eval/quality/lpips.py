@@ -1,7 +1,5 @@
 """LPIPS, the distance between two images in the activations of AlexNet."""
 
-from __future__ import annotations
-
 from importlib.resources import as_file, files
 
 import torch

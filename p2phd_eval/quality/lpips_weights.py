@@ -1,7 +1,5 @@
 """Where the weights of LPIPS' AlexNet come from: a given file, the cache, torch's hub cache, or a download."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from pathlib import Path

@@ -1,7 +1,5 @@
 """How near the samples of each arm come to their photos, and how far apart seeds, arms and repeats are."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Where a command prints: results to stdout, progress and notes to stderr; rich on a terminal, plain in a pipe."""
 
-from __future__ import annotations
-
 import json
 import sys
 import time

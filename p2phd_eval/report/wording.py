@@ -1,7 +1,5 @@
 """The words, marks and colours in which results are told, in tables, on the page and in Markdown."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from p2phd_eval.stats.verdicts.compared_arms import FIDComparison

@@ -1,7 +1,5 @@
 """The validation of a training: FID and KID on a held-out part of the data, with their standard errors."""
 
-from __future__ import annotations
-
 import json
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A training from beginning to end: what `p2phd-eval train` does, as one call."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Who watches a training: whoever reads its notes, trackers and a held-out part of the data."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from p2phd_eval.generators.training.loop import Watchers

@@ -7,8 +7,6 @@ World coordinates are metres: x to the right (0 is the middle of the road), y up
 the camera. Frame coordinates are relative to the picture: x from 0 to 2, y from 0 (top) to 1, at any size.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from enum import IntEnum

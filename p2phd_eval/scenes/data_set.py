@@ -4,8 +4,6 @@ No scene is read from anywhere. A photo depends on its label map in ways that a 
 a texture for each class, shading inside objects, perspective), while season, light and colours vary.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import shutil
 from pathlib import Path

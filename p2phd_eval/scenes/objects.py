@@ -3,8 +3,6 @@
 Each function paints one object on a canvas. Positions and sizes are metres in the canvas' world coordinates.
 """
 
-from __future__ import annotations
-
 import numpy as np
 import numpy.typing as npt
 

@@ -1,7 +1,5 @@
 """The plan of a procedural street: its light, camera and ground, and what stands where."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 from functools import partial

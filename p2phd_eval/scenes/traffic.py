@@ -3,8 +3,6 @@
 Positions and sizes are metres in the canvas' world coordinates.
 """
 
-from __future__ import annotations
-
 import colorsys
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The confidence of intervals, and intervals by the t distribution."""
 
-from __future__ import annotations
-
 from scipy import stats
 
 from p2phd_eval.errors import InputError

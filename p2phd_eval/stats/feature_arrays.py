@@ -1,7 +1,5 @@
 """Arrays of features at the door of the statistics: what can be computed with, and what is said of the rest."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Many decompositions on all cores: several at a time where they are small, else one at a time on all of them."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """From the samples of all runs to the comparisons and the per-image quality of a study."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path

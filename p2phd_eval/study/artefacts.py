@@ -1,7 +1,5 @@
 """Which artefacts of a study are finished: known by the hashes of what they were made from and of what they are."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 from collections.abc import Mapping, Sequence

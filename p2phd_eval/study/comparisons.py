@@ -1,7 +1,5 @@
 """The three comparisons of a study: what training's precision does, what generation's does, what chance alone does."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A short measurement before a study: what it will take, and the speed and memory that its report tells."""
 
-from __future__ import annotations
-
 import math
 import time
 from dataclasses import dataclass, replace

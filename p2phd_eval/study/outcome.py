@@ -1,7 +1,5 @@
 """How the training of a run ended: a failure is a result of its arm, not the end of the study."""
 
-from __future__ import annotations
-
 import json
 import signal
 from collections.abc import Sequence

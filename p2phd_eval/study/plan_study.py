@@ -1,7 +1,5 @@
 """The plan of a study from what was asked: a new one, or the one in its folder with more arms or seeds."""
 
-from __future__ import annotations
-
 import dataclasses
 import os
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The demo: scenes are drawn, and a study of them is made."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable
 from dataclasses import replace

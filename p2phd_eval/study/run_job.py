@@ -1,7 +1,5 @@
 """One run of a study, in one process: train, generate in each precision, compute features."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import time

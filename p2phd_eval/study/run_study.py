@@ -1,7 +1,5 @@
 """A study from its data to its report, as one call."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

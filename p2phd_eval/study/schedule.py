@@ -1,7 +1,5 @@
 """Runs of a study as processes: side by side on the devices there are, ended together with their parent."""
 
-from __future__ import annotations
-
 import os
 import signal
 import subprocess

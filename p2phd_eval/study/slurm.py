@@ -1,7 +1,5 @@
 """The runs of a study as a Slurm job array."""
 
-from __future__ import annotations
-
 import os
 import shlex
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """What a study does: arms, seeds, and the runs that follow from them."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections import Counter

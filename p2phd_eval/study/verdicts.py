@@ -1,7 +1,5 @@
 """The verdict on each arm of a study: what the comparison says, and what failed runs say."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument

@@ -1,7 +1,5 @@
 """The report of a finished study, from the artefacts in its folder: JSON, one page, and a table for a pull request."""
 
-from __future__ import annotations
-
 import json
 import os
 import statistics

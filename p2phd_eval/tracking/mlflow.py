@@ -1,7 +1,5 @@
 """A run as MLflow shows it."""
 
-from __future__ import annotations
-
 import json
 import os
 import sys

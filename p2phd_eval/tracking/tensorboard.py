@@ -1,7 +1,5 @@
 """A run as TensorBoard shows it."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any

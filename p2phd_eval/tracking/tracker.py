@@ -1,7 +1,5 @@
 """What is told to whoever shows the curves of a training."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from enum import Enum
 from typing import Protocol

@@ -1,7 +1,5 @@
 """The options of every command that computes features, which become one `FeatureSettings`."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable

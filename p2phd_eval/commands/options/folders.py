@@ -1,7 +1,5 @@
 """Options that take several folders, as `--baseline a b c` does: an option of a command line has a fixed number."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What an option that a command does not have is called here, for whoever comes from another tool."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches

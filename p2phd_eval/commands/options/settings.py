@@ -1,7 +1,5 @@
 """The settings of a training as options of a command: what stands at the fields of the configuration, for typer."""
 
-from __future__ import annotations
-
 import functools
 import inspect
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """An entry of the feature cache: a folder with the features' values, and a record by which both are verified."""
 
-from __future__ import annotations
-
 import dataclasses
 import hashlib
 import json

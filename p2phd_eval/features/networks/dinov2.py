@@ -1,7 +1,5 @@
 """DINOv2's feature spaces, as plug-ins: `--feature-network p2phd_eval.features.networks.dinov2:dinov2_vitl14`."""
 
-from __future__ import annotations
-
 import pickle
 import warnings
 import zipfile

@@ -1,7 +1,5 @@
 """Keeps torch from computing float32 products in fewer bits, whatever the process has allowed."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

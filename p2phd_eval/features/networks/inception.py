@@ -1,7 +1,5 @@
 """The FID Inception network: images to features, as each of the FID tools computes them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

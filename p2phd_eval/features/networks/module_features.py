@@ -1,7 +1,5 @@
 """Any PyTorch module as a feature network: Pillow's resize, a normalisation, the module, a mean over space."""
 
-from __future__ import annotations
-
 import hashlib
 from dataclasses import dataclass
 

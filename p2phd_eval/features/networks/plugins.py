@@ -1,7 +1,5 @@
 """Feature networks of one's own: from `--feature-network MODULE:CALLABLE` to a network that has been tried out."""
 
-from __future__ import annotations
-
 import importlib
 import pickle
 import re

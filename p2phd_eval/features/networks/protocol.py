@@ -1,7 +1,5 @@
 """What a network must offer for FID to be computed in its feature space."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Protocol
 

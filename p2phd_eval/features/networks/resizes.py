@@ -1,7 +1,5 @@
 """The ways in which FID tools bring an image to the size and range of the Inception network."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial

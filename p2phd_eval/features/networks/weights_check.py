@@ -1,7 +1,5 @@
 """Checking FID's weights to the bottom: their hashes, layers, and the features that they give."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

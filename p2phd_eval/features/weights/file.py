@@ -1,7 +1,5 @@
 """Reading and checking a file of Inception weights."""
 
-from __future__ import annotations
-
 import hashlib
 import pickle
 import warnings

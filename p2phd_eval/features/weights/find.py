@@ -1,7 +1,5 @@
 """Where the FID Inception weights come from: a given file, the cache, or a download that is verified before use."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import importlib.metadata

@@ -1,7 +1,5 @@
 """What is known of the FID Inception weights without torch: where their files lie and what is in them."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json

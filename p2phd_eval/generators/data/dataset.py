@@ -1,7 +1,5 @@
 """Triplets as tensors: transformed, batched, and the same from any worker and in any resumed run."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 

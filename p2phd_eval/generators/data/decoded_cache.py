@@ -1,7 +1,5 @@
 """Decoded and resized images on disk, memory-mapped: a cache for runs that would wait for the decoder."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Callable
 from pathlib import Path

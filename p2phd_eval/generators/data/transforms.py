@@ -1,7 +1,5 @@
 """The original's resizing, cropping and mirroring, decided once for all maps of a sample."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import numpy as np

@@ -4,8 +4,6 @@
 (`label_nc` 0). Names match when they are equal without Cityscapes' endings and the file ending.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 from pathlib import Path

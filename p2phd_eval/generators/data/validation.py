@@ -1,7 +1,5 @@
 """Reads a whole data set before a run does, and lists everything that a run would stumble over."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Label and instance maps to the generator's input."""
 
-from __future__ import annotations
-
 import torch
 
 from p2phd_eval.config import DataConfig

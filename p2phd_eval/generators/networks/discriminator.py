@@ -1,7 +1,5 @@
 """The discriminators of pix2pixHD (section 3.2), with the original's state-dict keys."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,7 +1,5 @@
 """The feature encoder of pix2pixHD (section 3.4): photo to a few channels, averaged over each region."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

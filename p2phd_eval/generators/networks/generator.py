@@ -5,8 +5,6 @@ float32 whatever the surrounding autocast does, because their means and variance
 lose digits in half precision.
 """
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

@@ -1,7 +1,5 @@
 """Layers that the networks of pix2pixHD are made of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import torch

@@ -1,7 +1,5 @@
 """The adversarial and the feature matching loss of pix2pixHD, always computed in at least float32."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import torch

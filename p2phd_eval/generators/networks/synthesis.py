@@ -1,7 +1,5 @@
 """Generator and feature encoder as one network, since one optimizer trains both."""
 
-from __future__ import annotations
-
 import torch
 from torch import nn
 

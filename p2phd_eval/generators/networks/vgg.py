@@ -1,7 +1,5 @@
 """The perceptual loss of pix2pixHD on VGG19 activations, and where its weights come from."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import torch

@@ -1,7 +1,5 @@
 """What the keys and shapes of the original's state dicts say about the networks they belong to."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass

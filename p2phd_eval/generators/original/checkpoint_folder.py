@@ -1,7 +1,5 @@
 """Checkpoints of the original, NVIDIA/pix2pixHD: folders with `latest_net_G.pth`, `_D` and `_E`, read and written."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """A checkpoint of NVIDIA/pix2pixHD to a run of ours, and back."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from pathlib import Path
 

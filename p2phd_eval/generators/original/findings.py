@@ -1,7 +1,5 @@
 """Settings found in several places that must not contradict one another."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any

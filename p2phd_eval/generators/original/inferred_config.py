@@ -1,7 +1,5 @@
 """The configuration of the original's networks: from their keys and shapes, its `opt.txt`, and the user."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The original's `opt.txt`, in which it records the options of a training, in terms of our configuration."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Feature maps of a data set's photos: the encoder over whole images, and maps stored for a later training."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Checkpoint to image folder: one PNG a label map and a manifest that names every input."""
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Networks as they sample: loaded, cast to a precision, and with every image treated on its own."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import TypeVar
 

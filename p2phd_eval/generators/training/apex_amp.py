@@ -1,7 +1,5 @@
 """NVIDIA's apex.amp: where it can be imported, and what to say where it cannot."""
 
-from __future__ import annotations
-
 import importlib
 import importlib.util
 from typing import Any

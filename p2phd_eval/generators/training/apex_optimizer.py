@@ -1,7 +1,5 @@
 """NVIDIA's apex.amp behind the interface of the native loss scaling."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any

@@ -1,7 +1,5 @@
 """torch.compile for the networks of a training."""
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Iterable
 from typing import Any

@@ -1,7 +1,5 @@
 """The memory that a training step will need, from running the step itself on tensors that have none."""
 
-from __future__ import annotations
-
 import dataclasses
 import weakref
 from collections.abc import Callable, Iterable

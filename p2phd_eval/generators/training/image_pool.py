@@ -1,7 +1,5 @@
 """The buffer of earlier samples that the discriminators may be trained on (Shrivastava et al. 2017, section 2.3)."""
 
-from __future__ import annotations
-
 import random
 from typing import Any
 

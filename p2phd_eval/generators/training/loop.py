@@ -1,7 +1,5 @@
 """The training loop: one for all precisions and any number of ranks, resumable to the bit on a CPU."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import signal

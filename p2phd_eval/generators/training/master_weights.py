@@ -1,7 +1,5 @@
 """The weights of a network as it runs them, and as the optimizer updates them."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import torch

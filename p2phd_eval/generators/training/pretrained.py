@@ -1,7 +1,5 @@
 """Weights of an earlier run as the start of a new one: coarse to fine, or another data set (pix2pixHD, section 3.1)."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path

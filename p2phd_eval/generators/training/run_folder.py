@@ -1,7 +1,5 @@
 """A run folder: begun, found again, and only continued by the configuration that began it."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The log of a run: JSON lines, one a logged step, that a resumed run continues without a gap or a double."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import math

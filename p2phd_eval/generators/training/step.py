@@ -1,7 +1,5 @@
 """One pix2pixHD under training: networks, optimizers and the step that updates both."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Images that are in memory: arrays of NumPy, tensors of torch, and what converts to arrays."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable, Sequence
 from typing import Any, Literal

@@ -1,7 +1,5 @@
 """Files as they are on disk now, to notice whether they change while they are read."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Sources of encoded images: subclasses say where the bytes are."""
 
-from __future__ import annotations
-
 import hashlib
 from abc import abstractmethod
 from typing import Any

@@ -1,7 +1,5 @@
 """The images that a text file lists."""
 
-from __future__ import annotations
-
 import os
 from collections import Counter
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The images of a folder and its subfolders."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

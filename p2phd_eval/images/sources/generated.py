@@ -1,7 +1,5 @@
 """Images that a generator makes of label maps while they are read."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

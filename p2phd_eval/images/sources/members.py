@@ -1,7 +1,5 @@
 """Which members of an archive are images, and what they are called."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Iterable

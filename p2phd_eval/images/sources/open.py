@@ -1,7 +1,5 @@
 """From a path that the user gave to the source of its images."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 A pattern in braces stands for many: ``train-{000000..000009}.tar`` for ten.
 """
 
-from __future__ import annotations
-
 import itertools
 import os
 import re

@@ -1,7 +1,5 @@
 """The contract of an image source: an ordered set of named images that are read one at a time."""
 
-from __future__ import annotations
-
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass

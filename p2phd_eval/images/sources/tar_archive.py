@@ -1,7 +1,5 @@
 """The images of a tar archive, plain or compressed, and where in it they lie."""
 
-from __future__ import annotations
-
 import bz2
 import gzip
 import io

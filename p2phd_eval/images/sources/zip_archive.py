@@ -1,7 +1,5 @@
 """The images of a zip archive, which is not unpacked."""
 
-from __future__ import annotations
-
 import os
 import stat
 import struct

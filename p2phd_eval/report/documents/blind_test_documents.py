@@ -1,7 +1,5 @@
 """The documents of a blind test: the page, its key, what people saved, and their score."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path

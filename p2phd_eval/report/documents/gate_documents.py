@@ -1,7 +1,5 @@
 """The document of `gate`."""
 
-from __future__ import annotations
-
 from typing import Literal
 
 from msgspec import Struct

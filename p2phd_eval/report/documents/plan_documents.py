@@ -1,7 +1,5 @@
 """The document of `plan`."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """Figures drawn with matplotlib, as SVG that stands inside a page and takes its colours."""
 
-from __future__ import annotations
-
 import io
 import re
 import textwrap

@@ -1,7 +1,5 @@
 """The report of a study as a table for a pull request."""
 
-from __future__ import annotations
-
 import html
 import statistics
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """The pictures of a study's page: for some label maps the photo, what every arm made, and how they differ."""
 
-from __future__ import annotations
-
 import base64
 import io
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The numbers of a study's report as rows of text, for its page."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterator, Sequence
 

@@ -1,7 +1,5 @@
 """The plots of a study's report: differences, runs, losses and loss scales."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The report of a study as one HTML file that opens from the disk and needs nothing else."""
 
-from __future__ import annotations
-
 import json
 from importlib.resources import files
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The result of `bench` as tables."""
 
-from __future__ import annotations
-
 from p2phd_eval.bench.speed import MOST_WAITING, BenchResult, Measurement
 from p2phd_eval.report.console import ResultTable
 

@@ -1,7 +1,5 @@
 """A blind test, as it is made and as it is scored: tables."""
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What a training would be, as tables."""
 
-from __future__ import annotations
-
 from p2phd_eval.config import TrainConfig, flat
 from p2phd_eval.generators.training.estimate import Estimate
 from p2phd_eval.report.console import ResultTable

@@ -1,7 +1,5 @@
 """Where dFID comes from, as tables."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

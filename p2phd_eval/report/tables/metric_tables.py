@@ -1,7 +1,5 @@
 """The results of `fid` and `metrics` as tables."""
 
-from __future__ import annotations
-
 from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult
 from p2phd_eval.evaluation.fid_of_sets import FidResult
 from p2phd_eval.evaluation.metrics_of_sets import MetricsResult

@@ -1,7 +1,5 @@
 """The plan of a comparison as tables."""
 
-from __future__ import annotations
-
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.stats.verdicts.sample_size import Plan, PlannedArm
 

@@ -1,7 +1,5 @@
 """A study as tables: what it is going to do, and what came out."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Sequence
 

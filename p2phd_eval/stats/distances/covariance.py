@@ -1,7 +1,5 @@
 """Covariance matrices: whether a matrix is one, and its factors."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """FID-infinity: the FID of infinitely many images, from a line through FIDs of parts of the sets against 1/n."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

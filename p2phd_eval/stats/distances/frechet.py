@@ -1,7 +1,5 @@
 """The Fréchet distance of two sets of features, without a matrix square root."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The kernel distance (KID where the features are Inception's) over all images, with its standard error."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import Any, Literal

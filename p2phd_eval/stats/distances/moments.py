@@ -1,7 +1,5 @@
 """Number, mean and covariance of a set of features, in float64, of streams too, and mergeable."""
 
-from __future__ import annotations
-
 import copy
 import dataclasses
 from collections.abc import Callable

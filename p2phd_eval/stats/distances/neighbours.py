@@ -1,7 +1,5 @@
 """Fidelity and diversity by nearest neighbours: precision and recall, density and coverage."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

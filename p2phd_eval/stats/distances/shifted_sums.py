@@ -1,7 +1,5 @@
 """Sums of rows about a fixed point, from which their mean and covariance follow."""
 
-from __future__ import annotations
-
 from typing import Protocol
 
 import numpy as np

@@ -5,8 +5,6 @@ The FID of n images is biased upward by about c/n, where c depends on the genera
 the first step of Richardson's "deferred approach to the limit" (1927). Quarters tell whether the bias falls as c/n.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Influence functions of the Fréchet distance, from which its standard errors come: one decomposition for both."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

@@ -1,7 +1,5 @@
 """From FIDs at n to an interval for the FID of the distributions, or to the reason why there is none."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Differences of kernel distances (dKID) as U-statistics, with their standard errors, and their terms under swaps."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

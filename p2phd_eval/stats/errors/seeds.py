@@ -1,7 +1,5 @@
 """Training seeds as a second thing that is random: the error of a difference between two recipes (scope B)."""
 
-from __future__ import annotations
-
 import itertools
 import math
 from collections.abc import Mapping, Sequence

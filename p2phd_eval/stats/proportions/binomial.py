@@ -1,7 +1,5 @@
 """Exact inference for a proportion: interval, tests, and numbers of trials."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import numpy as np

@@ -7,8 +7,6 @@ Where several people answered, intervals over people and over images stand besid
 needs all of them (as an effect by subjects and by items does, Clark 1973).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence

@@ -1,7 +1,5 @@
 """Is the FID of a candidate within the error range of a baseline's? From features to the verdict."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

@@ -1,7 +1,5 @@
 """Which difference is judged, FID's or KID's, with which error and which margin."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence

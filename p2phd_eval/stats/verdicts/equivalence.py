@@ -1,7 +1,5 @@
 """From differences, their standard errors and a margin to verdicts (TOST)."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence

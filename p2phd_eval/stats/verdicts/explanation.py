@@ -1,7 +1,5 @@
 """Where a difference of FIDs comes from: means or covariances, which images, which clusters, which classes."""
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

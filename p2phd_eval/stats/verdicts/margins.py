@@ -1,7 +1,5 @@
 """Which difference still counts as none: given in advance, as a share of the baseline, or from the baseline's seeds."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Sequence

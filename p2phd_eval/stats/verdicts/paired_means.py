@@ -1,7 +1,5 @@
 """Means over images of a value that each image has, such as its SSIM, and paired differences between arms."""
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

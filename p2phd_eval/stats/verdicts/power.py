@@ -1,7 +1,5 @@
 """Power: how likely a comparison of so many images and training seeds shows equivalence, or finds a difference."""
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import math

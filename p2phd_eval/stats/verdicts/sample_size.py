@@ -1,7 +1,5 @@
 """How many images and training seeds decide a comparison: beforehand, or after one that was inconclusive."""
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable, Sequence

@@ -1,7 +1,5 @@
 """Which question a comparison answers: about these checkpoints, or about the recipes that trained them."""
 
-from __future__ import annotations
-
 from enum import Enum
 
 
