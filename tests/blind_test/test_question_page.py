@@ -94,12 +94,12 @@ def choose(browser: webdriver.Chrome, candidate: bool) -> None:
 def save(browser: webdriver.Chrome) -> Path:
     """Save as the focused button does, and wait for the file."""
     wait(browser).until(lambda each: each.find_element(By.ID, "save").is_displayed())
-    before = set(browser.downloads.glob("*.json"))  # type: ignore[attr-defined]
+    folder: Path = browser.downloads  # type: ignore[attr-defined]
+    before = set(folder.glob("*.json"))
     browser.switch_to.active_element.send_keys(Keys.ENTER)
-    found: set[Path] = wait(browser).until(
-        lambda each: set(each.downloads.glob("*.json")) - before  # type: ignore[attr-defined]
-    )
-    return found.pop()
+    # The browser makes an empty file first, and then fills it.
+    wait(browser).until(lambda _: any(path.stat().st_size for path in set(folder.glob("*.json")) - before))
+    return (set(folder.glob("*.json")) - before).pop()
 
 
 def severe(browser: webdriver.Chrome) -> list[dict[str, Any]]:
