@@ -70,6 +70,7 @@ def test_execution_does_not_change_the_result(config: TrainConfig, execution: Ex
 
 @pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="needs a C++ compiler")
 @pytest.mark.filterwarnings("ignore")  # of the compiler itself
+@pytest.mark.timeout(1200)  # a busy machine compiles for minutes where nothing is kept from an earlier run
 def test_compiled_networks_train_the_same(tiny: TrainConfig) -> None:
     """In float32: the compiler fuses and reorders sums, so equal up to rounding."""
     small = replace(
