@@ -1,6 +1,6 @@
 """Does AMP train as fp32 does? Loss curves of several seeds each on the embedded scenes, as a figure and as JSON.
 
-    python benchmarks/amp_curves.py --work /tmp/curves --figure docs/images/amp-curves.png
+    python benchmarks/amp_curves.py --work DIR --figure docs/images/amp-curves.png
 
 Resumable: runs that are in --work already are not trained again. A CPU emulates reduced precision: this shows quality,
 not speed. Needs matplotlib (`pip install 'p2phd-eval[docs]'`).

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -42,7 +43,13 @@ class _Group(TyperGroup):
                     parameter.metavar = ""  # a flag takes no value: nothing in place of "<bool>"
                     if not parameter.expose_value:  # typer's own, such as --help, whose None it loads pydantic to check
                         parameter.default = False
-        return super().make_context(*arguments, **settings)
+                elif hasattr(parameter, "type_descriptor"):
+                    _name_value(parameter)
+        try:
+            return super().make_context(*arguments, **settings)
+        except Exception as error:
+            _explain(error, _commands(self))
+            raise
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -57,10 +64,22 @@ class _Group(TyperGroup):
             )
             raise typer.Exit(2) from error
         except Exception as error:
-            # It is click's, or that of the copy of click inside newer versions of typer.
-            if type(error).__name__ == "NoSuchOption":
-                _explain(error, _commands(self))
+            _explain(error, _commands(self))
             raise
+
+
+_VALUES = {int: "NUMBER", float: "NUMBER", str: "NAME", Path: "PATH"}
+_NUMBERS = {int: "a whole number", float: "a number"}
+
+
+def _name_value(parameter: Any) -> None:
+    """Say what stands for a value in words, where newer versions of typer show Python's types, such as <list[Path]>."""
+    kind = parameter.type_descriptor
+    if parameter.param_type_name == "argument":
+        parameter.metavar = parameter.metavar or parameter.name.upper()
+        parameter.display_type_rich = lambda ctx: None
+    elif parameter.metavar is None:
+        parameter.metavar = "|".join(each.value for each in kind.choices or ()) or _VALUES.get(kind.annotation)
 
 
 def _commands(group: TyperGroup, above: str = "") -> dict[str, Any]:
@@ -73,7 +92,16 @@ def _commands(group: TyperGroup, above: str = "") -> dict[str, Any]:
 
 
 def _explain(error: Any, commands: dict[str, Any]) -> None:
-    """Replace the guesses in an error about an unknown option by what it is called here."""
+    """Say in an error about an unknown option what it is called here, and in one about a value what was expected."""
+    # They are click's, or those of the copy of click inside newer versions of typer, where pydantic says what is wrong.
+    if type(error).__name__ == "BadParameter" and hasattr(error.__cause__, "errors"):
+        wrong, kind = error.__cause__.errors()[0], error.param.type_descriptor
+        expected = " | ".join(each.value for each in kind.choices or ()) or _NUMBERS.get(kind.annotation)
+        if expected:
+            least = "" if error.param.min is None else f" of {error.param.min} or more"
+            error.message = f"expected {expected}{least}, found {wrong['input']!r}."
+    if type(error).__name__ != "NoSuchOption":
+        return
     command = error.ctx.command_path.removeprefix("p2phd-eval").strip()
     options = {
         name: frozenset(

@@ -71,15 +71,16 @@ class _Checked:
     def __post_init__(self) -> None:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
+            option = f"--{field.metadata.get('option') or field.name}".replace("_", "-")
             choices = field.metadata.get("choices")
             if choices and value not in choices:
-                raise InputError(field.name, expected=" | ".join(choices), found=repr(value))
+                raise InputError(option, expected=" | ".join(choices), found=repr(value))
             if isinstance(value, bool) or not isinstance(value, int | float):
                 continue
             zero_allowed = field.metadata.get("zero", False)
             if not (value >= 0 if zero_allowed else value > 0):
                 raise InputError(
-                    field.name,
+                    option,
                     expected="a number that is 0 or more" if zero_allowed else "a number above 0",
                     found=repr(value),
                 )
@@ -187,7 +188,7 @@ class FeatureConfig(_Checked):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.precomputed and self.n_features != 3:
-            raise InputError("n_features", expected="3, the channels of a PNG", found=str(self.n_features))
+            raise InputError("--n-features", expected="3, the channels of a PNG", found=str(self.n_features))
 
     @property
     def channels(self) -> int:
@@ -278,31 +279,33 @@ class TrainConfig(_Checked):
         super().__post_init__()
         multiple = self.size_multiple
         data = self.data
-        for name, side, used in (
-            ("crop_size", data.crop_size, "crop" in data.resize),
-            ("load_size", data.load_size, data.resize == "scale_width"),
+        for option, side, used in (
+            ("--crop-size", data.crop_size, "crop" in data.resize),
+            ("--load-size", data.load_size, data.resize == "scale_width"),
         ):
             if used and side % multiple:
                 below = side // multiple * multiple
                 fits = " or ".join(str(size) for size in (below, below + multiple) if size)
                 raise InputError(
-                    name,
+                    option,
                     expected=f"a multiple of {multiple} pixels (the networks halve their input that often)",
                     found=str(side),
                     fix=f"Use {fits}.",
                 )
         if data.resize in ("scale_width_and_crop", "resize_and_crop") and data.crop_size > data.load_size:
-            raise InputError("crop_size", expected=f"at most load_size ({data.load_size})", found=str(data.crop_size))
+            raise InputError(
+                "--crop-size", expected=f"at most --load-size ({data.load_size})", found=str(data.crop_size)
+            )
         if self.epochs_fix_global and self.generator.kind != "local":
             raise InputError(
-                "epochs_fix_global",
-                expected="0, or a generator with local enhancers",
+                "--niter-fix-global",
+                expected="0, or a generator with local enhancers (--generator local)",
                 found=str(self.epochs_fix_global),
             )
         if self.features.kind == "instance" and not data.instances:
-            raise InputError("features", expected="instance maps for features by instance", found="none")
+            raise InputError("--features instance", expected="instance maps", found="none")
         if self.features.kind == "label" and not data.label_nc:
-            raise InputError("features", expected="label maps for features by label", found="label_nc 0")
+            raise InputError("--features label", expected="label maps", found="--label-nc 0")
 
     @property
     def size_multiple(self) -> int:
@@ -336,7 +339,8 @@ def _settings(part: type[_Checked], above: str = "", panel: str = "") -> Iterato
     for field in dataclasses.fields(part):
         hint, known = hints[field.name], field.metadata
         if isinstance(hint, type) and issubclass(hint, _Checked):
-            yield from _settings(hint, f"{field.name}.", field.name.capitalize())
+            named = "Feature encoder" if hint is FeatureConfig else field.name.capitalize()
+            yield from _settings(hint, f"{field.name}.", named)
             continue
         role = known["role"] or part.ROLE
         yield Setting(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
 from p2phd_eval.errors import InputError
-from tests.commands.command_line import invoke
+from tests.commands.command_line import error_of, invoke
 
 COMMANDS = [
     *(("train",), ("generate",), ("convert",), ("fid",), ("compare",), ("bench",), ("demo",)),
@@ -26,6 +27,25 @@ def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> Non
     assert "Example" in result.output
     assert f"p2phd-eval {' '.join(command)}" in result.output
     assert "--json" in result.output
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("train DATA --out RUN --epochs x", "'--epochs': expected a whole number, found 'x'."),
+        ("plan --margin 2%", "'--margin': expected a number, found '2%'."),
+        ("fid REAL FAKE --workers -1", "'--workers': expected a whole number of 0 or more, found '-1'."),
+        ("gate REPORT --require withn", "'--require': expected within | not-worse, found 'withn'."),
+        ("fid", "Missing argument 'REAL'."),
+    ],
+)
+def test_a_wrong_value_is_answered_with_what_was_expected(typed: str, message: str) -> None:
+    assert message in error_of(invoke(*typed.split())).replace("│ │ ", "")
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_help_names_values_in_words(command: tuple[str, ...]) -> None:
+    assert not re.search(r"<[a-z]", invoke(*command, "--help").output)
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

@@ -9,7 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2phd_eval.config import DataConfig, ExecutionConfig, GeneratorConfig, TrainConfig, recipe_of
+from p2phd_eval.config import (
+    DataConfig,
+    DiscriminatorConfig,
+    ExecutionConfig,
+    FeatureConfig,
+    GeneratorConfig,
+    TrainConfig,
+    recipe_of,
+)
 from p2phd_eval.errors import InputError
 from p2phd_eval.presets import PRESETS
 
@@ -33,23 +41,26 @@ def test_presets_are_valid_and_travel_through_json(name: str) -> None:
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: TrainConfig(lr=0.0), "lr: expected a number above 0, found 0.0"),
-        (lambda: TrainConfig(lr=float("nan")), "lr: expected a number above 0, found nan"),
-        (lambda: TrainConfig(batch_size=0), "batch_size: expected a number above 0"),
-        (lambda: TrainConfig(seed=-1), "seed: expected a number that is 0 or more"),
-        (lambda: GeneratorConfig(kind="unet"), r"kind: expected global \| local, found 'unet'"),
-        (lambda: DataConfig(resize="stretch"), "resize: expected scale_width"),
+        (lambda: TrainConfig(lr=0.0), "--lr: expected a number above 0, found 0.0"),
+        (lambda: TrainConfig(lr=float("nan")), "--lr: expected a number above 0, found nan"),
+        (lambda: TrainConfig(batch_size=0), "--batch-size: expected a number above 0"),
+        (lambda: TrainConfig(seed=-1), "--seed: expected a number that is 0 or more"),
+        (lambda: DiscriminatorConfig(n_scales=0), "--num-d: expected a number above 0"),
+        (lambda: FeatureConfig(n_downsample=0), "--n-downsample-e: expected a number above 0"),
+        (lambda: TrainConfig(epochs_fix_global=3), "--niter-fix-global: expected 0, or a generator"),
+        (lambda: GeneratorConfig(kind="unet"), r"--generator: expected global \| local, found 'unet'"),
+        (lambda: DataConfig(resize="stretch"), "--resize-or-crop: expected scale_width"),
         (
             lambda: TrainConfig(data=DataConfig(load_size=500)),
-            "load_size: expected a multiple of 16 pixels .*found 500.\nUse 496 or 512.",
+            "--load-size: expected a multiple of 16 pixels .*found 500.\nUse 496 or 512.",
         ),
         (
             lambda: TrainConfig(data=DataConfig(resize="crop", crop_size=8)),
-            "crop_size: expected a multiple of 16 pixels .*found 8.\nUse 16.",
+            "--crop-size: expected a multiple of 16 pixels .*found 8.\nUse 16.",
         ),
         (
             lambda: TrainConfig(data=DataConfig(resize="resize_and_crop", load_size=256, crop_size=512)),
-            r"crop_size: expected at most load_size \(256\), found 512",
+            r"--crop-size: expected at most --load-size \(256\), found 512",
         ),
     ],
 )

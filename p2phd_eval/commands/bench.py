@@ -24,10 +24,11 @@ def bench(
         str | None,
         typer.Option(
             "--precisions",
+            metavar="NAMES",
             help="Separated by commas. Default: fp32,tf32,amp-fp16,amp-bf16,fp16,bf16 on CUDA, else fp32,amp-bf16.",
         ),
     ] = None,
-    batch_sizes: Annotated[str, typer.Option("--batch-sizes", help="Separated by commas.")] = "1,2",
+    batch_sizes: Annotated[str, typer.Option("--batch-sizes", metavar="NUMBERS", help="Separated by commas.")] = "1,2",
     largest: Annotated[
         bool, typer.Option("--largest", help="Also search the largest batch that fits, and time it (CUDA).")
     ] = False,

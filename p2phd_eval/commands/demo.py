@@ -11,7 +11,9 @@ from p2phd_eval.report.console import Output
 
 def demo(
     out: Annotated[Path, typer.Option("--out", help="Folder to write; a second call goes on in it.")] = Path("demo"),
-    margin: Annotated[str, typer.Option("--margin", help="Difference that still counts as none; see compare.")] = "2%",
+    margin: Annotated[
+        str, typer.Option("--margin", metavar="NUMBER|PERCENT|seeds", help="Difference that still counts as none.")
+    ] = "2%",
     feature_weights: Weights = None,
     seed: Seed = 0,
     device: Device = None,

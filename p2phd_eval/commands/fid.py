@@ -13,7 +13,7 @@ from p2phd_eval.report.console import Output
 
 @with_feature_settings
 def fid(
-    real: Annotated[Path, typer.Argument(help="Real images: folder, .zip, .tar, shards, list; or .npz; see below.")],
+    real: Annotated[Path, typer.Argument(help="Real images, in any of these forms.")],
     fake: Annotated[Path, typer.Argument(help="Generated images, likewise.")],
     settings: FeatureSettings,
     confidence: Confidence = 0.95,

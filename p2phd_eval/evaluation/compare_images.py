@@ -67,7 +67,7 @@ def compare_images(
         baseline first, in which a list holds a set for each training seed: ``{"fp32": ["s0", "s1"], "amp": [...]}``.
     runs : path-like or sequence of path-like, optional
         In place of arms: run folders, image folders of `generate`, a folder of them, or a study. Runs that differ in
-        their seed alone are one arm; fp32 is the baseline.
+        their seed alone are one arm, and so are images of each precision of generation; fp32 is the baseline.
     margin : float or str, optional
         The difference that still counts as none, set in advance: see `compare_fid`.
     scope : Scope, optional

@@ -15,7 +15,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.generators.data.dataset import training_set
 from p2phd_eval.generators.training.estimate import Estimate, estimate
 from p2phd_eval.generators.training.loop import TrainResult, train_networks
-from p2phd_eval.generators.training.precision import amp_name
+from p2phd_eval.generators.training.precision import PRECISIONS, amp_name
 from p2phd_eval.presets import configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.runs.held_out import HeldOut
@@ -158,6 +158,7 @@ def _begun(
         if ranks.is_first:
             spread = f", {ranks.size} ranks" if ranks.size > 1 else ""
             note(f"device: {describe_device(on)}{spread}, precision: {config.precision}, run folder: {out}")
-            if on.type == "cpu" and config.precision not in ("fp32", "fp64"):
+            reduced = [each.name for each in PRECISIONS.values() if not each.full]
+            if on.type == "cpu" and config.precision in reduced:
                 note("A CPU emulates reduced precision: this run shows quality, not speed.")
         yield config, on, ranks

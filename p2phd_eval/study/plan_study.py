@@ -14,7 +14,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.generators.data.triplets import find_triplets
-from p2phd_eval.generators.training.precision import PRECISIONS, amp_name
+from p2phd_eval.generators.training.precision import amp_name
 from p2phd_eval.presets import configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.stats.confidence import require_confidence
@@ -71,9 +71,7 @@ def plan_study(
     }
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if arms is not None:
-        changes["arms"] = parse_arms(
-            arms if isinstance(arms, str) else ",".join(arms), tuple(PRECISIONS), amp_name(torch_device)
-        )
+        changes["arms"] = parse_arms(arms if isinstance(arms, str) else ",".join(arms), amp_name(torch_device))
     if seeds is not None:
         changes["seeds"] = tuple(range(seeds) if isinstance(seeds, int) else seeds)
         if not changes["seeds"] or len(set(changes["seeds"])) < len(changes["seeds"]):
@@ -88,7 +86,7 @@ def plan_study(
         base = configure(root, preset, **options)
     else:
         assert before is not None  # or else loading it failed
-        unused = [name for name, value in options.items() if value is not None]
+        unused = [name for name, value in options.items() if value is not None] + ["preset"] * (preset != "512p")
         if unused:
             raise InputError(
                 f"--{unused[0].replace('_', '-')}",

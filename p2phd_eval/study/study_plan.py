@@ -3,23 +3,19 @@
 import dataclasses
 import json
 from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from p2phd_eval.config import TrainConfig, recipe_of
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
+from p2phd_eval.generators.training.precision import PRECISIONS
 from p2phd_eval.report.documents.document import from_result, read_document
 from p2phd_eval.report.documents.study_documents import StudyDocument
 
 PLAN_FILE = "study.json"
 #: The precision in which every run generates, so that training alone tells the arms apart.
 COMMON_SAMPLING = "fp32"
-
-# What sampling has nothing of its own for: apex trains alone.
-_SAMPLED_AS = {"apex-O1": "amp-fp16", "apex-O2": "fp16"}
-_FULL = ("fp32", "fp64")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,9 +77,9 @@ class StudyPlan:
 
     def reduced_sampling(self) -> dict[str, str]:
         """Return the second precision of generation of each arm: its own, or for a full one that of the first other."""
-        own = {arm: _SAMPLED_AS.get(arm, arm) for arm in self.arms}
-        other = next((own[arm] for arm in self.arms if arm not in _FULL), COMMON_SAMPLING)
-        return {arm: other if arm in _FULL else own[arm] for arm in self.arms}
+        own = {arm: PRECISIONS[arm].sampling or arm for arm in self.arms}
+        other = next((own[arm] for arm in self.arms if not PRECISIONS[arm].full), COMMON_SAMPLING)
+        return {arm: other if PRECISIONS[arm].full else own[arm] for arm in self.arms}
 
     def config(self, run: PlannedRun) -> TrainConfig:
         """Return the training configuration of a run."""
@@ -94,19 +90,17 @@ class StudyPlan:
         return {**recipe_of(self.base.to_dict()), "precision": run.precision, "seed": run.seed, "repeat": run.repeat}
 
 
-def parse_arms(text: str, known: Sequence[str], amp: str) -> tuple[str, ...]:
+def parse_arms(text: str, amp: str) -> tuple[str, ...]:
     """Read arms, training precisions separated by commas, the baseline first.
 
-    `text`: "amp" is what `train --amp` is; alone it is compared with fp32. `known`: all precisions. `amp`: the one that
-    "amp" means here. Raises `InputError` if one is unknown or given twice, or there are fewer than two.
+    `text`: "amp" is what `train --amp` is; alone it is compared with fp32. `amp`: the one that "amp" means here. Raises
+    `InputError` if one is unknown or given twice, or there are fewer than two.
     """
     names = [part.strip() for part in text.split(",")]
     if names == ["amp"]:
         names = ["fp32", "amp"]
     arms = tuple(amp if name == "amp" else name for name in names)
-    for arm in arms:
-        if arm not in known:
-            raise InputError("--arms", expected=f"precisions of {', '.join(known)}, or amp", found=repr(arm))
+    _require_precisions(arms, "--arms")
     name, count = Counter(arms).most_common(1)[0]
     if count > 1:
         raise InputError("--arms", expected="each arm once", found=f"{name} {count} times")
@@ -115,6 +109,12 @@ def parse_arms(text: str, known: Sequence[str], amp: str) -> tuple[str, ...]:
             "--arms", expected="a baseline and one candidate or more", found=text, fix="For example: fp32,amp-fp16"
         )
     return arms
+
+
+def _require_precisions(arms: tuple[str, ...], where: str) -> None:
+    for arm in arms:
+        if arm not in PRECISIONS:
+            raise InputError(where, expected=f"precisions of {', '.join(PRECISIONS)}, or amp", found=repr(arm))
 
 
 def save_plan(out: Path, plan: StudyPlan) -> None:
@@ -133,6 +133,7 @@ def load_plan(out: Path) -> StudyPlan:
             fix=f"Begin one: p2phd-eval study DATA --out {out}",
         )
     stored = read_document(path, StudyDocument)
+    _require_precisions(stored.arms, f"{path}, arms")
     values = {field.name: getattr(stored, field.name) for field in dataclasses.fields(StudyPlan)}
     return StudyPlan(**{**values, "base": TrainConfig.from_dict(stored.base, f"{path}, base")})
 

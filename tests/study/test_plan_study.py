@@ -10,6 +10,7 @@ import pytest
 from p2phd_eval.errors import InputError
 from p2phd_eval.presets import configure
 from p2phd_eval.study.plan_study import forecast_study, plan_study
+from p2phd_eval.study.study_plan import save_plan
 
 SMALL: dict[str, Any] = {
     **{"preset": "demo", "load_size": 64, "ngf": 4, "n_blocks": 1, "ndf": 4, "n_layers_d": 2},
@@ -30,6 +31,12 @@ def test_options_may_be_python_values(study_data: Path, tmp_path: Path) -> None:
 def test_what_is_left_out_is_fp32_and_amp_from_three_seeds(study_data: Path, tmp_path: Path) -> None:
     plan = plan_study(study_data, tmp_path, device="cpu", **SMALL)
     assert (plan.arms, plan.seeds, plan.repeat, plan.confidence) == (("fp32", "amp-bf16"), (0, 1, 2), True, 0.95)
+
+
+def test_a_study_that_goes_on_takes_no_preset(study_data: Path, tmp_path: Path) -> None:
+    save_plan(tmp_path, plan_study(study_data, device="cpu", **SMALL))
+    with pytest.raises(InputError, match="--preset: expected DATA before it"):
+        plan_study(out=tmp_path, preset="1024p", device="cpu")
 
 
 @pytest.mark.parametrize("seeds", [0, [], [1, 1]])

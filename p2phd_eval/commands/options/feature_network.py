@@ -20,8 +20,7 @@ _OPTIONS: dict[str, Any] = {
             "--feature-network",
             metavar="MODULE:CALLABLE",
             rich_help_panel=FEATURES,
-            help="A network of your own, or p2phd_eval.features.networks.dinov2:dinov2_vitl14; see "
-            "docs/feature-spaces.md. Default: FID's.",
+            help="Another network than FID's, such as DINOv2 or your own: see docs/feature-spaces.md.",
         ),
     ],
     "weights": Weights,

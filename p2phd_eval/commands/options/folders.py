@@ -73,7 +73,7 @@ Runs = Annotated[
         metavar="FOLDER...",
         rich_help_panel=_SEVERAL,
         help="Instead of both: run folders, image folders of `generate`, or a folder of them. Runs that differ in "
-        "their seed alone are one arm; fp32 is the baseline.",
+        "their seed alone are one arm, and so are images of each precision of generation; fp32 is the baseline.",
     ),
 ]
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import torch
+import torch._functorch.config
 from torch import nn
 
 from p2phd_eval.errors import InputError

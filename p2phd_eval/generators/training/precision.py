@@ -41,6 +41,13 @@ class Precision:
     scales_loss: bool = False  # float16's range is too small for most gradients
     tf32: bool = False
     apex_level: str | None = None  # NVIDIA's apex does all of it, at this optimization level
+    sampling: str | None = None  # where it trains alone: the precision that generates as it trains
+
+    @property
+    def full(self) -> bool:
+        """Whether nothing runs in less than float32."""
+        reduced = self.autocast_dtype or self.tf32 or self.apex_level
+        return not reduced and self.weights_dtype in (torch.float32, torch.float64)
 
     @property
     def input_dtype(self) -> torch.dtype:
@@ -66,8 +73,8 @@ PRECISIONS: dict[str, Precision] = {
         Precision(name="amp-bf16", autocast_dtype=torch.bfloat16),
         Precision(name="fp16", weights_dtype=torch.float16, master_weights=True, scales_loss=True),
         Precision(name="bf16", weights_dtype=torch.bfloat16),
-        Precision(name="apex-O1", scales_loss=True, apex_level="O1"),
-        Precision(name="apex-O2", scales_loss=True, apex_level="O2"),
+        Precision(name="apex-O1", scales_loss=True, apex_level="O1", sampling="amp-fp16"),
+        Precision(name="apex-O2", scales_loss=True, apex_level="O2", sampling="fp16"),
     )
 }
 

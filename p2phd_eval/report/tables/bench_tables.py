@@ -24,7 +24,7 @@ def bench_tables(result: BenchResult, title: str) -> list[ResultTable]:
         tables.append(
             ResultTable(
                 title="Times faster (of memory: share)",
-                columns=("ratio", "here", "range", "talk (apex AMP, V100)"),
+                columns=("ratio", "here", "range", "reported"),
                 rows=tuple(
                     (
                         ratio.name,
@@ -34,7 +34,10 @@ def bench_tables(result: BenchResult, title: str) -> list[ResultTable]:
                     )
                     for ratio in ratios
                 ),
-                notes=("Range: with the medians moved to their quartiles, towards each other and apart.",),
+                notes=(
+                    "Range: with the medians moved to their quartiles, towards each other and apart.",
+                    "Reported: in a talk by pix2pixHD's author, for apex's AMP on a V100.",
+                ),
             )
         )
     if result.largest:

@@ -19,6 +19,7 @@ def answer_to(*typed: str) -> str:
     [
         ("train --gpu_ids 0", "From pix2pixHD? Here it is --device, or torchrun --nproc-per-node for several GPUs."),
         ("train --fp16", "From pix2pixHD? Here it is --amp of `train`, or --precision."),
+        ("--fp16", "From pix2pixHD? Here it is --amp of `train`, or --precision."),
         ("generate --how_many 50", "From pix2pixHD? It is not needed here: all images are generated."),
         ("fid --netG local", "From pix2pixHD? Here it is --generator of"),
         ("fid --batch-size 50", "From another FID tool? It is not needed here: no result depends on it."),

@@ -27,6 +27,7 @@ CPU = torch.device("cpu")
 def test_amp_is_fp16_with_a_scaler_on_cuda_and_bf16_on_the_cpu() -> None:
     assert amp_name(torch.device("cuda")) == "amp-fp16"
     assert amp_name(CPU) == "amp-bf16"
+    assert [name for name, precision in PRECISIONS.items() if precision.full] == ["fp64", "fp32"]
     assert PRECISIONS["amp-fp16"].scales_loss
     assert not PRECISIONS["amp-bf16"].scales_loss
 
