@@ -56,4 +56,4 @@ else:
         return getattr(import_module(_HOME[name]), name)
 
     def __dir__():
-        return [*globals(), *_HOME]
+        return [*__all__, *(name for name in globals() if name.startswith("__"))]

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import partial
+from typing import TypeVar
+
+_Choice = TypeVar("_Choice", bound=Enum)
 
 
 class InputError(Exception):
@@ -37,3 +41,18 @@ class InputError(Exception):
 
 class DivergenceError(InputError):
     """A network whose losses or samples are no longer finite: an outcome of its training, not a mistake of the user."""
+
+
+def as_choice(kind: type[_Choice], given: object, where: str) -> _Choice:
+    """Return the member of an enumeration that is given as such or by its value; raise `InputError` for others."""
+    try:
+        return kind(given)
+    except ValueError:
+        raise InputError(where, expected=" | ".join(str(each.value) for each in kind), found=repr(given)) from None
+
+
+def require_at_least(least: int, numbers: dict[str, object]) -> None:
+    """Raise `InputError` for the first of some named numbers that is smaller; what is no number is let through."""
+    for where, number in numbers.items():
+        if isinstance(number, int) and number < least:
+            raise InputError(where, expected=f"at least {least}", found=str(number))

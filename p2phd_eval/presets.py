@@ -1,6 +1,7 @@
 """Settings by name: those of the original's training scripts, and a small one for a CPU; and what changes them."""
 
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,9 @@ def configure(data: Path, preset: str | TrainConfig = "512p", **options: Any) ->
 
     given = {name: value for name, value in options.items() if value is not None}
     known = dict.fromkeys(setting.option for setting in SETTINGS)
-    for name in given:
-        if name not in known:
-            raise InputError("options", expected=", ".join(known), found=repr(name))
+    for name in (each for each in given if each not in known):
+        fix = "".join(f"Did you mean {close}?" for close in get_close_matches(name, known, n=1))
+        raise InputError("options", expected=", ".join(known), found=repr(name), fix=fix)
     if isinstance(preset, str):
         if preset not in PRESETS:
             raise InputError("--preset", expected=" | ".join(PRESETS), found=repr(preset))

@@ -9,12 +9,15 @@ import sys
 from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 import p2phd_eval
+from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import parse_rule
+from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.statistics import save_statistics
 from p2phd_eval.stats.distances.moments import moments
@@ -24,7 +27,8 @@ from tests.features.feature_sets import arm_file
 def test_every_name_resolves_and_is_listed() -> None:
     for name in p2phd_eval.__all__:
         assert getattr(p2phd_eval, name).__name__ == name
-    assert set(p2phd_eval.__all__) <= set(dir(p2phd_eval))
+    assert set(p2phd_eval.__all__) == {name for name in dir(p2phd_eval) if not name.startswith("__")}
+    assert "__version__" in dir(p2phd_eval)
 
 
 def test_type_checkers_see_the_same_names() -> None:
@@ -148,6 +152,9 @@ def test_results_show_themselves_in_a_few_lines(tmp_path: Path) -> None:
         "features": sets[0],
         "decision": p2phd_eval.compare_fid(real, fp32, amp).decision.runs[0],
         "rule": parse_rule("cityscapes-city"),
+        "plan_comparison": p2phd_eval.plan_comparison(image_sd=60, seed_sd=0.5, margin=2.0, images=9000)[0],
+        "too few images": p2phd_eval.plan_comparison(image_sd=60, seed_sd=3, margin=2.0, images=500)[0].plan,
+        "extractor": FeatureExtractor(p2phd_eval.FeatureSettings()),
     }
     for name, result in shown.items():
         assert len(repr(result)) < 700, name
@@ -155,5 +162,26 @@ def test_results_show_themselves_in_a_few_lines(tmp_path: Path) -> None:
     for name in ("compare_fid", "compare_images"):
         assert "scope A: within, since the 90 % interval" in repr(shown[name])
     assert "FID of the distributions" in repr(shown["compute_fid"])
+    assert repr(shown["plan_comparison"]).startswith("PlannedArm: assumed, by FID\nPlan: 7,709 images show checkpoints")
+    assert "with 500 images, no number of runs an arm do so for the recipes, at power 0.8." in repr(
+        shown["too few images"]
+    )
     assert "coverage" in repr(shown["compute_metrics"])
     assert "no interval for the FID of the distributions: " in repr(shown["refused"])
+
+
+@pytest.mark.parametrize(
+    ("call", "numbers", "message"),
+    [
+        ("compute_fid", {"seed": -1}, "--seed: expected at least 0, found -1"),
+        ("compute_fid", {"replicates": -1}, "--replicates: expected at least 0, found -1"),
+        ("compute_metrics", {"seed": -1}, "--seed: expected at least 0, found -1"),
+        ("compare_images", {"seed": -1}, "--seed: expected at least 0, found -1"),
+        ("fid_interval", {"rng": -1, "paired": True}, "rng: expected at least 0, found -1"),
+        ("generate", {"out": "samples", "batch_size": 0}, "--batch-size: expected at least 1, found 0"),
+        ("generate", {"out": "samples", "seed": -1}, "--seed: expected at least 0, found -1"),
+    ],
+)
+def test_numbers_that_are_too_small_are_refused_first(call: str, numbers: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        getattr(p2phd_eval, call)("none", "none", **numbers)

@@ -51,7 +51,7 @@ def test_a_broken_list_of_classes_is_not_read_where_the_number_is_given(tmp_path
 def test_what_cannot_be_configured(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"--preset: expected 512p \| .*found '4k'"):
         configure(tmp_path, "4k")
-    with pytest.raises(InputError, match=r"options: expected label_nc, .*, found 'epoch'"):
+    with pytest.raises(InputError, match=r"options: expected label_nc, .*, found 'epoch'\.\nDid you mean epochs\?$"):
         configure(tmp_path, epoch=3)
     with pytest.raises(InputError, match="key 'epochs': expected int, found '3'"):
         configure(tmp_path, epochs="3")

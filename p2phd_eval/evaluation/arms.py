@@ -84,10 +84,10 @@ def read_arms(
         if names:
             raise InputError("--runs", expected="folders alone: their manifests name the arms", found=", ".join(names))
         folders = [images for group in runs for folder in group.folders for images in _image_folders(folder)]
-        _require_distinct(folders)
+        require_distinct(folders)
         return _arms_of_runs([_read_run(folder) for folder in folders])
     given = [*(GivenFolders(name=None, folders=(folder,)) for folder in positional), *baselines, *candidates]
-    _require_distinct([folder for group in given for folder in group.folders])
+    require_distinct([folder for group in given for folder in group.folders])
     names = _names(given)
     return tuple(ArmFolders(name=name, folders=group.folders) for name, group in zip(names, given, strict=True)), ()
 
@@ -96,12 +96,13 @@ def _unclear(found: str) -> InputError:
     return InputError("arms", expected="one baseline and a candidate, named in one way", found=found, fix=_EXAMPLES)
 
 
-def _require_distinct(folders: Sequence[Path]) -> None:
-    folder, count = Counter(folder.resolve() for folder in folders).most_common(1)[0]
-    if count > 1:
-        raise InputError(
-            str(folder), expected="each folder in one arm, once", found=f"this one {count} times", fix="Remove one."
-        )
+def require_distinct(folders: Sequence[Path]) -> None:
+    """Raise InputError if a folder is given twice."""
+    for folder, count in Counter(folder.resolve() for folder in folders).most_common(1):
+        if count > 1:
+            raise InputError(
+                str(folder), expected="each folder in one arm, once", found=f"this one {count} times", fix="Remove one."
+            )
 
 
 def short_names(folders: Sequence[Path]) -> list[str]:

@@ -6,8 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.arms import GivenFolders, read_arms
+from p2phd_eval.errors import InputError, as_choice, require_at_least
+from p2phd_eval.evaluation.arms import GivenFolders, read_arms, require_distinct
 from p2phd_eval.evaluation.class_shares import label_class_shares, stored_class_names
 from p2phd_eval.evaluation.cluster_rules import ClusterRule, as_rule
 from p2phd_eval.evaluation.comparison import ComparisonResult, FeatureArm, compare_feature_sets
@@ -38,7 +38,7 @@ def compare_images(
     *arms: Any,
     runs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     margin: float | str | None = None,
-    scope: Scope | None = None,
+    scope: Scope | str | None = None,
     cluster_by: str | os.PathLike[str] | ClusterRule | None = None,
     confidence: float = 0.95,
     strict: bool = False,
@@ -63,14 +63,14 @@ def compare_images(
     real : path-like, ImageSource, array, Tensor, iterable of batches or FeatureSet
         The real images, see `compute_fid`; so are those of the arms.
     *arms
-        The baseline's images, then those of each candidate, one run each. Or one mapping of names to images, the
-        baseline first, in which a list holds a set for each training seed: ``{"fp32": ["s0", "s1"], "amp": [...]}``.
+        The baseline's images, then those of each candidate: of one run, or a list of a set for each training seed
+        (a list of arrays is one set). Or one mapping of names to these: ``{"fp32": ["s0", "s1"], "amp": [...]}``.
     runs : path-like or sequence of path-like, optional
         In place of arms: run folders, image folders of `generate`, a folder of them, or a study. Runs that differ in
         their seed alone are one arm, and so are images of each precision of generation; fp32 is the baseline.
     margin : float or str, optional
         The difference that still counts as none, set in advance: see `compare_fid`.
-    scope : Scope, optional
+    scope : Scope or its value, optional
         By default that of the recipes where every arm has several runs.
     cluster_by : str, path-like or ClusterRule, optional
         Which images are alike, as `parse_rule` reads it; by default each is its own.
@@ -105,6 +105,8 @@ def compare_images(
     # Cheap failures first: options, images and names are checked before the network computes anything.
     margin_rule = parse_margin(margin)
     require_confidence(confidence)
+    require_at_least(0, {"--replicates": replicates, "--seed": seed})
+    scope = None if scope is None else as_choice(Scope, scope, "--scope")
     rule = as_rule(cluster_by)
     named, notes = _named_arms(arms, runs)
     if len(named) < 2 or not all(named.values()):
@@ -166,20 +168,29 @@ def compare_images(
 
 def _named_arms(arms: Sequence[Any], runs: Any) -> tuple[_Arms, tuple[str, ...]]:
     """The arms by name, and what the reader of the verdict should know of how their runs were made."""
-    notes: tuple[str, ...] = ()
     if runs is not None:
         if arms:
             raise InputError("runs", expected="no arms beside them: they say which arm they belong to", found="both")
         folders = [runs] if isinstance(runs, str | os.PathLike) else runs
         found, notes = read_arms((), (), (), [GivenFolders(name=None, folders=tuple(map(Path, folders)))])
-    elif len(arms) == 1 and isinstance(arms[0], Mapping):
-        return {name: tuple(sets) if isinstance(sets, list | tuple) else (sets,) for name, sets in arms[0].items()}, ()
-    elif all(isinstance(each, str | os.PathLike) for each in arms):
-        found, notes = read_arms([Path(each) for each in arms], (), (), ())
+        return {arm.name: arm.folders for arm in found}, notes
+    if any(isinstance(each, Mapping) for each in arms):
+        if len(arms) > 1:
+            raise InputError("arms", expected="a mapping that holds all of them", found="others beside it")
+        named = {name: tuple(sets) if isinstance(sets, list | tuple) else (sets,) for name, sets in arms[0].items()}
     else:
+        sets_of = [  # a list of arrays is the images of one run
+            tuple(arm) if isinstance(arm, list | tuple) and not any(hasattr(run, "shape") for run in arm) else (arm,)
+            for arm in arms
+        ]
+        if len(arms) > 1 and all(s and all(isinstance(run, str | os.PathLike) for run in s) for s in sets_of):
+            given = [GivenFolders(name=None, folders=tuple(map(Path, sets))) for sets in sets_of]
+            found, notes = read_arms((), given[:1], given[1:], ())
+            return {arm.name: arm.folders for arm in found}, notes
         numbers = [""] if len(arms) == 2 else [f" {i}" for i in range(1, len(arms))]
-        return dict(zip(["baseline", *(f"candidate{i}" for i in numbers)], ((each,) for each in arms), strict=True)), ()
-    return {arm.name: arm.folders for arm in found}, notes
+        named = dict(zip(["baseline", *(f"candidate{i}" for i in numbers)], sets_of, strict=False))
+    require_distinct([Path(run) for sets in named.values() for run in sets if isinstance(run, str | os.PathLike)])
+    return named, ()
 
 
 def _picture(

@@ -77,7 +77,7 @@ def compare_feature_sets(
     arms: Sequence[FeatureArm],
     *,
     margin: MarginRule | None,
-    scope: Scope | None = None,
+    scope: Scope | str | None = None,
     cluster_by: ClusterRule | None = None,
     confidence: float = 0.95,
     replicates: int | None = None,

@@ -4,6 +4,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
+from p2phd_eval.errors import require_at_least
 from p2phd_eval.evaluation.cluster_rules import ClusterRule, as_rule
 from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult, fid_from_statistics
 from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
@@ -69,6 +70,7 @@ def compute_fid(
     """
     # Cheap failures first: options are checked, both sets found and listed, before torch is loaded.
     require_confidence(confidence)
+    require_at_least(0, {"--replicates": replicates, "--seed": seed})
     rule = as_rule(cluster_by)
     inputs = [open_input(data) for data in (real, fake)]
     if rule is not None:

@@ -40,6 +40,9 @@ class FeatureExtractor:
         self._network: FeatureNetwork | None = None
         self._cache = FeatureCache(note=note) if settings.cache else None
 
+    def __repr__(self) -> str:
+        return f"FeatureExtractor({self.settings})"
+
     def __call__(self, source: ImageSource, *, keep: bool = True) -> FeatureSet:
         """Return the features of a source, computed or from the cache; without `keep` the cache is left alone.
 

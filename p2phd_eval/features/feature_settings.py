@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from p2phd_eval.errors import InputError
-from p2phd_eval.features.identity import FeaturePrecision, Resize
+from p2phd_eval.errors import InputError, as_choice, require_at_least
+from p2phd_eval.features.identity import INCEPTION_DIMS, FeaturePrecision, Resize
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSettings:
-    """Which features are computed, and how; by default pytorch-fid's."""
+    """Which features are computed, and how; by default pytorch-fid's. Texts are taken for paths and choices."""
 
     network: str | None = None  # "module:callable" of a network of one's own, in place of FID's Inception
     weights: Path | None = None  # the network's; by default Inception's from the cache, fetched if need be
@@ -21,10 +21,16 @@ class FeatureSettings:
     cache: bool = True  # whether features are kept, and those kept before are used
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "resize", as_choice(Resize, self.resize, "--resize"))
+        object.__setattr__(self, "precision", as_choice(FeaturePrecision, self.precision, "--feature-precision"))
+        object.__setattr__(self, "weights", None if self.weights is None else Path(self.weights))
+        require_at_least(0, {"--workers": self.workers})
+        if self.dims not in INCEPTION_DIMS:
+            raise InputError("--dims", expected=" or ".join(map(str, INCEPTION_DIMS)), found=str(self.dims))
         inceptions = (self.resize, self.dims, self.precision)
         if self.network is not None and inceptions != (Resize.LEGACY_PYTORCH, 2048, FeaturePrecision.FP32):
             raise InputError(
                 f"--feature-network {self.network}",
                 expected="no --resize, --dims or --feature-precision beside it: they are the Inception network's",
-                found=", ".join(str(getattr(value, "value", value)) for value in inceptions),
+                found=f"{self.resize.value}, {self.dims}, {self.precision.value}",
             )

@@ -28,9 +28,13 @@ def open_input(data: Any) -> Any:
     Files ending in `.npz` hold features or statistics (`mu` and `sigma`), those in `.pt` torch-fidelity's statistics.
 
     `data`: what is no path is returned as it is. The result is an ImageSource, a FeatureSet, Statistics, or what was
-    given. Raises `InputError` if nothing is there, or it cannot be read.
+    given. Raises `InputError` if nothing is there, it cannot be read, or it can hold no images.
     """
     if not isinstance(data, str | os.PathLike):
+        opened = isinstance(data, ImageSource | FeatureSet | Statistics)
+        if not opened and not any(hasattr(data, name) for name in ("shape", "__iter__", "__getitem__")):
+            given = "a path, array, Tensor, iterable of batches, ImageSource or FeatureSet"
+            raise InputError("images", expected=given, found=repr(data))
         return data
     file = Path(data)
     if file.suffix.lower() == ".npz" and "features.npy" in _members(file):

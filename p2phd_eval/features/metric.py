@@ -66,6 +66,9 @@ class FidMetric:
         self._network = network
         self.reset(keep_real=False)
 
+    def __repr__(self) -> str:
+        return f"FidMetric: {self._network.identity.weights} on {self._network.device}"
+
     def update(self, images: Any, *, real: bool, layout: Layout | None = None) -> None:
         """Add images to the real or to the generated ones.
 

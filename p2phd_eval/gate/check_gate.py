@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import as_choice
 from p2phd_eval.gate.rules import GateResult, Requirement, Rules, judge
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import read_document
@@ -45,10 +45,8 @@ def check_gate(
     --------
     >>> assert check_gate("study/report.json", require="within").holds
     """
-    choices = [each.value for each in Requirement]
-    if require is not None and require not in choices:
-        raise InputError("--require", expected=" | ".join(choices), found=repr(require))
-    rules = Rules(require=None if require is None else Requirement(require), max_dfid=max_dfid, max_dkid=max_dkid)
+    required = None if require is None else as_choice(Requirement, require, "--require")
+    rules = Rules(require=required, max_dfid=max_dfid, max_dkid=max_dkid)
     if isinstance(report, (ReportDocument, CompareDocument)):
         return judge(report, rules, "the report")
     return judge(read_document(Path(report), ReportDocument, CompareDocument), rules, str(report))

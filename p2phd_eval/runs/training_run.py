@@ -36,7 +36,7 @@ def train(
     device: str | torch.device | None = None,
     track: Sequence[str] = (),
     validation_phase: str = "val",
-    feature_weights: Path | None = None,
+    feature_weights: str | Path | None = None,
     progress: ProgressFactory = silent,
     note: Note = unheard,
     **options: Any,
@@ -61,11 +61,11 @@ def train(
         Continue from the folder's checkpoint; without one, start.
     device : str or torch.device, optional
         By default cuda, mps or cpu, the first that there is.
-    track : sequence of str
+    track : str or sequence of str
         Trackers that are told, too: "tensorboard", "mlflow".
     validation_phase : str
         The held-out part, whose photos are compared with samples every `validate_every` epochs.
-    feature_weights : Path, optional
+    feature_weights : str or Path, optional
         Inception weights for that; by default those of the cache, fetched if need be.
     progress : ProgressFactory
     note : callable
@@ -91,9 +91,8 @@ def train(
     with _begun(data, out, preset, changes, amp=amp, device=device, note=note) as (config, on, ranks):
         held_out = None
         if config.validate_every and ranks.is_first:
-            held_out = HeldOut(
-                config, data, validation_phase, out, device=on, weights=feature_weights, progress=progress
-            )
+            weights = None if feature_weights is None else Path(feature_weights)
+            held_out = HeldOut(config, data, validation_phase, out, device=on, weights=weights, progress=progress)
         names = track if ranks.is_first else ()
         trackers = open_trackers(names, out, config, experiment=data.resolve().name, note=note)
         with trackers, progress("train", "steps") as on_progress:

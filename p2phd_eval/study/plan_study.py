@@ -76,6 +76,8 @@ def plan_study(
         changes["seeds"] = tuple(range(seeds) if isinstance(seeds, int) else seeds)
         if not changes["seeds"] or len(set(changes["seeds"])) < len(changes["seeds"]):
             raise InputError("--seeds", expected="at least one seed, each once", found=repr(seeds))
+        if not all(isinstance(seed, int) and seed >= 0 for seed in changes["seeds"]):
+            raise InputError("--seeds", expected="a number of seeds, or numbers from 0 on", found=repr(seeds))
     if cluster_by is not None:
         parse_rule(cluster_by)
     parse_margin(margin)

@@ -53,8 +53,8 @@ def run_study(
     repeat: bool | None = None,
     preset: str | TrainConfig = "512p",
     device: str | torch.device | None = None,
-    feature_weights: Path | None = None,
-    lpips_weights: Path | None = None,
+    feature_weights: str | Path | None = None,
+    lpips_weights: str | Path | None = None,
     track: Sequence[str] = (),
     command: str = "p2phd_eval.run_study",
     in_terminal: bool = False,
@@ -91,11 +91,11 @@ def run_study(
         Settings of the trainings to start from: a name of `PRESETS`, or a configuration.
     device : str or torch.device, optional
         By default all CUDA devices, or mps or cpu.
-    feature_weights : Path, optional
+    feature_weights : str or Path, optional
         Inception's weights; by default those of the cache, fetched if need be.
-    lpips_weights : Path, optional
+    lpips_weights : str or Path, optional
         The weights of LPIPS's AlexNet, likewise; without them LPIPS is left out.
-    track : sequence of str
+    track : str or sequence of str
         Trackers, "tensorboard" or "mlflow".
     command : str
         What the report says that the study was begun with.
@@ -128,6 +128,7 @@ def run_study(
     >>> run_study(out="study", seeds=5)
     """
     study = Path(out)
+    feature_weights, lpips_weights = (None if each is None else Path(each) for each in (feature_weights, lpips_weights))
     plan = plan_study(
         data,
         study,

@@ -28,7 +28,7 @@ def open_trackers(
 
     Parameters
     ----------
-    names : sequence of str
+    names : str or sequence of str
         "tensorboard", "mlflow".
     run : Path
         The run folder.
@@ -47,6 +47,7 @@ def open_trackers(
         "tensorboard": lambda: TensorBoard(run),
         "mlflow": lambda: MLflow(run, config, experiment),
     }
+    names = [names] if isinstance(names, str) else names
     unknown = next((name for name in names if name not in openers), None)
     if unknown is not None:
         raise InputError("--track", expected=" or ".join(openers), found=repr(unknown))

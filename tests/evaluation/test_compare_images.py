@@ -51,6 +51,15 @@ def test_a_mapping_names_arms_of_several_runs(tmp_path: Path) -> None:
     assert one.scope is Scope.CHECKPOINTS
 
 
+def test_a_list_is_the_runs_of_an_arm(tmp_path: Path) -> None:
+    real, *runs = files(tmp_path, "real", "fp32-0", "fp32-1", "amp-0", "amp-1")
+    by_path = compare_images(real, runs[:2], tuple(runs[2:]), replicates=0)
+    assert list(by_path.arms.items()) == [("fp32-npz", tuple(runs[:2])), ("amp-npz", tuple(runs[2:]))]
+    sets = [FeatureSet.load(path) for path in runs]
+    by_set = compare_images(real, sets[:2], sets[2:], replicates=0, scope="B")
+    assert (by_set.scope, by_set.candidates[0].estimate) == (Scope.RECIPES, by_path.candidates[0].estimate)
+
+
 @pytest.mark.usefixtures("inception_weights")
 def test_images_in_memory_pair_up_by_the_ids_they_are_given(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
@@ -70,10 +79,16 @@ def test_images_in_memory_pair_up_by_the_ids_they_are_given(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("arms", "options", "message"),
     [
-        ((), {}, "expected one baseline and a candidate"),
-        (("a",), {}, "found one folder after REAL"),
+        ((), {}, "expected images of a baseline and of a candidate, found 0 arms"),
+        (("a",), {}, "expected images of a baseline and of a candidate, found 1 arms"),
         (({"fp32": "a"},), {}, "expected images of a baseline and of a candidate, found 1 arms"),
         (({"fp32": "a", "amp": []},), {}, "expected images of a baseline and of a candidate"),
+        (("a", []), {}, "expected images of a baseline and of a candidate"),
+        (({"fp32": "a"}, "b"), {}, "expected a mapping that holds all of them, found others beside it"),
+        (({"fp32": "a", "amp": Path("a")},), {}, "a: expected each folder in one arm, once, found this one 2 times"),
+        ((["a", "b"], ["c", "a"]), {}, "a: expected each folder in one arm, once, found this one 2 times"),
+        (("a", "b"), {"scope": "C"}, r"--scope: expected A \| B, found 'C'"),
+        (("a", "b"), {"scope": "B"}, "expected two or more training seeds an arm"),
         (("a", "b"), {"runs": "study"}, "found both"),
         (("a", "b"), {"margin": 0}, "--margin: expected a number above 0"),
         (("a", "b"), {"margin": "seeds"}, "expected two or more training seeds of the baseline"),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -216,6 +217,25 @@ def test_a_reduced_precision_is_held_against_float32(photos: Path, tmp_path: Pat
 def test_inceptions_options_are_not_a_plugins() -> None:
     with pytest.raises(InputError, match="expected no --resize, --dims or --feature-precision beside it"):
         FeatureSettings(network="a:b", dims=64)
+
+
+def test_settings_may_be_given_as_text() -> None:
+    given = FeatureSettings(resize="clean", precision="bf16", weights="a.pth")  # type: ignore[arg-type]  # on purpose
+    assert given == FeatureSettings(resize=Resize.CLEAN, precision=FeaturePrecision.BF16, weights=Path("a.pth"))
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"resize": "bicubic"}, r"--resize: expected legacy-pytorch \| .* found 'bicubic'"),
+        ({"precision": "fp8"}, r"--feature-precision: expected fp32 \| .* found 'fp8'"),
+        ({"dims": 100}, "--dims: expected 64 or .* found 100"),
+        ({"workers": -1}, "--workers: expected at least 0, found -1"),
+    ],
+)
+def test_settings_that_do_not_exist(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        FeatureSettings(**given)
 
 
 _WARM = """

@@ -33,6 +33,12 @@ def test_what_stands_behind_a_path(tmp_path: Path, features: FeatureSet) -> None
     assert statistics.stamp == features.stamp
 
 
+@pytest.mark.parametrize("nothing", [None, 5])
+def test_what_holds_no_images(nothing: object) -> None:
+    with pytest.raises(InputError, match=f"expected a path, array, .* or FeatureSet, found {nothing}"):
+        open_input(nothing)
+
+
 def test_features_become_statistics(features: FeatureSet) -> None:
     statistics = as_statistics(features)
     assert statistics.moments.n == 9

@@ -66,6 +66,7 @@ def test_more_images_may_follow_a_result(
 
 def test_reset_keeps_the_real_images(images: tuple[np.ndarray, np.ndarray], network: FidInception) -> None:
     metric = FidMetric(network)
+    assert repr(metric) == "FidMetric: inception-2015-12-05 on cpu"
     metric.update(images[0], real=True)
     metric.update(images[0], real=False)
     metric.reset()

@@ -60,6 +60,7 @@ def test_settings_that_no_training_has(data: Path, tmp_path: Path) -> None:
         ({"amp": True, "precision": "fp32"}, "--amp: expected --amp or --precision, found both"),
         ({"vgg": "untrained"}, "found weights for timing alone"),
         ({"epoch": 3}, "found 'epoch'"),
+        ({**TINY, "validate_every": 1, "validation_phase": "train", "feature_weights": "none.pth"}, "none.pth"),
     ):
         with pytest.raises(InputError, match=message):
             p2phd_eval.train(data, tmp_path / "run", device="cpu", **given)  # type: ignore[arg-type]

@@ -39,6 +39,12 @@ def test_a_study_that_goes_on_takes_no_preset(study_data: Path, tmp_path: Path) 
         plan_study(out=tmp_path, preset="1024p", device="cpu")
 
 
+@pytest.mark.parametrize("seeds", ["x", [-1, 0]])
+def test_seeds_that_are_no_numbers(study_data: Path, tmp_path: Path, seeds: Any) -> None:
+    with pytest.raises(InputError, match="--seeds: expected a number of seeds, or numbers from 0 on"):
+        plan_study(study_data, tmp_path, seeds=seeds, device="cpu", **SMALL)
+
+
 @pytest.mark.parametrize("seeds", [0, [], [1, 1]])
 def test_seeds_that_make_no_study(study_data: Path, tmp_path: Path, seeds: Any) -> None:
     with pytest.raises(InputError, match="--seeds: expected at least one seed, each once"):

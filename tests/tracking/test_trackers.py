@@ -102,6 +102,9 @@ def test_an_exception_is_a_failed_run_and_passes_through(tiny: TrainConfig, tmp_
 
 
 def test_unknown_names(tiny: TrainConfig, tmp_path: Path) -> None:
+    with open_trackers("tensorboard", tmp_path, tiny, experiment="scenes", note=print) as trackers:  # not ten names
+        trackers.on_scores(9, {"fid": 40.0})
+    assert tensorboard_steps(tmp_path) == {"validation/fid": [9]}
     with pytest.raises(InputError, match="--track: expected tensorboard or mlflow, found 'wandb'"):
         open_trackers(("wandb",), tmp_path, tiny, experiment="scenes", note=print)
 

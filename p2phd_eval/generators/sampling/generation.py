@@ -11,7 +11,7 @@ from msgspec import structs
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.distributed import Ranks, local_device, ranks_from_environment
-from p2phd_eval.errors import DivergenceError, InputError
+from p2phd_eval.errors import DivergenceError, InputError, require_at_least
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import Checkpoint
 from p2phd_eval.generators.data.batch import Batch, photo_array, regions_of
@@ -115,6 +115,8 @@ def generate(
     DivergenceError
         For a sample that is not finite.
     """
+    require_at_least(1, {"--batch-size": batch_size})
+    require_at_least(0, {"--seed": seed})
     source, data, out = Path(source), Path(data), Path(out)
     on = local_device(find_device(device))
     with ranks_from_environment(on) if ranks is None else nullcontext(ranks) as joined:

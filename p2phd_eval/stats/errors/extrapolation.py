@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, require_at_least
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets, first_equal
 from p2phd_eval.stats.distances.frechet import frechet_distance
@@ -128,8 +128,7 @@ def half_samples(
         Source of the splits.
     """
     values = checked_sets(sets, design)
-    if splits < 1:
-        raise InputError("splits", expected="at least 1 half split", found=str(splits))
+    require_at_least(1, {"splits": splits})
     if not design.quarters:
         raise InputError(
             "features",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, require_at_least
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.confidence import require_confidence, t_interval
 from p2phd_eval.stats.design import SamplingDesign, StandardError, require_pairs
@@ -103,6 +103,7 @@ def fid_interval(
     measurement", 4.3 (systematic errors).
     """
     require_confidence(confidence)
+    require_at_least(0, {"rng": rng})
     sets = [as_features(real, "real"), as_features(fake, "generated")]
     if paired:
         require_pairs(*map(len, sets))

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, require_at_least
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets
 from p2phd_eval.stats.distances.covariance import covariance_factor
@@ -93,8 +93,7 @@ def swap_test(
     """
     values = [np.asarray(each, dtype=np.float64) for each in checked_sets([real, baseline, candidate], design)]
     unit_of = _units(design)
-    if swaps is not None and swaps < 1:
-        raise InputError("swaps", expected="at least 1 swap", found=str(swaps))
+    require_at_least(1, {"swaps": swaps})
     units = int(unit_of.max()) + 1
     if statistic is None:
         cost = _count(units, swaps, "FID") * seconds_per_swap(len(values[0]), *values[1].shape)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from scipy import stats
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, require_at_least
 
 _MOST_TRIALS = 10**7  # what needs more is refused
 
@@ -125,7 +125,6 @@ def _first(enough: Callable[[int], bool]) -> int:
 
 
 def _require_counts(successes: int, trials: int) -> None:
-    if trials < 1:
-        raise InputError("trials", expected="at least 1", found=str(trials))
+    require_at_least(1, {"trials": trials})
     if not 0 <= successes <= trials:
         raise InputError("successes", expected=f"0 to {trials}, the number of trials", found=str(successes))

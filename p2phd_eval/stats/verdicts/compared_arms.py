@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, as_choice, require_at_least
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign, require_pairs
@@ -125,6 +125,7 @@ def compare_fid(
     >>> compare_fid(real, fp32, amp, margin=0.5).verdict.value
     'within'
     """
+    require_at_least(0, {"replicates": replicates, "rng": rng})
     arms = [Arm(name=name, runs=_runs(runs, name)) for name, runs in (("baseline", baseline), ("candidate", candidate))]
     real_values = as_features(real, "real")
     for arm in arms:
@@ -150,7 +151,7 @@ def compare_arms(
     design: SamplingDesign,
     *,
     margin: MarginRule | None,
-    scope: Scope | None = None,
+    scope: Scope | str | None = None,
     confidence: float = 0.95,
     replicates: int | None = None,
     rng: np.random.Generator,
@@ -170,7 +171,7 @@ def compare_arms(
         How the real set and all runs were drawn, in the order of the arms.
     margin : MarginRule or None
         See `compare_fid`.
-    scope : Scope, optional
+    scope : Scope or its value, optional
         By default that of the recipes where every arm has two runs or more.
     confidence, rng
         See `compare_fid`.
@@ -180,8 +181,8 @@ def compare_arms(
         Opened for each stage.
     """
     require_confidence(confidence)
-    if scope is None:
-        scope = Scope.RECIPES if all(len(arm.runs) > 1 for arm in arms) else Scope.CHECKPOINTS
+    usual = Scope.RECIPES if all(len(arm.runs) > 1 for arm in arms) else Scope.CHECKPOINTS
+    scope = usual if scope is None else as_choice(Scope, scope, "--scope")
     sets = [real, *(run for arm in arms for run in arm.runs)]
     weights = [_weights(arms, k) for k in range(1, len(arms))]
     splits_rng, bootstrap_rng, swap_rng = rng.spawn(3)

@@ -52,6 +52,15 @@ class Plan:
     runs_within: int | None  # runs an arm needed with n images; None where no number is enough, or nothing to ask
     runs_detect: int | None
 
+    def __repr__(self) -> str:
+        numbers = (self.rows[0].images_within, self.rows[0].images_detect, self.runs_within, self.runs_detect)
+        within, detect, *runs = ("no number of" if number is None else f"{number:,}" for number in numbers)
+        text = f"Plan: {within} images show checkpoints within {self.margin:g}, {detect} images find such a difference"
+        if self.n is not None and len(self.rows) > 1:
+            an_arm = " and ".join(f"{each} runs an arm" for each in dict.fromkeys(runs))
+            text += f"; with {self.n:,} images, {an_arm} do so for the recipes"
+        return f"{text}, at power {self.power:g}."
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class SeedSdRange:
@@ -73,6 +82,9 @@ class PlannedArm:
     plan: Plan
     seed_sd: SeedSdRange | None  # None where it does not rest on a pilot's runs
     upper: Plan | None  # at the upper end of that range
+
+    def __repr__(self) -> str:
+        return f"PlannedArm: {self.name or 'assumed'}, by {self.metric}\n{self.plan}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -294,7 +294,7 @@ def test_progress():
             {},
             "at least 8 clusters, none above a sixth of all, so that a quarter has",
         ),
-        (SamplingDesign.paired(20, 2), {"splits": 0}, "at least 1 half split, found 0"),
+        (SamplingDesign.paired(20, 2), {"splits": 0}, "splits: expected at least 1, found 0"),
         (SamplingDesign.paired(1, 2), {}, "real features: expected at least 2 images, found 1"),
     ],
 )

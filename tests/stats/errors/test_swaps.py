@@ -236,5 +236,5 @@ def test_what_cannot_be_tested_is_refused():
         swap_test(*sets, SamplingDesign.paired(6, 2), rng=rng)
     with pytest.raises(InputError, match="found 4 and 3"):
         swap_test(*sets[:2], sets[2][:, :3], SamplingDesign.paired(6, 3), rng=rng)
-    with pytest.raises(InputError, match="at least 1 swap, found 0"):
+    with pytest.raises(InputError, match="swaps: expected at least 1, found 0"):
         swap_test(*sets, SamplingDesign.paired(6, 3), swaps=0, rng=rng)

@@ -101,6 +101,7 @@ def test_three_label_maps_are_judged_by_kid():
     ("change", "message"),
     [
         ({"confidence": 1.0}, "--confidence"),
+        ({"rng": -1}, "rng: expected at least 0"),
         ({"margin": "wide"}, "--margin"),
         ({"margin": "seeds"}, "--margin seeds: expected two or more training seeds"),
         ({"clusters": np.zeros(200)}, "at least 2 clusters"),
