@@ -55,11 +55,7 @@ def read_responses(key: KeyDocument, paths: Sequence[Path]) -> tuple[Response, .
 def results_checksum(page: str, session: str, answers: Sequence[tuple[int, str, str, int]]) -> str:
     """CRC-32 of the answers, as the page writes it: finds what was cut or garbled on its way, not who wrote it.
 
-    The result has eight hexadecimal digits.
-
-    Parameters
-    ----------
-    answers : sequence of (trial, "first" or "second", "left" or "right", milliseconds)
+    The result has eight hexadecimal digits. `answers`: each (trial, "first" or "second", "left" or "right", ms).
     """
     lines = [page, session, *(",".join(map(str, answer)) for answer in answers)]
     return f"{zlib.crc32(chr(10).join(lines).encode()):08x}"

@@ -66,12 +66,7 @@ def build_features(state: Mapping[str, Tensor], dims: int) -> nn.Sequential:
     It maps float32 (n, 3, 299, 299) in [-1, 1] to float32 (n, dims, h, w), in eval mode, on the CPU. The features are
     averages over h and w, at every one of the layers, as in pytorch-fid.
 
-    Parameters
-    ----------
-    state : mapping of str to Tensor
-        The weights, named as in `tensor_shapes`.
-    dims : int
-        One of `p2phd_eval.features.identity.INCEPTION_DIMS`.
+    `state`: the weights, named as in `tensor_shapes`. `dims`: one of `p2phd_eval.features.identity.INCEPTION_DIMS`.
     """
     network = build_network()
     network.load_state_dict({name: tensor.to(torch.float64) for name, tensor in state.items()}, assign=True)

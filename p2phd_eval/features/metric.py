@@ -24,13 +24,8 @@ class FeatureStream:
     def add(self, images: Any, *, layout: Layout | None = None) -> None:
         """Add images.
 
-        Raises `InputError` if they are not such images.
-
-        Parameters
-        ----------
-        images : ndarray or Tensor of uint8, or sequence of arrays
-            See `ArraySource`: arrays (n, h, w, 3), tensors (n, 3, h, w), unless `layout` says otherwise.
-        layout : {"NHWC", "NCHW"}, optional
+        `images`: see `ArraySource`: uint8 arrays (n, h, w, 3) or tensors (n, 3, h, w), unless `layout`, "NHWC" or
+        "NCHW", says otherwise. Raises `InputError` if they are not such images.
         """
         source = ArraySource(images, layout=layout)
         for index in range(len(source)):

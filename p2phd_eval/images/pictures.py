@@ -17,13 +17,7 @@ _ROWS = 6
 def label_colours(label: npt.NDArray[np.integer], label_nc: int) -> Pixels:
     """Colour a label map: hues a golden angle apart, so that neighbouring class numbers differ.
 
-    The result is uint8 (h, w, 3).
-
-    Parameters
-    ----------
-    label : integer ndarray, shape (h, w), in [0, label_nc)
-    label_nc : int
-        Number of classes.
+    `label`: integers (h, w) in [0, label_nc), where `label_nc` is the number of classes. The result is uint8 (h, w, 3).
     """
     palette = [
         colorsys.hsv_to_rgb(i * 0.381966 % 1.0, (0.55, 0.8)[i % 2], (0.95, 0.7, 0.5)[i % 3]) for i in range(label_nc)
@@ -53,16 +47,8 @@ def evenly_spaced(n: int, at_most: int = _ROWS) -> list[int]:
 def picture_grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str], row_captions: Sequence[str] = ()) -> Pixels:
     """Lay tiles out in rows with a caption over each column, and over each row if it has one.
 
-    The result is uint8 (H, W, 3).
-
-    Parameters
-    ----------
-    rows : sequence of rows of uint8 ndarrays (h, w, 3)
-        Each row has one tile a caption; tiles are scaled to the size of the first one (nearest).
-    captions : sequence of str
-        What stands above the columns.
-    row_captions : sequence of str
-        One for each row, or none.
+    `rows`: each has one tile a caption, uint8 (h, w, 3); tiles are scaled to the size of the first one (nearest).
+    `captions`: what stands above the columns. `row_captions`: one for each row, or none. The result is uint8 (H, W, 3).
     """
     height, width = rows[0][0].shape[:2]
     columns = len(captions)

@@ -15,14 +15,8 @@ from p2phd_eval.files import atomic_write
 def write_png(path: str | os.PathLike[str], image: npt.NDArray[Any]) -> None:
     """Write an image atomically as PNG.
 
-    Raises `InputError` if the array has another shape or dtype.
-
-    Parameters
-    ----------
-    path : path-like
-        The file; missing folders are made.
-    image : ndarray of uint8, shape (h, w, 3) or (h, w), or of uint16, shape (h, w)
-        RGB or grey values.
+    `path`: the file; missing folders are made. `image`: RGB or grey values, uint8 (h, w, 3) or (h, w), or uint16
+    (h, w). Raises `InputError` if the array has another shape or dtype.
     """
     colour = image.ndim == 3 and image.shape[2] == 3 and image.dtype == np.uint8
     grey = image.ndim == 2 and image.dtype in (np.uint8, np.uint16)

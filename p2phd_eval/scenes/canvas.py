@@ -181,12 +181,7 @@ class Canvas:
     ) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint16], npt.NDArray[np.uint8]]:
         """Look everything up: label (h, w), instance (h, w) and photo (h, w, 3).
 
-        Parameters
-        ----------
-        textures : numpy.random.Generator
-            Draws the texture, the same at every size.
-        sensor : numpy.random.Generator
-            Draws the noise of each pixel.
+        `textures` draws the texture, the same at every size; `sensor` the noise of each pixel.
         """
         width, height = self._size
         fine = np.asarray(self._map)

@@ -195,14 +195,8 @@ def _degrees_of_freedom(totals: npt.NDArray[np.float64]) -> float:
 def cluster_codes(clusters: npt.ArrayLike | None, n: int) -> Rows:
     """Number the clusters 0 to G - 1 in the order of their labels.
 
-    Raises `InputError` if there is not one label an image, or fewer than two clusters.
-
-    Parameters
-    ----------
-    clusters : array_like or None, shape (n,)
-        Any label, such as a city, for each image; None: each image is its own cluster.
-    n : int
-        Number of images.
+    `clusters`: any label, such as a city, for each of `n` images; None: each image is its own cluster. Raises
+    `InputError` if there is not one label an image, or fewer than two clusters.
     """
     if clusters is None:
         return np.arange(n)

@@ -55,14 +55,8 @@ def positions_at(embedding: Tensor, grid: int) -> Tensor:
 
     timm does it otherwise when it loads (antialiased, and without the offset), which gives other features.
 
-    The result is float32 (1, 1 + grid * grid, d).
-
-    Parameters
-    ----------
-    embedding : Tensor of float32, shape (1, 1 + 37 * 37, d)
-        The class token's first.
-    grid : int
-        Patches a side wanted.
+    `embedding`: float32 (1, 1 + 37 * 37, d), the class token's first. `grid`: patches a side wanted. The result is
+    float32 (1, 1 + grid * grid, d).
     """
     own, patches = embedding[:, :1], embedding[:, 1:]
     maps = patches.reshape(1, _TRAINED_GRID, _TRAINED_GRID, -1).permute(0, 3, 1, 2)

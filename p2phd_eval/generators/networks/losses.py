@@ -42,14 +42,8 @@ def mean_absolute_difference(x: torch.Tensor, target: torch.Tensor) -> torch.Ten
 def gan_loss(activations: Activations, *, target_real: bool, kind: str) -> torch.Tensor:
     """Sum over the scales of the mean loss of the logits against "real" (1) or "fake" (0).
 
-    Parameters
-    ----------
-    activations : list of lists of Tensor
-        What `MultiscaleDiscriminator` gives; the last of each scale are the logits.
-    target_real : bool
-        The target.
-    kind : str
-        "lsgan": mean squared error (Mao et al. 2017); "vanilla": binary cross-entropy on logits.
+    `activations`: what `MultiscaleDiscriminator` gives; the last of each scale are the logits. `kind`: "lsgan", mean
+    squared error (Mao et al. 2017), or "vanilla", binary cross-entropy on logits.
     """
     total = torch.zeros((), device=activations[0][-1].device)
     for scale in activations:

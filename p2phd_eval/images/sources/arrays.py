@@ -78,14 +78,8 @@ class ArraySource(ImageSource):
 def rgb_images(stack: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[np.uint8]:
     """Return images as (n, h, w, 3), a view.
 
+    `stack`: uint8 (n, h, w, 3) or (n, 3, h, w). `layout`: "NHWC" or "NCHW". `where`: what errors call the images.
     Raises `InputError` if dtype or shape is another.
-
-    Parameters
-    ----------
-    stack : ndarray of uint8, shape (n, h, w, 3) or (n, 3, h, w)
-    layout : {"NHWC", "NCHW"}
-    where : str
-        What errors call the images.
     """
     if stack.dtype != np.uint8:
         raise InputError(
