@@ -26,6 +26,8 @@ from p2phd_eval.gate.rules import GateResult, Requirement, Rules, judge
 from tests.gate.gate_documents import comparison, read, read_back, report
 
 WITHIN, NOT_WORSE = Requirement.WITHIN, Requirement.NOT_WORSE
+# Arms of a study are precisions; what becomes of these is said here.
+SAME, WORSE, BETTER = "tf32", "fp16", "bf16"
 HOSTILE = (
     "<script>alert(1)</script> ]]> | `a` **b** [c](x) ![d](y) <!-- &amp; \x00\x1b[31m\x85\u202e\ud800\ufffe\n# e $f$"
 )
@@ -34,7 +36,7 @@ HOSTILE = (
 @pytest.fixture(scope="module")
 def compared() -> dict[str, Any]:
     """Four candidates, of which three are decided: like the baseline, worse, better."""
-    return comparison({"same": 0.5, "worse": 1.0, "better": 0.0}, margin="1")
+    return comparison({SAME: 0.5, WORSE: 1.0, BETTER: 0.0}, margin="1")
 
 
 def edited(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -58,8 +60,8 @@ def outcome(document: dict[str, Any], **rules: Any) -> list[bool]:
 
 def test_real_verdicts(compared: dict[str, Any]) -> None:
     found = {entry["name"]: entry["verdict"] for entry in compared["candidates"]}
-    assert found["same"] in ("within", "negligible")
-    assert (found["worse"], found["better"]) == ("worse", "better")
+    assert found[SAME] in ("within", "negligible")
+    assert (found[WORSE], found[BETTER]) == ("worse", "better")
     assert outcome(compared, require=WITHIN) == [True, False, True]
     assert outcome(compared, require=NOT_WORSE) == [True, False, True]
     assert not judged(compared, require=WITHIN).holds
@@ -90,12 +92,12 @@ PASSES = {
 @pytest.mark.parametrize("kind", ["compare", "report"])
 def test_every_verdict_and_rule(compared: dict[str, Any], kind: str, verdict: str, non_inferior: bool | None) -> None:
     document = edited(compared, verdict=verdict, non_inferior=non_inferior)
-    document = report(document, ["same"]) if kind == "report" else document
+    document = report(document, [SAME]) if kind == "report" else document
     assert tuple(outcome(document, require=rule)[0] for rule in (WITHIN, NOT_WORSE)) == PASSES[verdict, non_inferior]
 
 
 def test_without_a_margin_only_better_passes(compared: dict[str, Any]) -> None:
-    document = comparison({"same": 0.5, "better": 0.0}, margin=None)
+    document = comparison({SAME: 0.5, BETTER: 0.0}, margin=None)
     assert [entry["verdict"] for entry in document["candidates"]] == ["inconclusive", "better"]
     assert outcome(document, require=WITHIN) == outcome(document, require=NOT_WORSE) == [False, True]
 
@@ -114,7 +116,7 @@ def test_the_bound_is_met_by_the_upper_end_itself_and_by_no_point_estimate(compa
 
 
 def test_the_numbers_are_the_documents_to_the_last_digit(compared: dict[str, Any]) -> None:
-    for document in (compared, report(compared, ["same", "worse", "better"])):
+    for document in (compared, report(compared, [SAME, WORSE, BETTER])):
         result = judged(document, require=WITHIN, max_dfid=0.1 + 0.2)
         written = read_back(gate_document(result))
         pairs = zip(written["results"][::2], written["results"][1::2], strict=True)
@@ -128,7 +130,7 @@ def test_the_numbers_are_the_documents_to_the_last_digit(compared: dict[str, Any
 
 def test_where_kid_decides_dfid_cannot_be_bounded() -> None:
     """Six images are too few to extrapolate a FID."""
-    document = comparison({"same": 0.5}, n=6)
+    document = comparison({SAME: 0.5}, n=6)
     (entry,) = document["candidates"]
     high = entry["test"]["interval"][1]
     assert entry["statistic"] == "KID"
@@ -191,7 +193,7 @@ def paths_of(value: Any, above: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 def test_no_damage_makes_a_broken_rule_hold(compared: dict[str, Any], tmp_path: Path, kind: str, damage: Any) -> None:
     """Every value of a document in turn: the rules stay broken, or the error tells where; never a traceback."""
     whole = edited(compared, verdict="inconclusive")
-    whole = report(whole, ["same"]) if kind == "report" else whole
+    whole = report(whole, [SAME]) if kind == "report" else whole
     rules = Rules(require=WITHIN, max_dfid=-10.0)
     named = set()
     for path in paths_of(whole):
