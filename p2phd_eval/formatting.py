@@ -1,0 +1,50 @@
+"""Numbers as people read them: three digits that matter, and one precision for all numbers that stand together."""
+
+import math
+
+_DIGITS = 3
+_MOST_DECIMALS = 6  # beyond them, powers of ten are easier to read
+
+
+def number_text(value: float) -> str:
+    """Return a number with three significant digits, such as 0.0312, 2.50 or 1234."""
+    return _fixed(value, _decimals(value))
+
+
+def signed_text(value: float) -> str:
+    """Return a difference likewise, with its sign: +2.50; 0 has none."""
+    return _signed(value, _decimals(value))
+
+
+def interval_text(interval: tuple[float, float]) -> str:
+    """Return an interval of differences, both ends with the decimals that its width asks for: (-1.90, +1.77)."""
+    low, high = interval
+    decimals = _decimals(high - low if math.isfinite(high - low) and high > low else max(abs(low), abs(high)))
+    return f"({_signed(low, decimals)}, {_signed(high, decimals)})"
+
+
+def error_text(value: float, error: float) -> str:
+    """Return a difference and its standard error, with the decimals that the error asks for: +2.50 ± 0.31."""
+    decimals = _decimals(error if error > 0 else value, digits=_DIGITS - 1)
+    return f"{_signed(value, decimals)} ± {_fixed(error, decimals)}"
+
+
+def _decimals(scale: float, digits: int = _DIGITS) -> int:
+    if not math.isfinite(scale) or scale == 0:
+        return 0
+    # Of the rounded number: 9.996 is 10.0.
+    return max(0, digits - 1 - int(f"{scale:.{digits - 1}e}".partition("e")[2]))
+
+
+def _signed(value: float, decimals: int) -> str:
+    text = _fixed(value, decimals)
+    return text if text.startswith("-") or float(text) == 0 else f"+{text}"
+
+
+def _fixed(value: float, decimals: int) -> str:
+    if not math.isfinite(value):
+        return str(value)
+    if decimals > _MOST_DECIMALS:
+        return f"{value:.{_DIGITS - 1}e}"
+    text = f"{value:.{decimals}f}"
+    return text.removeprefix("-") if float(text) == 0 else text

@@ -1,0 +1,53 @@
+"""Numbers as text: significant digits, signs, one precision for what stands together."""
+
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from p2phd_eval.formatting import error_text, interval_text, number_text, signed_text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.03123, "0.0312"),
+        (2.5, "2.50"),
+        (331.94, "332"),
+        (1234.5, "1234"),
+        (9.996, "10.0"),
+        (0, "0"),
+        (1e-9, "1.00e-09"),
+    ],
+)
+def test_three_digits_matter(value: float, text: str) -> None:
+    assert number_text(value) == text
+    assert signed_text(-value) == (f"-{text}" if value else "0")
+
+
+@pytest.mark.parametrize(
+    ("interval", "text"),
+    [
+        ((-1.899, 1.766), "(-1.90, +1.77)"),
+        ((-0.06067, 0.02825), "(-0.0607, +0.0283)"),
+        ((108.123, 109.9), "(+108.12, +109.90)"),
+        ((-0.0001, 5.0), "(0.00, +5.00)"),
+        ((2.0, 2.0), "(+2.00, +2.00)"),
+        ((0.0, 0.0), "(0, 0)"),
+        ((-math.inf, math.inf), "(-inf, +inf)"),
+    ],
+)
+def test_both_ends_have_one_precision(interval: tuple[float, float], text: str) -> None:
+    assert interval_text(interval) == text
+
+
+def test_an_error_sets_the_precision_of_its_difference() -> None:
+    assert error_text(-28.9612, 3.955) == "-29.0 ± 4.0"
+    assert error_text(0.00042, 0.00012) == "+0.00042 ± 0.00012"
+    assert error_text(0, 0) == "0 ± 0"
+
+
+@given(st.floats(-1e6, 1e6).filter(lambda value: abs(value) > 1e-12))
+def test_a_number_is_read_back_to_three_digits(value: float) -> None:
+    assert float(signed_text(value)) == pytest.approx(value, rel=0.005)
