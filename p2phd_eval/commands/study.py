@@ -12,8 +12,8 @@ from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.report.console import Output
 
 
-# A run of a study validates nothing on the way, and keeps its newest checkpoint alone.
-@with_settings(lambda setting: setting.option not in ("seed", "precision", "keep_every", "validate_every"), hidden=True)
+# A run of a study keeps its newest checkpoint alone.
+@with_settings(lambda setting: setting.option not in ("seed", "precision", "keep_every"), hidden=True)
 def study(
     data: Annotated[
         Path | None,
@@ -53,6 +53,16 @@ def study(
         bool | None,
         typer.Option(
             "--repeat/--no-repeat", help="Train the baseline's first seed twice: what chance alone does. Default: yes."
+        ),
+    ] = None,
+    validate_every: Annotated[
+        int | None,
+        typer.Option(
+            "--validate-every",
+            min=0,
+            metavar="EPOCHS",
+            help="Measure the FID against the test photos whenever so many epochs are done, for the report's FID over "
+            "epochs. Default: never.",
         ),
     ] = None,
     preset: Preset = "512p",
@@ -109,7 +119,7 @@ def study(
             make_run(out, one, device=device, **tracked, **heard)
         return
     settings |= {"arms": arms, "seeds": seeds, "margin": margin, "cluster_by": cluster_by, "confidence": confidence}
-    settings |= {"repeat": repeat, "preset": preset, "device": device}
+    settings |= {"repeat": repeat, "validate_every": validate_every, "preset": preset, "device": device}
     settings["command"] = shlex.join(["p2phd-eval", *sys.argv[1:]])
     if dry or slurm:
         plan = plan_study(data, out, progress=output.progress, **settings)

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.filesize import decimal
 from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
@@ -18,12 +19,16 @@ from p2phd_eval.files import write_json
 from p2phd_eval.progress import OnProgress
 from p2phd_eval.report.documents.document import Document
 
+#: A cell that says nothing.
+NOTHING = "-"
+
 _PLAIN_SECONDS = 10.0  # between two progress lines in a pipe
+_SENTENCE_WIDTH = 24  # characters of a line in which a cell can be read that is wrapped
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResultTable:
-    """A table of strings, with sentences below it."""
+    """A table of strings, with sentences below it; the first cell of a row says what the row is of."""
 
     title: str
     columns: tuple[str, ...]
@@ -51,7 +56,7 @@ class Output:
         self._notes.print(text, markup=False, soft_wrap=True)
 
     def table(self, table: ResultTable) -> None:
-        """Print a result: a rich table on a terminal, tab-separated lines elsewhere."""
+        """Print a result: a rich table on a terminal, rows one below the other on a narrow one, tabs elsewhere."""
         if self._silent:
             return
         if not self._results.is_terminal:
@@ -64,13 +69,8 @@ class Output:
             # Past rich, which would turn the tabs into spaces.
             self._results.file.write("".join(f"{line}\n" for line in lines))
             return
-        drawn = Table(title=table.title, title_justify="left", title_style="bold")
-        for i, column in enumerate(table.columns):
-            drawn.add_column(column, justify="left" if i == 0 else "right")
-        styles: Sequence[str] = table.styles or [""] * len(table.rows)
-        for row, style in zip(table.rows, styles, strict=True):
-            drawn.add_row(*(Text(cell) for cell in row), style=style)
-        self._results.print(drawn)
+        draw = _boxed if _fits(table, self._results.width) else _stacked
+        self._results.print(draw(table))
         for line in table.notes:
             self._results.print(line, markup=False)
 
@@ -119,6 +119,39 @@ class Output:
         yield lambda done, total: bar.update(task, completed=done, total=total, visible=True)
         if not stays:
             bar.remove_task(task)
+
+
+def _fits(table: ResultTable, width: int) -> bool:
+    """Whether all columns fit side by side; the widest one may be wrapped, to lines that can be read."""
+    columns = zip(table.columns, *table.rows, strict=True)
+    *others, widest = sorted(max(map(cell_len, column)) for column in columns)
+    frame = 3 * len(table.columns) + 1
+    return frame + sum(others) + min(widest, _SENTENCE_WIDTH) <= width
+
+
+def _boxed(table: ResultTable) -> Table:
+    drawn = Table(title=table.title, title_justify="left", title_style="bold")
+    for i, column in enumerate(table.columns):
+        drawn.add_column(column, justify="left" if i == 0 else "right")
+    for row, style in zip(table.rows, _styles(table), strict=True):
+        drawn.add_row(*(Text(cell) for cell in row), style=style)
+    return drawn
+
+
+def _stacked(table: ResultTable) -> Table:
+    """A block for each row: its first cell, and below it a line for each other one that says something."""
+    drawn = Table.grid(padding=(0, 2, 0, 0))
+    drawn.title, drawn.title_justify, drawn.title_style = table.title, "left", "bold"
+    for row, style in zip(table.rows, _styles(table), strict=True):
+        drawn.add_row(Text(table.columns[0]), Text(row[0], style="bold"), style=style)
+        for column, cell in zip(table.columns[1:], row[1:], strict=True):
+            if cell != NOTHING:
+                drawn.add_row(Text(f"  {column}:"), Text(cell), style=style)
+    return drawn
+
+
+def _styles(table: ResultTable) -> Sequence[str]:
+    return table.styles or [""] * len(table.rows)
 
 
 class _AmountColumn(ProgressColumn):

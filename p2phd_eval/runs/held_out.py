@@ -91,7 +91,7 @@ class HeldOut:
             raise InputError(str(photos), expected="at least 3 photos for a FID and a KID with errors", found=str(n))
         self._photos = open_source(photos)
         self._extract = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)), progress=progress)
-        self._lines = _read_lines(run / "validation.jsonl")
+        self._lines = read_validations(run)
         with progress("fetch Inception weights", "bytes") as on_progress:
             find_weights(weights, on_progress=on_progress)
 
@@ -148,7 +148,12 @@ class HeldOut:
                 shutil.rmtree(folder)
 
 
-def _read_lines(path: Path) -> list[Validation]:
+def read_validations(run: Path) -> list[Validation]:
+    """Return the validations of a run, the oldest first; none where there is no `validation.jsonl`.
+
+    `run`: its folder. Raises `InputError` if the file cannot be read.
+    """
+    path = run / "validation.jsonl"
     if not path.exists():
         return []
     try:

@@ -23,6 +23,7 @@ from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.runs.held_out import HeldOut
 from p2phd_eval.runs.watching import watch
 from p2phd_eval.study.artefacts import Artefact, finished, read_record, record, values_sha256
 from p2phd_eval.study.outcome import RETRIED, Outcome, load_outcome, save_outcome
@@ -176,7 +177,7 @@ class _Job:
         progress: ProgressFactory,
     ) -> None:
         self._study, self._plan, self._run = study, plan, run
-        self._device, self._progress = device, progress
+        self._device, self._weights, self._progress = device, weights, progress
         self._data = Path(plan.data)
         # The cheap failure first: without weights, an hour of training would end in an error.
         with progress("fetch Inception weights", "bytes") as on_progress:
@@ -211,14 +212,20 @@ class _Job:
                 fix=f"Restore it; or delete {folder}, and the run is made again.",
             )
         start = time.perf_counter()
+        config, held_out = self._plan.config(self._run), None
+        if config.validate_every:
+            # The images that are compared in the end, so that the last FID is the run's own; none is chosen by it.
+            held_out = HeldOut(
+                config, self._data, "test", folder, device=self._device, weights=self._weights, progress=self._progress
+            )
         with self._progress(f"train {self._run.name}", "steps") as on_progress:
             result = train_networks(
-                self._plan.config(self._run),
+                config,
                 self._data,
                 folder,
                 device=self._device,
                 resume=True,
-                watchers=watch(trackers, note=note, on_progress=on_progress),
+                watchers=watch(trackers, note=note, on_progress=on_progress, held_out=held_out),
             )
         if result.stopped_by is not None:
             raise StudyStopped(result.stopped_by, f"{self._run.name}: stopped and saved.")

@@ -20,6 +20,7 @@ from p2phd_eval.report.documents.study_documents import (
     Comparisons,
     ComparisonsDocument,
     Curves,
+    FidOverEpochs,
     Pictures,
     Processor,
     QualityDocument,
@@ -32,6 +33,7 @@ from p2phd_eval.report.documents.study_documents import (
 )
 from p2phd_eval.report.page.markdown import render_markdown
 from p2phd_eval.report.page.report_page import render_page
+from p2phd_eval.runs.held_out import read_validations
 from p2phd_eval.study.artefacts import read_record
 from p2phd_eval.study.comparisons import labels_folder, photos_folder
 from p2phd_eval.study.outcome import Outcome, load_outcome
@@ -97,7 +99,7 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
         comparisons=from_result(Comparisons, comparisons),
         runs=tuple(_run(study, run, outcomes[run.name], logs[run.name], _fids(comparisons)) for run in plan.runs),
         quality=quality.quality,
-        curves={name: _curves(log) for name, log in logs.items()},
+        curves={run.name: _curves(logs[run.name], run_folder(study, run)) for run in plan.runs},
         pictures=Pictures(
             labels=str(labels_folder(plan)), photos=str(photos_folder(plan)), label_nc=plan.base.data.label_nc
         ),
@@ -145,7 +147,7 @@ def _run(
     )
 
 
-def _curves(log: Sequence[LogRecord]) -> Curves:
+def _curves(log: Sequence[LogRecord], folder: Path) -> Curves:
     return Curves(
         step=tuple(line.step for line in log),
         losses={name: tuple(line.losses[name] for line in log) for name in (log[0].losses if log else ())},
@@ -153,7 +155,16 @@ def _curves(log: Sequence[LogRecord]) -> Curves:
         skipped_steps={
             name: tuple(line.skipped_steps[name] for line in log) for name in (log[0].skipped_steps if log else ())
         },
+        fid=_fid_over_epochs(folder),
     )
+
+
+def _fid_over_epochs(folder: Path) -> FidOverEpochs | None:
+    lines = read_validations(folder)
+    if not lines:
+        return None
+    columns = {name: tuple(getattr(line, name) for line in lines) for name in ("epoch", "step", "fid", "fid_se")}
+    return FidOverEpochs(**columns, n=lines[0].n)
 
 
 def _speed(study: Path, plan: StudyPlan, run: PlannedRun, log: Sequence[LogRecord]) -> RunSpeed:

@@ -9,6 +9,8 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
+from rich.text import Text
 
 from p2phd_eval.evaluation.arms import short_names
 from p2phd_eval.report.console import Output, ResultTable
@@ -100,6 +102,64 @@ def test_on_a_terminal_there_are_boxes_and_bars() -> None:
     assert "nothing to do" not in text
     assert "━" in text
     assert "y [z]" in text  # brackets are text, not markup
+
+
+WIDE = ResultTable(
+    title="Wide",
+    columns=("arm", "verdict", "FID@500", "interval", "judged", "from"),
+    rows=(
+        ("fp32", "baseline", "101.123 (sd 2.345 of 3 seeds)", "-", "-", "-"),
+        ("amp-bf16", "within the error range", "101.321 (sd 1.234 of 3 seeds)", "(-1.234, +1.567)", "dFID@500", "[x]"),
+    ),
+    notes=("A sentence that is longer than a line of 80 characters, and is therefore wrapped at one of its words.",),
+    styles=("", "green"),
+)
+
+
+def shown(table: ResultTable, width: int, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """The lines that a table takes on a terminal, without colours."""
+    patch.setenv("FORCE_COLOR", "1")
+    patch.setenv("COLUMNS", str(width))
+    Output().table(table)
+    lines = Text.from_ansi(capsys.readouterr().out).plain.splitlines()
+    assert max(map(cell_len, lines)) <= width
+    return [line.rstrip() for line in lines]
+
+
+def test_a_table_that_fits_stands_in_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = shown(WIDE, 200, monkeypatch, capsys)
+    (row,) = (line for line in lines if "amp-bf16" in line)
+    assert all(cell in row for cell in WIDE.rows[1])
+
+
+def test_a_table_that_is_too_wide_is_stacked_and_nothing_is_cut(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = shown(WIDE, 80, monkeypatch, capsys)
+    assert [line.split(maxsplit=1) for line in lines[1:10]] == [
+        ["arm", "fp32"],
+        ["verdict:", "baseline"],
+        ["FID@500:", "101.123 (sd 2.345 of 3 seeds)"],
+        ["arm", "amp-bf16"],
+        ["verdict:", "within the error range"],
+        ["FID@500:", "101.321 (sd 1.234 of 3 seeds)"],
+        ["interval:", "(-1.234, +1.567)"],
+        ["judged:", "dFID@500"],
+        ["from:", "[x]"],
+    ]
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_one_long_cell_is_wrapped_in_its_column(
+    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"word{i}" for i in range(30)]
+    table = ResultTable(title="T", columns=("what", "value", "note"), rows=(("x", "1", " ".join(words)),))
+    lines = shown(table, width, monkeypatch, capsys)
+    assert any(line.startswith("┃ what") for line in lines)
+    assert " ".join(line.rstrip("│ ").rpartition("│ ")[2].strip() for line in lines if "word" in line).split() == words
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,10 @@ def _run(
     saved, stopped = step, False
     losses: Losses = {}
 
+    def validate(epoch: int) -> None:
+        if watchers.on_validation:
+            watchers.on_validation(epoch, step, latest_path(out))
+
     def save() -> None:
         nonlocal saved
         if saved != step:
@@ -167,6 +171,8 @@ def _run(
         ranks.wait()
 
     with StopRequest() as stop:
+        if step and step % steps_per_epoch == 0 and _is_due(step // steps_per_epoch, config.validate_every):
+            validate(step // steps_per_epoch)  # it may have been killed before it did
         places = _places(len(dataset), config, step, ranks)
         batches = load_batches(dataset, places, model.device, config.execution.workers)
         for batch, waited in _timed(batches):
@@ -199,8 +205,8 @@ def _run(
                     save()
                 if keeps and ranks.is_first:
                     keep_checkpoint(out, epoch)
-                if validates and watchers.on_validation:
-                    watchers.on_validation(epoch, step, latest_path(out))
+                if validates:
+                    validate(epoch)
             stopped = ranks.any(stop.signum is not None)
             if stopped:
                 break

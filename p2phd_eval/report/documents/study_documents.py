@@ -158,6 +158,16 @@ class StudyRun(Struct, frozen=True, kw_only=True):
         return self.status != "finished"
 
 
+class FidOverEpochs(Struct, frozen=True, kw_only=True):
+    """FID@n of the test photos in the course of a training, by columns; nothing is chosen by it."""
+
+    epoch: tuple[int, ...]  # from 1
+    step: tuple[int, ...]
+    fid: tuple[float, ...]  # of samples generated in fp32
+    fid_se: tuple[float, ...]  # images random
+    n: int
+
+
 class Curves(Struct, frozen=True, kw_only=True):
     """The log of a run, by columns."""
 
@@ -165,6 +175,7 @@ class Curves(Struct, frozen=True, kw_only=True):
     losses: dict[str, tuple[float | None, ...]]
     loss_scale: dict[str, tuple[float | None, ...]]
     skipped_steps: dict[str, tuple[int, ...]]
+    fid: FidOverEpochs | None = None  # with --validate-every
 
 
 class Pictures(Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ def render_markdown(report: ReportDocument) -> str:
     failed = [run for run in report.runs if run.failed]
     if failed:
         lines += ["", *(f"* {_text(run.name)} failed: {_text(run.why or run.status)}" for run in failed)]
+    lines += _fid_over_epochs(report)
     if report.on_cpu:
         lines += ["", "Made on a CPU, which emulates reduced precision: the speed says nothing about a GPU."]
     return "\n".join(lines) + "\n"
@@ -48,6 +49,21 @@ def _cells(report: ReportDocument, arm: str, entry: ArmVerdict | None) -> list[s
         f"{statistics.median(rates):.3g}" if rates else "-",
         f"{max(peaks) / 2**30:.2f} GiB" if peaks else "-",
     ]
+
+
+def _fid_over_epochs(report: ReportDocument) -> list[str]:
+    curves = {name: curve.fid for name, curve in report.curves.items() if curve.fid is not None}
+    if not curves:
+        return []
+    fids = {name: dict(zip(curve.epoch, curve.fid, strict=True)) for name, curve in curves.items()}
+    header = ["epoch", *map(_text, fids)]
+    n = next(iter(curves.values())).n
+    rows = [
+        [str(epoch), *(f"{of[epoch]:.3f}" if epoch in of else "-" for of in fids.values())]
+        for epoch in sorted(set().union(*fids.values()))
+    ]
+    table = map(_row, [header, ["---"] * len(header), *rows])
+    return ["", "<details>", f"<summary>FID@{n} over epochs</summary>", "", *table, "", "</details>"]
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from rich.filesize import decimal
 
-from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.wording import VERDICTS
 
@@ -40,10 +40,13 @@ def study_table(report: ReportDocument) -> ResultTable:
     n = "n" if training is None else training.n
     return ResultTable(
         title=f"Study of {report.name}",
-        columns=("arm", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "verdict"),
+        columns=("arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin"),
         rows=(
-            (*_runs(report, report.arms[0]), "-", "-", "-", "baseline"),
-            *((*_runs(report, entry.arm), *_judged(entry), entry.verdict.value) for entry in report.verdicts),
+            (report.arms[0], "baseline", *_runs(report, report.arms[0]), *[NOTHING] * 4),
+            *(
+                (entry.arm, VERDICTS[entry.verdict].words, *_runs(report, entry.arm), *_judged(entry))
+                for entry in report.verdicts
+            ),
         ),
         notes=tuple(entry.sentence for entry in report.verdicts),
         styles=("", *(VERDICTS[entry.verdict].style for entry in report.verdicts)),
@@ -61,15 +64,21 @@ def duration(seconds: float) -> str:
 def _runs(report: ReportDocument, arm: str) -> tuple[str, ...]:
     runs = report.runs_of(arm)
     fids = [run.fid for run in runs if run.fid is not None]
-    fid = "-" if not fids else f"{statistics.mean(fids):.3f}"
+    fid = NOTHING if not fids else f"{statistics.mean(fids):.3f}"
     if len(fids) > 1:
         fid += f" (sd {statistics.stdev(fids):.3f})"
-    return (arm, str(len(runs)), str(sum(run.failed for run in runs)), fid)
+    return (str(len(runs)), str(sum(run.failed for run in runs)), fid)
 
 
 def _judged(entry: ArmVerdict) -> tuple[str, ...]:
     if entry.estimate is None or entry.interval is None:
-        return ("-", "-", "-")
-    digits = "+.3f" if entry.statistic == "FID" else "+.3g"
+        return (NOTHING,) * 4
+    digits = ".3f" if entry.statistic == "FID" else ".3g"
     low, high = entry.interval
-    return (f"d{entry.statistic}", f"{entry.estimate:{digits}}", f"({low:{digits}}, {high:{digits}})")
+    margin = None if entry.margin is None else entry.margin.value
+    return (
+        f"d{entry.statistic}",
+        f"{entry.estimate:+{digits}}",
+        f"({low:+{digits}}, {high:+{digits}})",
+        "none" if margin is None else f"±{margin:{digits}}",
+    )
