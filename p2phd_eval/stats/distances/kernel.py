@@ -1,8 +1,12 @@
-"""The kernel distance (KID where the features are Inception's) over all images, with its standard error."""
+"""The kernel distance (KID where the features are Inception's) over all images, with its standard error.
+
+Two kernels are here. The cubic one is that of the peers' KID; it hardly sees noise and spread. The rational quadratic
+ones do, since they look at the distance of two images.
+"""
 
 import dataclasses
-from collections.abc import Callable, Iterator
-from typing import Any, Literal
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -11,9 +15,15 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import Rows, require_pairs
 from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
+from p2phd_eval.stats.threads import map_in_threads
+
+Matrix = npt.NDArray[np.float64]
 
 # Rows of a tile of the kernel matrix. A tile is 8 MiB and the rows it is made of 16 MiB each at d = 2048.
 _ROWS = 1024
+
+# Shapes of the mixture, from Bińkowski et al. (2018), appendix E: small ones reach far, large ones are near to an RBF.
+_ALPHAS = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,10 +85,13 @@ def kernel_distance(
     require_equal_dims(real_values, fake_values)
     n_real, n_fake = len(real_values), len(fake_values)
     _require_counts(n_real, n_fake, paired)
-    tick = counter(tiles_within(n_real) + tiles_within(n_fake) + tiles_between(n_real, n_fake), on_progress)
-    real_sums = sums_within(real_values, np.arange(n_real), tick)
-    fake_sums = sums_within(fake_values, np.arange(n_fake), tick)
-    cross_real, cross_fake = sums_between(real_values, fake_values, np.arange(n_real) if paired else None, tick)
+    pairs = (
+        KernelPairs(left=real_values, right=real_values, unit_of=np.arange(n_real)),
+        KernelPairs(left=fake_values, right=fake_values, unit_of=np.arange(n_fake)),
+        KernelPairs(left=real_values, right=fake_values, unit_of=np.arange(n_real) if paired else None),
+    )
+    sums = kernel_sums(pairs, [CubicKernel(real_values.shape[1])], on_progress)
+    (real_sums, _), (fake_sums, _), (cross_real, cross_fake) = ((left[0], right[0]) for left, right in sums)
     if paired:
         value, se = _paired_statistic(real_sums + fake_sums - cross_real - cross_fake)
     else:
@@ -120,98 +133,163 @@ def _jackknife_variance(without: npt.NDArray[np.float64]) -> float:
     return float((len(without) - 1) * without.var())
 
 
-def sums_within(values: npt.NDArray[Any], unit_of: Rows, tick: Callable[[], None]) -> npt.NDArray[np.float64]:
-    """Sum of k(x_i, x_j) over the images j of other units, for each image i.
+class Kernel(Protocol):
+    """A kernel k(x, y) that follows from the product x'y and the squares |x|^2 and |y|^2."""
 
-    Each of the two equal halves of the matrix is computed once.
+    def __call__(self, products: Matrix, left_squares: Matrix, right_squares: Matrix) -> Matrix:
+        """Return k(x_i, y_j) [m, n], from the x_i'y_j [m, n], the |x_i|^2 [m] and the |y_j|^2 [n]."""
+        ...
 
-    The result is float64 (n,).
+
+class CubicKernel:
+    """The kernel of KID, k(x, y) = (x'y/d + 1)^3.
+
+    `d`: number of features of an image.
+
+    References
+    ----------
+    Bińkowski et al. (2018), "Demystifying MMD GANs", section 4.
+    """
+
+    def __init__(self, d: int) -> None:
+        self._d = d
+
+    def __call__(self, products: Matrix, left_squares: Matrix, right_squares: Matrix) -> Matrix:
+        """See `Kernel`; the squares are not needed."""
+        kernel = products / self._d
+        kernel += 1
+        kernel *= np.square(kernel)
+        return kernel
+
+
+class RationalQuadraticKernel:
+    """The sum of rational quadratic kernels, k(x, y) = sum_a (1 + |x - y|^2 / (a s))^-a, a = 0.2, 0.5, 1, 2, 5.
+
+    It is characteristic: of different distributions the MMD is above 0, whatever they differ in. The scale s makes it
+    independent of the features' unit; see `kernel_scale`.
+
+    `scale`: s, > 0, in squared feature units; 2 sigma^2 in the paper.
+
+    References
+    ----------
+    Bińkowski et al. (2018), "Demystifying MMD GANs", section 4 and appendix E.
+    """
+
+    def __init__(self, scale: float) -> None:
+        self._scale = scale
+
+    def __call__(self, products: Matrix, left_squares: Matrix, right_squares: Matrix) -> Matrix:
+        """See `Kernel`."""
+        distances = products * -2
+        distances += left_squares[:, None]
+        distances += right_squares
+        np.maximum(distances, 0, out=distances)  # rounding, where two images are alike
+        distances /= self._scale
+        kernel = np.zeros_like(distances)
+        for alpha in _ALPHAS:
+            term = distances / alpha
+            term += 1
+            kernel += np.power(term, -alpha, out=term)
+        return kernel
+
+
+def kernel_scale(real: npt.NDArray[Any]) -> float:
+    """The scale of the rational quadratic kernel: the mean squared distance of two real images, 2 Tr S_r.
+
+    It is exact at any number of images without looking at pairs of them, and their order does not matter. (The median
+    needs all pairs or a choice of them; on Inception's features the two give the same answers.) Where all real images
+    are alike, the scale is 1.
+
+    `real`, ndarray of shape (n, d): n >= 2. The result is in squared feature units.
+    """
+    # Rounding can carry the mean of equal numbers past them.
+    centre = np.clip(real.mean(axis=0, dtype=np.float64), real.min(axis=0), real.max(axis=0))
+    squares = sum(float(np.square(real[rows] - centre).sum()) for rows in _blocks(len(real)))
+    return 2 * squares / (len(real) - 1) or 1.0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class KernelPairs:
+    """Two sets of which the kernel is summed over the pairs of images that share no unit."""
+
+    left: npt.NDArray[Any]  # (m, d)
+    right: npt.NDArray[Any]  # (n, d); the same object as `left` for the pairs within one set
+    #: (n,), what row i of both sets was drawn with: its label map, or its cluster. None where the sets are independent.
+    unit_of: Rows | None
+
+    @property
+    def within(self) -> bool:
+        """Whether these are the pairs within one set."""
+        return self.left is self.right
+
+    def tiles(self) -> Iterator[tuple[slice, slice]]:
+        """Rows and columns of the tiles of the matrix; of a symmetric one those on and above the diagonal."""
+        for rows in _blocks(len(self.left)):
+            for columns in _blocks(len(self.right), rows.start if self.within else 0):
+                yield rows, columns
+
+
+def kernel_sums(
+    pairs: Sequence[KernelPairs], kernels: Sequence[Kernel], on_progress: OnProgress = unwatched
+) -> list[tuple[Matrix, Matrix]]:
+    """Sums of the rows and of the columns of kernel matrices, without the pairs of images that share a unit.
+
+    The products x'y, which cost most, are computed once for all kernels. No matrix is whole in memory: each core works
+    on a tile of 1024 x 1024 at a time, in float64. The result does not depend on the number of cores.
 
     Parameters
     ----------
-    values : ndarray, shape (n, d)
-    unit_of : ndarray of int64, shape (n,)
-        What each image was drawn with: its label map, or its cluster.
-    tick : callable
-        Called after each tile; there are `tiles_within(n)`.
+    pairs : sequence of KernelPairs
+        P pairs of sets.
+    kernels : sequence of Kernel
+        K of them.
+    on_progress : callable, optional
+        Called with (tiles done, tiles in all).
+
+    Returns
+    -------
+    list of (ndarray, ndarray)
+        P times the sums sum_j k(x_i, y_j), shape (K, m), and sum_i k(x_i, y_j), shape (K, n), float64. Within one set
+        they are equal.
     """
-    sums = np.zeros(len(values))
-    for rows in _blocks(len(values)):
-        left = values[rows].astype(np.float64)
-        for columns in _blocks(len(values), rows.start):
-            diagonal = columns == rows
-            kernel = _kernel(left, left if diagonal else values[columns].astype(np.float64))
-            kernel[unit_of[rows, None] == unit_of[columns]] = 0
-            if not diagonal:
-                sums[columns] += kernel.sum(axis=0)
-            sums[rows] += kernel.sum(axis=1)
-            tick()
+    jobs = [(position, rows, columns) for position, each in enumerate(pairs) for rows, columns in each.tiles()]
+
+    def work(job: tuple[int, slice, slice]) -> tuple[Matrix, Matrix]:
+        position, rows, columns = job
+        return _tile_sums(pairs[position], rows, columns, kernels)
+
+    sums = [(np.zeros((len(kernels), len(each.left))), np.zeros((len(kernels), len(each.right)))) for each in pairs]
+    for (position, rows, columns), (of_rows, of_columns) in zip(
+        jobs, map_in_threads(work, jobs, True, on_progress), strict=True
+    ):
+        left, right = sums[position]
+        left[:, rows] += of_rows
+        right[:, columns] += of_columns
+        if pairs[position].within and rows != columns:  # the tile below the diagonal
+            left[:, columns] += of_columns
+            right[:, rows] += of_rows
     return sums
 
 
-def sums_between(
-    left: npt.NDArray[Any], right: npt.NDArray[Any], unit_of: Rows | None, tick: Callable[[], None]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Sum of k(x_i, y_j) over the images j of other units, for each image i, and over i for each j.
-
-    The results are float64, of shapes (m,) and (n,).
-
-    Parameters
-    ----------
-    left, right : ndarray, shapes (m, d) and (n, d)
-    unit_of : ndarray of int64, shape (n,), or None
-        The unit of row i of both sets, where they were drawn together (m = n); None where they are independent, and
-        no image shares a unit with one of the other set.
-    tick : callable
-        Called after each tile; there are `tiles_between(m, n)`.
-    """
-    left_sums, right_sums = np.zeros(len(left)), np.zeros(len(right))
-    for rows in _blocks(len(left)):
-        tile = left[rows].astype(np.float64)
-        for columns in _blocks(len(right)):
-            kernel = _kernel(tile, right[columns].astype(np.float64))
-            if unit_of is not None:
-                kernel[unit_of[rows, None] == unit_of[columns]] = 0
-            left_sums[rows] += kernel.sum(axis=1)
-            right_sums[columns] += kernel.sum(axis=0)
-            tick()
-    return left_sums, right_sums
-
-
-def _kernel(left: npt.NDArray[np.float64], right: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def _tile_sums(pairs: KernelPairs, rows: slice, columns: slice, kernels: Sequence[Kernel]) -> tuple[Matrix, Matrix]:
+    left = pairs.left[rows].astype(np.float64)
     # The product of a matrix and its own transpose takes NumPy half the work.
-    kernel: npt.NDArray[np.float64] = left @ right.T
-    kernel /= left.shape[1]
-    kernel += 1
-    kernel *= np.square(kernel)
-    return kernel
+    right = left if pairs.within and rows == columns else pairs.right[columns].astype(np.float64)
+    products = left @ right.T
+    squares = [np.einsum("ij,ij->i", each, each) for each in (left, right)]
+    apart = None if pairs.unit_of is None else pairs.unit_of[rows, None] != pairs.unit_of[columns]
+    of_rows, of_columns = [], []
+    for kernel in kernels:
+        values = kernel(products, squares[0], squares[1])
+        if apart is not None:
+            values *= apart
+        of_rows.append(values.sum(axis=1))
+        of_columns.append(values.sum(axis=0))
+    return np.array(of_rows), np.array(of_columns)
 
 
 def _blocks(n: int, start: int = 0) -> Iterator[slice]:
     return (slice(first, min(first + _ROWS, n)) for first in range(start, n, _ROWS))
-
-
-def tiles_within(n: int) -> int:
-    """Tiles of the symmetric kernel matrix of n images that `sums_within` computes."""
-    blocks = -(-n // _ROWS)
-    return blocks * (blocks + 1) // 2
-
-
-def tiles_between(m: int, n: int) -> int:
-    """Tiles of the kernel matrix of m and n images."""
-    return -(-m // _ROWS) * -(-n // _ROWS)
-
-
-def counter(total: int, on_progress: OnProgress) -> Callable[[], None]:
-    """Make the function that is called after each of `total` tiles and passes their number on."""
-    done = 0
-
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        on_progress(done, total)
-
-    return tick
 
 
 def _require_counts(n_real: int, n_fake: int, paired: bool) -> None:

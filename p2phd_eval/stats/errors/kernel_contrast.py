@@ -1,7 +1,7 @@
-"""Differences of kernel distances (dKID) as U-statistics, with their standard errors, and their terms under swaps."""
+"""Kernel distances (KID) of several sets as U-statistics, with each image's influence, and their terms under swaps."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -9,16 +9,17 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.design import (
-    Block,
-    SamplingDesign,
-    StandardError,
-    checked_contrasts,
-    checked_sets,
-    combine_variances,
-    first_equal,
+from p2phd_eval.stats.design import Block, SamplingDesign, StandardError, checked_sets, first_equal
+from p2phd_eval.stats.distances.kernel import (
+    CubicKernel,
+    Kernel,
+    KernelPairs,
+    RationalQuadraticKernel,
+    kernel_scale,
+    kernel_sums,
 )
-from p2phd_eval.stats.distances.kernel import counter, sums_between, sums_within, tiles_between, tiles_within
+from p2phd_eval.stats.errors.measurement import Measurement
+from p2phd_eval.stats.estimands import Estimand
 
 Values = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
@@ -33,74 +34,71 @@ class KernelContrast:
     kids: tuple[float, ...]  # squared MMD of the real and each generated set, weighted or not; may be below 0
 
 
-def kernel_contrasts(
-    sets: Sequence[npt.ArrayLike],
-    contrasts: npt.ArrayLike,
-    design: SamplingDesign,
-    *,
-    on_progress: OnProgress = unwatched,
-) -> tuple[KernelContrast, ...]:
-    """Estimate weighted sums of KIDs of real images x and generated sets, with each kernel matrix computed once.
+def kernel_measurements(
+    sets: Sequence[npt.ArrayLike], design: SamplingDesign, *, on_progress: OnProgress = unwatched
+) -> dict[Estimand, Measurement]:
+    """KID of real images x and each generated set y, with two kernels from one pass over the images' products.
 
-    With the kernel k(x, y) = (x'y/d + 1)^3, the KID of the real images and the generated ones y is
+    The kernels are the cubic one of the peers, `Estimand.KID`, and a rational quadratic one that sees noise and spread
+    as well, `Estimand.KID_RQ`, whose scale is `kernel_scale` of the real images. With either, KID is
 
         mean k(x_i, x_j) + mean k(y_i, y_j) - 2 mean k(x_i, y_j),
 
     each mean over the pairs (i, j) of images that share no unit: sets of one block of the design share its clusters,
     or, without clusters, its rows. So each term is an unbiased U-statistic, however alike the images of a unit are.
 
-    The jackknife leaves out each unit of a block from all the sets of the block. What remains follows from the sums
-    of the rows of the kernel matrices, so it is exact and costs nothing beside them. The blocks are independent,
-    and their variances add up. No matrix is whole in memory: a tile of 1024 x 1024 at a time, in float64.
+    The jackknife leaves out each unit g of a block from all the sets of the block. What remains, w_g, follows from the
+    sums of the rows of the kernel matrices, so it is exact and costs nothing beside them. The influences of the n
+    images of a block are such that those of unit g add up to n (G - 1)/G (mean w - w_g): the standard error that
+    `SamplingDesign.standard_error` makes of them is exactly that of the jackknife,
 
-    There is one result a contrast. A block of G units has G - 1 degrees of freedom. Value and standard error are
-    exactly 0 where equal sets of one block cancel out. Where the distributions are equal, the jackknife error is too
-    large: there the U-statistic is degenerate. Raises `InputError` if a set cannot be used, the sets, the contrasts and
-    the design do not fit each other, or a block has fewer than 3 units.
+        (G - 1)/G sum_g (w_g - mean w)^2,
+
+    for one KID and for any weighted sum. Where the distributions are equal it is too large: there the U-statistic is
+    degenerate.
+
+    Equal sets of one block are computed once, so that they cancel in a difference. Raises `InputError` if a set cannot
+    be used, the sets and the design do not fit each other, or a block has fewer than 3 units.
 
     Parameters
     ----------
     sets : sequence of array_like, each of shape (n_k, d)
         Features, any real dtype: the real images, then K >= 1 generated sets.
-    contrasts : array_like, shape (C, K)
-        Contrast c is sum_k contrasts[c, k] KID(real, generated set k): (1,) is a KID, (-1, 1) the difference of the
-        second and the first, dKID.
     design : SamplingDesign
         How the images were drawn; at least 3 units a block.
+    on_progress : callable, optional
+        Called with (tiles done, tiles in all).
 
     References
     ----------
-    Bińkowski et al. (2018), "Demystifying MMD GANs", section 4 (KID); Bounliphone et al. (2016), "A test of relative
-    similarity for model selection in generative models" (differences); Arvesen (1969), "Jackknifing U-statistics".
+    Bińkowski et al. (2018), "Demystifying MMD GANs", section 4 (KID) and appendix E (rational quadratic); Bounliphone
+    et al. (2016), "A test of relative similarity for model selection in generative models" (differences); Arvesen
+    (1969), "Jackknifing U-statistics".
     """
     values = _checked(sets, design)
-    rows = checked_contrasts(contrasts, len(values) - 1)
-    # Equal sets of one block are computed once and their weights added, so that they cancel without rounding.
+    kernels: dict[Estimand, Kernel] = {
+        Estimand.KID: CubicKernel(values[0].shape[1]),
+        Estimand.KID_RQ: RationalQuadraticKernel(kernel_scale(values[0])),
+    }
     same_as = first_equal(values, design)
     distinct = sorted(set(same_as))
-    sizes = design.sizes
-    tick = counter(
-        tiles_within(sizes[0]) + sum(tiles_within(sizes[k]) + tiles_between(sizes[0], sizes[k]) for k in distinct),
-        on_progress,
-    )
-    real = _within(values, 0, design, tick)
-    fakes = {k: (_within(values, k, design, tick), _between(values, k, design, tick)) for k in distinct}
-    kids = {k: real.mean + fake.mean - 2 * cross.mean for k, (fake, cross) in fakes.items()}
-    results = []
-    for row in rows:
-        weights = {k: float(sum(row[[j for j, first in enumerate(same_as) if first == k]])) for k in distinct}
-        # The real images' own term cancels in a difference.
-        terms = [(sum(weights.values()), real)]
-        for k, (fake, cross) in fakes.items():
-            terms += [(weights[k], fake), (-2 * weights[k], cross)]
-        results.append(
-            KernelContrast(
-                value=float(sum(weight * term.mean for weight, term in terms)),
-                standard_error=_jackknife(terms, design),
-                kids=tuple(kids[k] for k in same_as),
-            )
+    wanted = [(0, 0), *((k, k) for k in distinct), *((0, k) for k in distinct)]
+    pairs = [_pairs(values, design, *each) for each in wanted]
+    sums = dict(zip(wanted, kernel_sums(pairs, list(kernels.values()), on_progress), strict=True))
+
+    measurements = {}
+    for number, estimand in enumerate(kernels):
+        terms = {(k, m): _Mean(design, k, m, left[number], right[number]) for (k, m), (left, right) in sums.items()}
+        real = terms[0, 0]
+        kids = {k: real.value + terms[k, k].value - 2 * terms[0, k].value for k in distinct}
+        # Within one set an image is on both sides of its pairs.
+        measurements[estimand] = Measurement(
+            estimand=estimand,
+            values=tuple(kids[k] for k in same_as),
+            real=np.array([real.left + real.right - 2 * terms[0, k].left for k in same_as]),
+            fake=tuple(terms[k, k].left + terms[k, k].right - 2 * terms[0, k].right for k in same_as),
         )
-    return tuple(results)
+    return measurements
 
 
 def kernel_swap_terms(
@@ -138,98 +136,70 @@ def kernel_swap_terms(
         How the three sets were drawn: baseline and candidate in one block, the real images in this or another one.
     """
     values = _checked([real, baseline, candidate], design)
-    block_of = _block_of(design)
-    if block_of[1] is not block_of[2]:
+    if not design.drawn_together((1, 2)):
         raise InputError(
             "swap terms",
             expected="baseline and candidate images from the same label maps",
             found="sets that were drawn independently",
             fix="Generate both from the same label maps.",
         )
-    n_real, n, _ = design.sizes
-    tick = counter(2 * tiles_within(n) + tiles_between(n, n) + 2 * tiles_between(n_real, n), on_progress)
-    unit_of = block_of[1].cluster_of
-    together = unit_of if block_of[0] is block_of[1] else None
-    yy, zz = (sums_within(each, unit_of, tick) for each in values[1:])
-    yz, zy = sums_between(values[1], values[2], unit_of, tick)
-    xy, xz = (sums_between(values[0], each, together, tick)[1] for each in values[1:])
-    pairs = _pairs(block_of[1])
-    cross_pairs = n_real * n if together is None else pairs
-    terms: Floats = (zz - yy + zy - yz) / pairs - 2 * (xz - xy) / cross_pairs
+    wanted = [(1, 1), (2, 2), (1, 2), (0, 1), (0, 2)]
+    pairs = [_pairs(values, design, *each) for each in wanted]
+    sums = kernel_sums(pairs, [CubicKernel(values[0].shape[1])], on_progress)
+    (yy, _), (zz, _), (yz, zy), (_, xy), (_, xz) = ((left[0], right[0]) for left, right in sums)
+    terms: Floats = (zz - yy + zy - yz) / _count(design, 1, 2) - 2 * (xz - xy) / _count(design, 0, 1)
     return terms
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Term:
-    """The mean of a kernel over pairs of images, and what each unit has in it."""
+class _Mean:
+    """The mean of a kernel over the pairs of images of two sets that share no unit, and how each image pulls on it.
 
-    total: float
-    pairs: int
-    # For the blocks concerned, by position: the sums (G,) and the numbers (G,) of the pairs that leave with each unit.
-    leaving: Mapping[int, tuple[Floats, Floats]]
+    `left_sums` (m,) and `right_sums` (n,): the sums of the kernel over each image's pairs, of sets `k` and `m`.
+    """
 
-    @property
-    def mean(self) -> float:
-        return self.total / self.pairs
-
-    def without_units(self, block: int) -> Floats | float:
-        """The mean without each unit (G,) of a block, or the mean as it is where the block has no part in it."""
-        if block not in self.leaving:
-            return self.mean
-        sums, pairs = self.leaving[block]
-        return (self.total - sums) / (self.pairs - pairs)
-
-
-def _within(values: Sequence[Values], k: int, design: SamplingDesign, tick: Callable[[], None]) -> _Term:
-    position, block = _placed(design, k)
-    sums = _per_unit(block, sums_within(values[k], block.cluster_of, tick))
-    counts = _per_unit(block)
-    # A unit leaves with its rows and its columns.
-    leaving = {position: (2 * sums, 2 * counts * (block.n - counts))}
-    return _Term(total=float(sums.sum()), pairs=_pairs(block), leaving=leaving)
+    def __init__(self, design: SamplingDesign, k: int, m: int, left_sums: Floats, right_sums: Floats) -> None:
+        total, pairs = float(left_sums.sum()), _count(design, k, m)
+        self.value = total / pairs
+        blocks = _block(design, k), _block(design, m)
+        counts = [_per_unit(block) for block in blocks]
+        if blocks[0] is blocks[1]:
+            # A unit leaves with its rows and its columns, half of which is put down to either side.
+            sides = [(total / 2, 2 * count * (block.n - count)) for block, count in zip(blocks, counts, strict=True)]
+        else:
+            sides = [(total, counts[0] * blocks[1].n), (total, counts[1] * blocks[0].n)]
+        self.left, self.right = (
+            _influence(block, (share - _per_unit(block, sums)) / (pairs - leaving))
+            for block, sums, (share, leaving) in zip(blocks, (left_sums, right_sums), sides, strict=True)
+        )
 
 
-def _between(values: Sequence[Values], k: int, design: SamplingDesign, tick: Callable[[], None]) -> _Term:
-    (first, real), (second, fake) = _placed(design, 0), _placed(design, k)
-    together = first == second
-    sums = sums_between(values[0], values[k], real.cluster_of if together else None, tick)
-    real_sums, fake_sums = _per_unit(real, sums[0]), _per_unit(fake, sums[1])
-    real_counts, fake_counts = _per_unit(real), _per_unit(fake)
-    if together:
-        pairs = _pairs(real)
-        leaving = {first: (real_sums + fake_sums, 2 * real_counts * (real.n - real_counts))}
-    else:
-        pairs = real.n * fake.n
-        leaving = {first: (real_sums, real_counts * fake.n), second: (fake_sums, fake_counts * real.n)}
-    return _Term(total=float(real_sums.sum()), pairs=pairs, leaving=leaving)
+def _influence(block: Block, without: Floats) -> Floats:
+    """The influence of each image (n,), from the statistic without each unit (G,)."""
+    pulls = block.n * (1 - 1 / block.clusters) * (without.mean() - without)
+    influence: Floats = (pulls / _per_unit(block))[block.cluster_of]
+    return influence
 
 
-def _jackknife(terms: Sequence[tuple[float, _Term]], design: SamplingDesign) -> StandardError:
-    variances = []
-    for position, block in enumerate(design.blocks):
-        without = sum((weight * term.without_units(position) for weight, term in terms), np.zeros(block.clusters))
-        variances.append((float((block.clusters - 1) * np.var(without)), block.clusters - 1.0))
-    return combine_variances(variances)
+def _pairs(values: Sequence[Values], design: SamplingDesign, k: int, m: int) -> KernelPairs:
+    together = _block(design, k) is _block(design, m)
+    return KernelPairs(left=values[k], right=values[m], unit_of=_block(design, k).cluster_of if together else None)
 
 
-def _placed(design: SamplingDesign, k: int) -> tuple[int, Block]:
-    """The block of set k and its position."""
-    ((position, block),) = ((position, block) for position, block in enumerate(design.blocks) if k in block.sets)
-    return position, block
+def _count(design: SamplingDesign, k: int, m: int) -> int:
+    """Number of ordered pairs of rows of two sets that share no unit."""
+    left, right = _block(design, k), _block(design, m)
+    shared = int(np.square(np.bincount(left.cluster_of)).sum()) if left is right else 0
+    return left.n * right.n - shared
 
 
-def _block_of(design: SamplingDesign) -> list[Block]:
-    return [_placed(design, k)[1] for k in range(len(design.sizes))]
+def _block(design: SamplingDesign, k: int) -> Block:
+    (block,) = (block for block in design.blocks if k in block.sets)
+    return block
 
 
 def _per_unit(block: Block, sums: Floats | None = None) -> Floats:
     """Add up numbers of the rows (n,) for each unit (G,); without any, count the rows."""
     return np.bincount(block.cluster_of, weights=sums).astype(np.float64)
-
-
-def _pairs(block: Block) -> int:
-    """Number of ordered pairs of rows that share no unit."""
-    return block.n**2 - int(np.square(np.bincount(block.cluster_of)).sum())
 
 
 def _checked(sets: Sequence[npt.ArrayLike], design: SamplingDesign) -> list[Values]:

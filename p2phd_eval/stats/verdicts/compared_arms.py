@@ -13,8 +13,9 @@ from p2phd_eval.stats.design import SamplingDesign, require_pairs
 from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts, usual_replicates
 from p2phd_eval.stats.errors.extrapolation import half_samples
 from p2phd_eval.stats.errors.influence import fid_influence
-from p2phd_eval.stats.errors.kernel_contrast import kernel_contrasts
+from p2phd_eval.stats.errors.kernel_contrast import KernelContrast, kernel_measurements
 from p2phd_eval.stats.errors.swaps import SwapTest, swap_test
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.feature_arrays import as_features, checked_features, require_equal_dims
 from p2phd_eval.stats.verdicts.decision import Decision, decide
 from p2phd_eval.stats.verdicts.equivalence import EquivalenceResult, Verdict, judge_differences
@@ -192,7 +193,11 @@ def compare_arms(
             samples = half_samples(sets, design, rng=splits_rng, on_progress=on_progress)
     whole = samples.whole if samples else tuple(fid_influence(real, fake) for fake in sets[1:])
     with progress("KID", "tiles") as on_progress:
-        kids = kernel_contrasts(sets, np.array(weights), design, on_progress=on_progress)
+        kid = kernel_measurements(sets, design, on_progress=on_progress)[Estimand.KID]
+    kids = [
+        KernelContrast(value=kid.value(each), standard_error=kid.standard_error(each, design), kids=kid.values)
+        for each in weights
+    ]
     decisions = [
         decide(samples, whole, kid, weight, design, scope, margin) for kid, weight in zip(kids, weights, strict=True)
     ]

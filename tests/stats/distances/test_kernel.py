@@ -2,9 +2,17 @@ import re
 
 import numpy as np
 import pytest
+from scipy.spatial.distance import pdist
+from sklearn.gaussian_process.kernels import RationalQuadratic
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.distances.kernel import kernel_distance
+from p2phd_eval.stats.distances.kernel import (
+    KernelPairs,
+    RationalQuadraticKernel,
+    kernel_distance,
+    kernel_scale,
+    kernel_sums,
+)
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 D = 5
@@ -88,6 +96,25 @@ def test_equals_torch_fidelity_over_all_images(paired, estimate):
         mmd_est=estimate,
     )
     assert kernel_distance(real, fake, paired=paired).value == pytest.approx(theirs, rel=1e-10)
+
+
+def test_the_rational_quadratic_kernel_is_a_sum_of_scikit_learns():
+    real, fake = pairs(7)
+    # (1 + |x - y|^2 / (2 alpha length^2))^-alpha
+    theirs = sum(RationalQuadratic(alpha=alpha, length_scale=1.5)(real, fake) for alpha in (0.2, 0.5, 1, 2, 5))
+    sums = kernel_sums([KernelPairs(left=real, right=fake, unit_of=None)], [RationalQuadraticKernel(2 * 1.5**2)])
+    assert sums[0][0][0] == pytest.approx(theirs.sum(axis=1), rel=1e-12)
+    assert sums[0][1][0] == pytest.approx(theirs.sum(axis=0), rel=1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64])
+def test_the_scale_is_the_mean_squared_distance_of_two_real_images(dtype, monkeypatch):
+    tiny_tiles(monkeypatch)
+    real = (10 * two_sets()[0]).astype(dtype)
+    distances = pdist(real.astype(np.float64), "sqeuclidean")
+    assert kernel_scale(real) == pytest.approx(distances.mean(), rel=1e-12)
+    # Of images that are all alike rounding must not make a scale.
+    assert kernel_scale(np.full((7, 3), 0.1)) == kernel_scale(real[[0, 0, 0]]) == 1
 
 
 def population_kid(shift):
