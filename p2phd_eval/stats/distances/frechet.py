@@ -24,7 +24,7 @@ class FrechetDistance:
     trace_real: float  # Tr S_r, ddof = 1
     trace_fake: float  # Tr S_g, ddof = 1
     trace_sqrt: float  # Tr (S_r S_g)^(1/2)
-    method: str  # how the trace term was found: "cross-Gram" (n <= d), "mixed", or "covariances" (n > d)
+    method: str  # how the trace term was found: "cross-Gram" (n <= d), "mixed", "covariances" (n > d), or "blocks"
     note: str  # what was done to the value, empty where nothing was
 
 

@@ -6,7 +6,9 @@ the first step of Richardson's "deferred approach to the limit" (1927). Quarters
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +16,12 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError, require_at_least
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets, first_equal
-from p2phd_eval.stats.distances.frechet import frechet_distance
+from p2phd_eval.stats.distances.block_frechet import ReferenceAxes, distance_in_axes
+from p2phd_eval.stats.distances.frechet import FrechetDistance, frechet_distance
+from p2phd_eval.stats.errors.block_influence import influence_in_axes
 from p2phd_eval.stats.errors.influence import FidInfluence, fid_influence
+from p2phd_eval.stats.errors.measurement import Measurement
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.threads import map_in_threads
 
 Sets = Sequence[npt.NDArray[np.generic]]
@@ -59,6 +65,29 @@ class HalfSamples:
     half_fake: tuple[npt.NDArray[np.float64], ...]  # K of (n_k,), that of the generated ones
     splits: int
 
+    def measurement(self, estimand: Estimand) -> Measurement:
+        """Return the extrapolated values of all sets, with the influence of each image on them; see `contrast`.
+
+        `estimand`: what they are, the FID of the distributions or the block FID.
+        """
+        fids = np.array([each.distance.value for each in self.whole])
+        return Measurement(
+            estimand=estimand,
+            values=tuple((2 * fids - self.half_fids).tolist()),
+            real=self._real_influences,
+            fake=self._fake_influences,
+        )
+
+    @property
+    def _real_influences(self) -> npt.NDArray[np.float64]:
+        """(K, n_r), on the extrapolated values: 2 psi_n - psi_{n/2}."""
+        return 2 * np.array([each.real for each in self.whole]) - self.half_real
+
+    @property
+    def _fake_influences(self) -> tuple[npt.NDArray[np.float64], ...]:
+        """K of (n_k,), likewise."""
+        return tuple(2 * each.fake - half for each, half in zip(self.whole, self.half_fake, strict=True))
+
     def contrast(self, weights: Sequence[float]) -> HalfSampleRichardson:
         """Extrapolate sum_k weights_k FID(real, set k).
 
@@ -84,7 +113,6 @@ class HalfSamples:
         known = [float(steps[k] / gaps[k]) for k in np.flatnonzero(used) if gaps[k] > _NO_BIAS * scale[k]]
         biased = len(known) == int(np.count_nonzero(used))
         gap = float(used @ gaps)
-        real = sum(w * (2 * each.real - half) for w, each, half in zip(used, self.whole, self.half_real, strict=True))
         return HalfSampleRichardson(
             value=float(used @ (fids - gaps)),
             at_n=float(used @ fids),
@@ -94,8 +122,8 @@ class HalfSamples:
             slope_holds=biased and all(SLOPE_RANGE[0] <= ratio <= SLOPE_RANGE[1] for ratio in known),
             residual_bias=_residual_bias(gap, known) if biased else _above(abs(gap), _NO_BIAS * scale[used != 0].max()),
             influences=(
-                np.asarray(real),
-                *(w * (2 * each.fake - half) for w, each, half in zip(used, self.whole, self.half_fake, strict=True)),
+                used @ self._real_influences,
+                *(w * fake for w, fake in zip(used, self._fake_influences, strict=True)),
             ),
             splits=self.splits,
         )
@@ -105,16 +133,17 @@ def half_samples(
     sets: Sequence[npt.ArrayLike],
     design: SamplingDesign,
     *,
+    axes: ReferenceAxes | None = None,
     splits: int = USUAL_SPLITS,
     rng: np.random.Generator,
     on_progress: OnProgress = unwatched,
 ) -> HalfSamples:
-    """FIDs of all images and of complementary halves and quarters, without replacement.
+    """FIDs, or block FIDs, of all images and of complementary halves and quarters, without replacement.
 
     Split k cuts all sets by `design.split` with the k-th generator of `rng.spawn(splits)`: whole clusters stay
     together, and so do images that were drawn together. Equal sets of the same block give equal FIDs, to the bit.
 
-    Raises `InputError` if a set cannot be used or is too small, or `splits` is below 1.
+    Raises `InputError` if a set cannot be used, is too small or does not fit the axes, or `splits` is below 1.
 
     Parameters
     ----------
@@ -122,6 +151,8 @@ def half_samples(
         Features: the real images, then K generated sets.
     design : SamplingDesign
         At least 8 images, or clusters, a block, so that a quarter has a covariance.
+    axes : ReferenceAxes, optional
+        Along which the block FID is taken, of images that are in none of the sets; without them it is the FID.
     splits : int, optional
         At least 1.
     rng : numpy.random.Generator
@@ -140,18 +171,24 @@ def half_samples(
     fakes = sorted(set(same_as))
     cuts = [design.split(generator, 4) for generator in rng.spawn(splits)]
     parts = [_parts(quarters) for quarters in cuts]
+    influence_of: Callable[[Any, Any], FidInfluence] = fid_influence
+    distance_of: Callable[[Any, Any], FrechetDistance] = frechet_distance
+    if axes is not None:
+        values = [axes.coordinates(each) for each in values]
+        influence_of, distance_of = partial(influence_in_axes, axes=axes), partial(distance_in_axes, axes=axes)
     jobs: list[tuple[int, int | None]] = [(k, None) for k in fakes]
     jobs += [(k, split) for split in range(splits) for k in fakes]
 
     def work(job: tuple[int, int | None]) -> tuple[list[FidInfluence], list[float]]:
         k, split = job
         if split is None:
-            return [fid_influence(values[0], values[k])], []
+            return [influence_of(values[0], values[k])], []
         halves, quarters = parts[split]
-        influences = [fid_influence(values[0][half[0]], values[k][half[k]]) for half in halves]
-        return influences, [frechet_distance(values[0][rows[0]], values[k][rows[k]]).value for rows in quarters]
+        influences = [influence_of(values[0][half[0]], values[k][half[k]]) for half in halves]
+        return influences, [distance_of(values[0][rows[0]], values[k][rows[k]]).value for rows in quarters]
 
-    results = dict(zip(jobs, map_in_threads(work, jobs, _small(values), on_progress), strict=True))
+    small = axes is not None or _small(values)
+    results = dict(zip(jobs, map_in_threads(work, jobs, small, on_progress), strict=True))
     whole = {k: results[k, None][0][0] for k in fakes}
     half_fids, quarter_fids, half_real, half_fake = {}, {}, {}, {}
     for k in fakes:

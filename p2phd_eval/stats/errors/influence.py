@@ -79,8 +79,21 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
         trace_sqrt=float(singular_values.sum()),
         method="cross-Gram" if all(few) else "mixed" if any(few) else "covariances",
     )
-    real_influence, real_terms = _influence_and_terms(real_rows, step, left, singular_values)
-    fake_influence, fake_terms = _influence_and_terms(fake_rows, -step, right, singular_values)
+    transported = np.square(left) @ singular_values, np.square(right) @ singular_values
+    return assemble_influence(distance, step, (real_rows, fake_rows), transported)
+
+
+def assemble_influence(
+    distance: FrechetDistance,
+    step: npt.NDArray[np.float64],
+    rows: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    transported: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+) -> FidInfluence:
+    """Put the influences together from m_r - m_g [d], the centred rows over sqrt(n - 1) of both sets and, for each
+    row, x'Tx / (n - 1) and y'T^-1 y / (n - 1).
+    """
+    real_influence, real_terms = _influence_and_terms(rows[0], step, transported[0])
+    fake_influence, fake_terms = _influence_and_terms(rows[1], -step, transported[1])
     return FidInfluence(
         distance=distance, real=real_influence, fake=fake_influence, real_terms=real_terms, fake_terms=fake_terms
     )
@@ -96,13 +109,10 @@ def _basis_and_factor(rows: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.flo
 
 
 def _influence_and_terms(
-    rows: npt.NDArray[np.float64],
-    step: npt.NDArray[np.float64],
-    vectors: npt.NDArray[np.float64],
-    singular_values: npt.NDArray[np.float64],
+    rows: npt.NDArray[np.float64], step: npt.NDArray[np.float64], transported: npt.NDArray[np.float64]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
     n = len(rows)
     # x'(I - T)x / (n - 1), whose sum over the images is Tr[(I - T) S].
-    spread = np.einsum("ij,ij->i", rows, rows) - np.square(vectors) @ singular_values
+    spread = np.einsum("ij,ij->i", rows, rows) - transported
     along = np.sqrt(n - 1) * (rows @ step)
     return 2 * along + n * spread - spread.sum(), np.column_stack((along + step @ step / 2, n * spread))

@@ -7,9 +7,12 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
+from p2phd_eval.stats.distances.block_frechet import block_frechet_distance, reference_axes
 from p2phd_eval.stats.distances.frechet import FrechetDistance, frechet_distance
 from p2phd_eval.stats.errors.extrapolation import SLOPE_RANGE, HalfSamples, half_samples
 from p2phd_eval.stats.errors.influence import FidInfluence
+from p2phd_eval.stats.errors.intervals import population_estimate
+from p2phd_eval.stats.estimands import Estimand
 
 CLUSTERS = np.random.default_rng(0).permutation(np.repeat(np.arange(14), [1, 2, 2, 3, 3, 3, 3, 3, 3, 3, 3, 4, 4, 4]))
 
@@ -109,6 +112,80 @@ def test_influences_are_the_derivative_of_the_extrapolation(design, d):
                 values.append(richardson(weights))
             derivative = (values[0] - values[1]) / (2 * step)
             assert result.influences[position][image] == pytest.approx(derivative, rel=1e-5, abs=1e-5)
+
+
+def block_axes(block=8):
+    """Axes of a reference that spans 19 of 60."""
+    return reference_axes(np.random.default_rng(9).normal(size=(20, 60)), block=block)
+
+
+@pytest.mark.parametrize("design", DESIGNS.values(), ids=DESIGNS)
+def test_in_a_references_axes_it_extrapolates_the_block_fid(design):
+    sets, axes = sets_of(design, 60), block_axes()
+    samples = half_samples(sets, design, axes=axes, splits=3, rng=np.random.default_rng(5))
+    for k in (1, 2):
+        result = samples.contrast(np.eye(2)[k - 1])
+        for parts, value in ((1, result.at_n), (2, result.at_half), (4, result.at_quarter)):
+            plain = [
+                block_frechet_distance(sets[0][rows[0]], sets[k][rows[k]], axes).value
+                for rows in parts_of(design, 3, 5, parts)
+            ]
+            assert value == pytest.approx(np.mean(plain), rel=1e-10)
+
+
+def test_with_one_block_of_all_axes_it_is_that_of_the_fid():
+    design = DESIGNS["clusters"]
+    sets, axes = sets_of(design, 4), reference_axes(np.random.default_rng(9).normal(size=(20, 4)))
+    plain, blocks = (
+        half_samples(sets, design, axes=each, splits=3, rng=np.random.default_rng(5)).contrast((-1, 1))
+        for each in (None, axes)
+    )
+    assert blocks.value == pytest.approx(plain.value, rel=1e-9)
+    assert blocks.slope_ratio == pytest.approx(plain.slope_ratio, rel=1e-6)
+    for with_blocks, without in zip(blocks.influences, plain.influences, strict=True):
+        np.testing.assert_allclose(with_blocks, without, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("axes", [None, block_axes()], ids=["FID", "block FID"])
+def test_the_measurement_of_all_sets_gives_every_contrast(axes):
+    design = DESIGNS["clusters"]
+    samples = half_samples(sets_of(design, 60), design, axes=axes, splits=3, rng=np.random.default_rng(5))
+    measured = samples.measurement(Estimand.FID if axes is None else Estimand.BLOCK_FID)
+    assert measured.estimand is (Estimand.FID if axes is None else Estimand.BLOCK_FID)
+    for weights in ((1, 0), (-1, 1), (0.5, 0.5)):
+        expected = samples.contrast(weights)
+        assert measured.value(weights) == pytest.approx(expected.value, rel=1e-12)
+        for each, influence in zip(measured.influences(weights), expected.influences, strict=True):
+            np.testing.assert_array_equal(each, influence)
+        assert measured.standard_error(weights, design) == design.standard_error(expected.influences)
+
+
+def test_block_fid_is_unbiased_and_covered_where_the_fid_is_refused():
+    """96 features of 100 images, variances 1/k, N(0, S) and N(.15 s, 1.3^2 S): the FID is |.15 s|^2 + .3^2 Tr S.
+
+    The covariances share their axes, and the reference nearly has them, so that it is the block FID too.
+    """
+    n, d, repeats = 100, 96, 60
+    scale = np.arange(1, d + 1) ** -0.5
+    truth = (0.15**2 + 0.3**2) * np.square(scale).sum()
+    rng = np.random.default_rng(4)
+    axes = reference_axes(rng.normal(size=(5000, d)) * scale, block=8)
+    design = SamplingDesign.independent([n, n])
+    blocks, whole = [], []
+    for _ in range(repeats):
+        sets = [rng.normal(size=(n, d)) * scale, 0.15 * scale + 1.3 * rng.normal(size=(n, d)) * scale]
+        for estimates, each in ((blocks, axes), (whole, None)):
+            samples = half_samples(sets, design, axes=each, splits=3, rng=rng)
+            estimates.append(population_estimate(samples, (1,), design))
+    values = np.array([each.value for each in blocks])
+    assert abs(values.mean() - truth) < 3 * values.std(ddof=1) / np.sqrt(repeats)
+    assert np.mean([each.richardson.at_n for each in blocks]) > 1.5 * truth
+    assert SLOPE_RANGE[0] < np.mean([each.richardson.slope_ratio for each in blocks]) < SLOPE_RANGE[1]
+    covered = [abs(each.value - truth) < 1.96 * each.error.value for each in blocks]
+    assert np.mean(covered) >= 0.95 - 3 * np.sqrt(0.95 * 0.05 / repeats)
+    # Where a block's bias is small, its ratio is noisy; where the FID's is large, it falls too slowly each time.
+    assert sum(bool(each.refusal) for each in blocks) < repeats / 3
+    assert all(each.refusal for each in whole)
 
 
 @pytest.mark.parametrize("d", DIMS)

@@ -9,6 +9,7 @@ from tests.stats.plain_errors import (
     paired_difference,
     paired_standard_error,
 )
+from tests.stats.weighted_fid import moved, weighted_fid
 
 # n_r, n_g, d: n below, at and above d, and one on each side of it.
 SHAPES = [(15, 15, 30), (12, 20, 30), (30, 30, 30), (60, 60, 30), (80, 60, 30), (12, 60, 30), (60, 12, 30)]
@@ -18,25 +19,6 @@ def two_sets(n_real, n_fake, d, seed=0):
     rng = np.random.default_rng(seed)
     scale = np.arange(1, d + 1) ** -0.5
     return rng.normal(size=(n_real, d)) * scale, 0.3 + 1.3 * rng.normal(size=(n_fake, d)) * scale
-
-
-def weighted_fid(real, fake, real_weights, fake_weights):
-    """FID of weighted images; equal weights give the FID with ddof = 1."""
-
-    def mean_and_rows(values, weights):
-        mean = weights @ values
-        return mean, np.sqrt(weights * len(values) / (len(values) - 1))[:, None] * (values - mean)
-
-    (m_r, a), (m_g, b) = mean_and_rows(real, real_weights), mean_and_rows(fake, fake_weights)
-    nuclear = np.linalg.svd(a @ b.T, compute_uv=False).sum()
-    return np.square(m_r - m_g).sum() + np.square(a).sum() + np.square(b).sum() - 2 * nuclear
-
-
-def moved(n, image, step):
-    """Equal weights, of which the share `step` is moved onto one image."""
-    weights = np.full(n, (1 - step) / n)
-    weights[image] += step
-    return weights
 
 
 @pytest.mark.parametrize(("n_real", "n_fake", "d"), SHAPES)
