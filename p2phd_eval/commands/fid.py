@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import ClusterBy, Confidence, Force, Json, Replicates, Seed
+from p2phd_eval.commands.options.common import ClusterBy, Confidence, Force, Json, Reference, Replicates, Seed
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output
@@ -16,6 +16,7 @@ def fid(
     real: Annotated[Path, typer.Argument(help="Real images, in any of these forms.")],
     fake: Annotated[Path, typer.Argument(help="Generated images, likewise.")],
     settings: FeatureSettings,
+    reference: Reference = None,
     confidence: Confidence = 0.95,
     cluster_by: ClusterBy = None,
     replicates: Replicates = None,
@@ -29,6 +30,8 @@ def fid(
     .txt list of files, features of `p2phd-eval features` (.npz), or statistics `mu` and `sigma` of any FID tool
     (.npz, .pt), for which no standard error can be had.
 
+    With --reference the block FID stands beside it, which has an interval where the FID has too few images for one.
+
     Examples:
 
         p2phd-eval fid real/ fake/ --json fid.json
@@ -36,6 +39,8 @@ def fid(
         p2phd-eval fid real.npz fake.zip --resize legacy-tensorflow
 
         p2phd-eval fid real/ fake/ --cluster-by cityscapes-city
+
+        p2phd-eval fid test_img/ fake/ --reference train_img/
     """
     from p2phd_eval.evaluation.compute_fid import compute_fid
     from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult
@@ -46,6 +51,7 @@ def fid(
     result = compute_fid(
         real,
         fake,
+        reference=reference,
         confidence=confidence,
         cluster_by=cluster_by,
         replicates=replicates,

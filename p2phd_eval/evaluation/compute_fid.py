@@ -11,7 +11,7 @@ from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
 from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
-from p2phd_eval.features.inputs import as_statistics, features_of, name_of, open_input
+from p2phd_eval.features.inputs import as_statistics, features_of, name_of, open_images_or_features, open_input
 from p2phd_eval.features.statistics import Statistics
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
@@ -22,6 +22,7 @@ def compute_fid(
     real: Any,
     fake: Any,
     *,
+    reference: Any = None,
     confidence: float = 0.95,
     cluster_by: str | os.PathLike[str] | ClusterRule | None = None,
     replicates: int | None = None,
@@ -40,6 +41,8 @@ def compute_fid(
         Paths as for `p2phd-eval fid`. Arrays of uint8 (n, h, w, 3) and tensors of uint8 (n, 3, h, w), RGB in [0, 255],
         whole or batch by batch from any iterable; they have no names, so the standard errors take them as independent
         (an `ArraySource` with ids makes pairs). A generator that makes images of label maps is a `GeneratedSource`.
+    reference : as `real`, optional
+        Other real images, such as the training photos: the block FID takes their principal axes.
     cluster_by : str, path-like or ClusterRule, optional
         Which images are alike, as `parse_rule` reads it; by default each is its own.
     confidence, replicates, seed, force
@@ -60,7 +63,8 @@ def compute_fid(
     Raises
     ------
     InputError
-        If something cannot be read or computed, or the sets were made differently.
+        If something cannot be read or computed, the sets were made differently, the reference shares images with one
+        of them, or there is a reference beside statistics.
 
     Examples
     --------
@@ -72,7 +76,9 @@ def compute_fid(
     require_confidence(confidence)
     require_at_least(0, {"--replicates": replicates, "--seed": seed})
     rule = as_rule(cluster_by)
-    inputs = [open_input(data) for data in (real, fake)]
+    opened = open_input if reference is None else open_images_or_features  # blocks take single images
+    inputs = [opened(data) for data in (real, fake)]
+    reference_input = None if reference is None else open_images_or_features(reference)
     if rule is not None:
         for each in inputs:
             rule.labels(getattr(each, "ids", ()))
@@ -84,8 +90,12 @@ def compute_fid(
     features = [each for each in sets if not isinstance(each, Statistics)]
     if len(features) < len(sets):
         return fid_from_statistics(*map(as_statistics, sets), force=force)
+    of_reference = None
+    if reference_input is not None:
+        of_reference = features_of(reference_input, extractor, name="reference", layout=layout)
     result = evaluate_fid(
         *features,
+        reference=of_reference,
         confidence=confidence,
         cluster_by=rule,
         replicates=replicates,

@@ -16,6 +16,7 @@ from p2phd_eval.evaluation.checks import (
 from p2phd_eval.evaluation.cluster_rules import ClusterRule
 from p2phd_eval.evaluation.pairing import require_same_stamps, sorted_by_id
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
+from p2phd_eval.evaluation.reference import axes_of_reference
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.confidence import require_confidence
@@ -31,13 +32,14 @@ _REPLICATES = 200
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class FidResult:
-    """FID@n, with finite n biased upward, and the interval of the distributions' FID."""
+    """FID@n, with finite n biased upward, and the intervals of the distributions' FID and block FID."""
 
     fid: float  # squared feature units
     fid_se: float  # analytic standard error (influence function), in units of the FID
     fid_se_bootstrap: float | None  # the same from the bootstrap; None where no replicates were asked for
     replicates: int  # how many the bootstrap took
     interval: FIDInterval | None  # for the distributions' FID; None below 8 images or clusters, or if not asked for
+    block_fid: FIDInterval | None  # the block FID at n and of the distributions; None without a reference, or as above
     clusters: int | None  # how many groups of images that are alike; None where each is its own
     n_real: int  # number of images
     n_fake: int
@@ -45,6 +47,7 @@ class FidResult:
     distance: FrechetDistance
     real_stamp: FeatureStamp
     fake_stamp: FeatureStamp
+    reference_stamp: FeatureStamp | None  # the images whose principal axes the block FID takes
     warnings: tuple[str, ...]
     precision_shifts: tuple[PrecisionShift, ...] = ()  # what a reduced feature precision did; none where it is float32
 
@@ -58,6 +61,7 @@ def evaluate_fid(
     real: FeatureSet,
     fake: FeatureSet,
     *,
+    reference: FeatureSet | None = None,
     confidence: float = 0.95,
     cluster_by: ClusterRule | None = None,
     extrapolate: bool = True,
@@ -76,12 +80,14 @@ def evaluate_fid(
     ----------
     real, fake : FeatureSet
         Made with the same network, resize and dtype; at least 2 images each.
+    reference : FeatureSet, optional
+        Other real images, such as the training photos, for the block FID; none of them may be in `real` or `fake`.
     confidence : float
         How often such intervals hold the truth, in (0.5, 1).
     cluster_by : ClusterRule, optional
         Which images are alike, such as those of one city; by default each is its own.
     extrapolate : bool
-        Whether to compute the interval; see `p2phd_eval.stats.errors.intervals`.
+        Whether to compute the intervals; see `p2phd_eval.stats.errors.intervals`.
     replicates : int, optional
         Bootstrap replicates, 0 for none; by default up to 200, fewer where each is costly.
     seed : int
@@ -98,8 +104,8 @@ def evaluate_fid(
     Raises
     ------
     InputError
-        If the sets were made differently (unless forced), hold too few images, have width and height swapped, or
-        the rule does not cover all images.
+        If the sets were made differently (unless forced), hold too few images, have width and height swapped,
+        the rule does not cover all images, or the reference cannot be used (see `axes_of_reference`).
     """
     require_confidence(confidence)
     named = [("the real images", real.stamp), ("the generated images", fake.stamp)]
@@ -108,6 +114,11 @@ def evaluate_fid(
     warnings += format_warnings(real.stamp, named[1]) + duplicate_warnings(named[0]) + duplicate_warnings(named[1])
     warnings += count_warnings(len(real), len(fake))
     warnings += few_images_warnings(min(len(real), len(fake)), real.stamp.dims)
+    axes = None
+    if reference is not None:
+        compared = [("the real images", real), ("the generated images", fake)]
+        axes, of_reference = axes_of_reference(reference, compared, force=force)
+        warnings += of_reference
     paired = len(set(real.ids)) == len(real) and sorted(real.ids) == sorted(fake.ids)
     shared = set(real.ids) & set(fake.ids)
     if shared and not paired:
@@ -119,13 +130,17 @@ def evaluate_fid(
     sets = [real.values, fake.values]
     design = _design(real, fake, paired, cluster_by)
     warnings += cluster_warnings(design)
-    splits_rng, bootstrap_rng = np.random.default_rng(seed).spawn(2)
-    interval = None
+    splits_rng, bootstrap_rng, blocks_rng = np.random.default_rng(seed).spawn(3)
+    interval = block_fid = None
     if extrapolate and design.quarters:
         with progress("half samples", "FIDs") as on_progress:
             samples = half_samples(sets, design, rng=splits_rng, on_progress=on_progress)
         interval = interval_of(samples, design, confidence)
         influence = samples.whole[0]
+        if axes is not None:
+            with progress("half samples in blocks", "FIDs") as on_progress:
+                samples_in_blocks = half_samples(sets, design, axes=axes, rng=blocks_rng, on_progress=on_progress)
+            block_fid = interval_of(samples_in_blocks, design, confidence)
     else:
         influence = fid_influence(*sets)
     if replicates is None:
@@ -144,6 +159,7 @@ def evaluate_fid(
         fid_se_bootstrap=None if bootstrap is None else bootstrap.se,
         replicates=replicates,
         interval=interval,
+        block_fid=block_fid,
         clusters=design.clusters if design.clustered else None,
         n_real=len(real),
         n_fake=len(fake),
@@ -151,6 +167,7 @@ def evaluate_fid(
         distance=influence.distance,
         real_stamp=real.stamp,
         fake_stamp=fake.stamp,
+        reference_stamp=None if reference is None else reference.stamp,
         warnings=warnings,
     )
 

@@ -84,6 +84,35 @@ def test_one_fid_from_folders_archives_lists_features_and_statistics(tmp_path: P
 
 
 @pytest.mark.usefixtures("inception_weights")
+def test_a_reference_gives_the_block_fid(tmp_path: Path) -> None:
+    real, fake = noise_folder(tmp_path / "real", 12), noise_folder(tmp_path / "fake", 12, seed=1)
+    reference = noise_folder(tmp_path / "train", 40, seed=2)
+    command = ("fid", real, fake, *SMALL_FEATURES, "--replicates", 10)
+    plain = document_of(invoke(*command, "--json", "-"))
+    assert (plain["block_fid"], plain["reference"]) == (None, None)
+    document = document_of(invoke(*command, "--reference", reference, "--json", "-"))
+    assert (document["fid"], document["fid_se"]) == (plain["fid"], plain["fid_se"])
+    assert 0 < document["block_fid"]["at_n"] < document["fid"]
+    assert document["block_fid"]["sampling_se"] > 0
+    assert (document["reference"]["n"], document["reference"]["source"]) == (40, str(reference))
+    table = invoke(*command, "--reference", reference).stdout
+    assert "block FID" in table
+    assert f"reference\t40 images of {reference}" in table
+
+    message = error_of(invoke(*command, "--reference", real))
+    assert "at least 33 images, so that they span the 32 axes of a block, found 12" in message
+    for i in range(3):
+        shutil.copy(real / f"i{i}.png", reference / f"copy{i}.png")
+    message = error_of(invoke(*command, "--reference", reference))
+    assert "found 3 that are also in the real images ('i0', 'i1', 'i2')" in message
+    moments = tmp_path / "moments.npz"
+    np.savez(moments, mu=np.zeros(64), sigma=np.eye(64))
+    for sets in ((real, fake, "--reference", moments), (real, moments, "--reference", reference)):
+        message = error_of(invoke("fid", *sets))
+        assert "found statistics: means and covariances, in which single images cannot be told apart" in message
+
+
+@pytest.mark.usefixtures("inception_weights")
 def test_unlike_features_are_compared_by_force_alone(tmp_path: Path) -> None:
     real, fake = noise_folder(tmp_path / "real", 4), noise_folder(tmp_path / "fake", 4, seed=1)
     features = tmp_path / "clean.npz"

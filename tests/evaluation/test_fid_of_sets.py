@@ -7,10 +7,12 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.stats.design import SamplingDesign
+from p2phd_eval.stats.distances.block_frechet import block_frechet_distance, reference_axes
 from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts
+from p2phd_eval.stats.errors.extrapolation import half_samples
 from p2phd_eval.stats.errors.influence import fid_influence
-from p2phd_eval.stats.errors.intervals import fid_interval
+from p2phd_eval.stats.errors.intervals import fid_interval, population_estimate
 from tests.features.feature_sets import feature_set, reordered, triplets
 from tests.stats.plain_errors import independent_standard_error, paired_standard_error
 
@@ -35,6 +37,33 @@ def test_equal_ids_are_evaluated_as_pairs():
     assert result.fid_se_bootstrap == pytest.approx(bootstrap.se)
     assert (result.n_real, result.n_fake, result.warnings) == (80, 80, ())
     assert (result.real_stamp, result.fake_stamp) == (real.stamp, fake.stamp)
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_with_a_reference_the_block_fid_stands_beside_it(paired):
+    rng = np.random.default_rng(0)
+    d = 48
+    reference, real = (feature_set(rng.normal(size=(200, d))) for _ in range(2))
+    fake = feature_set(0.2 + 1.2 * rng.normal(size=(200, d)), ids=None if paired else [f"g{k:03}" for k in range(200)])
+    plain = evaluate_fid(real, fake, replicates=5, seed=3)
+    result = evaluate_fid(real, fake, reference=reference, replicates=5, seed=3)
+    assert (plain.block_fid, plain.reference_stamp) == (None, None)
+    assert numbers(result) == numbers(plain)
+    assert result.interval.interval == plain.interval.interval
+    assert result.reference_stamp == reference.stamp
+
+    axes = reference_axes(reference.values)
+    assert result.block_fid.fid == pytest.approx(block_frechet_distance(real.values, fake.values, axes).value)
+    design = SamplingDesign.paired(200, 2) if paired else SamplingDesign.independent([200, 200])
+    blocks_rng = np.random.default_rng(3).spawn(3)[2]
+    samples = half_samples([real.values, fake.values], design, axes=axes, rng=blocks_rng)
+    expected = population_estimate(samples, (1,), design)
+    assert result.block_fid.population.value == pytest.approx(expected.value, rel=1e-9)
+    assert result.block_fid.population.error.value == pytest.approx(expected.error.value, rel=1e-9)
+    low, high = result.block_fid.interval
+    assert low < d * (0.2**2 + 0.2**2) < high  # the covariances are diagonal, so that the truth is that of the FID
+    with pytest.raises(InputError, match="200 that are also in the real images"):
+        evaluate_fid(real, fake, reference=real)
 
 
 def test_the_order_of_the_images_does_not_matter():

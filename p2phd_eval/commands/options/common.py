@@ -50,6 +50,15 @@ Confidence = Annotated[
         "--confidence", rich_help_panel=STATISTICS, help="How often intervals hold the truth; tests are at 1 minus it."
     ),
 ]
+Reference = Annotated[
+    Path | None,
+    typer.Option(
+        "--reference",
+        metavar="IMAGES",
+        rich_help_panel=STATISTICS,
+        help="Other real images, such as the training photos, for the block FID: a folder, archive, list or features.",
+    ),
+]
 Force = Annotated[bool, typer.Option("--force", help="Compare features that were made differently, with a warning.")]
 
 FEATURES = "Features"

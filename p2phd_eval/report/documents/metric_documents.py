@@ -71,6 +71,7 @@ class FidDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/fid"):
     fid_se_bootstrap: float | None
     replicates: int
     population: Population | None
+    block_fid: Population | None  # along the reference's principal axes; None without one, or with too few images
     clusters: int | None
     n_real: int | None
     n_fake: int | None
@@ -78,6 +79,7 @@ class FidDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/fid"):
     distance: FrechetDistance
     precision_shifts: tuple[Shift, ...]
     stamp: Stamps
+    reference: FeatureStamp | None  # the images whose principal axes the block FID takes
     warnings: tuple[str, ...]
 
 
@@ -110,8 +112,10 @@ def fid_document(result: FidResult, real: str, fake: str) -> FidDocument:
         real=real,
         fake=fake,
         population=_population_of_one(result.interval),
+        block_fid=_population_of_one(result.block_fid),
         precision_shifts=shift_parts(result.precision_shifts),
         stamp=Stamps(real=result.real_stamp, fake=result.fake_stamp),
+        reference=result.reference_stamp,
     )
 
 
@@ -126,10 +130,12 @@ def statistics_document(result: StatisticsFidResult, real: str, fake: str) -> Fi
         fid_se_bootstrap=None,
         replicates=0,
         population=None,
+        block_fid=None,
         clusters=None,
         pairing=None,
         precision_shifts=(),
         stamp=Stamps(real=result.real_stamp, fake=result.fake_stamp),
+        reference=None,
     )
 
 

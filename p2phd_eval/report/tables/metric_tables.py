@@ -18,6 +18,7 @@ def fid_table(result: FidResult, real: str, fake: str) -> ResultTable:
         f"The standard errors are those of FID@{n}, at this number of images; {PAIRINGS[result.pairing]}.",
         f"FID@{n} is biased upward by about c/n: compare only FIDs of one n.",
         *_interval_notes(result.interval),
+        *_block_notes(result),
         *map(str, result.precision_shifts),
     ]
     return ResultTable(
@@ -28,6 +29,7 @@ def fid_table(result: FidResult, real: str, fake: str) -> ResultTable:
             ("standard error (influence)", f"{result.fid_se:.4g}"),
             (f"standard error ({result.replicates} bootstrap replicates)", bootstrap),
             *_interval_rows(result.interval),
+            *_block_rows(result),
             ("images", f"{result.n_real} real, {result.n_fake} generated"),
             *(() if result.clusters is None else (("clusters", str(result.clusters)),)),
             *_terms(result.distance),
@@ -121,12 +123,43 @@ def _interval_rows(interval: FIDInterval | None) -> tuple[tuple[str, str], ...]:
     )
     if interval.interval is None:
         return (("FID of the distributions", "refused, see below"), *diagnostics)
-    low, high = interval.interval
     return (
         ("FID of the distributions (n to infinity)", f"{interval.population.value:.4f}"),
-        (f"its {100 * interval.confidence:.4g} % interval", f"({low:.4f}, {high:.4f})"),
+        _interval_row(interval.confidence, interval.interval),
         *diagnostics,
     )
+
+
+def _block_rows(result: FidResult) -> tuple[tuple[str, str], ...]:
+    """Return the rows of the block FID of the distributions and of its reference; none without one."""
+    if result.reference_stamp is None:
+        return ()
+    reference = ("reference", f"{result.reference_stamp.n} images of {result.reference_stamp.source}")
+    if result.block_fid is None:
+        return (("block FID", "too few images to extrapolate"), reference)
+    population, interval = result.block_fid.population, result.block_fid.interval
+    if interval is None:
+        return (("block FID", "refused, see below"), reference)
+    return (
+        ("block FID (n to infinity)", f"{population.value:.4f}"),
+        _interval_row(result.block_fid.confidence, interval),
+        ("its standard error", f"{population.error.value:.4g}"),
+        reference,
+    )
+
+
+def _block_notes(result: FidResult) -> tuple[str, ...]:
+    """Return what the block FID is, or why there is none."""
+    if result.block_fid is None:
+        return ()
+    if result.block_fid.interval is None:
+        return (f"No interval for the block FID: {result.block_fid.population.refusal}.",)
+    return ("The block FID, summed over blocks of the reference's principal axes, is a lower bound of the FID.",)
+
+
+def _interval_row(confidence: float, interval: tuple[float, float]) -> tuple[str, str]:
+    low, high = interval
+    return f"its {100 * confidence:.4g} % interval", f"({low:.4f}, {high:.4f})"
 
 
 def _interval_notes(interval: FIDInterval | None) -> tuple[str, ...]:
