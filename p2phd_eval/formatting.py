@@ -1,8 +1,10 @@
 """Numbers as people read them: three digits that matter, and one precision for all numbers that stand together."""
 
 import math
+from collections.abc import Collection
 
 _DIGITS = 3
+_MOST_DIGITS = 16  # that a double has
 _MOST_DECIMALS = 6  # beyond them, powers of ten are easier to read
 
 
@@ -16,11 +18,18 @@ def signed_text(value: float) -> str:
     return _signed(value, _decimals(value))
 
 
-def interval_text(interval: tuple[float, float]) -> str:
-    """Return an interval of differences, both ends with the decimals that its width asks for: (-1.90, +1.77)."""
+def interval_text(interval: tuple[float, float], marks: Collection[float] = ()) -> str:
+    """Return an interval of differences, both ends with the decimals that its width asks for: (-1.90, +1.77).
+
+    `marks`: numbers that rounding carries no end onto or across, such as 0 where a sentence says that it lies outside.
+    """
     low, high = interval
     decimals = _decimals(high - low if math.isfinite(high - low) and high > low else max(abs(low), abs(high)))
-    return f"({_signed(low, decimals)}, {_signed(high, decimals)})"
+    for more in range(_MOST_DIGITS):
+        texts = [_signed(end, decimals + more, digits=_DIGITS + more) for end in interval]
+        if all(_on_one_side(end, float(text), marks) for end, text in zip(interval, texts, strict=True)):
+            break
+    return f"({texts[0]}, {texts[1]})"
 
 
 def error_text(value: float, error: float) -> str:
@@ -36,15 +45,19 @@ def _decimals(scale: float, digits: int = _DIGITS) -> int:
     return max(0, digits - 1 - int(f"{scale:.{digits - 1}e}".partition("e")[2]))
 
 
-def _signed(value: float, decimals: int) -> str:
-    text = _fixed(value, decimals)
+def _on_one_side(exact: float, rounded: float, marks: Collection[float]) -> bool:
+    return all((exact > mark) == (rounded > mark) and (exact < mark) == (rounded < mark) for mark in marks)
+
+
+def _signed(value: float, decimals: int, digits: int = _DIGITS) -> str:
+    text = _fixed(value, decimals, digits)
     return text if text.startswith("-") or float(text) == 0 else f"+{text}"
 
 
-def _fixed(value: float, decimals: int) -> str:
+def _fixed(value: float, decimals: int, digits: int = _DIGITS) -> str:
     if not math.isfinite(value):
         return str(value)
     if decimals > _MOST_DECIMALS:
-        return f"{value:.{_DIGITS - 1}e}"
+        return f"{value:.{digits - 1}e}"
     text = f"{value:.{decimals}f}"
     return text.removeprefix("-") if float(text) == 0 else text

@@ -13,8 +13,9 @@ from p2phd_eval.stats.errors.influence import FidInfluence
 from p2phd_eval.stats.errors.intervals import PopulationEstimate, at_n_error, population_estimate
 from p2phd_eval.stats.errors.kernel_contrast import KernelContrast
 from p2phd_eval.stats.errors.seeds import recipe_error, seed_permutation_p
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import Difference
-from p2phd_eval.stats.verdicts.margins import Margin, MarginRule, margin_of_fid, margin_of_kid
+from p2phd_eval.stats.verdicts.margins import Margin, MarginRule, find_margin
 from p2phd_eval.stats.verdicts.power import VarianceComponents
 from p2phd_eval.stats.verdicts.scope import Scope
 
@@ -77,19 +78,23 @@ def decide(
         why_kid = population.refusal
     if samples is None or population is None or why_kid:
         estimate, images, runs = kid.value, kid.standard_error, kids
-        margin = margin_of_kid(rule, float(np.mean(kids[0])), kids[0])
+        if rule is not None and rule.kind == "absolute":
+            margin = Margin(value=None, text="the margin is given in units of FID and says nothing about KID")
+        else:
+            margin = find_margin(rule, Estimand.KID, kids[0], n=min(design.sizes), noise=None)
     else:
         estimate, images = population.value, population.error
         extrapolated = 2 * np.array([each.distance.value for each in whole]) - samples.half_fids
         runs = [tuple(float(extrapolated[k]) for k in arm) for arm in arms]
-        margin = margin_of_fid(rule, float(np.mean([run.distance.value for run in baseline])), runs[0])
-    error = recipe_error(runs[0], runs[1], images) if scope == Scope.RECIPES else images
+        at_n = [run.distance.value for run in baseline] if rule is not None and rule.kind == "relative" else runs[0]
+        margin = find_margin(rule, Estimand.FID_AT_N, at_n, n=min(design.sizes), noise=None)
+    error = recipe_error(runs[0], runs[1], images, noise=(None, None)) if scope == Scope.RECIPES else images
     n = min(design.sizes)
     sds = [float(np.std(each, ddof=1)) if len(each) > 1 else None for each in runs]
     return Decision(
         statistic="KID" if why_kid else "FID",
         why_kid=why_kid,
-        difference=Difference(estimate=estimate, error=error, margin=margin.value),
+        difference=Difference(estimate=estimate, error=error, margin=margin),
         margin=margin,
         components=VarianceComponents(
             image_sd=images.value * math.sqrt(n),

@@ -5,11 +5,18 @@ import math
 from collections.abc import Sequence
 from enum import Enum
 
-from scipy import stats
+from scipy import optimize, special, stats
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.confidence import require_confidence, t_interval
+from p2phd_eval.formatting import interval_text
+from p2phd_eval.stats.confidence import require_confidence, t_interval, t_reach
 from p2phd_eval.stats.design import StandardError
+from p2phd_eval.stats.verdicts.margins import Margin, given_margin
+
+Interval = tuple[float, float]
+
+_MARGIN_DIGITS = 4
+_FARTHEST = 20.0  # standard normal: a p-value of 3e-89
 
 
 class Verdict(str, Enum):
@@ -32,7 +39,14 @@ class Difference:
 
     estimate: float  # in units of the metric
     error: StandardError
-    margin: float | None  # the difference that still counts as none, > 0, set before looking at the data
+    margin: Margin | float | None  # the difference that still counts as none, > 0; a number was set before looking
+
+    @property
+    def limit(self) -> Margin | None:
+        """The margin with what is known of it; None where there is none."""
+        if isinstance(self.margin, Margin):
+            return None if self.margin.value is None else self.margin
+        return None if self.margin is None else given_margin(self.margin)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -43,18 +57,21 @@ class EquivalenceResult:
     standard_error: float
     df: float  # degrees of freedom of the t quantiles; infinity is the normal distribution
     confidence: float  # how often `interval` holds the truth
-    interval: tuple[float, float]  # two-sided, at `confidence`
-    tost_interval: tuple[float, float]  # at 2 confidence - 1: inside the margins where both one-sided tests reject
+    interval: Interval  # two-sided, at `confidence`, of this difference alone
+    #: At 2 confidence - 1: inside the margins where both one-sided tests reject. Wider than the two-sided interval of
+    #: that confidence by what is not known of a margin that is guessed.
+    tost_interval: Interval
     margin: float | None  # the difference that still counts as none, or None where there is none
     p_difference: float  # two-sided, of no difference
     p_lower: float | None  # one-sided, of a difference of -margin or less; None without a margin
     p_upper: float | None  # one-sided, of a difference of margin or more
     p_difference_holm: float  # adjusted for all differences that were judged together
     p_equivalence_holm: float | None  # the larger one-sided p-value, adjusted likewise
+    p_upper_holm: float | None  # p_upper, adjusted likewise
     verdict: Verdict  # from the adjusted p-values
-    material: bool  # worse or better, and `interval` lies wholly beyond the margin
-    non_inferior: bool | None  # whether p_upper is below 1 - confidence; None without a margin
-    reason: str  # one sentence with the numbers
+    material: bool  # worse or better, and the interval that the reason quotes lies wholly beyond the margin
+    non_inferior: bool | None  # whether p_upper_holm is below 1 - confidence; None without a margin
+    reason: str  # one sentence with the intervals that decided, at the confidence that Holm's method asks of each
 
 
 def equivalence_test(difference: Difference, *, confidence: float = 0.95) -> EquivalenceResult:
@@ -73,9 +90,16 @@ def judge_differences(differences: Sequence[Difference], *, confidence: float = 
     4. otherwise: inconclusive.
 
     For one difference at 95 %: within where the 90 % interval lies inside (-margin, margin) and the 95 % interval
-    contains 0, and so on. For several, p-values are adjusted by Holm's method, which keeps the probability of any
-    false "within" among them, and of any false "worse" or "better", at 5 %; the intervals stay those of each alone.
-    Without a margin the first two are not available: that no difference was detected never counts as "within".
+    contains 0, and so on. A margin m that is itself a guess has a lower limit L, and the one-sided test at level alpha
+    of a difference d with standard error se rejects where
+
+        d - m + sqrt((t se)^2 + (m - L)^2) < 0,    t and L at level alpha                            (MOVER)
+
+    which for a given margin, L = m, is the t test. For several differences, p-values are adjusted by Holm's method,
+    which keeps the probability of any false "within" among them, of any false "worse" or "better", and of any false
+    non-inferiority at 5 % each. `interval` and `tost_interval` stay those of each alone; the reason quotes those that
+    decided. Without a margin the first two are not available: that no difference was detected never counts as
+    "within".
 
     Parameters
     ----------
@@ -95,22 +119,26 @@ def judge_differences(differences: Sequence[Difference], *, confidence: float = 
 
     References
     ----------
-    Schuirmann (1987) and Lakens (2017), for the two one-sided tests; Holm (1979).
+    Schuirmann (1987) and Lakens (2017), for the two one-sided tests; Zou and Donner (2008), for the limits of a
+    difference of two estimates recovered from theirs (MOVER); Holm (1979).
     """
     require_confidence(confidence)
+    alpha = 1 - confidence
     for each in differences:
-        require_margin(each.margin)
         _require_usable(each)
-    tests = [_Tests(each) for each in differences]
-    detections = holm([each.p_difference for each in tests])
-    one_sided = {
-        k: max(each.p_lower, each.p_upper)
-        for k, each in enumerate(tests)
-        if each.p_lower is not None and each.p_upper is not None
-    }
-    equivalences = dict(zip(one_sided, holm(list(one_sided.values())), strict=True))
+    limits = [each.limit for each in differences]
+    detections = [min(1.0, 2 * _t_tail(abs(each.estimate), each.error)) for each in differences]
+    lower, upper = (
+        [
+            None if limit is None else _p_inside(sign * each.estimate, each.error, limit)
+            for each, limit in zip(differences, limits, strict=True)
+        ]
+        for sign in (-1, 1)
+    )
+    equivalences = [None if p is None or q is None else max(p, q) for p, q in zip(lower, upper, strict=True)]
+    found, shown, bounded = (_Family(p_values, alpha) for p_values in (detections, equivalences, upper))
     return tuple(
-        _judge(each, tests[k], detections[k], equivalences.get(k), confidence, len(differences))
+        _judge(each, limits[k], (detections[k], lower[k], upper[k]), (found, shown, bounded), k, confidence)
         for k, each in enumerate(differences)
     )
 
@@ -128,80 +156,105 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def require_margin(margin: float | None) -> None:
-    """Raise InputError unless the margin is None or a finite number above 0."""
-    if margin is not None and not (math.isfinite(margin) and margin > 0):
-        raise InputError(
-            "--margin",
-            expected="a number above 0: the difference that still counts as none",
-            found=str(margin),
-            fix="Give such a margin, or none: then no result is called within the error range.",
-        )
+class _Family:
+    """Hypotheses tested together: their adjusted p-values, and at which level each one was decided."""
+
+    def __init__(self, p_values: Sequence[float | None], alpha: float) -> None:
+        known = {place: p for place, p in enumerate(p_values) if p is not None}
+        self.adjusted = dict(zip(known, holm(list(known.values())), strict=True))
+        self.rejected = {place: p < alpha for place, p in self.adjusted.items()}
+        # Holm's steps hold the smallest p-value against alpha / m, the next against alpha / (m - 1), and stop at the
+        # first that is too large: it and all after it are judged at the level of that step.
+        steps = sum(self.rejected.values())
+        self.level = {
+            place: alpha / (len(known) - min(rank, steps))
+            for rank, place in enumerate(sorted(known, key=known.__getitem__))
+        }
 
 
-class _Tests:
-    """The p-values of one difference, before any adjustment."""
-
-    def __init__(self, difference: Difference) -> None:
-        estimate, error, margin = difference.estimate, difference.error, difference.margin
-        self.p_difference = min(1.0, 2 * _upper_tail(abs(estimate), error))
-        self.p_lower = None if margin is None else _upper_tail(estimate + margin, error)
-        self.p_upper = None if margin is None else _upper_tail(margin - estimate, error)
-
-
-def _upper_tail(distance: float, error: StandardError) -> float:
+def _t_tail(distance: float, error: StandardError) -> float:
     """One-sided p-value of an estimate this far on the right side of a bound."""
     if error.value == 0:
         return 0.0 if distance > 0 else 1.0
     return float(stats.t.sf(distance / error.value, error.df))
 
 
+def _room_wanted(error: StandardError, margin: Margin, level: float) -> float:
+    """How far below the margin an estimate has to lie for its one-sided test at this level to reject (MOVER)."""
+    assert margin.value is not None
+    return math.hypot(t_reach(error, level), margin.value - margin.lower(level))
+
+
+def _p_inside(estimate: float, error: StandardError, margin: Margin) -> float:
+    """One-sided p-value of a difference of the margin or more: the level at which its test just rejects."""
+    assert margin.value is not None
+    room = margin.value - estimate
+    if room <= 0 or margin.exact:
+        return _t_tail(room, error)
+
+    def excess(z: float) -> float:
+        return _room_wanted(error, margin, float(special.ndtr(-z))) - room
+
+    # What is wanted grows from 0 as the level falls from one half.
+    if excess(_FARTHEST) <= 0:
+        return 0.0
+    return float(special.ndtr(-optimize.brentq(excess, 0.0, _FARTHEST, xtol=1e-10)))
+
+
 def _judge(
     difference: Difference,
-    test: _Tests,
-    p_difference: float,
-    p_equivalence: float | None,
+    margin: Margin | None,
+    p_values: tuple[float, float | None, float | None],
+    families: tuple[_Family, _Family, _Family],
+    place: int,
     confidence: float,
-    family: int,
 ) -> EquivalenceResult:
-    alpha = 1 - confidence
-    estimate, margin = difference.estimate, difference.margin
-    interval = t_interval(estimate, difference.error, confidence)
-    tost_interval = t_interval(estimate, difference.error, 2 * confidence - 1)
-    detected = p_difference < alpha
-    equivalent = p_equivalence is not None and p_equivalence < alpha
+    estimate, error = difference.estimate, difference.error
+    found, shown, bounded = families
+    detected, equivalent = found.rejected[place], shown.rejected.get(place, False)
     if equivalent:
         verdict = Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
     elif detected:
         verdict = Verdict.WORSE if estimate > 0 else Verdict.BETTER
     else:
         verdict = Verdict.INCONCLUSIVE
-    beyond = margin is not None and (interval[0] > margin or interval[1] < -margin)
     return EquivalenceResult(
         estimate=estimate,
-        standard_error=difference.error.value,
-        df=difference.error.df,
+        standard_error=error.value,
+        df=error.df,
         confidence=confidence,
-        interval=interval,
-        tost_interval=tost_interval,
-        margin=margin,
-        p_difference=test.p_difference,
-        p_lower=test.p_lower,
-        p_upper=test.p_upper,
-        p_difference_holm=p_difference,
-        p_equivalence_holm=p_equivalence,
+        interval=t_interval(estimate, error, confidence),
+        tost_interval=_tost_interval(difference, margin, 1 - confidence),
+        margin=None if margin is None else margin.value,
+        p_difference=p_values[0],
+        p_lower=p_values[1],
+        p_upper=p_values[2],
+        p_difference_holm=found.adjusted[place],
+        p_equivalence_holm=shown.adjusted.get(place),
+        p_upper_holm=bounded.adjusted.get(place),
         verdict=verdict,
-        material=beyond and verdict in (Verdict.WORSE, Verdict.BETTER),
-        non_inferior=None if test.p_upper is None else test.p_upper < alpha,
-        reason=_reason(
-            margin,
-            (tost_interval, 2 * confidence - 1),
-            (interval, confidence),
-            equivalent=equivalent,
-            detected=detected,
-            adjusted=family > 1,
-        ),
+        material=verdict in (Verdict.WORSE, Verdict.BETTER) and _beyond(difference, margin, found.level[place]),
+        non_inferior=bounded.rejected.get(place),
+        reason=_reason(difference, margin, found.level[place], shown.level.get(place), detected, equivalent)
+        + (f" (of {len(found.level)} judged together, by Holm's method)" if len(found.level) > 1 else ""),
     )
+
+
+def _tost_interval(difference: Difference, margin: Margin | None, level: float) -> Interval:
+    """The interval that lies inside the margins where both one-sided tests at this level reject."""
+    estimate, error = difference.estimate, difference.error
+    if margin is None:
+        return t_interval(estimate, error, 1 - 2 * level)
+    reach = _room_wanted(error, margin, level)
+    return estimate - reach, estimate + reach
+
+
+def _beyond(difference: Difference, margin: Margin | None, level: float) -> bool:
+    """Whether the difference is larger than the margin, each of its two tests at half the level."""
+    if margin is None or margin.value is None:
+        return False
+    guess = margin.upper(level / 2) - margin.value
+    return abs(difference.estimate) - margin.value > math.hypot(t_reach(difference.error, level / 2), guess)
 
 
 def _require_usable(difference: Difference) -> None:
@@ -215,22 +268,56 @@ def _require_usable(difference: Difference) -> None:
 
 
 def _reason(
-    margin: float | None,
-    tost: tuple[tuple[float, float], float],
-    two_sided: tuple[tuple[float, float], float],
-    *,
-    equivalent: bool,
+    difference: Difference,
+    margin: Margin | None,
+    level: float,
+    margin_level: float | None,
     detected: bool,
-    adjusted: bool,
+    equivalent: bool,
 ) -> str:
-    after = " (after Holm's adjustment)" if adjusted else ""
-    zero = f"{_text(*two_sided)} {'excludes' if detected else 'contains'} 0{after}"
-    if margin is None:
-        return f"the {zero}; without a margin no result can be called within the error range or negligible"
-    inside = "lies inside" if equivalent else "does not lie inside"
-    link = "but" if equivalent == detected else "and"
-    return f"the {_text(*tost)} {inside} ±{margin:.4g}{after} {link} the {zero}"
+    """The intervals that decided; each at the confidence that it was held to, so that they show what they say."""
+    two_sided = t_interval(difference.estimate, difference.error, 1 - level)
+    zero = f"the {_told(two_sided, 1 - level, marks=(0.0,))} {'excludes' if detected else 'contains'} 0"
+    if margin is None or margin_level is None:
+        return f"{zero}; without a margin no result can be called within the error range or negligible"
+    link = "but" if equivalent == detected and margin.guessed_from is None else "and"
+    return f"the {_place(difference, margin, margin_level, equivalent)} {link} {zero}"
 
 
-def _text(interval: tuple[float, float], confidence: float) -> str:
-    return f"{100 * confidence:.4g} % interval ({interval[0]:.4g}, {interval[1]:.4g})"
+def _place(difference: Difference, margin: Margin, level: float, equivalent: bool) -> str:
+    """Where the interval lies that shows equivalence, or does not."""
+    assert margin.value is not None
+    confidence = 1 - 2 * level
+    plain = t_interval(difference.estimate, difference.error, confidence)
+    wide = _tost_interval(difference, margin, level)
+    runs = margin.guessed_from
+    if runs is None:
+        return _inside(wide, confidence, margin.value, equivalent)
+    if equivalent:
+        return _inside(wide, confidence, margin.value, True, f", widened as the margin is guessed from {runs} runs,")
+    if not _lies_inside(plain, margin.value):
+        return _inside(plain, confidence, margin.value, False)
+    # Widening by MOVER is less than taking the lower end for the margin, so the plain interval sticks out there.
+    low = _margin_text(margin.lower(level), plain)
+    inside = _inside(plain, confidence, margin.value, True)
+    return f"{inside}, but that margin is guessed from {runs} runs and with its lower end, ±{low}, it does not,"
+
+
+def _inside(interval: Interval, confidence: float, margin: float, inside: bool, remark: str = "") -> str:
+    limit = _margin_text(margin, interval)
+    told = _told(interval, confidence, marks=(-float(limit), float(limit)))
+    return f"{told}{remark} {'lies' if inside else 'does not lie'} inside ±{limit}"
+
+
+def _lies_inside(interval: Interval, margin: float) -> bool:
+    return -margin < interval[0] and interval[1] < margin
+
+
+def _margin_text(margin: float, interval: Interval) -> str:
+    """The margin with four digits, or as many more as leave the interval on the side of it where it is."""
+    texts = (f"{margin:.{digits}g}" for digits in range(_MARGIN_DIGITS, 18))
+    return next(text for text in texts if _lies_inside(interval, float(text)) == _lies_inside(interval, margin))
+
+
+def _told(interval: Interval, confidence: float, marks: Sequence[float]) -> str:
+    return f"{100 * confidence:.4g} % interval {interval_text(interval, marks)}"

@@ -6,13 +6,20 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import stats
+from scipy import special, stats
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.verdicts.equivalence import require_margin
+from p2phd_eval.formatting import number_text
+from p2phd_eval.stats.confidence import t_reach
+from p2phd_eval.stats.design import SamplingDesign, StandardError
+from p2phd_eval.stats.errors.measurement import Measurement
+from p2phd_eval.stats.errors.seeds import recipe_error
+from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stats.verdicts.scope import Scope
 
 # The difference of two values of standard deviation s lies within 1.96 sqrt(2) s with probability 95 % (ISO 5725).
 REPEATABILITY = float(stats.norm.ppf(0.975)) * math.sqrt(2)
+_LARGEST_KID = 1.0  # KIDs of images are of the order of 0.01; a margin above is meant for a FID
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -20,16 +27,81 @@ class MarginRule:
     """How a margin is found."""
 
     kind: Literal["absolute", "relative", "seeds"]
-    amount: float  # absolute: in units of the FID; relative: share of the baseline's FID@n; seeds: unused, 0
+    amount: float  # absolute: in units of what is judged; relative: share of the baseline's value; seeds: unused, 0
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class SeedSpread:
+    """How far the runs of one recipe lie apart, and how much of it their own images make."""
+
+    runs: int
+    variance: float  # of the runs' values, ddof = 1; squared units of what is judged, like the noise
+    noise: float  # what the images of each run add to it, taken as known; see `Measurement.run_noise`
+
+    @property
+    def sd(self) -> float:
+        """The standard deviation over seeds, image noise taken out; 0 where the noise is as large as the spread."""
+        return math.sqrt(max(0.0, self.variance - self.noise))
+
+    def lower(self, level: float) -> float:
+        """The lower confidence limit of the true standard deviation, wrong with probability `level`: chi-square's."""
+        return self._at(2 * float(special.gammainccinv((self.runs - 1) / 2, level)))
+
+    def upper(self, level: float) -> float:
+        """The upper confidence limit, likewise."""
+        return self._at(2 * float(special.gammaincinv((self.runs - 1) / 2, level)))
+
+    def _at(self, chi_square: float) -> float:
+        return math.sqrt(max(0.0, self.variance * (self.runs - 1) / chi_square - self.noise))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Margin:
-    """A margin in the units of what is judged."""
+    """A margin in the units of what is judged, and how well it is known."""
 
     value: float | None  # None where there is none
-    range: tuple[float, float] | None  # 95 % of what the value may be, from seeds; None where it is exact
     text: str  # where it comes from, or why there is none
+    range: tuple[float, float] | None = None  # 95 % of what the value may be, from seeds; None where it is exact
+    seeds: SeedSpread | None = None  # the runs that it is guessed from
+    share_error: float = 0.0  # what the uncertainty of the baseline adds to the test of a share; see `share_margin`
+    share_df: float | None = None  # its degrees of freedom; None: normal
+
+    @property
+    def guessed_from(self) -> int | None:
+        """How many runs it is guessed from; None where it is given."""
+        return None if self.seeds is None else self.seeds.runs
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing about it is estimated."""
+        return self.seeds is None and self.share_error == 0
+
+    def lower(self, level: float) -> float:
+        """The margin's lower confidence limit: wrong with probability `level`, in (0, 0.5). A given number is its own.
+
+        Raises `InputError` where there is no margin.
+        """
+        known = self._known
+        if self.seeds is not None:
+            return min(known, REPEATABILITY * self.seeds.lower(level))
+        return known - self._share_reach(level)
+
+    def upper(self, level: float) -> float:
+        """The margin's upper confidence limit, likewise."""
+        known = self._known
+        if self.seeds is not None:
+            return max(known, REPEATABILITY * self.seeds.upper(level))
+        return known + self._share_reach(level)
+
+    def _share_reach(self, level: float) -> float:
+        error = StandardError(value=self.share_error, df=math.inf if self.share_df is None else self.share_df)
+        return t_reach(error, level)
+
+    @property
+    def _known(self) -> float:
+        if self.value is None:
+            raise InputError("margin", expected="a number", found=f"none: {self.text}")
+        return self.value
 
 
 def parse_margin(text: str | float | None) -> MarginRule | None:
@@ -52,7 +124,7 @@ def parse_margin(text: str | float | None) -> MarginRule | None:
     if not (math.isfinite(amount) and amount > 0):
         raise InputError(
             "--margin",
-            expected='a number above 0, such as 2.0, a share of the baseline\'s FID, such as 2%, or "seeds"',
+            expected='a number above 0, such as 2.0, a share of what is judged of the baseline, such as 2%, or "seeds"',
             found=shown,
             fix="Give such a margin, or none: then no result is called within the error range.",
         )
@@ -60,37 +132,38 @@ def parse_margin(text: str | float | None) -> MarginRule | None:
 
 
 def absolute_margin(value: float) -> MarginRule:
-    """A margin in units of the FID."""
+    """A margin in units of what is judged."""
     require_margin(value)
     return MarginRule(kind="absolute", amount=value)
 
 
-def margin_of_fid(rule: MarginRule | None, baseline_at_n: float, baseline_runs: Sequence[float]) -> Margin:
-    """The margin of a FID difference.
-
-    Without a rule it comes from the baseline's training seeds, where there are several: 2.77 standard deviations, the
-    range in which 95 % of the differences of two baseline runs lie (repeatability limit of ISO 5725). The standard
-    deviation of S seeds is uncertain: its 95 % range is that of chi-square with S - 1 degrees of freedom.
-
-    `baseline_at_n`: FID@n of the baseline, the mean over its runs: what a relative margin is a share of.
-    `baseline_runs`: FID of each training seed of the baseline. Raises `InputError` if the margin is to come from seeds
-    and there is only one.
-    """
-    if rule is not None and rule.kind == "absolute":
-        return Margin(value=rule.amount, range=None, text="given")
-    return _margin_of(rule, baseline_at_n, baseline_runs, "FID")
+def given_margin(value: float) -> Margin:
+    """A number that was set before looking."""
+    require_margin(value)
+    return Margin(value=value, text="given")
 
 
-def margin_of_kid(rule: MarginRule | None, baseline: float, baseline_runs: Sequence[float]) -> Margin:
-    """The margin of a KID difference, likewise; a FID margin given as a number says nothing about KID."""
-    if rule is not None and rule.kind == "absolute":
-        return Margin(
-            value=None,
-            range=None,
-            text="the margin is given in units of FID and says nothing about KID; a share, such as 2%, or several "
-            "seeds would give one",
+def require_margin(margin: float | None) -> None:
+    """Raise InputError unless the margin is None or a finite number above 0."""
+    if margin is not None and not (math.isfinite(margin) and margin > 0):
+        raise InputError(
+            "--margin",
+            expected="a number above 0: the difference that still counts as none",
+            found=str(margin),
+            fix="Give such a margin, or none: then no result is called within the error range.",
         )
-    return _margin_of(rule, baseline, baseline_runs, "KID")
+
+
+def require_margin_fits(rule: MarginRule | None, estimand: Estimand) -> None:
+    """Raise InputError for a number that can be no margin of what is judged: 1 or more where it is KID."""
+    if rule is not None and rule.kind == "absolute" and not estimand.in_fid and rule.amount >= _LARGEST_KID:
+        raise InputError(
+            "--margin",
+            expected=f"a difference of KIDs, which are of the order of 0.01, since --judge {estimand.value} is asked",
+            found=f"{rule.amount:g}",
+            fix="Give a share of the baseline's KID, such as --margin 10%, or a number in units of KID; or judge by "
+            "FID@n: --judge fid-at-n.",
+        )
 
 
 def require_seeds(rule: MarginRule | None, baseline_runs: int) -> None:
@@ -104,20 +177,115 @@ def require_seeds(rule: MarginRule | None, baseline_runs: int) -> None:
         )
 
 
-def _margin_of(rule: MarginRule | None, baseline: float, runs: Sequence[float], metric: str) -> Margin:
-    if rule is not None and rule.kind == "relative":
-        value = rule.amount * baseline
-        text = f"{100 * rule.amount:g} % of the baseline's {metric}, {baseline:.4g}"
-        if value > 0:
-            return Margin(value=value, range=None, text=text)
-        return Margin(value=None, range=None, text=f"{text}: not above 0")
-    require_seeds(rule, len(runs))
-    if len(runs) < 2:
-        return Margin(value=None, range=None, text="none given, and one baseline run shows no spread of seeds")
-    df = len(runs) - 1
-    value = REPEATABILITY * float(np.std(runs, ddof=1))
-    low, high = (value * math.sqrt(df / float(stats.chi2.ppf(p, df))) for p in (0.975, 0.025))
-    text = f"2.77 standard deviations over {len(runs)} baseline seeds, 95 % range {low:.3g} to {high:.3g}"
-    if value == 0:
-        return Margin(value=None, range=None, text="the baseline's seeds do not differ at all")
-    return Margin(value=value, range=(low, high), text=text)
+def find_margin(
+    rule: MarginRule | None,
+    estimand: Estimand,
+    baseline_runs: Sequence[float],
+    *,
+    n: int,
+    noise: float | None,
+    share_error: StandardError | None = None,
+) -> Margin:
+    """The margin of a difference between two arms, in the unit of what is judged.
+
+    Without a rule it comes from the baseline's training seeds, where there are several; see `seed_margin`. A share is
+    one of the baseline's value, the mean over its runs.
+
+    Raises `InputError` if the rule does not fit the estimand, or wants seeds and there is only one.
+
+    Parameters
+    ----------
+    rule : MarginRule or None
+    estimand : Estimand
+        What is judged.
+    baseline_runs : sequence of float
+        Its value for each run of the baseline.
+    n : int
+        Images of each set, for the name of what is judged.
+    noise : float or None
+        What the images add to the variance between the baseline's runs; see `Measurement.run_noise`.
+    share_error : StandardError, optional
+        What is not known of a share; see `share_error`. None: nothing, or it is no share.
+    """
+    require_margin_fits(rule, estimand)
+    require_seeds(rule, len(baseline_runs))
+    if rule is None or rule.kind == "seeds":
+        return seed_margin(baseline_runs, noise)
+    if rule.kind == "absolute":
+        return given_margin(rule.amount)
+    baseline = float(np.mean(baseline_runs))
+    text = f"{100 * rule.amount:g} % of the baseline's {estimand.name_at(n)}, {number_text(baseline)}"
+    value = rule.amount * baseline
+    if value <= 0:
+        return Margin(value=None, text=f"{text}: not above 0")
+    if share_error is None:
+        return Margin(value=value, text=text)
+    df = share_error.df if math.isfinite(share_error.df) else None
+    return Margin(value=value, text=text, share_error=share_error.value, share_df=df)
+
+
+def seed_margin(baseline_runs: Sequence[float], noise: float | None) -> Margin:
+    """2.77 standard deviations over the baseline's training seeds, with the noise of the images taken out.
+
+    95 % of the differences of two baseline runs lie in this range (repeatability limit of ISO 5725). Of S seeds the
+    standard deviation is a guess: its limits are those of chi-square with S - 1 degrees of freedom.
+
+    `baseline_runs`: what is judged, of each training seed. `noise`: what the images add to the variance between them
+    (`Measurement.run_noise`); None where it is not known.
+    """
+    count = len(baseline_runs)
+    if count < 2:
+        return Margin(value=None, text="none given, and one baseline run shows no spread of seeds")
+    spread = SeedSpread(runs=count, variance=float(np.var(baseline_runs, ddof=1)), noise=noise or 0.0)
+    if spread.variance == 0:
+        return Margin(value=None, text="the baseline's runs do not differ at all")
+    if spread.sd == 0:
+        text = f"the {count} baseline runs differ by no more than their images' noise: more images would show how much"
+        return Margin(value=None, text=text)
+    low, high = REPEATABILITY * spread.lower(0.025), REPEATABILITY * spread.upper(0.025)
+    without = "image noise taken out, " if noise else ""
+    text = (
+        f"2.77 standard deviations over {count} baseline runs, {without}"
+        f"known to lie in {number_text(low)} to {number_text(high)} (95 %)"
+    )
+    return Margin(value=REPEATABILITY * spread.sd, range=(low, high), text=text, seeds=spread)
+
+
+def share_error(
+    share: float, measurement: Measurement, weights: Sequence[float], design: SamplingDesign, scope: Scope
+) -> StandardError:
+    """What the uncertainty of the baseline adds to the test against a share of it.
+
+    That the candidate is worse by less than the share r is a statement about candidate - (1 + r) baseline, whose error
+    differs from that of the plain difference. What it is larger by, in squares, is the error of the margin: next to
+    nothing for 2 %; for 20 %, three seeds and no image noise the false "within" would be 6.8 % instead of 5 %.
+
+    Raises `InputError` if the scope is that of recipes and an arm has only one run.
+
+    Parameters
+    ----------
+    share : float
+        r, above 0.
+    measurement : Measurement
+        Of all generated sets.
+    weights : sequence of float
+        -1/S for each of the baseline's S runs, 1/S' for each of the candidate's, 0 for others.
+    design : SamplingDesign
+        How the real set and all generated sets were drawn.
+    scope : Scope
+        Whether the difference's error counts training seeds too.
+    """
+    arms = [k for k, weight in enumerate(weights) if weight < 0], [k for k, weight in enumerate(weights) if weight > 0]
+    runs = [measurement.runs(arm) for arm in arms]
+    noise = [measurement.run_noise(arm, design) for arm in arms]
+
+    def error(scale: float) -> StandardError:
+        """That of the candidate less a multiple of the baseline."""
+        images = measurement.standard_error([w * scale if w < 0 else w for w in weights], design)
+        if scope == Scope.CHECKPOINTS:
+            return images
+        before = None if noise[0] is None else scale**2 * noise[0]
+        return recipe_error([scale * run for run in runs[0]], runs[1], images, noise=(before, noise[1]))
+
+    widest = max((error(1 + share), error(1 - share)), key=lambda each: each.value)
+    return StandardError(value=math.sqrt(max(0.0, widest.value**2 - error(1.0).value ** 2)), df=widest.df)

@@ -72,8 +72,7 @@ def mean_difference(
 
     In scope A it is the mean over images of d_i, the candidate's mean over its runs on image i minus the baseline's:
     with one run an arm and no clusters, a paired t test. Scope B adds the variance of each arm's runs, see
-    `stats.errors.seeds.recipe_error`; their spread holds some of the images' noise already, so intervals are a
-    little wide where seeds differ little.
+    `stats.errors.seeds.recipe_error`.
 
     Raises `InputError` as `image_mean`; if the numbers of images differ; or in scope B if an arm has only one run.
 
@@ -96,7 +95,8 @@ def mean_difference(
     differences = after.mean(axis=0) - before.mean(axis=0)
     error = _image_error(differences, clusters)
     if scope == Scope.RECIPES:
-        error = recipe_error(before.mean(axis=1).tolist(), after.mean(axis=1).tolist(), error)
+        noise = _run_noise(before, clusters), _run_noise(after, clusters)
+        error = recipe_error(before.mean(axis=1).tolist(), after.mean(axis=1).tolist(), error, noise=noise)
     estimate = float(differences.mean())
     test = equivalence_test(Difference(estimate=estimate, error=error, margin=None), confidence=confidence)
     return MeanDifference(
@@ -124,3 +124,12 @@ def _image_error(values: npt.NDArray[np.float64], clusters: npt.ArrayLike | None
     """Standard error of a mean: each image's influence on it is its distance from the mean."""
     shifted = values - values[0]  # equal values are then zeros, without error by rounding
     return SamplingDesign.paired(len(values), 1, clusters).standard_error([shifted - shifted.mean()])
+
+
+def _run_noise(table: npt.NDArray[np.float64], clusters: npt.ArrayLike | None) -> float | None:
+    """How much of the variance between the means of an arm's runs is the images'; see `Measurement.run_noise`."""
+    count = len(table)
+    if count < 2:
+        return None
+    apart = table - table.mean(axis=0)
+    return float(np.mean([_image_error(run, clusters).value ** 2 for run in apart])) * count / (count - 1)

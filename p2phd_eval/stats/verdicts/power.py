@@ -11,7 +11,7 @@ from scipy import optimize, special
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.confidence import require_confidence
-from p2phd_eval.stats.verdicts.equivalence import require_margin
+from p2phd_eval.stats.verdicts.margins import require_margin
 
 Floats = npt.NDArray[np.float64]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from scipy import stats
 
 from p2phd_eval.stats.design import combine_variances
-from p2phd_eval.stats.verdicts.equivalence import require_margin
+from p2phd_eval.stats.verdicts.margins import require_margin
 from p2phd_eval.stats.verdicts.power import (
     VarianceComponents,
     detection_power,

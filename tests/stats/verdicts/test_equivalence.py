@@ -1,7 +1,9 @@
 """Verdicts against hand calculation, Holm's method against closed testing, and the invariances of both."""
 
+import dataclasses
 import itertools
 import math
+import re
 
 import numpy as np
 import pytest
@@ -12,7 +14,9 @@ from scipy import stats
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.confidence import t_interval
 from p2phd_eval.stats.design import StandardError
+from p2phd_eval.stats.errors.seeds import recipe_error
 from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, equivalence_test, holm, judge_differences
+from p2phd_eval.stats.verdicts.margins import REPEATABILITY, Margin, SeedSpread, given_margin, seed_margin
 
 Z90, Z95 = stats.norm.ppf([0.95, 0.975])  # 1.645 and 1.960
 EQUIVALENT = {Verdict.WITHIN, Verdict.NEGLIGIBLE}
@@ -79,16 +83,16 @@ def test_intervals_p_values_and_reason():
     assert (result.p_equivalence_holm, result.p_difference_holm) == (result.p_upper, result.p_difference)
     assert result.non_inferior
     assert result.reason == (
-        "the 90 % interval (-0.7224, 0.9224) lies inside ±2 and the 95 % interval (-0.88, 1.08) contains 0"
+        "the 90 % interval (-0.72, +0.92) lies inside ±2 and the 95 % interval (-0.88, +1.08) contains 0"
     )
 
 
 @pytest.mark.parametrize(
     ("estimate", "error", "reason"),
     [
-        (1.0, 0.4, "(0.3421, 1.658) lies inside ±2 but the 95 % interval (0.216, 1.784) excludes 0"),
-        (4.0, 0.5, "(3.178, 4.822) does not lie inside ±2 and the 95 % interval (3.02, 4.98) excludes 0"),
-        (1.0, 1.0, "(-0.6449, 2.645) does not lie inside ±2 but the 95 % interval (-0.96, 2.96) contains 0"),
+        (1.0, 0.4, "(+0.34, +1.66) lies inside ±2 but the 95 % interval (+0.22, +1.78) excludes 0"),
+        (4.0, 0.5, "(+3.18, +4.82) does not lie inside ±2 and the 95 % interval (+3.02, +4.98) excludes 0"),
+        (1.0, 1.0, "(-0.64, +2.64) does not lie inside ±2 but the 95 % interval (-0.96, +2.96) contains 0"),
     ],
 )
 def test_reasons(estimate, error, reason):
@@ -228,9 +232,12 @@ def test_a_family_is_judged_by_adjusted_p_values_and_shows_plain_intervals():
     assert [each.p_difference_holm for each in together] == pytest.approx(holm([each.p_difference for each in alone]))
     adjusted = holm([max(each.p_lower, each.p_upper) for each in alone if each.margin])
     assert [each.p_equivalence_holm for each in together if each.margin] == pytest.approx(adjusted)
-    assert together[1].p_equivalence_holm is None
+    assert [each.p_upper_holm for each in together if each.margin] == pytest.approx(
+        holm([each.p_upper for each in alone if each.margin])
+    )
+    assert (together[1].p_equivalence_holm, together[1].p_upper_holm) == (None, None)
     for one, of_family in zip(alone, together, strict=True):
-        for field in ("interval", "tost_interval", "p_difference", "p_lower", "p_upper", "non_inferior"):
+        for field in ("interval", "tost_interval", "p_difference", "p_lower", "p_upper"):
             assert getattr(one, field) == getattr(of_family, field)
     # p = .017 and .016 alone are below .05, but not three or four times that; .02 is of the margin.
     assert [each.verdict for each in alone] == [Verdict.WITHIN, Verdict.WORSE, Verdict.WORSE, Verdict.WITHIN]
@@ -240,13 +247,37 @@ def test_a_family_is_judged_by_adjusted_p_values_and_shows_plain_intervals():
         Verdict.INCONCLUSIVE,
         Verdict.INCONCLUSIVE,
     ]
-    assert "contains 0 (after Holm's adjustment)" in together[2].reason
+    # The smallest p-value is held to .05 / 4 and fails: so is every other.
+    assert "98.75 % interval (-0.14, +6.14) contains 0" not in together[2].reason
+    assert "the 98.75 % interval (-0.17, +6.17) contains 0 (of 4 judged together, by Holm's method)" in (
+        together[2].reason
+    )
     assert "Holm" not in alone[2].reason
+
+
+def test_non_inferiority_is_adjusted_for_the_family():
+    """Each alone is shown to be worse by less than 2 at 5 %, none of three at 5/3 %."""
+    family = [difference(0.0, 1.1, 2), difference(0.05, 1.1, 2), difference(-0.05, 1.1, 2)]
+    assert all(equivalence_test(each).non_inferior for each in family)
+    assert not any(each.non_inferior for each in judge_differences(family))
 
 
 def test_the_order_of_a_family_does_not_matter():
     assert judge_differences(FAMILY[::-1]) == judge_differences(FAMILY)[::-1]
     assert judge_differences([]) == ()
+
+
+def test_a_family_calls_any_candidate_at_the_margin_non_inferior_in_5_percent_at_most():
+    rng = np.random.default_rng(2)
+    repeats, shared = 1000, rng.normal(0, 0.3, size=1000)  # the baseline's share of the error
+    found = plain = 0
+    for k in range(repeats):
+        family = [difference(rng.normal(2.0 + shared[k], 0.5), math.hypot(0.3, 0.5), 2.0) for _ in range(3)]
+        results = judge_differences(family)
+        found += any(each.non_inferior for each in results)
+        plain += any(each.p_upper < 0.05 for each in results)
+    limit = stats.binom.ppf(0.9999, repeats, 0.05)
+    assert found <= limit < plain
 
 
 def test_a_family_calls_any_difference_at_the_margin_within_in_5_percent_at_most():
@@ -294,3 +325,139 @@ def test_unusable_numbers_are_refused(change, where):
     with pytest.raises(InputError) as caught:
         judge(**{"estimate": 0.0, "error": 1.0, "margin": 1.0, "df": 10, **change})
     assert caught.value.where == where
+
+
+def guess(runs=5, variance=1.0, noise=0.1):
+    """A margin from so many runs."""
+    spread = SeedSpread(runs=runs, variance=variance, noise=noise)
+    return Margin(value=REPEATABILITY * spread.sd, text="guessed", seeds=spread)
+
+
+spreads = st.builds(guess, runs=st.integers(2, 12), variance=st.floats(0.5, 20), noise=st.floats(0, 0.4))
+
+
+@examples
+@given(estimate=estimates, error=errors, margin=st.floats(1e-3, 100), df=freedoms)
+def test_a_margin_that_is_known_is_tested_by_t(estimate, error, margin, df):
+    """MOVER reduces to the two one-sided t tests, whether the margin comes as a number or as an object."""
+    as_object = equivalence_test(difference(estimate, error, given_margin(margin), df))
+    assert as_object == judge(estimate, error, margin, df)
+    t = stats.norm if math.isinf(df) else stats.t(df)
+    assert as_object.p_upper == pytest.approx(t.sf((margin - estimate) / error))
+    # A guess without any uncertainty left goes the other way, by root finding, to the same place.
+    certain = Margin(value=margin, text="", share_error=1e-12 * error)
+    assert equivalence_test(difference(estimate, error, certain, df)).p_upper == pytest.approx(
+        as_object.p_upper, rel=1e-5, abs=1e-300
+    )
+
+
+@examples
+@given(estimate=estimates, error=errors, margin=spreads, df=freedoms, level=st.sampled_from([0.001, 0.02, 0.05, 0.2]))
+def test_the_p_value_of_a_guessed_margin_is_the_level_at_which_mover_holds(estimate, error, margin, df, level):
+    result = equivalence_test(difference(estimate, error, margin, df))
+    t = float(stats.norm.isf(level) if math.isinf(df) else stats.t.isf(level, df))
+    for p, towards in ((result.p_upper, estimate), (result.p_lower, -estimate)):
+        value = towards - margin.value + math.hypot(t * error, margin.value - margin.lower(level))
+        assume(abs(value) > 1e-7)
+        assert (p < level) == (value < 0)
+
+
+@examples
+@given(estimate=estimates, error=errors, margin=spreads, unit=st.sampled_from([0.25, 8, 1024]))
+def test_the_unit_does_not_matter_for_a_guess(estimate, error, margin, unit):
+    spread = margin.seeds
+    scaled = guess(spread.runs, spread.variance * unit**2, spread.noise * unit**2)
+    result = equivalence_test(difference(estimate, error, margin, 5))
+    other = equivalence_test(difference(estimate * unit, error * unit, scaled, 5))
+    assert other.verdict is result.verdict
+    assert other.p_upper == pytest.approx(result.p_upper, rel=1e-6)
+    flipped = equivalence_test(difference(-estimate, error, margin, 5))
+    assert (flipped.p_lower, flipped.p_upper) == (result.p_upper, result.p_lower)
+
+
+@examples
+@given(estimate=estimates, error=errors, margin=spreads, df=freedoms)
+def test_a_guess_is_never_easier_to_meet_than_the_same_number(estimate, error, margin, df):
+    guessed = equivalence_test(difference(estimate, error, margin, df))
+    given = judge(estimate, error, margin.value, df)
+    assert guessed.p_equivalence_holm >= given.p_equivalence_holm * (1 - 1e-6)
+    assert given.material or not guessed.material
+    assert guessed.tost_interval[0] <= given.tost_interval[0] < given.tost_interval[1] <= guessed.tost_interval[1]
+
+
+@pytest.mark.parametrize("runs", [3, 5, 12])
+@pytest.mark.parametrize("noise", [0.1, 1.0])
+def test_a_true_difference_of_the_guessed_margin_is_called_within_in_5_percent_at_most(runs, noise):
+    """Normal seeds of sd 1, image noise beside them, and a true difference of 2.77."""
+    rng = np.random.default_rng(runs)
+    repeats = 1500
+    before, after = rng.normal(0, math.hypot(1, noise), size=(2, repeats, runs))
+    images = StandardError(value=math.hypot(0.1, noise * math.sqrt(2 / runs)), df=200)
+    false = plain = 0
+    for b, c in zip(before, after + REPEATABILITY + rng.normal(0, 0.1, size=(repeats, 1)), strict=True):
+        error = recipe_error(b, c, images, noise=(noise**2, noise**2))
+        margin = seed_margin(b, noise**2)
+        each = Difference(estimate=c.mean() - b.mean(), error=error, margin=margin)
+        false += equivalence_test(each).verdict in EQUIVALENT
+        as_known = REPEATABILITY * float(np.std(b, ddof=1))
+        plain += equivalence_test(dataclasses.replace(each, margin=as_known)).verdict in EQUIVALENT
+    assert false <= stats.binom.ppf(0.999, repeats, 0.05)
+    assert plain > false
+
+
+def test_two_runs_never_show_equivalence_with_a_margin_from_their_own_spread():
+    rng = np.random.default_rng(0)
+    for b, c in rng.normal(size=(400, 2, 2)) * [[[1], [0.5]]]:
+        c -= c.mean() - b.mean()  # no difference at all
+        error = recipe_error(b, c, StandardError(value=0.0, df=500), noise=(0.0, 0.0))
+        each = Difference(estimate=0.0, error=error, margin=seed_margin(b, 0.0))
+        assert equivalence_test(each).verdict not in EQUIVALENT
+
+
+SENTENCE = re.compile(r"([\d.]+) % interval \(([^,]+), ([^)]+)\)(?:, widened[^,]*,)? (contains|excludes) 0")
+PLACE = re.compile(
+    r"([\d.]+) % interval \(([^,]+), ([^)]+)\)(, widened as the margin is guessed from \d+ runs,)? "
+    r"(lies|does not lie) inside ±([^ ,]+)(?:, but that margin is guessed from \d+ runs and with its lower end, "
+    r"±([^ ]+), it does not,)?"
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(family=st.lists(st.builds(difference, estimates, errors, margins | spreads, freedoms), min_size=1, max_size=4))
+def test_what_a_sentence_says_of_its_numbers_is_so(family):
+    for result in judge_differences(family):
+        assume(all(p is None or abs(p - 0.05) > 1e-9 for p in (result.p_difference_holm, result.p_equivalence_holm)))
+        (told,) = SENTENCE.finditer(result.reason)
+        low, high = float(told[2]), float(told[3])
+        assert (low > 0 or high < 0) == (told[4] == "excludes")
+        detected = result.verdict in {Verdict.WORSE, Verdict.BETTER, Verdict.NEGLIGIBLE}
+        assert detected == (told[4] == "excludes")
+        place = PLACE.search(result.reason)
+        assert (place is None) == (result.margin is None)
+        if place is None:
+            continue
+        low, high, margin = float(place[2]), float(place[3]), float(place[6])
+        assert (-margin < low and high < margin) == (place[5] == "lies")
+        shown = place[5] == "lies" and place[7] is None
+        assert shown == (result.verdict in EQUIVALENT)
+        if place[7] is not None:
+            assert not (-float(place[7]) < low and high < float(place[7]))
+            assert result.verdict not in EQUIVALENT
+
+
+def test_the_reason_says_in_words_that_the_margin_is_a_guess():
+    seeds = seed_margin([1.0, 2.0, 3.5], 0.1)
+    assert equivalence_test(difference(0.1, 0.5, seeds, 5)).reason == (
+        "the 90 % interval (-1.76, +1.96), widened as the margin is guessed from 3 runs, lies inside ±3.376 "
+        "and the 95 % interval (-1.19, +1.39) contains 0"
+    )
+    assert equivalence_test(difference(1.5, 0.9, seeds, 9)).reason == (
+        "the 90 % interval (-0.15, +3.15) lies inside ±3.376, but that margin is guessed from 3 runs and with its "
+        "lower end, ±1.814, it does not, and the 95 % interval (-0.54, +3.54) contains 0"
+    )
+
+
+def test_a_margin_that_is_none_is_judged_as_none():
+    result = equivalence_test(difference(0.0, 1.0, Margin(value=None, text="no spread"), 5))
+    assert result.margin is None
+    assert "without a margin" in result.reason
