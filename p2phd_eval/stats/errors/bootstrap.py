@@ -24,7 +24,10 @@ Counts = npt.NDArray[np.int64]
 Matrix = npt.NDArray[np.float64]
 
 # What the usual number of replicates may cost, in seconds on two cores of the machine the constants below are from.
-_BUDGET_SECONDS = 60.0
+_BUDGET_SECONDS = 30.0
+# Up to this many images a feature the cross-Gram is cheaper than covariances; beyond, a resample still holds 1.1 d
+# different images, so that its covariances are regular.
+_GRAMS_UP_TO = 1.75
 _FEWEST = 20  # they still give the standard error to 1/sqrt(2 * 19) = 16 %
 
 
@@ -38,11 +41,11 @@ class BootstrapSE:
 
 
 def usual_replicates(n: int, d: int, sets: int, wanted: int) -> int:
-    """Return how many replicates take no more than about a minute on two cores: `wanted`, or fewer.
+    """Return how many replicates take no more than about half a minute on two cores: `wanted`, or fewer.
 
     It follows from the sizes alone, so that a result can be repeated on any machine.
 
-    There are at least 20, even where they take longer than a minute, and at most `wanted`. 20 replicates give the
+    There are at least 20, even where they take longer, and at most `wanted`. 20 replicates give the
     standard error to 16 %, 200 to 5 %.
 
     `n`: number of images of the largest set. `d`: number of features of an image. `sets`: number K of generated sets.
@@ -50,13 +53,13 @@ def usual_replicates(n: int, d: int, sets: int, wanted: int) -> int:
 
     Notes
     -----
-    A replicate holds u = 0.632 n different images. Up to n = 2 d each generated set costs the singular values of a
+    A replicate holds u = 0.632 n different images. Up to n = 1.75 d each generated set costs the singular values of a
     [u, u] matrix, beyond it a covariance and the trace term of two [d, d] matrices, and the real set one covariance
     more. The times of these steps were measured once, with OpenBLAS 0.3.31 on two cores of an AMD EPYC of 2025 at
     d = 2048 and n from 500 to 5,000, and divided by u^3, u d^2 and d^3.
     """
     u = 0.632 * n
-    if n <= 2 * d:
+    if n <= _GRAMS_UP_TO * d:
         seconds = sets * (1e-10 * u**3 + 1e-9 * n * d)
     else:
         seconds = (sets + 1) * 1.5e-11 * u * d**2 + sets * 0.8e-10 * d**3
@@ -98,7 +101,7 @@ def bootstrap_contrasts(
 
     Notes
     -----
-    Up to min(n_r, n_k) = 2 d an FID costs the singular values of a [0.63 n_r, 0.63 n_k] matrix, and the cross-Gram
+    Up to min(n_r, n_k) = 1.75 d an FID costs the singular values of a [0.63 n_r, 0.63 n_k] matrix, and the cross-Gram
     is held, 8 n_r n_k bytes. Beyond that it costs two weighted covariances and the trace term of two [d, d]
     matrices: a second at d = 2048. See `usual_replicates`.
 
@@ -146,9 +149,9 @@ class ResampledFid:
         self._real = _Centred(real)
         self._fakes = [_Centred(fake) for fake in fakes]
         n_real, d = real.shape
-        # A resample of 2 d images has about 1.26 d different ones. With fewer than d its covariance is singular.
         self._grams = [
-            self._real.rows @ fake.rows.T if min(n_real, len(fake.rows)) <= 2 * d else None for fake in self._fakes
+            self._real.rows @ fake.rows.T if min(n_real, len(fake.rows)) <= _GRAMS_UP_TO * d else None
+            for fake in self._fakes
         ]
         #: Whether all come from cross-Gram matrices [n_r, n_k], and none from covariances [d, d].
         self.uses_grams = all(gram is not None for gram in self._grams)

@@ -4,9 +4,16 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
+import scipy.linalg
+from scipy.linalg.lapack import dsygst
 
-from p2phd_eval.stats.distances.frechet import FrechetDistance, assemble_distance, centred_rows
+from p2phd_eval.stats.distances.covariance import cholesky_or_none
+from p2phd_eval.stats.distances.frechet import FrechetDistance, assemble_distance, centred_rows, sum_of_roots
 from p2phd_eval.stats.feature_arrays import as_features, require_equal_dims
+
+Matrix = npt.NDArray[np.float64]
+# Tr (S_r S_g)^(1/2), and x'Tx / (n_r - 1) of each real row (n_r,) and y'T^-1 y / (n_g - 1) of each generated one.
+_Transport = tuple[float, Matrix, Matrix]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,9 +37,10 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
         psi_g(y) = 2 (m_g - m_r)'y + n_g/(n_g - 1) y'(I - T^-1)y   - Tr[(I - T^-1) S_g]
 
     T and its inverse are never formed. With the centred rows over sqrt(n - 1) in A and B and A B' = U diag(s) V',
-    n/(n - 1) x_j'T x_j = n_r sum_k s_k U_jk^2, and likewise with V. This holds for n < d too. For n > d the
-    rows are first written as A = Q R, so that the decomposition is of a [d, d] matrix; memory is two more
-    copies of the features.
+    n/(n - 1) x_j'T x_j = n_r sum_k s_k U_jk^2, and likewise with V. This holds for n < d too. Where both n > d it costs
+    half as much to take the Cholesky factor L L' = S_r and the eigenvectors of L' S_g L = W diag(s^2) W', from which
+    T = (L^-1)' W diag(s) W' L^-1. Where rounding would show in that, the rows are written as A = Q R, so that the
+    decomposition is of a [d, d] matrix. Memory is three more copies of the features.
 
     The factor n/(n - 1) makes psi the exact derivative of the FID with ddof = 1: moving the weight e from all
     images onto image j changes the FID by e psi_j.
@@ -64,22 +72,17 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
     require_equal_dims(real_values, fake_values)
     real_mean, real_rows = centred_rows(real_values)
     fake_mean, fake_rows = centred_rows(fake_values)
-    real_basis, real_factor = _basis_and_factor(real_rows)
-    fake_basis, fake_factor = _basis_and_factor(fake_rows)
-    left, singular_values, right = np.linalg.svd(real_factor @ fake_factor.T, full_matrices=False)
-    left = left if real_basis is None else real_basis @ left
-    right = right.T if fake_basis is None else fake_basis @ right.T
-
+    found = _transport_by_eigenvectors(real_rows, fake_rows) or _transport_by_singular_vectors(real_rows, fake_rows)
+    trace_sqrt, transported = found[0], found[1:]
     step = real_mean - fake_mean
-    few = (real_basis is None, fake_basis is None)
+    few = [len(rows) <= rows.shape[1] for rows in (real_rows, fake_rows)]
     distance = assemble_distance(
         mean_difference=step,
         trace_real=float(np.vdot(real_rows, real_rows)),
         trace_fake=float(np.vdot(fake_rows, fake_rows)),
-        trace_sqrt=float(singular_values.sum()),
+        trace_sqrt=trace_sqrt,
         method="cross-Gram" if all(few) else "mixed" if any(few) else "covariances",
     )
-    transported = np.square(left) @ singular_values, np.square(right) @ singular_values
     return assemble_influence(distance, step, (real_rows, fake_rows), transported)
 
 
@@ -99,6 +102,15 @@ def assemble_influence(
     )
 
 
+def _transport_by_singular_vectors(real: Matrix, fake: Matrix) -> _Transport:
+    real_basis, real_factor = _basis_and_factor(real)
+    fake_basis, fake_factor = _basis_and_factor(fake)
+    left, singular_values, right = np.linalg.svd(real_factor @ fake_factor.T, full_matrices=False)
+    left = left if real_basis is None else real_basis @ left
+    right = right.T if fake_basis is None else fake_basis @ right.T
+    return float(singular_values.sum()), np.square(left) @ singular_values, np.square(right) @ singular_values
+
+
 def _basis_and_factor(rows: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.float64] | None, npt.NDArray[np.float64]]:
     """Rows [n, d] as Q R with Q [n, d] orthonormal and R [d, d]; n <= d needs no Q (None)."""
     n, d = rows.shape
@@ -106,6 +118,26 @@ def _basis_and_factor(rows: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.flo
         return None, rows
     basis, factor = np.linalg.qr(rows)
     return basis, factor
+
+
+def _transport_by_eigenvectors(real: Matrix, fake: Matrix) -> _Transport | None:
+    """The same from L L' = S_r and L' S_g L = W diag(s^2) W', if both n > d and rounding does not show."""
+    if min(len(real), len(fake)) <= real.shape[1]:
+        return None
+    lower = cholesky_or_none(real.T @ real)
+    if lower is None:
+        return None
+    product, _ = dsygst((fake.T @ fake).T, lower, itype=2, lower=1)
+    squares, vectors = np.linalg.eigh(product, UPLO="L")
+    trace_sqrt = sum_of_roots(squares)
+    if trace_sqrt is None:
+        return None
+    roots = np.sqrt(squares)
+    real_along = real @ scipy.linalg.solve_triangular(lower, vectors, lower=True, trans="T", check_finite=False)
+    fake_along = fake @ (lower @ vectors)
+    for along in (real_along, fake_along):
+        np.square(along, out=along)
+    return trace_sqrt, real_along @ roots, fake_along @ (1 / roots)
 
 
 def _influence_and_terms(

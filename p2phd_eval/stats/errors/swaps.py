@@ -22,7 +22,7 @@ Matrix = npt.NDArray[np.float64]
 Swaps = npt.NDArray[np.bool_]
 
 _USUAL_SWAPS = {"FID": 1000, "KID": 9999}
-_BUDGET_SECONDS = 45.0  # what FID swaps may take, on two cores of the machine that `seconds_per_swap` was measured on
+_BUDGET_SECONDS = 30.0  # what FID swaps may take, on two cores of the machine that `seconds_per_swap` was measured on
 _BATCH = 256  # swaps drawn at a time
 
 # Statistics this close, relative to the sum of their terms, are equal but for rounding.
@@ -71,7 +71,7 @@ def swap_test(
     design : SamplingDesign
         How the three sets were drawn: baseline and candidate in one block, the real images in this or another one.
     statistic : {"FID", "KID"}, optional
-        The distance D; by default FID, or KID (as a U-statistic) where the swaps' FIDs would take more than 45 seconds
+        The distance D; by default FID, or KID (as a U-statistic) where the swaps' FIDs would take more than 30 seconds
         on two cores. That follows from the sizes alone.
     swaps : int, optional
         How many random swaps, at least 1; by default 1000 for FID, 9999 for KID. All 2^(G - 1) - 1 that change |D - D|

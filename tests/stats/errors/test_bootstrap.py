@@ -9,8 +9,8 @@ from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts, usual_replicates
 from p2phd_eval.stats.errors.influence import fid_influence
 
-# (n, d) on each side of the switch from the cross-Gram to covariances, which is at n = 2 d.
-PAIRED = [(20, 40), (40, 40), (80, 40), (81, 40)]
+# (n, d) on each side of the switch from the cross-Gram to covariances, which is at n = 1.75 d.
+PAIRED = [(20, 40), (40, 40), (70, 40), (71, 40)]
 DIFFERENCE = [[-1.0, 1.0]]
 
 
@@ -182,7 +182,7 @@ def test_usual_replicates_follow_the_cost():
     # The case that matters most here: some hundred images, Inception's 2048 features, a baseline and a candidate.
     assert usual_replicates(500, 2048, 2, 1000) == 1000
     assert usual_replicates(10, 5, 1, 200) == 200
-    for sizes in ((1000, 2000, 3000, 4096), (4097, 20_000, 100_000)):
+    for sizes in ((1000, 2000, 3000, 3584), (3585, 20_000, 100_000)):
         numbers = [usual_replicates(n, 2048, 2, 1000) for n in sizes]
         assert numbers == sorted(numbers, reverse=True)
         assert min(numbers) >= 20

@@ -9,7 +9,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
 from p2phd_eval.stats.distances.block_frechet import block_frechet_distance, reference_axes
 from p2phd_eval.stats.distances.frechet import FrechetDistance, frechet_distance
-from p2phd_eval.stats.errors.extrapolation import SLOPE_RANGE, HalfSamples, half_samples
+from p2phd_eval.stats.errors.extrapolation import SLOPE_RANGE, HalfSamples, half_samples, usual_splits
 from p2phd_eval.stats.errors.influence import FidInfluence
 from p2phd_eval.stats.errors.intervals import population_estimate
 from p2phd_eval.stats.estimands import Estimand
@@ -322,6 +322,33 @@ def test_far_too_few_images_break_the_slope():
     result = extrapolated(rng.normal(size=(40, 400)), 1.3 * rng.normal(size=(40, 400)), rng).contrast((1,))
     assert not result.slope_holds
     assert result.slope_ratio < SLOPE_RANGE[0]
+
+
+def test_usual_splits_follow_the_cost():
+    assert usual_splits(500, 2048, 2) == usual_splits(20, 5, 1) == usual_splits(10**6, 32, 4) == 10
+    numbers = [usual_splits(n, 2048, 2) for n in (2000, 3000, 4096, 20_000, 100_000)]
+    assert numbers == sorted(numbers, reverse=True)
+    assert usual_splits(5000, 2048, 4) < usual_splits(5000, 2048, 1) < 10
+    # However costly, 3 are made.
+    assert numbers[-1] == usual_splits(10**7, 2048, 10) == 3
+
+
+def test_the_standard_error_holds_the_chance_in_the_splits():
+    # One split moves the centre of the same images about; its standard error is larger by just that, so that making
+    # fewer splits costs width and never coverage.
+    n, d, repeats = 60, 40, 150
+    design, rng = SamplingDesign.paired(n, 3), np.random.default_rng(11)
+    scene = rng.normal(size=(n, d))
+    sets = [scene + scale * rng.normal(size=(n, d)) for scale in (0.5, 0.6, 0.9)]
+    for weights in ((1, 0), (-1, 1)):
+        ones = [
+            half_samples(sets, design, splits=1, rng=np.random.default_rng(seed)).contrast(weights)
+            for seed in range(repeats)
+        ]
+        many = [np.mean([one.influences[k] for one in ones], axis=0) for k in range(3)]
+        squares = [design.standard_error(one.influences).value ** 2 for one in ones]
+        chance = np.var([one.value for one in ones], ddof=1)
+        assert np.mean(squares) - design.standard_error(many).value ** 2 == pytest.approx(chance, rel=0.4)
 
 
 def test_the_seed_alone_decides_the_parts():

@@ -81,6 +81,18 @@ def test_both_ways_agree_where_n_passes_d():
     np.testing.assert_allclose(widened.fake, plain.fake, rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.parametrize("size", [0, 1e-9])
+def test_a_feature_that_hardly_varies_changes_nothing(size):
+    # With it the covariances are singular, or too near to it for their eigenvalues, though n > d.
+    real, fake = two_sets(60, 70, 30)
+    plain = fid_influence(real, fake)
+    columns = (size * np.random.default_rng(4).normal(size=(len(rows), 1)) for rows in (real, fake))
+    wider = fid_influence(*(np.hstack(pair) for pair in zip((real, fake), columns, strict=True)))
+    assert wider.distance.value == pytest.approx(plain.distance.value, rel=1e-9)
+    np.testing.assert_allclose(wider.real, plain.real, rtol=1e-7, atol=1e-8)
+    np.testing.assert_allclose(wider.fake, plain.fake, rtol=1e-7, atol=1e-8)
+
+
 @pytest.mark.parametrize(("n_real", "n_fake", "d"), [(15, 12, 30), (60, 70, 30)])
 def test_influence_follows_its_image(n_real, n_fake, d):
     real, fake = two_sets(n_real, n_fake, d)
