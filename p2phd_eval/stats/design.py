@@ -102,26 +102,31 @@ class SamplingDesign:
 
         With delta_i the sum of the influences of row i over the sets of a block, the block's variance is
 
-            G/(G - 1) sum_g (sum_{i in g} delta_i)^2 / n^2,
+            sum_g (sum_{i in g} delta_i)^2 / (n (n - n_g)),
 
-        which for clusters of one image is Var(delta)/n. Its degrees of freedom are those of a chi-square variable with
-        the same coefficient of variation, 2 G / (kurtosis - 1), and at most G - 1: heavy tails make the standard
-        error itself uncertain. The variances of the blocks add up.
+        for G equal clusters G/(G - 1) sum_g (...)^2 / n^2 and for clusters of one image Var(delta)/n. The influences
+        have mean 0 over the sample, so that the total of a large cluster is too near 0, for which n_g makes up.
+
+        Its degrees of freedom are those of a chi-square variable with the same coefficient of variation: as images of
+        equal variance in clusters of these sizes would have it, G - 1 for equal clusters; or, where that is less,
+        2 G / (kurtosis - 1), since heavy tails make the standard error itself uncertain. The variances of the blocks
+        add up.
 
         `influences`, sequence of ndarray, each of shape (n_k,): a number for each image of set k; mean 0, in units of
         the estimate.
 
         References
         ----------
-        Liang and Zeger (1986), for clusters; Satterthwaite (1946).
+        Bell and McCaffrey (2002), "Bias reduction in standard errors for linear regression with multi-stage samples",
+        and Imbens and Kolesár (2016), for few or unequal clusters; Satterthwaite (1946).
         """
         variances = []
         for block in self.blocks:
             delta = np.sum([influences[k] for k in block.sets], axis=0)
             totals = np.bincount(block.cluster_of, weights=delta).astype(np.float64)
-            groups = len(totals)
-            variance = groups / (groups - 1) * float(totals @ totals) / block.n**2
-            variances.append((variance, min(groups - 1.0, _degrees_of_freedom(totals))))
+            shares = np.bincount(block.cluster_of) / block.n
+            variance = float(totals @ (totals / (1 - shares))) / block.n**2
+            variances.append((variance, min(_df_of_sizes(shares), _df_of_tails(totals))))
         return combine_variances(variances)
 
     def split(self, rng: np.random.Generator, parts: int) -> list[list[Rows]]:
@@ -182,7 +187,17 @@ def require_pairs(n: int, other: int) -> None:
         )
 
 
-def _degrees_of_freedom(totals: npt.NDArray[np.float64]) -> float:
+def _df_of_sizes(shares: npt.NDArray[np.float64]) -> float:
+    """Degrees of freedom of the variance of a mean of independent images, from the clusters' shares p_g of them.
+
+    With T_g = sum_{i in g} (x_i - mean) in the variance, sum_g T_g^2 / (1 - p_g), scaled T_g have the covariance
+    B = diag(p) less q_g q_h off the diagonal, q^2 = p^2 / (1 - p), and the variance has (Tr B)^2 / Tr B^2 of them.
+    """
+    weights = np.square(shares) / (1 - shares)
+    return float(1 / (shares @ shares + weights.sum() ** 2 - weights @ weights))
+
+
+def _df_of_tails(totals: npt.NDArray[np.float64]) -> float:
     """Degrees of freedom of a mean square, 2 G / (kurtosis - 1), by Satterthwaite's matching of two moments."""
     largest = float(np.abs(totals).max())
     if largest == 0:

@@ -30,10 +30,36 @@ def test_standard_error_of_clusters_is_that_of_their_totals():
     rng = np.random.default_rng(2)
     influences = [centred(rng, 24) for _ in range(3)]
     error = SamplingDesign.paired(24, 3, CLUSTERS).standard_error(influences)
-    totals = [sum(each[name == CLUSTERS].sum() for each in influences) for name in sorted(set(CLUSTERS))]
-    # G/(G - 1) sum of squared totals / n^2 is the variance of a sum of G independent totals of mean 0, over n^2.
-    assert error.value == pytest.approx(np.sqrt(10 * np.var(totals, ddof=1)) / 24)
-    assert error.df == pytest.approx(min(9, 2 * 10 / (stats.kurtosis(totals, fisher=False) - 1)))
+    members = [name == CLUSTERS for name in sorted(set(CLUSTERS))]
+    totals = [sum(each[rows].sum() for each in influences) for rows in members]
+    variance = sum(total**2 / (24 * (24 - rows.sum())) for total, rows in zip(totals, members, strict=True))
+    assert error.value == pytest.approx(np.sqrt(variance))
+
+
+def test_equal_clusters_are_so_many_independent_draws():
+    """The standard error of a mean of G totals, with G - 1 degrees of freedom where the tails are light."""
+    totals = np.array([1.0, -1.0, 2.0, -2.0, 1.0, -1.0])
+    error = SamplingDesign.paired(18, 1, np.repeat(np.arange(6), 3)).standard_error([np.repeat(totals / 3, 3)])
+    assert error.value == pytest.approx(6 * stats.sem(totals) / 18)
+    assert error.df == pytest.approx(5)
+
+
+@pytest.mark.parametrize("sizes", [(14, 3, 3), (10, 5, 2, 2, 1)])
+def test_few_clusters_of_unequal_size(sizes):
+    """Of independent normal images the error is unbiased, and its variance is 2/df of its squared mean."""
+    clusters = np.repeat(np.arange(len(sizes)), sizes)
+    design = SamplingDesign.paired(20, 1, clusters)
+    rng = np.random.default_rng(6)
+    squares, dfs = [], []
+    for _ in range(8000):
+        values = rng.normal(size=20)
+        error = design.standard_error([values - values.mean()])
+        squares.append(error.value**2)
+        dfs.append(error.df)
+    # With two degrees of freedom and fewer a mean of 8000 is known to 1.5 %, a variance to a tenth: four of them.
+    assert np.mean(squares) == pytest.approx(1 / 20, rel=0.06)
+    assert max(dfs) == pytest.approx(2 * np.mean(squares) ** 2 / np.var(squares), rel=0.4)
+    assert max(dfs) < 0.75 * (len(sizes) - 1)
 
 
 def test_independent_sets_follow_welch():

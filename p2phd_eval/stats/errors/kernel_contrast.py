@@ -48,14 +48,14 @@ def kernel_measurements(
     or, without clusters, its rows. So each term is an unbiased U-statistic, however alike the images of a unit are.
 
     The jackknife leaves out each unit g of a block from all the sets of the block. What remains, w_g, follows from the
-    sums of the rows of the kernel matrices, so it is exact and costs nothing beside them. The influences of the n
-    images of a block are such that those of unit g add up to n (G - 1)/G (mean w - w_g): the standard error that
-    `SamplingDesign.standard_error` makes of them is exactly that of the jackknife,
+    sums of the rows of the kernel matrices, so it is exact and costs nothing beside them. The influences of the n_g
+    images of unit g, of n in the block, add up to (n - n_g) (w - w_g), with w such that those of all units add up to 0:
+    the standard error that `SamplingDesign.standard_error` makes of them is that of the jackknife,
 
-        (G - 1)/G sum_g (w_g - mean w)^2,
+        sum_g (1 - n_g/n) (w_g - w)^2,
 
-    for one KID and for any weighted sum. Where the distributions are equal it is too large: there the U-statistic is
-    degenerate.
+    for one KID and for any weighted sum; for equal units w is the mean and 1 - n_g/n is (G - 1)/G. Where the
+    distributions are equal it is too large: there the U-statistic is degenerate.
 
     Equal sets of one block are computed once, so that they cancel in a difference. Raises `InputError` if a set cannot
     be used, the sets and the design do not fit each other, or a block has fewer than 3 units.
@@ -175,8 +175,9 @@ class _Mean:
 
 def _influence(block: Block, without: Floats) -> Floats:
     """The influence of each image (n,), from the statistic without each unit (G,)."""
-    pulls = block.n * (1 - 1 / block.clusters) * (without.mean() - without)
-    influence: Floats = (pulls / _per_unit(block))[block.cluster_of]
+    counts = _per_unit(block)
+    pulls = (block.n - counts) * (np.average(without, weights=block.n - counts) - without)
+    influence: Floats = (pulls / counts)[block.cluster_of]
     return influence
 
 

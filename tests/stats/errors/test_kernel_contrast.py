@@ -81,13 +81,17 @@ def by_deleting(sets, units, weights, kernel):
     """Jackknife standard error, with every unit really taken out of all sets."""
     variance = 0.0
     for block in sorted({unit[0] for each in units for unit in each}):
-        without = []
+        without, shares = [], []
         for gone in sorted({unit for each in units for unit in each if unit[0] == block}):
             keep = [[unit != gone for unit in each] for each in units]
             fewer = [values[kept] for values, kept in zip(sets, keep, strict=True)]
             left = [[unit for unit in each if unit != gone] for each in units]
             without.append(by_loops(fewer, left, weights, kernel)[0])
-        variance += (len(without) - 1) * np.var(without)
+            # The sets of a block have the same units; those of other blocks lose nothing.
+            shares.append(max(1 - len(few) / len(each) for few, each in zip(left, units, strict=True)))
+        remaining = 1 - np.array(shares)
+        centre = np.average(without, weights=remaining)
+        variance += float(remaining @ (np.array(without) - centre) ** 2)
     return np.sqrt(variance)
 
 
