@@ -64,7 +64,8 @@ def _rows_in(
 
     The same image lies at the same place of any `axis` [d], which leaves few pairs to compare.
     """
-    places, reference_places = values @ axis, reference @ axis
+    direction = axis.astype(np.float32)
+    places, reference_places = values @ direction, reference @ direction
     order = np.argsort(reference_places)
     reach = _SAME * np.linalg.norm(values, axis=1)
     first = np.searchsorted(reference_places[order], places - reach, side="left")

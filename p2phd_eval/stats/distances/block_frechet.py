@@ -6,15 +6,16 @@ the whole space, the distances are a lower bound of the FID to which every featu
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError, require_at_least
-from p2phd_eval.stats.distances.frechet import FrechetDistance, assemble_distance, centred_rows
+from p2phd_eval.stats.distances.frechet import FrechetDistance, assemble_distance, centred_rows, nuclear_norm
 from p2phd_eval.stats.distances.moments import moments
-from p2phd_eval.stats.feature_arrays import as_features, require_equal_dims
+from p2phd_eval.stats.feature_arrays import as_features, checked_features, require_equal_dims
 
 Array = npt.NDArray[np.float64]
 
@@ -32,6 +33,18 @@ class ReferenceAxes:
     spanned: int  # r, the first axes, along which the reference varies; the others are any basis of the rest
     images: int  # n of the reference
     block: int  # axes a block; the last one of those spanned may have fewer
+
+    @property
+    def blocks(self) -> tuple[slice, ...]:
+        """The axes of each block."""
+        return tuple(
+            slice(start, min(start + self.block, self.spanned)) for start in range(0, self.spanned, self.block)
+        )
+
+    @property
+    def rest(self) -> slice:
+        """The axes along which the reference does not vary."""
+        return slice(self.spanned, None)
 
     def coordinates(self, features: npt.ArrayLike, name: str = "features") -> Array:
         """Return features (n, d) in these axes, float64 (n, d).
@@ -61,7 +74,7 @@ def reference_axes(reference: npt.ArrayLike, *, block: int = BLOCK) -> Reference
         Axes a block, at most d of them; at least 1.
     """
     require_at_least(1, {"block": block})
-    values = as_features(reference, "reference")
+    values = checked_features(reference, "reference")
     n, d = values.shape
     block = min(block, d)
     if n <= block:
@@ -115,34 +128,27 @@ def distance_in_axes(real: Array, fake: Array, axes: ReferenceAxes) -> FrechetDi
     """Block FID of coordinates (n_r, d) and (n_g, d) in the axes."""
     real_mean, real_rows = centred_rows(real)
     fake_mean, fake_rows = centred_rows(fake)
-    # R'R is the covariance of a block, so that the trace term is the nuclear norm of R_r R_g'.
-    # NumPy's stubs take mode "r" for "reduced".
-    factors: list[Any] = [np.linalg.qr(spanned_blocks(rows, axes), mode="r") for rows in (real_rows, fake_rows)]
-    products = factors[0] @ factors[1].transpose(0, 2, 1)
-    return assemble_block_distance(
-        real_mean - fake_mean, real_rows, fake_rows, np.linalg.svd(products, compute_uv=False), axes
+    trace_sqrt = sum(
+        nuclear_norm(_factor(real_rows[:, columns]) @ _factor(fake_rows[:, columns]).T) for columns in axes.blocks
     )
+    return assemble_block_distance(real_mean - fake_mean, real_rows, fake_rows, trace_sqrt, axes)
 
 
 def assemble_block_distance(
-    step: Array, real_rows: Array, fake_rows: Array, singular_values: Array, axes: ReferenceAxes
+    step: Array, real_rows: Array, fake_rows: Array, trace_sqrt: float, axes: ReferenceAxes
 ) -> FrechetDistance:
-    """Put the block FID together from centred rows over sqrt(n - 1) and each block's singular values."""
-    rest = [float(np.vdot(rows[:, axes.spanned :], rows[:, axes.spanned :])) for rows in (real_rows, fake_rows)]
+    """Put the block FID together from centred rows over sqrt(n - 1) and the sum of the blocks' trace terms."""
+    rest = [float(np.vdot(rows[:, axes.rest], rows[:, axes.rest])) for rows in (real_rows, fake_rows)]
     return assemble_distance(
         mean_difference=step,
         trace_real=float(np.vdot(real_rows, real_rows)),
         trace_fake=float(np.vdot(fake_rows, fake_rows)),
-        trace_sqrt=float(singular_values.sum() + np.sqrt(rest[0] * rest[1])),
+        trace_sqrt=trace_sqrt + math.sqrt(rest[0] * rest[1]),
         method="blocks",
     )
 
 
-def spanned_blocks(rows: Array, axes: ReferenceAxes) -> Array:
-    """The spanned columns of rows (n, d) as blocks (blocks, n, block), the last one filled up with zeros.
-
-    Features that are 0 in both sets add nothing to a distance, so that one batch serves all blocks.
-    """
-    missing = -axes.spanned % axes.block
-    columns = np.pad(rows[:, : axes.spanned], ((0, 0), (0, missing)))
-    return np.ascontiguousarray(columns.reshape(len(rows), -1, axes.block).transpose(1, 0, 2))
+def _factor(rows: Array) -> Array:
+    """R of rows (n, k) = Q R: R'R is their covariance, so that the trace term is the nuclear norm of R_r R_g'."""
+    factor: Any = np.linalg.qr(rows, mode="r")  # which NumPy's stubs take for both factors
+    return np.asarray(factor)

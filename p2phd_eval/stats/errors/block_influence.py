@@ -3,7 +3,7 @@
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.stats.distances.block_frechet import Array, ReferenceAxes, assemble_block_distance, spanned_blocks
+from p2phd_eval.stats.distances.block_frechet import Array, ReferenceAxes, assemble_block_distance
 from p2phd_eval.stats.distances.frechet import centred_rows
 from p2phd_eval.stats.errors.influence import FidInfluence, assemble_influence
 
@@ -31,27 +31,20 @@ def influence_in_axes(real: Array, fake: Array, axes: ReferenceAxes) -> FidInflu
     """Block FID and influences of coordinates (n_r, d) and (n_g, d) in the axes."""
     real_mean, real_rows = centred_rows(real)
     fake_mean, fake_rows = centred_rows(fake)
-    real_bases, real_factors = np.linalg.qr(spanned_blocks(real_rows, axes))
-    fake_bases, fake_factors = np.linalg.qr(spanned_blocks(fake_rows, axes))
-    left, singular_values, right = np.linalg.svd(real_factors @ fake_factors.transpose(0, 2, 1), full_matrices=False)
-    real_rest, fake_rest = (np.square(rows[:, axes.spanned :]).sum(axis=1) for rows in (real_rows, fake_rows))
     step = real_mean - fake_mean
-    return assemble_influence(
-        assemble_block_distance(step, real_rows, fake_rows, singular_values, axes),
-        step,
-        (real_rows, fake_rows),
-        (
-            _transported(real_bases @ left, singular_values) + _scaled(real_rest, fake_rest.sum()),
-            _transported(fake_bases @ right.transpose(0, 2, 1), singular_values) + _scaled(fake_rest, real_rest.sum()),
-        ),
-    )
-
-
-def _transported(vectors: Array, singular_values: Array) -> Array:
-    """Sum of x'Tx / (n - 1) over blocks, (n,), from the blocks' singular vectors (blocks, n, k)."""
-    np.square(vectors, out=vectors)
-    moved: Array = (vectors @ singular_values[:, :, None]).sum(axis=(0, 2))
-    return moved
+    # x'Tx / (n - 1) of each image, of the rest and then of block after block.
+    real_rest, fake_rest = (np.square(rows[:, axes.rest]).sum(axis=1) for rows in (real_rows, fake_rows))
+    real_transported, fake_transported = _scaled(real_rest, fake_rest.sum()), _scaled(fake_rest, real_rest.sum())
+    trace_sqrt = 0.0
+    for columns in axes.blocks:
+        real_basis, real_factor = np.linalg.qr(real_rows[:, columns])
+        fake_basis, fake_factor = np.linalg.qr(fake_rows[:, columns])
+        left, singular_values, right = np.linalg.svd(real_factor @ fake_factor.T, full_matrices=False)
+        real_transported += np.square(real_basis @ left) @ singular_values
+        fake_transported += np.square(fake_basis @ right.T) @ singular_values
+        trace_sqrt += float(singular_values.sum())
+    distance = assemble_block_distance(step, real_rows, fake_rows, trace_sqrt, axes)
+    return assemble_influence(distance, step, (real_rows, fake_rows), (real_transported, fake_transported))
 
 
 def _scaled(squares: Array, other: float) -> Array:
