@@ -113,7 +113,7 @@ def _read(pilot: Path, candidate: str | None) -> list[_Judged]:
         fix = "Write it with: p2phd-eval compare ... --json PILOT.json"
         raise InputError(str(pilot), expected="at least one candidate", found="none", fix=fix)
     chosen: list[_Judged] = [
-        (each.name, each.statistic, VarianceComponents(**structs.asdict(each.components)))
+        (each.name, each.judged.value, VarianceComponents(**structs.asdict(each.components)))
         for each in compared.candidates
         if candidate in (None, each.name)
     ]

@@ -6,11 +6,23 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import STATISTICS, ClusterBy, Confidence, Force, Json, Replicates, Seed
+from p2phd_eval.commands.options.common import (
+    STATISTICS,
+    ClusterBy,
+    Confidence,
+    Force,
+    Json,
+    Judge,
+    Reference,
+    Replicates,
+    Seed,
+)
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.commands.options.folders import Baselines, Candidates, Positional, Runs
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output
+from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.scope import Scope
 
 _EXPLANATION = "Explanation"
@@ -37,10 +49,13 @@ def compare(
             "--margin",
             metavar="NUMBER|PERCENT|seeds",
             rich_help_panel=STATISTICS,
-            help="Difference that still counts as none, set in advance: in FID (2.0), of the baseline's FID (2%), or "
-            "2.77 sd of the baseline's seeds, the default where there are several. Without one nothing is within.",
+            help="Difference that still counts as none, set in advance: in units of what is judged (2.0), of the "
+            "baseline's value (2%), or 2.77 sd of the baseline's seeds, the default where there are several. Without "
+            "one nothing is within.",
         ),
     ] = None,
+    judge: Judge = Estimand.FID_AT_N,
+    reference: Reference = None,
     scope: Annotated[
         Scope | None,
         typer.Option(
@@ -87,8 +102,9 @@ def compare(
 ) -> None:
     """Judge whether the FID of each candidate is within the error range of a baseline's, worse, better, or undecided.
 
-    Images are paired by the stem of their label map. Each difference comes with its standard error, intervals, a
-    verdict and the reason for it. Where the bias of FID at this number of images hides the answer, KID gives it.
+    Images are paired by the stem of their label map. The difference of FID at this number of images is judged, with its
+    standard error, intervals, a verdict and the reason for it. A second measure, which does not depend on the number
+    of images, stands beside it and can make the verdict more careful, never less.
 
     Examples:
 
@@ -98,12 +114,14 @@ def compare(
 
         p2phd-eval compare real/ --runs study/ --cluster-by cityscapes-city --json verdict.json
 
+        p2phd-eval compare real/ fp32/ amp/ --margin 2% --reference data/train_img
+
         p2phd-eval compare real/ fp32/ amp/ --explain --labels data/test_label --picture worst.png
     """
     from p2phd_eval.evaluation.arms import read_arms
     from p2phd_eval.evaluation.compare_images import compare_images
     from p2phd_eval.report.documents.comparison_documents import comparison_document
-    from p2phd_eval.report.tables.comparison_tables import comparison_table
+    from p2phd_eval.report.tables.comparison_tables import comparison_table, measures_table
     from p2phd_eval.report.tables.explanation_tables import explanation_tables
 
     output = Output(json_target)
@@ -114,6 +132,8 @@ def compare(
         real,
         {arm.name: arm.folders for arm in arms},
         margin=margin,
+        judge=judge,
+        reference=reference,
         scope=scope,
         cluster_by=cluster_by,
         confidence=confidence,
@@ -129,11 +149,15 @@ def compare(
         note=output.note,
     )
     output.table(comparison_table(result, str(real)))
+    output.table(measures_table(result))
     for candidate, explanation in zip(result.candidates, result.explanations, strict=False):
         for table in explanation_tables(explanation, candidate.name):
             output.table(table)
     output.document(comparison_document(result, str(real), list(result.arms.values())))
     if picture is not None:
         output.note(f"Picture: {picture}")
-    if {candidate.verdict.value for candidate in result.candidates} & {verdict.value for verdict in fail_on or ()}:
+    unwanted = {Verdict(each.value) for each in fail_on or ()}
+    if Verdict.INCONCLUSIVE in unwanted:
+        unwanted.add(Verdict.NOT_JUDGED)
+    if unwanted & {candidate.verdict for candidate in result.candidates}:
         raise typer.Exit(1)

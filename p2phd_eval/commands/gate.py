@@ -33,17 +33,11 @@ def gate(
         typer.Option(
             "--max-dfid",
             metavar="NUMBER",
-            help="The upper end of the interval of dFID is at most this. An estimate below it would show nothing.",
+            help="The upper end of the interval of dFID is at most this: of the one that was judged, else of FID at "
+            "this number of images. An estimate below it would show nothing.",
         ),
     ] = None,
-    max_dkid: Annotated[
-        float | None,
-        typer.Option(
-            "--max-dkid",
-            metavar="NUMBER",
-            help="The same of dKID, for candidates whose FID is refused for its bias, so that KID decides.",
-        ),
-    ] = None,
+    max_dkid: Annotated[float | None, typer.Option("--max-dkid", metavar="NUMBER", help="The same of dKID.")] = None,
     junit: Annotated[
         Path | None, typer.Option("--junit", help="JUnit XML to write, for the CI's list of tests.")
     ] = None,

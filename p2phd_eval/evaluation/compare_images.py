@@ -25,6 +25,8 @@ from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.errors.seeds import require_runs
+from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stats.verdicts.compared_arms import require_judgeable
 from p2phd_eval.stats.verdicts.margins import parse_margin, require_seeds
 from p2phd_eval.stats.verdicts.scope import Scope
 
@@ -38,6 +40,8 @@ def compare_images(
     *arms: Any,
     runs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] | None = None,
     margin: float | str | None = None,
+    judge: Estimand | str = Estimand.FID_AT_N,
+    reference: Any = None,
     scope: Scope | str | None = None,
     cluster_by: str | os.PathLike[str] | ClusterRule | None = None,
     confidence: float = 0.95,
@@ -70,6 +74,10 @@ def compare_images(
         their seed alone are one arm, and so are images of each precision of generation; fp32 is the baseline.
     margin : float or str, optional
         The difference that still counts as none, set in advance: see `compare_fid`.
+    judge : Estimand or its value
+        What the verdict is about: "fid-at-n", "fid", "block-fid", "kid" or "kid-rq"; see `compare_fid`.
+    reference : as `real`, optional
+        Other real images, such as the training photos: the block FID takes their principal axes.
     scope : Scope or its value, optional
         By default that of the recipes where every arm has several runs.
     cluster_by : str, path-like or ClusterRule, optional
@@ -106,6 +114,7 @@ def compare_images(
     margin_rule = parse_margin(margin)
     require_confidence(confidence)
     require_at_least(0, {"--replicates": replicates, "--seed": seed})
+    judge = require_judgeable(judge, margin_rule, has_reference=reference is not None)
     scope = None if scope is None else as_choice(Scope, scope, "--scope")
     rule = as_rule(cluster_by)
     named, notes = _named_arms(arms, runs)
@@ -116,6 +125,7 @@ def compare_images(
         require_runs({name: len(sets) for name, sets in named.items()})
     given = [real, *(each for sets in named.values() for each in sets)]
     inputs = [open_images_or_features(each) for each in given]
+    reference_input = None if reference is None else open_images_or_features(reference)
     named_ids = [(name_of(each), found.ids) for each, found in zip(given, inputs, strict=True) if hasattr(found, "ids")]
     require_unique_ids(named_ids)
     if rule is not None:
@@ -137,11 +147,16 @@ def compare_images(
         features_of(each, extractor, name=name, layout=layout)
         for each, name in zip(inputs, ["real", *names], strict=True)
     ]
+    axes_of = (
+        None if reference_input is None else features_of(reference_input, extractor, name="reference", layout=layout)
+    )
     computed = iter(features[1:])
     result = compare_feature_sets(
         features[0],
         [FeatureArm(name=name, runs=tuple(next(computed) for _ in sets)) for name, sets in named.items()],
         margin=margin_rule,
+        judge=judge,
+        reference=axes_of,
         scope=scope,
         cluster_by=rule,
         confidence=confidence,

@@ -20,10 +20,12 @@ from p2phd_eval.evaluation.checks import (
 from p2phd_eval.evaluation.cluster_rules import ClusterRule
 from p2phd_eval.evaluation.pairing import aligned, examples, require_same_stamps, require_unique_ids, sorted_by_id
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
+from p2phd_eval.evaluation.reference import axes_of_reference
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
-from p2phd_eval.stats.verdicts.compared_arms import Arm, FIDComparison, compare_arms
+from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stats.verdicts.compared_arms import Arm, FIDComparison, compare_arms, require_judgeable
 from p2phd_eval.stats.verdicts.explanation import ClassShares, Explanation, explain_dfid
 from p2phd_eval.stats.verdicts.margins import MarginRule
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -56,6 +58,7 @@ class ComparisonResult:
     labels: tuple[str, ...] | None  # the cluster of each pair; None without clusters or pairs
     design: SamplingDesign  # how the real set and all runs were drawn, the baseline's first
     real_stamp: FeatureStamp
+    reference_stamp: FeatureStamp | None  # the images whose principal axes the block FID takes; None without
     stamps: tuple[tuple[FeatureStamp, ...], ...]  # for each arm those of its runs, the baseline first
     candidates: tuple[FIDComparison, ...]
     warnings: tuple[str, ...]
@@ -77,6 +80,8 @@ def compare_feature_sets(
     arms: Sequence[FeatureArm],
     *,
     margin: MarginRule | None,
+    judge: Estimand | str = Estimand.FID_AT_N,
+    reference: FeatureSet | None = None,
     scope: Scope | str | None = None,
     cluster_by: ClusterRule | None = None,
     confidence: float = 0.95,
@@ -99,8 +104,10 @@ def compare_feature_sets(
     arms : sequence of FeatureArm
         The baseline, then one candidate or more, with different names; all sets made with the same network, resize
         and dtype, with unique ids.
-    margin, scope, confidence, replicates, progress
+    margin, judge, scope, confidence, replicates, progress
         See `compare_arms`.
+    reference : FeatureSet, optional
+        Other real images, such as the training photos, for the block FID; none of them may be in another set.
     cluster_by : ClusterRule, optional
         Which images are alike, such as those of one city; by default each is its own.
     seed : int
@@ -118,9 +125,11 @@ def compare_feature_sets(
     ------
     InputError
         If the sets were made differently (unless forced), an id repeats, ids do not match (with `strict`), a name
-        repeats, width and height are swapped, a rule covers no images or only some, or as `compare_arms`.
+        repeats, the reference cannot be used (see `axes_of_reference`), width and height are swapped, a rule covers
+        no images or only some, or as `compare_arms`.
     """
     _require_names([arm.name for arm in arms])
+    require_judgeable(judge, margin, has_reference=reference is not None)
     named = [("the real images", real), *_named_runs(arms)]
     stamps = [(name, features.stamp) for name, features in named]
     warnings = require_same_stamps(stamps, force=force)
@@ -134,6 +143,9 @@ def compare_feature_sets(
         aligned(features, ids) if pairing == "triplets" or (k and pairing == "generated") else sorted_by_id(features)
         for k, (_, features) in enumerate(named)
     ]
+    if pairing == "independent":
+        used[1:], fewer = _at_one_n(used[1:], [name for name, _ in named[1:]], seed)
+        warnings += fewer
     generated = [(name, features) for (name, _), features in zip(named[1:], used[1:], strict=True)]
     warnings += said_once(generated, lambda each: size_warnings(used[0], each))
     for count in sorted({len(features) for _, features in generated}):
@@ -141,6 +153,10 @@ def compare_feature_sets(
     design = _design(used, pairing, cluster_by)
     n = min(design.sizes)
     warnings += few_images_warnings(n, real.stamp.dims) + cluster_warnings(design)
+    axes = None
+    if reference is not None:
+        axes, of_reference = axes_of_reference(reference, named, force=force)
+        warnings += of_reference
 
     values = iter([features.values for features in used[1:]])
     results = compare_arms(
@@ -148,6 +164,8 @@ def compare_feature_sets(
         [Arm(name=arm.name, runs=tuple(next(values) for _ in arm.runs)) for arm in arms],
         design,
         margin=margin,
+        judge=judge,
+        reference=axes,
         scope=scope,
         confidence=confidence,
         replicates=replicates,
@@ -161,11 +179,12 @@ def compare_feature_sets(
         clusters=design.clusters if design.clustered else None,
         confidence=confidence,
         baseline_name=arms[0].name,
-        baseline_fids=results[0].decision.baseline_fids,
+        baseline_fids=results[0].at_n.baseline_runs,
         ids=ids,
         labels=cluster_by.labels(ids) if cluster_by is not None and ids else None,
         design=design,
         real_stamp=real.stamp,
+        reference_stamp=None if reference is None else reference.stamp,
         stamps=tuple(tuple(run.stamp for run in arm.runs) for arm in arms),
         candidates=results,
         warnings=warnings,
@@ -183,8 +202,8 @@ def explain(result: ComparisonResult, candidate: int, class_shares: ClassShares 
     class_shares : ClassShares, optional
         How much each class covers of the label maps `result.ids`.
     """
-    decision = result.candidates[candidate].decision
-    runs = (*decision.baseline_runs, *decision.runs)
+    compared = result.candidates[candidate]
+    runs = (*compared.baseline_influences, *compared.influences)
     sizes = [len(arm) for arm in result.stamps]
     first = 1 + sum(sizes[: candidate + 1])
     positions = (*range(1, 1 + sizes[0]), *range(first, first + sizes[candidate + 1]))
@@ -225,6 +244,20 @@ def _pairing(named: Sequence[tuple[str, FeatureSet]]) -> tuple[Pairing, tuple[st
         if len(shared) >= _FEWEST_PAIRS:
             return pairing, tuple(sorted(shared))  # type: ignore[return-value]
     return "independent", ()
+
+
+def _at_one_n(sets: Sequence[FeatureSet], names: Sequence[str], seed: int) -> tuple[list[FeatureSet], tuple[str, ...]]:
+    """Cut generated sets to the number of images of the smallest: FIDs at different n differ by their bias alone."""
+    n = min(map(len, sets))
+    larger = [f"{name} has {len(each)}" for name, each in zip(names, sets, strict=True) if len(each) > n]
+    if not larger:
+        return list(sets), ()
+    rng = np.random.default_rng(seed)
+    cut = [aligned(each, sorted(rng.permutation(each.ids)[:n].tolist())) if len(each) > n else each for each in sets]
+    return cut, (
+        f"all generated sets are compared at {n} images, drawn at random where there are more ({', '.join(larger)}): "
+        "FID depends on their number",
+    )
 
 
 def _matching_warnings(

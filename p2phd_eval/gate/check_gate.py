@@ -27,9 +27,9 @@ def check_gate(
         "within": the verdict is within, negligible or better. "not-worse": that, or inconclusive and shown not to be
         worse by more than the margin.
     max_dfid : float, optional
-        The upper end of the interval of dFID is at most this.
+        The upper end of the interval of dFID is at most this: of the one that was judged, or else of dFID@n.
     max_dkid : float, optional
-        The same of dKID, for candidates whose FID is refused.
+        The same of dKID.
 
     Returns
     -------

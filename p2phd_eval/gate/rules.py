@@ -6,13 +6,17 @@ from collections.abc import Mapping
 from enum import Enum
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.formatting import interval_text, number_text
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import from_result
-from p2phd_eval.report.documents.gate_documents import GateCandidate, GateRow
+from p2phd_eval.report.documents.gate_documents import GateCandidate, GateDifference, GateRow
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import FAVOURABLE, Verdict
 
-_BOUND_OPTIONS = {"FID": "max-dfid", "KID": "max-dkid"}
+# What a bound is about where it is judged; the first where something else is.
+_IN_FID = (Estimand.FID_AT_N, Estimand.FID, Estimand.BLOCK_FID)
+_IN_KID = (Estimand.KID, Estimand.KID_RQ)
 
 
 class Requirement(str, Enum):
@@ -28,7 +32,7 @@ class Rules:
 
     require: Requirement | None = None
     max_dfid: float | None = None  # the upper end of the interval of dFID may lie here or below
-    max_dkid: float | None = None  # the same where KID decides
+    max_dkid: float | None = None  # the same of dKID
 
     def __post_init__(self) -> None:
         if self.require is None and self.max_dfid is None and self.max_dkid is None:
@@ -93,12 +97,12 @@ def _of_comparison(document: CompareDocument) -> list[GateCandidate]:
             arm=entry.name,
             verdict=entry.verdict,
             sentence=entry.sentence,
-            statistic=entry.statistic,
-            why_kid=entry.why_kid,
-            estimate=entry.test.estimate,
-            interval=entry.test.interval,
+            judged=entry.judged,
+            refusal=entry.refusal,
+            differences=tuple(from_result(GateDifference, each) for each in entry.measured),
+            n=document.n,
             confidence=document.confidence,
-            non_inferior=entry.test.non_inferior,
+            non_inferior=entry.non_inferior,
             failed=0,
         )
         for entry in document.candidates
@@ -108,7 +112,7 @@ def _of_comparison(document: CompareDocument) -> list[GateCandidate]:
 def _of_report(entry: ArmVerdict, compared: Mapping[str, GateCandidate], where: str) -> GateCandidate:
     """The verdict, which counts failed runs; what it leaves out comes from the comparison of the runs that finished."""
     found = compared.get(entry.arm)
-    if found is None and entry.statistic is not None:
+    if found is None and entry.judged is not None:
         raise InputError(
             f"{where}, verdicts",
             expected=f"a candidate {entry.arm!r} in comparisons.training",
@@ -119,10 +123,10 @@ def _of_report(entry: ArmVerdict, compared: Mapping[str, GateCandidate], where: 
         arm=entry.arm,
         verdict=entry.verdict,
         sentence=entry.sentence,
-        statistic=entry.statistic,
-        why_kid="" if found is None else found.why_kid,
-        estimate=entry.estimate,
-        interval=None if entry.statistic is None else entry.interval,
+        judged=entry.judged if found is None else found.judged,
+        refusal="" if found is None else found.refusal,
+        differences=() if found is None else found.differences,
+        n=None if found is None else found.n,
         confidence=entry.confidence,
         non_inferior=None if found is None else found.non_inferior,
         failed=entry.failed,
@@ -132,18 +136,17 @@ def _of_report(entry: ArmVerdict, compared: Mapping[str, GateCandidate], where: 
 def _judge(candidate: GateCandidate, rules: Rules) -> list[GateRow]:
     found = []
     if rules.require is not None:
-        rule = f"require {rules.require.value}"
         holds = _meets(candidate, rules.require)
-        found.append(_result(candidate, rule, holds, f"Verdict {candidate.verdict.value}. {candidate.sentence}"))
-    bounds = {"FID": rules.max_dfid, "KID": rules.max_dkid}
-    given = [statistic for statistic, bound in bounds.items() if bound is not None]
-    if given:
-        # With both, the one of the statistic that decides.
-        statistic = candidate.statistic if candidate.statistic in given else given[0]
-        bound = bounds[statistic]
-        assert bound is not None
-        holds, reason = _bounded(candidate, statistic, bound)
-        found.append(_result(candidate, f"{_BOUND_OPTIONS[statistic]} {bound!r}", holds, reason))
+        words = (
+            "Nothing was judged" if candidate.verdict is Verdict.NOT_JUDGED else f"Verdict {candidate.verdict.value}"
+        )
+        found.append(_result(candidate, f"require {rules.require.value}", holds, f"{words}. {candidate.sentence}"))
+    for option, bound, estimands in (("max-dfid", rules.max_dfid, _IN_FID), ("max-dkid", rules.max_dkid, _IN_KID)):
+        if bound is not None:
+            # What was judged, where the bound is in its unit.
+            estimand = candidate.judged if candidate.judged in estimands else estimands[0]
+            assert estimand is not None
+            found.append(_result(candidate, f"{option} {bound!r}", *_bounded(candidate, estimand, bound)))
     return found
 
 
@@ -158,25 +161,23 @@ def _result(candidate: GateCandidate, rule: str, holds: bool, reason: str) -> Ga
 def _meets(candidate: GateCandidate, requirement: Requirement) -> bool:
     if candidate.verdict in FAVOURABLE:
         return True
-    # The test of non-inferiority is of each candidate alone: it does not overrule a verdict of worse, which is adjusted
-    # for all of them.
     undecided = candidate.verdict is Verdict.INCONCLUSIVE
     return requirement is Requirement.NOT_WORSE and undecided and candidate.non_inferior is True
 
 
-def _bounded(candidate: GateCandidate, statistic: str, bound: float) -> tuple[bool, str]:
-    if candidate.interval is None:
-        return False, f"There is no interval: {candidate.sentence}"
-    if candidate.statistic != statistic:
-        why = f", since {candidate.why_kid}" if candidate.why_kid else ""
-        other = _BOUND_OPTIONS[str(candidate.statistic)]
-        return False, (
-            f"{candidate.statistic} decides{why}: there is no interval of d{statistic}. "
-            f"Set --{other} beside it" + (", or take more images." if candidate.why_kid else ".")
-        )
-    low, high = candidate.interval
-    interval = f"{100 * candidate.confidence:.4g} % interval of d{statistic} ({low!r}, {high!r})"
+def _bounded(candidate: GateCandidate, estimand: Estimand, bound: float) -> tuple[bool, str]:
+    difference = next((each for each in candidate.differences if each.estimand is estimand), None)
+    if difference is None or difference.interval is None:
+        name = estimand.value if candidate.n is None else estimand.name_at(candidate.n)
+        return False, f"There is no interval of d{name}: {candidate.refusal or candidate.sentence}"
+    assert candidate.n is not None and candidate.judged is not None
+    low, high = difference.interval
+    beside = "" if estimand is candidate.judged else f" (d{candidate.judged.name_at(candidate.n)} was judged)"
+    interval = (
+        f"{100 * candidate.confidence:.4g} % interval of d{estimand.name_at(candidate.n)} "
+        f"{interval_text(difference.interval)}"
+    )
     if high <= bound:
-        return True, f"The {interval} ends at or below {bound!r}."
+        return True, f"The {interval} ends at or below {bound:g}{beside}."
     shown = "so more than that is not excluded" if low <= bound else "and lies wholly above it"
-    return False, f"The {interval} ends above {bound!r}, {shown}."
+    return False, f"The {interval} ends {number_text(high - bound)} above {bound:g}, {shown}{beside}."

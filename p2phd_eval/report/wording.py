@@ -2,8 +2,11 @@
 
 from dataclasses import dataclass
 
+from p2phd_eval.formatting import interval_text, number_text
+from p2phd_eval.stats.verdicts.companion import Companion
 from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
 from p2phd_eval.stats.verdicts.equivalence import Verdict
+from p2phd_eval.stats.verdicts.sample_size import UndecidedNeeds
 from p2phd_eval.stats.verdicts.scope import Scope
 
 
@@ -42,6 +45,9 @@ VERDICTS = {
     Verdict.INCONCLUSIVE: VerdictWording(
         words="inconclusive", of_people="inconclusive", mark="?", emoji="❔", style="yellow"
     ),
+    Verdict.NOT_JUDGED: VerdictWording(
+        words="not judged", of_people="not judged", mark="–", emoji="➖", style="yellow"
+    ),
 }
 #: What a comparison's table says of its scope, and what the page says below a verdict.
 SCOPES = {
@@ -53,6 +59,7 @@ SHORT_SCOPES = {
     Scope.CHECKPOINTS: "Scope A: these checkpoints, images random",
     Scope.RECIPES: "Scope B: the recipes, images and training seeds random",
 }
+_SCOPE_NAMES = {Scope.CHECKPOINTS: "these checkpoints (scope A)", Scope.RECIPES: "the recipe (scope B)"}
 #: How the images of one FID, and those of the sets of a comparison, belong together.
 PAIRINGS = {
     "paired": "real and generated images of one label map are taken as pairs",
@@ -68,16 +75,52 @@ FAILURES = {"diverged": "diverged", "out_of_memory": "ran out of memory", "kille
 
 
 def verdict_sentence(candidate: FIDComparison) -> str:
-    """Return the verdict on a candidate with its scope, its reason and what would decide an undecided one."""
-    test, needs = candidate.test, candidate.needs
+    """Return the verdict on a candidate: what was judged in which scope, the reason, the companion, what would help."""
+    head = f"{candidate.name}, {_SCOPE_NAMES[candidate.scope]}"
+    name, test, companion = candidate.judged.name_at(candidate.n), candidate.test, candidate.companion
+    if test is None:
+        return f"{head}: nothing was judged. {name[0].upper()}{name[1:]} was to be, but {candidate.refusal}."
     material = "materially " if test.material else ""
-    words = VERDICTS[candidate.verdict].words
-    sentence = f"{candidate.name}, scope {candidate.scope.value}: {material}{words}, since {test.reason}."
-    if test.non_inferior and candidate.verdict is Verdict.INCONCLUSIVE:
+    verdict = test.verdict if companion is None else companion.before
+    sentence = f"{head}: {material}{VERDICTS[verdict].words} in {name}, since {test.reason}."
+    if candidate.non_inferior and candidate.verdict is Verdict.INCONCLUSIVE:
         sentence += f" It is not inferior by more than the margin (one-sided {100 * test.confidence:.4g} %)."
+    if companion is not None and (told := companion_sentence(companion, candidate.n)):
+        sentence += f" {told}"
+    return f"{sentence}{_needs(candidate.needs)}"
+
+
+def companion_sentence(companion: Companion, n: int) -> str:
+    """Return what the companion says of the verdict, for readers without statistics; empty where it just agrees."""
+    name, test = companion.estimand.name_at(n), companion.test
+    interval = f"{100 * test.confidence:.4g} % interval {interval_text(test.interval)}"
+    found = f"{name}, which does not depend on the number of images,"
+    if companion.objects and companion.before is Verdict.BETTER:
+        return (
+            f"But the verdict is inconclusive: less diverse images have a lower FID@{n} without being any better, and "
+            f"{found} does not show the candidate to be better ({interval})."
+        )
+    if companion.objects:
+        share = "" if test.margin is None else f", where the margin corresponds to ±{number_text(test.margin)}"
+        return (
+            f"But the verdict is inconclusive: {found} finds the candidate {VERDICTS[test.verdict].words} "
+            f"({interval}{share}). FID@{n} adds up fidelity and diversity, and a loss of one can hide behind the other."
+        )
+    if companion.before is Verdict.WORSE and test.verdict is not Verdict.WORSE:
+        return (
+            f"It is one of FID@{n}, in which diversity counts: {found} finds "
+            f"{'the opposite' if test.verdict is Verdict.BETTER else 'no difference that is sure'} ({interval})."
+        )
+    if companion.before is Verdict.INCONCLUSIVE and test.verdict in (Verdict.WORSE, Verdict.BETTER):
+        return f"Beside it, {found} finds the candidate {VERDICTS[test.verdict].words} ({interval})."
+    return ""
+
+
+def _needs(needs: UndecidedNeeds | None) -> str:
+    """What would decide an inconclusive result, as a sentence that follows another one."""
     if needs is None:
-        return sentence
+        return ""
     wanted = [f"{count} {what}" for count, what in ((needs.images, "images"), (needs.runs, "seeds an arm")) if count]
     if wanted:
-        return f"{sentence} About {' or '.join(wanted)} would decide it, if estimate and spreads stay as they are."
-    return f"{sentence} No number of images or seeds would decide it while the estimate stays as it is."
+        return f" About {' or '.join(wanted)} would decide it, if estimate and spreads stay as they are."
+    return " No number of images or seeds would decide it while the estimate stays as it is."

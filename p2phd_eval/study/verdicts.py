@@ -64,7 +64,7 @@ def _verdict(
         verdict=verdict,
         sentence=sentence,
         scope=None if training is None else training.scope,
-        statistic=None if compared is None else compared.statistic,
+        judged=None if compared is None else compared.judged,
         estimate=None if test is None else test.estimate,
         interval=None if test is None else test.interval,
         tost_interval=None if test is None else test.tost_interval,

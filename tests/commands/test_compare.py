@@ -29,7 +29,7 @@ def test_one_run_an_arm_is_scope_a_with_margin_and_reason(files: tuple[Path, Pat
     document = compared(*files, "--margin", 2)
     (candidate,) = document["candidates"]
     assert (document["scope"], document["pairing"], document["n"]) == ("A", "triplets", 60)
-    assert (candidate["name"], candidate["statistic"], candidate["verdict"]) == ("amp.npz", "FID", "within")
+    assert (candidate["name"], candidate["judged"], candidate["verdict"]) == ("amp.npz", "fid-at-n", "within")
     test = candidate["test"]
     assert test["interval"][0] < test["tost_interval"][0] < test["estimate"] < test["tost_interval"][1]
     assert max(test["p_lower"], test["p_upper"]) < 0.05 <= test["p_difference"]
@@ -51,6 +51,37 @@ def test_a_relative_margin_is_a_share_of_the_baseline(files: tuple[Path, Path, P
     document = compared(*files, "--margin", "20%")
     value = document["candidates"][0]["margin"]["value"]
     assert value == pytest.approx(0.2 * document["baseline"]["runs"][0]["fid"])
+
+
+def test_what_is_refused_is_not_judged_and_the_exit_code_is_0(tmp_path: Path) -> None:
+    files = [arm_file(tmp_path / f"{name}.npz", seed=k, n=6) for k, name in enumerate(("real", "fp32", "amp"))]
+    arguments = ("compare", *files, "--judge", "fid", "--margin", 1)
+    pilot = tmp_path / "pilot.json"
+    result = invoke(*arguments, "--json", pilot)
+    assert result.exit_code == 0
+    assert "nothing was judged. FID of the distributions was to be, but 6 images are too few" in result.stdout
+    (candidate,) = json.loads(pilot.read_text())["candidates"]
+    assert (candidate["verdict"], candidate["test"]) == ("not-judged", None)
+    assert invoke(*arguments, "--fail-on", "inconclusive").exit_code == 1
+    gate = invoke("gate", pilot, "--require", "not-worse")
+    assert gate.exit_code == 1
+    assert "Nothing was judged." in gate.stdout
+
+
+def test_a_reference_gives_the_block_fid(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
+    reference = arm_file(tmp_path / "photos.npz", seed=9, n=80, prefix="photo")
+    document = compared(*files, "--reference", reference, "--judge", "block-fid", "--margin", "50%")
+    (candidate,) = document["candidates"]
+    assert document["reference"]["n"] == 80
+    assert candidate["judged"] == "block-fid"
+    measured = {each["estimand"]: each for each in candidate["measured"]}
+    assert candidate["test"]["estimate"] == measured["block-fid"]["estimate"]
+    assert "--judge block-fid: expected --reference" in error_of(invoke("compare", *files, "--judge", "block-fid"))
+
+
+def test_a_margin_fits_what_is_judged(files: tuple[Path, Path, Path]) -> None:
+    message = error_of(invoke("compare", *files, "--judge", "kid", "--margin", 2))
+    assert "--margin: expected a difference of KIDs" in message
 
 
 @pytest.mark.parametrize("margin", ["0", "-1", "nan", "0%", "wide"])
@@ -81,13 +112,14 @@ def test_several_seeds_an_arm_are_scope_b_with_their_margin(tmp_path: Path) -> N
     (candidate,) = document["candidates"]
     assert document["scope"] == "B"
     assert [len(each["runs"]) for each in (document["baseline"], candidate)] == [3, 3]
-    assert candidate["margin"]["text"].startswith("2.77 standard deviations over 3 baseline seeds")
+    assert candidate["margin"]["text"].startswith("2.77 standard deviations over 3 baseline runs")
     assert candidate["margin"]["range"][0] < candidate["margin"]["value"] < candidate["margin"]["range"][1]
     # 20 ways to deal six runs to two arms of three, each with its mirror image.
     assert round(candidate["seed_permutation_p"] * 20) in range(2, 21, 2)
     fixed = compared(real, *options, "--scope", "A")
     assert fixed["scope"] == "A"
-    assert fixed["candidates"][0]["test"]["standard_error"] < candidate["test"]["standard_error"]
+    widths = [high - low for low, high in (each["test"]["interval"] for each in (fixed["candidates"][0], candidate))]
+    assert widths[0] < widths[1]
     assert "B: the precision as a recipe" in invoke("compare", real, *options, "--replicates", 20).stdout
 
 
@@ -139,9 +171,10 @@ def test_clusters_widen_the_error_and_few_of_them_are_warned_of(tmp_path: Path) 
     assert document["clusters"] == 3
     assert any("only 3 clusters" in warning for warning in document["warnings"])
     (candidate,) = document["candidates"]
-    # Three clusters cannot be quartered: no extrapolation, so KID is judged.
-    assert (candidate["statistic"], candidate["test"]["df"] <= 2) == ("KID", True)
-    assert "too few, or too unequal, to extrapolate" in candidate["why_kid"]
+    # Three clusters cannot be quartered: no extrapolation, so KID stands beside the verdict.
+    assert (candidate["judged"], candidate["test"]["df"] <= 2) == ("fid-at-n", True)
+    assert "too few, or too unequal, to extrapolate" in candidate["not_measured"]["fid"]
+    assert candidate["companion"]["estimand"] == "kid-rq"
     frames = compared(*files, "--cluster-by", r"_(\d+)_")
     assert frames["clusters"] is None
     alone = compared(*files)["candidates"][0]["dfid_se"]
@@ -199,8 +232,8 @@ def test_fail_on_turns_a_verdict_into_exit_code_1(tmp_path: Path) -> None:
     assert open_image(picture).width == 4 * 36 + 4  # real, good, noise and the difference: 32 pixels each and a gap
     result = invoke(*arguments, "--replicates", 10, "--fail-on", "worse")
     assert result.exit_code == 1
-    assert "noise, scope A: " in result.stdout
-    assert "worse, since the" in result.stdout
+    assert "noise, these checkpoints (scope A): " in result.stdout
+    assert "worse in FID@8, since the" in result.stdout
     assert invoke(*arguments, "--replicates", 10, "--fail-on", "inconclusive").exit_code == 0
 
 

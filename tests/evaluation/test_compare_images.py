@@ -73,7 +73,7 @@ def test_images_in_memory_pair_up_by_the_ids_they_are_given(tmp_path: Path) -> N
     assert picture.is_file()
     numbered = compare_images(*arrays, settings=SETTINGS, replicates=0)
     assert numbered.pairing == "independent"
-    assert numbered.candidates[0].decision.dfid == pytest.approx(named.candidates[0].decision.dfid)
+    assert numbered.candidates[0].at_n.estimate == pytest.approx(named.candidates[0].at_n.estimate)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets, explain
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import compare_fid
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.margins import absolute_margin, parse_margin
@@ -18,8 +19,8 @@ def compare(real, baseline, candidates, margin=1.0, replicates=0, **options):
 
 
 def numbers(candidate):
-    decision, test = candidate.decision, candidate.test
-    return (decision.dfid, decision.dfid_error.value, test.estimate, test.standard_error, *test.interval)
+    found, test = candidate.at_n, candidate.test
+    return (found.estimate, found.images.value, test.estimate, test.standard_error, *test.interval)
 
 
 def test_feature_sets_are_compared_as_their_arrays():
@@ -96,10 +97,19 @@ def test_sets_without_common_names_are_independent():
     assert (unpaired.pairing, unpaired.ids) == ("independent", ())
     (warning,) = unpaired.warnings
     assert "fp32 has 'scene_000', 'scene_001', 'scene_002', ...; amp has 'frame00'" in warning
-    ratio = unpaired.candidates[0].decision.dfid_error.value / paired.candidates[0].decision.dfid_error.value
+    ratio = unpaired.candidates[0].at_n.error.value / paired.candidates[0].at_n.error.value
     assert ratio > 1.2
     with pytest.raises(InputError, match="--strict"):
         compare(real, baseline, [("amp", other)], strict=True)
+
+
+def test_independent_sets_of_unequal_size_are_compared_at_one_n():
+    real, baseline, candidate = triplets(60)
+    fewer = feature_set(candidate.values[:40], ids=[f"frame{k:02d}" for k in range(40)])
+    result = compare(real, baseline, [("amp", fewer)])
+    assert result.design.sizes == (60, 40, 40)
+    said = "compared at 40 images, drawn at random where there are more (fp32 has 60)"
+    assert any(said in warning for warning in result.warnings)
 
 
 def test_seeds_of_an_arm_are_scope_b():
@@ -117,18 +127,19 @@ def test_seeds_of_an_arm_are_scope_b():
     expected = compare_fid(real.values, *arrays, rng=0)
     assert result.scope is Scope.RECIPES
     assert numbers(result.candidates[0]) == pytest.approx(numbers(expected))
-    assert result.candidates[0].decision.margin.value == pytest.approx(expected.decision.margin.value)
+    assert result.candidates[0].margin.value == pytest.approx(expected.margin.value)
     fixed = compare_feature_sets(real, arms, margin=None, scope=Scope.CHECKPOINTS, replicates=0)
-    assert fixed.candidates[0].decision.dfid == expected.decision.dfid
-    assert fixed.candidates[0].test.standard_error < expected.test.standard_error
-    assert explain(result, 0).dfid == pytest.approx(expected.decision.dfid)
+    assert fixed.candidates[0].at_n.estimate == expected.at_n.estimate
+    widths = [high - low for low, high in (each.interval for each in (fixed.candidates[0], expected))]
+    assert widths[0] < widths[1]
+    assert explain(result, 0).dfid == pytest.approx(expected.at_n.estimate)
 
 
 def test_each_candidate_is_explained_by_its_own_runs():
     real, baseline, candidate = triplets()
     result = compare(real, baseline, [("again", baseline), ("amp", candidate)])
     assert explain(result, 0).dfid == 0
-    assert explain(result, 1).dfid == pytest.approx(result.candidates[1].decision.dfid)
+    assert explain(result, 1).dfid == pytest.approx(result.candidates[1].at_n.estimate)
     assert explain(result, 1).upward[0].id in result.ids
 
 
@@ -145,7 +156,7 @@ def test_few_images_are_pointed_out():
     bias, few = result.warnings
     assert bias.startswith("FID@5 is at n = 5 images")
     assert few.startswith("only 5 images")
-    assert result.candidates[0].decision.statistic == "KID"
+    assert result.candidates[0].companion.estimand is Estimand.KID_RQ
 
 
 def test_features_made_differently_are_refused():

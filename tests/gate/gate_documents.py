@@ -32,7 +32,13 @@ D = 6
 
 
 def comparison(
-    shifts: dict[str, float], *, runs: int = 1, margin: str | None = "2", n: int = 60, noise: float = 0.5
+    shifts: dict[str, float],
+    *,
+    runs: int = 1,
+    margin: str | None = "2",
+    n: int = 60,
+    noise: float = 0.5,
+    judge: str = "fid-at-n",
 ) -> dict[str, Any]:
     """What `compare` writes of arms whose features are shifted by so much; the baseline is shifted by 0.5."""
     scenes = np.random.default_rng(99).normal(size=(n, D))
@@ -45,7 +51,7 @@ def comparison(
 
     arms = [arm("fp32", 0.5, 1), *(arm(name, shift, 2 + k) for k, (name, shift) in enumerate(shifts.items()))]
     rule = None if margin is None else parse_margin(margin)
-    result = compare_feature_sets(feature_set(scenes), arms, margin=rule, replicates=0, seed=0)
+    result = compare_feature_sets(feature_set(scenes), arms, margin=rule, judge=judge, replicates=0, seed=0)
     folders = [[Path(each.name) / str(run) for run in range(runs)] for each in arms]
     return read_back(comparison_document(result, "real", folders))
 

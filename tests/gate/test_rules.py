@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import pytest
 from markdown_it import MarkdownIt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets
+from p2phd_eval.formatting import interval_text
 from p2phd_eval.gate.outputs import (
     append_summary,
     gate_document,
@@ -23,6 +26,9 @@ from p2phd_eval.gate.outputs import (
     write_junit,
 )
 from p2phd_eval.gate.rules import GateResult, Requirement, Rules, judge
+from p2phd_eval.report.documents.comparison_documents import comparison_document
+from p2phd_eval.stats.verdicts.margins import parse_margin
+from tests.features.feature_sets import feature_set
 from tests.gate.gate_documents import comparison, read, read_back, report
 
 WITHIN, NOT_WORSE = Requirement.WITHIN, Requirement.NOT_WORSE
@@ -43,8 +49,9 @@ def edited(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
     """The document with its first candidate alone, changed."""
     copied = copy.deepcopy(document)
     entry = copied["candidates"][0]
-    entry["test"].update({key: value for key, value in changes.items() if key in ("interval", "non_inferior")})
-    entry.update({key: value for key, value in changes.items() if key not in ("interval", "non_inferior")})
+    if "interval" in changes:
+        entry["measured"][0]["interval"] = changes.pop("interval")
+    entry.update(changes)
     copied["candidates"] = [entry]
     return copied
 
@@ -68,8 +75,7 @@ def test_real_verdicts(compared: dict[str, Any]) -> None:
 
 
 PASSES = {
-    # verdict, non-inferiority shown: within, not-worse. A verdict of worse is adjusted for several candidates; the
-    # test of non-inferiority is not, so both can stand in one document.
+    # verdict, non-inferiority shown: within, not-worse
     ("within", True): (True, True),
     ("within", False): (True, True),
     ("within", None): (True, True),
@@ -85,6 +91,7 @@ PASSES = {
     ("worse", True): (False, False),
     ("worse", False): (False, False),
     ("worse", None): (False, False),
+    ("not-judged", None): (False, False),
 }
 
 
@@ -105,7 +112,7 @@ def test_without_a_margin_only_better_passes(compared: dict[str, Any]) -> None:
 def test_the_bound_is_met_by_the_upper_end_itself_and_by_no_point_estimate(compared: dict[str, Any]) -> None:
     entry = compared["candidates"][0]
     low, high = entry["test"]["interval"]
-    assert entry["statistic"] == "FID"
+    assert entry["judged"] == "fid-at-n"
     document = edited(compared)
     assert outcome(document, max_dfid=high) == [True]
     for bound in (high - 1e-9, entry["test"]["estimate"], low, low - 1):
@@ -121,32 +128,57 @@ def test_the_numbers_are_the_documents_to_the_last_digit(compared: dict[str, Any
         written = read_back(gate_document(result))
         pairs = zip(written["results"][::2], written["results"][1::2], strict=True)
         for entry, (first, second) in zip(compared["candidates"], pairs, strict=True):
-            assert first["interval"] == second["interval"] == entry["test"]["interval"]
-            assert first["estimate"] == entry["test"]["estimate"]
+            for row in (first, second):
+                found = {each["estimand"]: (each["estimate"], each["interval"]) for each in row["differences"]}
+                assert found["fid-at-n"] == (entry["test"]["estimate"], entry["test"]["interval"])
+                assert found == {each["estimand"]: (each["estimate"], each["interval"]) for each in entry["measured"]}
             assert (first["rule"], second["rule"]) == ("require within", "max-dfid 0.30000000000000004")
             assert entry["sentence"] in first["reason"]
-            assert all(repr(end) in second["reason"] for end in entry["test"]["interval"])
+            assert f"of dFID@60 {interval_text(entry['test']['interval'])}" in second["reason"]
 
 
-def test_where_kid_decides_dfid_cannot_be_bounded() -> None:
+def test_a_bound_is_about_what_was_judged_where_it_is_in_its_unit() -> None:
+    document = comparison({SAME: 0.5}, margin="20%", judge="kid", n=200)
+    measured = {each["estimand"]: each["interval"][1] for each in document["candidates"][0]["measured"]}
+    for estimand, option in (("fid-at-n", "max_dfid"), ("kid", "max_dkid")):
+        bound = measured[estimand]
+        (result,) = judged(document, **{option: bound}).results
+        assert result.holds
+        assert ("was judged" in result.reason) == (estimand != "kid")
+        assert outcome(document, **{option: bound - 1e-9}) == [False]
+    document = comparison({SAME: 0.5}, margin="1", judge="fid", n=200)
+    measured = {each["estimand"]: each["interval"][1] for each in document["candidates"][0]["measured"]}
+    assert outcome(document, max_dfid=measured["fid"]) == [True]
+    assert outcome(document, max_dfid=measured["fid"] - 1e-9) == [False]
+
+
+def test_nothing_judged_is_no_pass_and_says_why() -> None:
     """Six images are too few to extrapolate a FID."""
-    document = comparison({SAME: 0.5}, n=6)
+    document = comparison({SAME: 0.5}, n=6, judge="fid")
     (entry,) = document["candidates"]
-    high = entry["test"]["interval"][1]
-    assert entry["statistic"] == "KID"
-    (result,) = judged(document, max_dfid=1e6).results
-    assert not result.holds
-    assert entry["why_kid"] in result.reason
-    assert "--max-dkid" in result.reason
-    (result,) = judged(document, max_dfid=-1e6, max_dkid=high).results
-    assert (result.holds, result.rule) == (True, f"max-dkid {high!r}")
-    assert outcome(document, max_dkid=high - 1e-9) == [False]
+    assert entry["verdict"] == "not-judged"
+    for rule in (WITHIN, NOT_WORSE):
+        (result,) = judged(document, require=rule).results
+        assert not result.holds
+        assert result.reason.startswith("Nothing was judged.")
+        assert entry["refusal"] in result.reason
 
 
-def test_where_fid_decides_a_bound_of_dkid_says_nothing(compared: dict[str, Any]) -> None:
-    (result,) = judged(edited(compared), max_dkid=1e6).results
-    assert not result.holds
-    assert result.reason == "FID decides: there is no interval of dKID. Set --max-dfid beside it."
+def test_what_the_companion_contradicts_is_not_shown_to_be_not_worse(compared: dict[str, Any]) -> None:
+    """A loss of fidelity behind a loss of diversity: FID@n can tell neither, the companion finds the loss."""
+    rng = np.random.default_rng(5)
+    n, d = 250, 64
+    scene = rng.normal(size=(n, d))
+    real, baseline = (scene + rng.normal(size=(n, d)) for _ in range(2))
+    shrunk = 0.85 * (scene + rng.normal(size=(n, d)))
+    arms = [FeatureArm(name=name, runs=(feature_set(each),)) for name, each in (("fp32", baseline), ("amp", shrunk))]
+    result = compare_feature_sets(feature_set(real), arms, margin=parse_margin("3"), replicates=0)
+    document = read_back(comparison_document(result, "real", [[Path("fp32")], [Path("amp")]]))
+    (entry,) = document["candidates"]
+    assert entry["test"]["verdict"] in ("within", "negligible")
+    assert (entry["companion"]["objects"], entry["companion"]["verdict"]) == (True, "worse")
+    assert (entry["verdict"], entry["test"]["non_inferior"], entry["non_inferior"]) == ("inconclusive", True, False)
+    assert outcome(document, require=NOT_WORSE) == [False]
 
 
 def test_a_failed_training_breaks_every_rule_of_its_arm() -> None:
@@ -166,7 +198,7 @@ def test_a_failed_training_breaks_every_rule_of_its_arm() -> None:
 def test_an_arm_with_nothing_to_compare_breaks_all() -> None:
     document = report(None, ["amp-bf16"], {"fp32": 3})
     result = judged(document, require=NOT_WORSE, max_dfid=1e6, max_dkid=1e6)
-    assert [each.holds for each in result.results] == [False, False]
+    assert [each.holds for each in result.results] == [False, False, False]
     assert "nothing to compare" in result.results[1].reason
 
 

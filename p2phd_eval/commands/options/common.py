@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from p2phd_eval.stats.estimands import Estimand
+
 Json = Annotated[
     str | None,
     typer.Option(
@@ -48,6 +50,17 @@ Confidence = Annotated[
     float,
     typer.Option(
         "--confidence", rich_help_panel=STATISTICS, help="How often intervals hold the truth; tests are at 1 minus it."
+    ),
+]
+Judge = Annotated[
+    Estimand,
+    typer.Option(
+        "--judge",
+        rich_help_panel=STATISTICS,
+        help="What the verdict is about, chosen before looking. fid-at-n: FID at this number of images, as papers "
+        "print it, diversity included. fid: of the distributions, extrapolated; refused where the images are too few. "
+        "block-fid: by blocks of features, takes --reference. kid: with the usual cubic kernel. kid-rq: with one that "
+        "sees noise and spread.",
     ),
 ]
 Reference = Annotated[

@@ -89,6 +89,7 @@ class KeyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-tes
     again: ClassVar[str] = "Take the key that was written beside the page, with the p2phd-eval that made them."
 
     schema_version: Version = RESULTS_VERSION
+    oldest: ClassVar[int] = RESULTS_VERSION
     page: str  # hash of what people see: the identity of the page
     seed: int
     versions: dict[str, str]
@@ -113,6 +114,7 @@ class ResultsDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind
     again: ClassVar[str] = "Take the file as the page saved it, with the p2phd-eval that made the page."
 
     schema_version: Version = RESULTS_VERSION
+    oldest: ClassVar[int] = RESULTS_VERSION
     page: str
     session: str  # drawn by the browser
     participant: str

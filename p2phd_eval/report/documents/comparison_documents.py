@@ -12,12 +12,16 @@ from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.images.image_folder import read_manifest
 from p2phd_eval.report.documents.document import Document, finite, from_result
 from p2phd_eval.report.documents.metric_documents import Population, Shift, population_part, shift_parts
-from p2phd_eval.report.wording import verdict_sentence
+from p2phd_eval.report.wording import companion_sentence, verdict_sentence
+from p2phd_eval.stats.confidence import t_interval
 from p2phd_eval.stats.errors.swaps import SwapTest
+from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stats.verdicts.companion import Companion
 from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.explanation import Explanation
 from p2phd_eval.stats.verdicts.margins import Margin
+from p2phd_eval.stats.verdicts.measured_difference import MeasuredDifference
 from p2phd_eval.stats.verdicts.sample_size import UndecidedNeeds
 from p2phd_eval.stats.verdicts.scope import Scope
 
@@ -62,13 +66,32 @@ class JudgedDifference(Struct, frozen=True, kw_only=True):
     reason: str
 
 
-class Kid(Struct, frozen=True, kw_only=True):
-    """The difference of KIDs."""
+class MeasuredPart(Struct, frozen=True, kw_only=True):
+    """What was measured of one estimand; differences are positive where the candidate is worse."""
 
-    difference: float
-    se: float
+    estimand: Estimand
+    baseline_runs: tuple[float, ...]  # the value of each run
+    runs: tuple[float, ...]
+    estimate: float  # difference of the means over the runs
+    image_se: float  # the models held fixed
+    se: float  # in the comparison's scope; with the bias that extrapolation may have left
     df: float | None  # None: normal
-    of_runs: tuple[float, ...]  # KID of each run
+    interval: tuple[float, float] | None  # of the difference, at the document's confidence; None where it is refused
+    refusal: str  # why the estimate is not to be believed; empty where it is
+    population: Population | None  # how it was extrapolated; None where it was not
+
+
+class CompanionPart(Struct, frozen=True, kw_only=True):
+    """What stands beside the verdict, and can make it more careful."""
+
+    estimand: Estimand
+    estimate: float
+    interval: tuple[float, float]
+    margin: float | None  # its own share of the margin
+    verdict: Verdict  # on it, by itself
+    before: Verdict  # on what is judged, by itself
+    objects: bool  # whether it made the verdict more careful
+    sentence: str
 
 
 class Components(Struct, frozen=True, kw_only=True):
@@ -87,22 +110,24 @@ class Candidate(Struct, frozen=True, kw_only=True):
     """One candidate against the baseline."""
 
     name: str
-    verdict: Verdict
-    sentence: str  # the verdict in words, with scope and reason
-    reason: str  # the intervals that it rests on
-    statistic: Literal["FID", "KID"]  # KID where FID is refused
-    why_kid: str  # why FID is refused; empty where it decides
-    test: JudgedDifference
+    judged: Estimand  # what the verdict is about, chosen before looking
+    verdict: Verdict  # with the companion heard
+    sentence: str  # the verdict in words, with scope, reason and companion
+    reason: str  # the intervals that it rests on, or why nothing was judged
+    refusal: str  # why nothing was judged, and what it would take; empty where it was
+    test: JudgedDifference | None  # None where nothing was judged
+    non_inferior: bool | None  # not worse by more than the margin, nor contradicted by the companion; None without one
     margin: Margin
-    dfid: float  # the difference at n
-    dfid_se: float
-    dfid_se_bootstrap: float | None
+    companion: CompanionPart | None
+    measured: tuple[MeasuredPart, ...]  # FID@n first
+    not_measured: dict[str, str]  # other estimands, and why not
+    dfid: float  # the difference of FID@n
+    dfid_se: float  # the models held fixed
+    dfid_se_bootstrap: float | None  # the same, the check of it
     replicates: int
-    population: Population | None  # dFID of the distributions, images random
-    kid: Kid
     swap_test: SwapTest | None  # one run an arm alone
     seed_permutation_p: float | None  # scope B alone
-    components: Components
+    components: Components | None  # None where what was to be judged could not be measured
     needs: UndecidedNeeds | None  # what would decide an inconclusive result
     runs: tuple[ComparedRun, ...]
     explanation: Explanation | UnsetType = UNSET  # with --explain, and in every report
@@ -112,6 +137,7 @@ class CompareDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/compa
     """What `compare` found."""
 
     again: ClassVar[str] = "Compare again: p2phd-eval compare ... --json FILE"
+    oldest: ClassVar[int] = 3  # until then KID could decide in place of the FID
 
     scope: Scope
     pairing: Literal["triplets", "generated", "independent"]
@@ -120,6 +146,7 @@ class CompareDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/compa
     confidence: float  # how often the two-sided interval holds the truth
     real: str  # as given
     baseline: Baseline
+    reference: FeatureStamp | None  # the images whose principal axes the block FID takes
     candidates: tuple[Candidate, ...]
     precision_shifts: tuple[Shift, ...]
     stamp: FeatureStamp  # how features of the real images were made
@@ -153,7 +180,7 @@ def comparison_document(
         )
         for paths, fids, stamps in zip(
             folders,
-            (result.baseline_fids, *(candidate.decision.fids for candidate in result.candidates)),
+            (result.baseline_fids, *(candidate.at_n.runs for candidate in result.candidates)),
             result.stamps,
             strict=True,
         )
@@ -164,34 +191,58 @@ def comparison_document(
         real=real,
         baseline=Baseline(name=result.baseline_name, runs=runs[0]),
         candidates=tuple(
-            _candidate(candidate, runs[k], result.explanations[k - 1] if result.explanations else UNSET)
+            _candidate(
+                candidate, runs[k], result.confidence, result.explanations[k - 1] if result.explanations else UNSET
+            )
             for k, candidate in enumerate(result.candidates, start=1)
         ),
+        reference=result.reference_stamp,
         precision_shifts=shift_parts(result.precision_shifts),
         stamp=result.real_stamp,
     )
 
 
 def _candidate(
-    candidate: FIDComparison, runs: tuple[ComparedRun, ...], explanation: Explanation | UnsetType
+    candidate: FIDComparison, runs: tuple[ComparedRun, ...], confidence: float, explanation: Explanation | UnsetType
 ) -> Candidate:
-    decision, test, kid = candidate.decision, candidate.test, candidate.decision.kid
+    test, at_n = candidate.test, candidate.at_n
+    judged = candidate.difference(candidate.judged)
     return from_result(
         Candidate,
         candidate,
         sentence=verdict_sentence(candidate),
-        reason=test.reason,
-        statistic=decision.statistic,
-        why_kid=decision.why_kid,
-        test=from_result(JudgedDifference, test, df=finite(test.df)),
-        margin=decision.margin,
-        dfid=decision.dfid,
-        dfid_se=decision.dfid_error.value,
-        population=None if decision.population is None else population_part(decision.population),
-        kid=Kid(difference=kid.value, se=kid.standard_error.value, df=finite(kid.standard_error.df), of_runs=kid.kids),
+        reason=candidate.refusal if test is None else test.reason,
+        test=None if test is None else from_result(JudgedDifference, test, df=finite(test.df)),
+        companion=None if candidate.companion is None else _companion(candidate.companion, candidate.n),
+        measured=tuple(_measured(each, confidence) for each in candidate.measured),
+        not_measured={estimand.value: why for estimand, why in candidate.not_measured.items()},
+        dfid=at_n.estimate,
+        dfid_se=at_n.images.value,
         swap_test=candidate.swap,
-        seed_permutation_p=decision.seed_permutation_p,
-        components=from_result(Components, decision.components),
+        components=None if judged is None else from_result(Components, judged.components),
         runs=runs,
         explanation=explanation,
+    )
+
+
+def _measured(difference: MeasuredDifference, confidence: float) -> MeasuredPart:
+    return from_result(
+        MeasuredPart,
+        difference,
+        image_se=difference.images.value,
+        se=difference.error.value,
+        df=finite(difference.error.df),
+        interval=None if difference.refusal else t_interval(difference.estimate, difference.error, confidence),
+        population=None if difference.population is None else population_part(difference.population),
+    )
+
+
+def _companion(companion: Companion, n: int) -> CompanionPart:
+    return from_result(
+        CompanionPart,
+        companion.test,
+        estimand=companion.estimand,
+        before=companion.before,
+        objects=companion.objects,
+        sentence=companion_sentence(companion, n),
     )

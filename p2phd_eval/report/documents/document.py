@@ -14,7 +14,8 @@ import msgspec
 
 from p2phd_eval.errors import InputError
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+OLDEST_VERSION = 2
 _PREFIX = "p2phd-eval/"
 
 
@@ -25,7 +26,10 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema"):
     `docs/artefacts.md`.
     """
 
-    schema_version: Annotated[int, msgspec.Meta(ge=SCHEMA_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
+    schema_version: Annotated[int, msgspec.Meta(ge=OLDEST_VERSION, le=SCHEMA_VERSION)] = SCHEMA_VERSION
+
+    #: The oldest version that is still read: that since which nothing in the document has changed its meaning.
+    oldest: ClassVar[int] = OLDEST_VERSION
 
     #: What makes a document again, in this version of the schema.
     again: ClassVar[str] = "Delete it, and p2phd-eval study makes it again."
@@ -66,11 +70,11 @@ def read_document(path: Path, kind: type[D], other: type[E], /) -> D | E: ...
 
 
 def read_document(path: Path, *kinds: type[Document]) -> Document:
-    """Read a JSON document of one of some kinds, written by this version of the schema.
+    """Read a JSON document of one of some kinds, written by this version of the schema or by one that it still reads.
 
     All numbers in it are finite, and all values of the types that its fields say; keys that it does not know are left
     out. Raises `InputError` if there is no such file, it is not JSON (NaN and infinity are not), it is another kind of
-    document, it is of another version of the schema, or a value is missing or of another type.
+    document, it is of a version of the schema that is not read, or a value is missing or of another type.
 
     `*kinds`: the documents that it may be.
     """
@@ -100,15 +104,16 @@ def read_document(path: Path, *kinds: type[Document]) -> Document:
 
 
 def _require_version(version: object, kind: type[Document], path: Path) -> None:
-    wanted = msgspec.structs.fields(kind)[0].default
-    if version == wanted and type(version) is int:
+    newest = msgspec.structs.fields(kind)[0].default
+    if type(version) is int and kind.oldest <= version <= newest:
         return
     again = kind.again
-    newer = isinstance(version, int) and version > wanted
+    newer = type(version) is int and version > newest
+    older = type(version) is int and version < kind.oldest
     raise InputError(
         f"{path}, schema_version",
-        expected=str(wanted),
-        found=f"{version!r}, of a newer p2phd-eval" if newer else repr(version),
+        expected=" or ".join(map(str, range(kind.oldest, newest + 1))),
+        found=f"{version!r}, of {'a newer' if newer else 'an older'} p2phd-eval" if newer or older else repr(version),
         fix=f"Update p2phd-eval; or, with this one: {again[0].lower()}{again[1:]}" if newer else again,
     )
 

@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from p2phd_eval.report.documents.document import Document
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 
 
@@ -16,16 +17,24 @@ class GateRules(Struct, frozen=True, kw_only=True):
     max_dkid: float | None
 
 
+class GateDifference(Struct, frozen=True, kw_only=True):
+    """One difference, positive where the candidate is worse."""
+
+    estimand: Estimand
+    estimate: float
+    interval: tuple[float, float] | None  # two-sided, at the candidate's confidence; None where it is refused
+
+
 class GateCandidate(Struct, frozen=True, kw_only=True):
     """What a document says of one candidate; its numbers are the document's own."""
 
     arm: str
     verdict: Verdict
     sentence: str  # the verdict in words, with its scope and interval
-    statistic: str | None  # "FID" or "KID", whichever decides; None where nothing could be compared
-    why_kid: str  # why FID does not decide; empty where it does
-    estimate: float | None  # difference, positive where the candidate is worse; None where there is none
-    interval: tuple[float, float] | None  # two-sided, at `confidence`
+    judged: Estimand | None  # what the verdict is about; None where nothing could be compared
+    refusal: str  # why nothing was judged; empty where it was
+    n: int | None  # images of each set
+    differences: tuple[GateDifference, ...]  # everything that was measured
     confidence: float
     non_inferior: bool | None  # shown not to be worse by more than the margin; None without a margin
     failed: int  # trainings that did not finish

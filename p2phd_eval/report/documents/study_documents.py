@@ -11,6 +11,7 @@ from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import Document, from_result
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.margins import Margin
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -56,6 +57,8 @@ class Comparisons(Struct, frozen=True, kw_only=True):
 
 class ComparisonsDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study-comparisons"):
     """What a study's report tells of its comparisons."""
+
+    oldest: ClassVar[int] = 3  # as of what it holds
 
     training: CompareDocument | None
     sampling: tuple[SampledArm, ...]
@@ -124,7 +127,7 @@ class ArmVerdict(Struct, frozen=True, kw_only=True):
     verdict: Verdict  # the comparison's, unless failed runs changed it
     sentence: str
     scope: Scope | None
-    statistic: Literal["FID", "KID"] | None
+    judged: Estimand | None
     estimate: float | None
     interval: tuple[float, float] | None
     tost_interval: tuple[float, float] | None
@@ -246,6 +249,7 @@ class ReportDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/report
     """A finished study."""
 
     again: ClassVar[str] = "Make it from its study's files: p2phd-eval report STUDY"
+    oldest: ClassVar[int] = 3  # as of the comparisons that it holds
 
     name: str  # what the data set is called
     verdicts: tuple[ArmVerdict, ...]

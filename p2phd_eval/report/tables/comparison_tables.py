@@ -1,41 +1,43 @@
-"""The result of `compare` as a table."""
+"""The result of `compare` as tables: the verdicts, and everything that was measured."""
 
 from collections.abc import Sequence
 
 import numpy as np
 
 from p2phd_eval.evaluation.comparison import ComparisonResult
+from p2phd_eval.formatting import error_text, interval_text, number_text
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.wording import SCOPES, SET_PAIRINGS, VERDICTS, verdict_sentence
+from p2phd_eval.stats.confidence import t_interval
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
+from p2phd_eval.stats.verdicts.measured_difference import MeasuredDifference
 
 
 def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
-    """Return the table of a comparison, the baseline first."""
-    rows: list[tuple[str, ...]] = [
-        (result.baseline_name, _fids(result.baseline_fids), "-", "-", "-", "-", "-", "-", "-", "baseline")
-    ]
+    """Return the verdicts, the baseline first."""
+    judged = result.candidates[0].judged
+    at_n = Estimand.FID_AT_N.name_at(result.n)
+    name = judged.name_at(result.n)
+    rows: list[tuple[str, ...]] = [(result.baseline_name, "baseline", _runs(result.baseline_fids), "-", "-", "-", "-")]
     rows += [_row(candidate) for candidate in result.candidates]
     pairing = SET_PAIRINGS[result.pairing].format(n=result.n)
     clusters = "" if result.clusters is None else f", in {result.clusters} clusters"
-    percent = 100 * result.confidence
-    notes = [f"{SCOPES[result.scope]}. Positive differences: the candidate is worse."]
-    notes += [line for candidate in result.candidates for line in _sentences(candidate)]
+    percent = f"{100 * result.confidence:.4g} %"
+    notes = [line for candidate in result.candidates for line in _sentences(candidate)]
+    notes += [f"{SCOPES[result.scope]}. Positive differences: the candidate is worse."]
     notes += map(str, result.precision_shifts)
     notes += [f"warning: {warning}" for warning in result.warnings]
     return ResultTable(
-        title=f"FID@{result.n} against {real}: {pairing}{clusters}",
+        title=f"{name} against {real}: {pairing}{clusters}",
         columns=(
             "arm",
-            f"FID@{result.n}",
-            f"dFID@{result.n}",
-            "SE",
-            "SE (bootstrap)",
-            "judged",
-            "estimate",
-            f"{2 * percent - 100:.4g} % interval",
-            f"{percent:.4g} % interval",
             "verdict",
+            at_n,
+            f"d{name} ± standard error",
+            f"{percent} interval",
+            "margin",
+            f"beside it, {percent} interval",
         ),
         rows=tuple(rows),
         notes=tuple(notes),
@@ -43,64 +45,91 @@ def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
     )
 
 
-def _row(candidate: FIDComparison) -> tuple[str, ...]:
-    decision, test = candidate.decision, candidate.test
-    bootstrap = "-" if candidate.dfid_se_bootstrap is None else f"{candidate.dfid_se_bootstrap:.3f}"
-    digits = "+.3f" if decision.statistic == "FID" else "+.3g"
-    return (
-        candidate.name,
-        _fids(decision.fids),
-        f"{decision.dfid:+.3f}",
-        f"{decision.dfid_error.value:.3f}",
-        bootstrap,
-        f"d{decision.statistic}",
-        f"{test.estimate:{digits}}",
-        *(f"({low:{digits}}, {high:{digits}})" for low, high in (test.tost_interval, test.interval)),
-        VERDICTS[candidate.verdict].words,
+def measures_table(result: ComparisonResult) -> ResultTable:
+    """Return every estimand of every candidate, judged or not."""
+    rows = []
+    for candidate in result.candidates:
+        rows += [_measured_row(candidate, each, result.confidence) for each in candidate.measured]
+    missing = result.candidates[0].not_measured
+    return ResultTable(
+        title="Everything that was measured",
+        columns=(
+            "candidate",
+            "measure",
+            "baseline",
+            "candidate's",
+            "difference ± standard error",
+            f"{100 * result.confidence:.4g} % interval",
+        ),
+        rows=tuple(rows),
+        notes=(
+            f"FID@{result.n} is the number that papers print: the bias of {result.n} images and their diversity are a "
+            "part of it. The others estimate a distance of the distributions, which does not depend on the number of "
+            "images. KID: kernel inception distance.",
+            *(f"Not measured: {estimand.name_at(result.n)}; {why}." for estimand, why in missing.items()),
+        ),
     )
 
 
-def _fids(runs: Sequence[float]) -> str:
+def _row(candidate: FIDComparison) -> tuple[str, ...]:
+    test, companion, margin = candidate.test, candidate.companion, candidate.margin.value
+    beside = "-"
+    if companion is not None:
+        beside = f"d{companion.estimand.name_at(candidate.n)} {interval_text(companion.test.interval)}"
+    return (
+        candidate.name,
+        VERDICTS[candidate.verdict].words,
+        _runs(candidate.at_n.runs),
+        "-" if test is None else error_text(test.estimate, test.standard_error),
+        "-" if test is None else interval_text(test.interval),
+        "none" if margin is None else f"±{number_text(margin)}",
+        beside,
+    )
+
+
+def _measured_row(candidate: FIDComparison, measured: MeasuredDifference, confidence: float) -> tuple[str, ...]:
+    name = measured.estimand.name_at(candidate.n)
+    interval = interval_text(t_interval(measured.estimate, measured.error, confidence))
+    return (
+        candidate.name,
+        name,
+        number_text(measured.baseline),
+        number_text(measured.candidate),
+        error_text(measured.estimate, measured.error.value),
+        f"refused: {measured.refusal}" if measured.refusal else interval,
+    )
+
+
+def _runs(runs: Sequence[float]) -> str:
     if len(runs) == 1:
         return f"{runs[0]:.3f}"
     return f"{np.mean(runs):.3f} (sd {np.std(runs, ddof=1):.3f} of {len(runs)} seeds)"
 
 
 def _sentences(candidate: FIDComparison) -> list[str]:
-    decision, name = candidate.decision, candidate.name
-    lines = [verdict_sentence(candidate), f"{name}: margin {_margin(candidate)}; {_p_values(candidate)}."]
-    population = decision.population
-    if decision.why_kid:
-        lines.append(f"{name}: FID does not decide, since {decision.why_kid}. KID has no such bias and does.")
-    elif population is not None:
-        richardson = population.richardson
-        ratio = "-" if richardson.slope_ratio is None else f"{richardson.slope_ratio:.2f}"
-        lines.append(
-            f"{name}: what is judged is the dFID of the distributions, extrapolated from half samples (slope ratio "
-            f"{ratio}, 2 where the bias is c/n; moved by {population.bias_gap:.2f} standard errors; a bias of up to "
-            f"{richardson.residual_bias:.2g} may be left, which its error includes)."
-        )
+    margin = candidate.margin
+    value = "none" if margin.value is None else f"±{number_text(margin.value)}"
+    lines = [verdict_sentence(candidate), f"{candidate.name}: margin {value} ({margin.text})."]
+    if checks := _checks(candidate):
+        lines.append(f"{candidate.name}: {checks}.")
     return lines
 
 
-def _margin(candidate: FIDComparison) -> str:
-    margin = candidate.decision.margin
-    return f"none ({margin.text})" if margin.value is None else f"±{margin.value:.4g} ({margin.text})"
-
-
-def _p_values(candidate: FIDComparison) -> str:
-    test, decision = candidate.test, candidate.decision
-    texts = [f"p {test.p_difference:.2g} of no difference"]
-    if test.p_lower is not None and test.p_upper is not None:
-        texts.append(f"{test.p_lower:.2g} and {test.p_upper:.2g} of one beyond the lower and the upper margin")
-    if test.p_difference_holm != test.p_difference:
-        texts.append(f"{test.p_difference_holm:.2g} of no difference after Holm's adjustment")
-    swap = candidate.swap
+def _checks(candidate: FIDComparison) -> str:
+    test, swap, texts = candidate.test, candidate.swap, []
+    if test is not None:
+        texts.append(f"p = {test.p_difference:.2g} of no difference")
+        if test.p_difference_holm != test.p_difference:
+            texts.append(f"{test.p_difference_holm:.2g} after Holm's adjustment for several candidates")
     if swap is not None:
         how = f"all {swap.swaps}" if swap.exhaustive else f"{swap.swaps} random"
         texts.append(f"{swap.p_value:.2g} of exchangeable images ({how} swaps, {swap.statistic})")
-    if decision.seed_permutation_p is not None:
-        texts.append(f"{decision.seed_permutation_p:.2g} of exchangeable runs")
+    if candidate.seed_permutation_p is not None:
+        texts.append(f"{candidate.seed_permutation_p:.2g} of exchangeable runs")
     if candidate.dfid_se_bootstrap is not None:
-        texts.append(f"{candidate.replicates} bootstrap replicates")
+        texts.append(
+            f"the bootstrap ({candidate.replicates} replicates) puts the standard error of dFID@{candidate.n} with the "
+            f"models held fixed at {number_text(candidate.dfid_se_bootstrap)}, the influence function at "
+            f"{number_text(candidate.at_n.images.value)}"
+        )
     return ", ".join(texts)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from rich.filesize import decimal
 
+from p2phd_eval.formatting import interval_text, number_text, signed_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.wording import VERDICTS
@@ -73,12 +74,11 @@ def _runs(report: ReportDocument, arm: str) -> tuple[str, ...]:
 def _judged(entry: ArmVerdict) -> tuple[str, ...]:
     if entry.estimate is None or entry.interval is None:
         return (NOTHING,) * 4
-    digits = ".3f" if entry.statistic == "FID" else ".3g"
-    low, high = entry.interval
+    assert entry.judged is not None
     margin = None if entry.margin is None else entry.margin.value
     return (
-        f"d{entry.statistic}",
-        f"{entry.estimate:+{digits}}",
-        f"({low:+{digits}}, {high:+{digits}})",
-        "none" if margin is None else f"±{margin:{digits}}",
+        f"d{entry.judged.value}",
+        signed_text(entry.estimate),
+        interval_text(entry.interval),
+        "none" if margin is None else f"±{number_text(margin)}",
     )

@@ -11,7 +11,7 @@ from p2phd_eval.errors import InputError, require_at_least
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.confidence import require_confidence, t_interval
 from p2phd_eval.stats.design import SamplingDesign, StandardError, require_pairs
-from p2phd_eval.stats.errors.extrapolation import FLAT_SLOPE, HalfSampleRichardson, HalfSamples, half_samples
+from p2phd_eval.stats.errors.extrapolation import HalfSampleRichardson, HalfSamples, half_samples
 from p2phd_eval.stats.errors.influence import FidInfluence
 from p2phd_eval.stats.feature_arrays import as_features
 
@@ -28,7 +28,8 @@ class PopulationEstimate:
     sampling_error: StandardError  # how far chance alone moves `value`, from the influences on it
     richardson: HalfSampleRichardson  # with the slope ratio and the residual bias
     bias_gap: float  # |value - value at n| / sampling error
-    refusal: str  # why `value` is not to be believed, and what it would take; empty where it is
+    #: Why `value` is not to be believed, and what it would take; empty where it is. `richardson` has the numbers.
+    refusal: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -166,17 +167,10 @@ def _refusal(richardson: HalfSampleRichardson, sampling_error: float, design: Sa
     if residual is not None and residual <= RESIDUAL_LIMIT * sampling_error:
         return ""
     n = min(design.sizes)
+    few = f"{n} images are too few to extrapolate it"
     if residual is None:
-        ratio = f"{richardson.slope_ratio:.2f}"
-        return (
-            f"the bias of the FID falls too slowly with n to be extrapolated (slope ratio {ratio}, about 2 where it "
-            f"can be, below {FLAT_SLOPE} no bound is known). It takes several times the {n} images, or a space of "
-            "fewer features"
-        )
+        return f"{few}; it takes several times as many, or a space of fewer features"
     # The term left falls as 1/n^2 or faster, the standard error as 1/sqrt(n).
     factor = (residual / (RESIDUAL_LIMIT * sampling_error)) ** (2 / 3) if sampling_error else math.inf
-    needed = f"about {math.ceil(n * factor)} images" if factor < 20 else f"many times the {n} images"
-    return (
-        f"of the bias the extrapolation may leave {residual:.3g}, more than {RESIDUAL_LIMIT:g} standard errors "
-        f"({sampling_error:.3g}). It takes {needed}, or a space of fewer features"
-    )
+    needed = f"about {math.ceil(n * factor)}" if factor < 20 else "many times as many"
+    return f"{few}; it takes {needed}, or a space of fewer features"

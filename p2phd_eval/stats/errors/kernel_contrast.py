@@ -1,6 +1,5 @@
 """Kernel distances (KID) of several sets as U-statistics, with each image's influence, and their terms under swaps."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.design import Block, SamplingDesign, StandardError, checked_sets, first_equal
+from p2phd_eval.stats.design import Block, SamplingDesign, checked_sets, first_equal
 from p2phd_eval.stats.distances.kernel import (
     CubicKernel,
     Kernel,
@@ -23,15 +22,6 @@ from p2phd_eval.stats.estimands import Estimand
 
 Values = npt.NDArray[Any]
 Floats = npt.NDArray[np.float64]
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class KernelContrast:
-    """A weighted sum of kernel distances, such as a difference; an unbiased estimate of the distributions'."""
-
-    value: float  # sum of weight times KID; a difference is positive where the sets of positive weight are worse
-    standard_error: StandardError  # delete-one-unit jackknife, images random, in units of the value
-    kids: tuple[float, ...]  # squared MMD of the real and each generated set, weighted or not; may be below 0
 
 
 def kernel_measurements(

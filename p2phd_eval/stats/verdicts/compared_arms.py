@@ -1,7 +1,7 @@
 """Is the FID of a candidate within the error range of a baseline's? From features to the verdict."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -10,16 +10,24 @@ from p2phd_eval.errors import InputError, as_choice, require_at_least
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign, require_pairs
+from p2phd_eval.stats.distances.block_frechet import ReferenceAxes, reference_axes
 from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts, usual_replicates
-from p2phd_eval.stats.errors.extrapolation import half_samples
-from p2phd_eval.stats.errors.influence import fid_influence
-from p2phd_eval.stats.errors.kernel_contrast import KernelContrast, kernel_measurements
+from p2phd_eval.stats.errors.influence import FidInfluence
+from p2phd_eval.stats.errors.seeds import require_runs, seed_permutation_p
 from p2phd_eval.stats.errors.swaps import SwapTest, swap_test
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.feature_arrays import as_features, checked_features, require_equal_dims
-from p2phd_eval.stats.verdicts.decision import Decision, decide
-from p2phd_eval.stats.verdicts.equivalence import EquivalenceResult, Verdict, judge_differences
-from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin
+from p2phd_eval.stats.verdicts.companion import Companion, companion_of
+from p2phd_eval.stats.verdicts.equivalence import Difference, EquivalenceResult, Verdict, judge_differences
+from p2phd_eval.stats.verdicts.margins import (
+    Margin,
+    MarginRule,
+    find_margin,
+    parse_margin,
+    require_margin_fits,
+    share_error,
+)
+from p2phd_eval.stats.verdicts.measured_difference import Measured, MeasuredDifference, measure
 from p2phd_eval.stats.verdicts.sample_size import UndecidedNeeds, undecided_needs
 from p2phd_eval.stats.verdicts.scope import Scope
 
@@ -40,34 +48,73 @@ class FIDComparison:
 
     name: str  # the candidate's name
     scope: Scope
-    decision: Decision  # which difference is judged, with its error and margin, and all that was computed beside it
-    test: EquivalenceResult  # the test of that difference, with the verdict
-    dfid_se_bootstrap: float | None  # dFID@n's, the check of `decision.dfid_error`; None without replicates
+    n: int  # images of each set
+    judged: Estimand  # what the verdict is about, chosen before looking
+    refusal: str  # why nothing was judged, and what it would take; empty where it was
+    measured: tuple[MeasuredDifference, ...]  # every estimand that could be measured, FID@n first
+    not_measured: Mapping[Estimand, str]  # the others, and why not
+    margin: Margin  # in units of what is judged
+    test: EquivalenceResult | None  # of the judged difference; None where nothing was judged
+    companion: Companion | None  # what stands beside the verdict; None where it needs nothing, or nothing can be had
+    baseline_influences: tuple[FidInfluence, ...]  # FID@n of each run of the baseline, with all images' influences
+    influences: tuple[FidInfluence, ...]  # one for each run of the candidate
+    dfid_se_bootstrap: float | None  # dFID@n's, the check of its analytic error; None without replicates
     replicates: int  # how many the bootstrap took
     swap: SwapTest | None  # exchangeability of the images of one label map; None unless both arms are one paired run
+    seed_permutation_p: float | None  # exchangeability of the runs, by what is judged; None in scope A
     needs: UndecidedNeeds | None  # what would decide an inconclusive result; None for others
 
     def __str__(self) -> str:
-        return f"{self.name}, scope {self.scope.value}: {self.verdict.value}, since {self.test.reason}."
+        why = self.refusal if self.test is None else self.test.reason
+        text = (
+            f"{self.name}, scope {self.scope.value}, {self.judged.name_at(self.n)}: {self.verdict.value}, since {why}."
+        )
+        if self.companion is not None and self.companion.objects:
+            text += (
+                f" By itself that is {self.companion.before.value}; {self.companion.estimand.name_at(self.n)} objects."
+            )
+        return text
 
     def __repr__(self) -> str:
-        judged = f"d{self.decision.statistic} {self.estimate:+.4g}, standard error {self.test.standard_error:.3g}"
-        return f"FIDComparison: {self}\njudged is {judged}; dFID at n {self.decision.dfid:+.4g}"
+        found = self.at_n
+        return (
+            f"FIDComparison: {self}\ndFID@{self.n} {found.estimate:+.4g}, "
+            f"standard error {found.error.value:.3g} in scope {self.scope.value}"
+        )
+
+    def difference(self, estimand: Estimand) -> MeasuredDifference | None:
+        """Return what was measured of an estimand; None where it could not be."""
+        return next((each for each in self.measured if each.estimand is estimand), None)
 
     @property
-    def estimate(self) -> float:
-        """The difference that is judged."""
-        return self.test.estimate
+    def at_n(self) -> MeasuredDifference:
+        """The difference of FID@n, which can always be had."""
+        return self.measured[0]
 
     @property
-    def interval(self) -> tuple[float, float]:
+    def estimate(self) -> float | None:
+        """The difference that is judged; None where nothing was judged."""
+        return None if self.test is None else self.test.estimate
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
         """Its two-sided interval."""
-        return self.test.interval
+        return None if self.test is None else self.test.interval
+
+    @property
+    def non_inferior(self) -> bool | None:
+        """Whether it is shown not to be worse by more than the margin, nor contradicted; None without a margin."""
+        if self.test is None or self.test.non_inferior is None:
+            return None
+        contradicted = self.companion is not None and self.companion.test.verdict is Verdict.WORSE
+        return self.test.non_inferior and not contradicted
 
     @property
     def verdict(self) -> Verdict:
-        """What the data say about it."""
-        return self.test.verdict
+        """What the data say about it, with the companion heard."""
+        if self.test is None:
+            return Verdict.NOT_JUDGED
+        return self.test.verdict if self.companion is None else self.companion.after
 
 
 def compare_fid(
@@ -76,6 +123,8 @@ def compare_fid(
     candidate: npt.ArrayLike,
     *,
     margin: float | str | None = None,
+    judge: Estimand | str = Estimand.FID_AT_N,
+    reference: npt.ArrayLike | None = None,
     confidence: float = 0.95,
     clusters: npt.ArrayLike | None = None,
     replicates: int = 0,
@@ -83,9 +132,9 @@ def compare_fid(
 ) -> FIDComparison:
     """Compare the FID of a candidate with a baseline's, image by image.
 
-    Row i of all arrays belongs to label map i. The difference is that of the distributions: dFID@n, extrapolated from
-    half samples, with the standard error of its influence function (see `stats.errors.intervals`). Where that is
-    refused, the unbiased dKID is judged instead.
+    Row i of all arrays belongs to label map i. By default the difference of FID@n is judged: of the FIDs that n images
+    of each give in expectation, the number that papers print. Its standard error is that of its influence function. A
+    companion that is free of the bias of n images can make the verdict more careful (see `companion_of`).
 
     Parameters
     ----------
@@ -95,9 +144,14 @@ def compare_fid(
         Features of the generated images; with S training seeds each, S >= 2 for both, the recipes are compared
         (scope B).
     margin : float or str, optional
-        Difference that still counts as none, > 0, set before looking at the data: in units of the FID, a share of
-        the baseline's FID@n such as "2%", or "seeds", 2.77 standard deviations of the baseline's seeds, which is what
-        is taken without one where there are several. With none nothing is called within the error range.
+        Difference that still counts as none, > 0, set before looking at the data: in units of what is judged, a share
+        of the baseline's value of it such as "2%", or "seeds", 2.77 standard deviations of the baseline's seeds, which
+        is what is taken without one where there are several. With none nothing is called within the error range.
+    judge : Estimand or its value
+        What the verdict is about, chosen before looking at the data. Where it cannot be had nothing is judged, and the
+        result says why.
+    reference : array_like, shape (m, d), optional
+        Features of other real images, such as the training photos, m >= 32: the principal axes for the block FID.
     confidence : float
         How often such intervals hold the truth, in (0.5, 1); the two one-sided tests are at 1 - confidence.
     clusters : array_like, shape (n,), optional
@@ -139,6 +193,8 @@ def compare_fid(
         arms,
         design,
         margin=parse_margin(margin),
+        judge=judge,
+        reference=None if reference is None else reference_axes(reference),
         confidence=confidence,
         replicates=replicates,
         rng=np.random.default_rng(0 if rng is None else rng),
@@ -152,6 +208,8 @@ def compare_arms(
     design: SamplingDesign,
     *,
     margin: MarginRule | None,
+    judge: Estimand | str = Estimand.FID_AT_N,
+    reference: ReferenceAxes | None = None,
     scope: Scope | str | None = None,
     confidence: float = 0.95,
     replicates: int | None = None,
@@ -172,6 +230,10 @@ def compare_arms(
         How the real set and all runs were drawn, in the order of the arms.
     margin : MarginRule or None
         See `compare_fid`.
+    judge : Estimand or its value
+        See `compare_fid`.
+    reference : ReferenceAxes, optional
+        The axes of the block FID; without them it is not measured.
     scope : Scope or its value, optional
         By default that of the recipes where every arm has two runs or more.
     confidence, rng
@@ -182,26 +244,22 @@ def compare_arms(
         Opened for each stage.
     """
     require_confidence(confidence)
+    judge = require_judgeable(judge, margin, has_reference=reference is not None)
     usual = Scope.RECIPES if all(len(arm.runs) > 1 for arm in arms) else Scope.CHECKPOINTS
     scope = usual if scope is None else as_choice(Scope, scope, "--scope")
+    if scope is Scope.RECIPES:
+        require_runs({arm.name: len(arm.runs) for arm in arms})
     sets = [real, *(run for arm in arms for run in arm.runs)]
     weights = [_weights(arms, k) for k in range(1, len(arms))]
     splits_rng, bootstrap_rng, swap_rng = rng.spawn(3)
-    samples = None
-    if design.quarters:
-        with progress("half samples", "FIDs") as on_progress:
-            samples = half_samples(sets, design, rng=splits_rng, on_progress=on_progress)
-    whole = samples.whole if samples else tuple(fid_influence(real, fake) for fake in sets[1:])
-    with progress("KID", "tiles") as on_progress:
-        kid = kernel_measurements(sets, design, on_progress=on_progress)[Estimand.KID]
-    kids = [
-        KernelContrast(value=kid.value(each), standard_error=kid.standard_error(each, design), kids=kid.values)
-        for each in weights
+    found = measure(sets, design, reference=reference, rng=splits_rng, progress=progress)
+    measured = [found.differences(each, design, scope) for each in weights]
+    judged = [next((each for each in differences if each.estimand is judge), None) for differences in measured]
+    margins = [
+        _margin(margin, judge, found, each, difference, design)
+        for each, difference in zip(weights, judged, strict=True)
     ]
-    decisions = [
-        decide(samples, whole, kid, weight, design, scope, margin) for kid, weight in zip(kids, weights, strict=True)
-    ]
-    tests = judge_differences([each.difference for each in decisions], confidence=confidence)
+    tests = _tests(judged, margins, confidence)
 
     if replicates is None:
         replicates = usual_replicates(max(design.sizes), real.shape[1], len(sets) - 1, _REPLICATES)
@@ -220,19 +278,82 @@ def compare_arms(
             with progress(f"swaps of {arms[k + 1].name}", "swaps") as on_progress:
                 baseline, candidate = (sets[position] for position in pair)
                 swap = swap_test(real, baseline, candidate, design.subset(pair), rng=generator, on_progress=on_progress)
+        difference, test = judged[k], tests[k]
+        companion = None
+        if difference is not None and test is not None:
+            companion = companion_of(test.verdict, difference, margins[k].value, measured[k], confidence=confidence)
         results.append(
             FIDComparison(
                 name=arms[k + 1].name,
                 scope=scope,
-                decision=decisions[k],
-                test=tests[k],
+                n=min(design.sizes),
+                judged=judge,
+                refusal=_refusal(judge, difference, found.missing),
+                measured=measured[k],
+                not_measured=found.missing,
+                margin=margins[k],
+                test=test,
+                companion=companion,
+                baseline_influences=tuple(
+                    each for each, weight in zip(found.whole, weights[k], strict=True) if weight < 0
+                ),
+                influences=tuple(each for each, weight in zip(found.whole, weights[k], strict=True) if weight > 0),
                 dfid_se_bootstrap=bootstrap[k],
                 replicates=replicates,
                 swap=swap,
-                needs=_needs(decisions[k], tests[k], scope),
+                seed_permutation_p=None
+                if difference is None or scope is Scope.CHECKPOINTS
+                else seed_permutation_p(difference.baseline_runs, difference.runs),
+                needs=_needs(difference, test, companion),
             )
         )
     return tuple(results)
+
+
+def require_judgeable(judge: Estimand | str, margin: MarginRule | None, *, has_reference: bool) -> Estimand:
+    """Return what is to be judged; raises InputError where margin or reference do not fit it."""
+    estimand = as_choice(Estimand, judge, "--judge")
+    require_margin_fits(margin, estimand)
+    if estimand is Estimand.BLOCK_FID and not has_reference:
+        raise InputError(
+            "--judge block-fid",
+            expected="--reference: other real images, such as the training photos, whose principal axes it takes",
+            found="none",
+        )
+    return estimand
+
+
+def _margin(
+    rule: MarginRule | None,
+    judge: Estimand,
+    found: Measured,
+    weights: Sequence[float],
+    judged: MeasuredDifference | None,
+    design: SamplingDesign,
+) -> Margin:
+    if judged is None:
+        return Margin(value=None, text="nothing was judged")
+    uncertain = None
+    if rule is not None and rule.kind == "relative":
+        uncertain = share_error(rule.amount, found.measurement(judge), weights, design, judged.scope)
+    return find_margin(rule, judge, judged.baseline_runs, n=judged.n, noise=judged.noise[0], share_error=uncertain)
+
+
+def _tests(
+    judged: Sequence[MeasuredDifference | None], margins: Sequence[Margin], confidence: float
+) -> list[EquivalenceResult | None]:
+    """The tests of all differences that can be judged, as one family; None for the others."""
+    differences = {
+        k: Difference(estimate=each.estimate, error=each.error, margin=margins[k])
+        for k, each in enumerate(judged)
+        if each is not None and not each.refusal
+    }
+    tests = dict(zip(differences, judge_differences(list(differences.values()), confidence=confidence), strict=True))
+    return [tests.get(k) for k in range(len(judged))]
+
+
+def _refusal(judge: Estimand, judged: MeasuredDifference | None, missing: Mapping[Estimand, str]) -> str:
+    return missing[judge] if judged is None else judged.refusal
 
 
 def _weights(arms: Sequence[Arm], candidate: int) -> tuple[float, ...]:
@@ -241,10 +362,15 @@ def _weights(arms: Sequence[Arm], candidate: int) -> tuple[float, ...]:
     return tuple(signs.get(k, 0) / len(arm.runs) for k, arm in enumerate(arms) for _ in arm.runs)
 
 
-def _needs(decision: Decision, test: EquivalenceResult, scope: Scope) -> UndecidedNeeds | None:
-    if test.verdict is not Verdict.INCONCLUSIVE:
+def _needs(
+    judged: MeasuredDifference | None, test: EquivalenceResult | None, companion: Companion | None
+) -> UndecidedNeeds | None:
+    # What the companion made inconclusive is decided by no number of images that the judged difference could tell.
+    if judged is None or test is None or test.verdict is not Verdict.INCONCLUSIVE:
         return None
-    return undecided_needs(decision.components, test.estimate, test.margin, scope=scope, confidence=test.confidence)
+    return undecided_needs(
+        judged.components, test.estimate, test.margin, scope=judged.scope, confidence=test.confidence
+    )
 
 
 def _runs(values: npt.ArrayLike, name: str) -> tuple[npt.NDArray[np.generic], ...]:

@@ -27,6 +27,7 @@ class Verdict(str, Enum):
     WORSE = "worse"
     BETTER = "better"
     INCONCLUSIVE = "inconclusive"
+    NOT_JUDGED = "not-judged"  # what was to be judged cannot be had from these images
 
 
 #: The verdicts that speak for a candidate.

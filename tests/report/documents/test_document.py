@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import SCHEMA_VERSION, Document, read_document
 from p2phd_eval.report.documents.study_documents import QualityDocument, ReportDocument, StudyDocument
+from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
 from tests.documentation import DOCS
 from tests.report.compared import compared
 
@@ -40,7 +42,7 @@ def test_keys_that_are_not_known_are_left_out_and_those_that_may_lack_have_a_def
         ({"dfid": "1.0"}, "$.candidates[0].dfid: expected float, found '1.0'"),
         ({"dfid": True}, "$.candidates[0].dfid: expected float, found True"),
         ({"replicates": 0.5}, "$.candidates[0].replicates: expected int, found 0.5"),
-        ({"statistic": "IS"}, "$.candidates[0].statistic: expected one of the values that there are, found 'IS'"),
+        ({"judged": "is"}, "$.candidates[0].judged: expected one of the values that there are, found 'is'"),
         ({"verdict": "fine"}, "$.candidates[0].verdict: expected one of the values that there are, found 'fine'"),
         ({"test": {}}, "$.candidates[0].test: expected the key 'estimate', found none"),
         ({"runs": 3}, "$.candidates[0].runs: expected array, found 3"),
@@ -98,17 +100,31 @@ def test_another_version_names_the_command_that_makes_a_new_document(
     tmp_path: Path, kind: type[Document], again: str, version: object
 ) -> None:
     path = tmp_path / "a.json"
+    read = "2 or 3" if kind.oldest == 2 else "3"
     write_json(path, {"schema": kind.__struct_config__.tag, "schema_version": version})
-    with pytest.raises(InputError, match=f"schema_version: expected {SCHEMA_VERSION}, found {version!r}") as caught:
+    with pytest.raises(InputError, match=f"schema_version: expected {read}, found {version!r}") as caught:
         read_document(path, kind)
     assert again.lower() in caught.value.fix.lower()
     assert ("Update p2phd-eval" in caught.value.fix) == (version == 99)
 
 
+def test_a_plan_of_the_version_before_is_read_and_a_report_is_not(tmp_path: Path) -> None:
+    """What was trained goes on; what was judged by other rules is made again."""
+    plan = StudyPlan(data="d", data_sha256="0", base=TrainConfig(), arms=("fp32", "amp-bf16"), seeds=(0, 1))
+    save_plan(tmp_path, plan)
+    path = tmp_path / "study.json"
+    write_json(path, {**json.loads(path.read_text()), "schema_version": 2})
+    assert load_plan(tmp_path) == plan
+    report = tmp_path / "report.json"
+    write_json(report, {"schema": "p2phd-eval/report", "schema_version": 2})
+    with pytest.raises(InputError, match="found 2, of an older p2phd-eval"):
+        read_document(report, ReportDocument)
+
+
 def test_a_document_without_version(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     path.write_text(json.dumps({"schema": "p2phd-eval/report"}))
-    with pytest.raises(InputError, match="schema_version: expected 2, found None"):
+    with pytest.raises(InputError, match="schema_version: expected 3, found None"):
         read_document(path, ReportDocument)
 
 

@@ -6,7 +6,9 @@ import pytest
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.distances.kernel import kernel_distance
+from p2phd_eval.stats.errors.intervals import fid_interval
 from p2phd_eval.stats.errors.seeds import recipe_error
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import compare_fid
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 
@@ -17,30 +19,55 @@ def arrays(n=200, d=6, shifts=(0.0, 0.3, 0.3), seed=0):
     return tuple(scene + shift + 0.5 * rng.normal(size=(n, d)) for shift in shifts)
 
 
-def test_the_difference_is_extrapolated_from_that_at_n():
+def test_the_difference_at_n_is_judged():
     real, baseline, candidate = arrays(shifts=(0, 0.3, 1))
     result = compare_fid(real, baseline, candidate, margin=0.5)
-    decision = result.decision
     fids = [frechet_distance(real, each).value for each in (baseline, candidate)]
-    assert (*decision.baseline_fids, *decision.fids) == pytest.approx(fids)
-    assert decision.dfid == pytest.approx(fids[1] - fids[0])
-    assert result.estimate == decision.population.value == pytest.approx(decision.dfid, rel=0.05)
-    assert (result.verdict, result.test.material, decision.why_kid) == (Verdict.WORSE, True, "")
+    assert (*result.at_n.baseline_runs, *result.at_n.runs) == pytest.approx(fids)
+    assert result.judged is Estimand.FID_AT_N
+    assert result.estimate == result.at_n.estimate == pytest.approx(fids[1] - fids[0])
+    assert (result.verdict, result.test.material, result.refusal) == (Verdict.WORSE, True, "")
     assert result.needs is None
 
 
-def test_far_too_few_images_leave_the_verdict_to_kid():
-    real, baseline, candidate = arrays(n=40, d=300, shifts=(0, 0.1, 0.5))
-    result = compare_fid(real, baseline, candidate, margin="10%")
-    decision = result.decision
-    assert (decision.statistic, result.verdict) == ("KID", Verdict.WORSE)
-    assert "falls too slowly with n" in decision.why_kid
+def test_every_estimand_is_measured_and_can_be_judged():
+    real, baseline, candidate = arrays(shifts=(0, 0.3, 1), d=40)
+    reference = np.random.default_rng(9).normal(size=(300, 40))
+    by_default = compare_fid(real, baseline, candidate, margin="5%", reference=reference)
+    assert {each.estimand for each in by_default.measured} == set(Estimand)
+    assert by_default.not_measured == {}
+    for estimand in Estimand:
+        result = compare_fid(real, baseline, candidate, margin="5%", judge=estimand.value, reference=reference)
+        measured = by_default.difference(estimand)
+        assert (result.judged, result.refusal) == (estimand, "")
+        assert (result.estimate, result.test.standard_error) == (measured.estimate, measured.error.value)
+        assert result.margin.value == pytest.approx(0.05 * measured.baseline)
+        assert result.verdict is Verdict.WORSE
+    extrapolated = by_default.difference(Estimand.FID)
+    assert extrapolated.estimate == extrapolated.population.value
+    assert extrapolated.baseline == pytest.approx(fid_interval(real, baseline, paired=True).population.value, rel=0.05)
     kids = [kernel_distance(real, each, paired=True).value for each in (baseline, candidate)]
-    assert result.estimate == pytest.approx(kids[1] - kids[0])
-    assert decision.margin.value == pytest.approx(0.1 * kids[0])
-    absolute = compare_fid(real, baseline, candidate, margin=1.0)
-    assert absolute.test.margin is None
-    assert "in units of FID" in absolute.decision.margin.text
+    assert by_default.difference(Estimand.KID).estimate == pytest.approx(kids[1] - kids[0])
+
+
+def test_the_fid_of_the_distributions_is_refused_with_the_reason():
+    real, baseline, candidate = arrays(n=40, d=300, shifts=(0, 0.1, 0.5))
+    result = compare_fid(real, baseline, candidate, margin="10%", judge="fid")
+    assert (result.verdict, result.test, result.estimate, result.interval) == (Verdict.NOT_JUDGED, None, None, None)
+    assert result.refusal.startswith("40 images are too few to extrapolate it")
+    assert compare_fid(real, baseline, candidate, margin="10%").verdict is Verdict.WORSE
+
+
+def test_what_is_judged_fits_its_margin_and_its_reference():
+    sets = arrays()
+    with pytest.raises(InputError, match="--judge block-fid: expected --reference"):
+        compare_fid(*sets, judge="block-fid")
+    with pytest.raises(InputError, match="--margin"):
+        compare_fid(*sets, judge="kid", margin=2.0)
+    with pytest.raises(InputError, match="--judge: expected"):
+        compare_fid(*sets, judge="is")
+    with pytest.raises(InputError, match="reference"):
+        compare_fid(*arrays(d=40), reference=np.zeros((10, 40)))
 
 
 def test_an_inconclusive_result_says_what_would_decide_it():
@@ -55,14 +82,14 @@ def test_seeds_add_their_variance():
     rng = np.random.default_rng(1)
     arms = [np.stack([real + rng.normal(size=real.shape) + rng.normal(size=6) / 3 for _ in range(3)]) for _ in range(2)]
     result = compare_fid(real, *arms)
-    population = result.decision.population
-    means = result.decision.baseline_fids, result.decision.fids
-    assert result.decision.dfid == pytest.approx(np.mean(means[1]) - np.mean(means[0]))
-    # The seeds' extrapolated FIDs differ from those at n by nearly the same bias.
-    assert result.test.standard_error == pytest.approx(
-        recipe_error(*means, population.error, noise=(None, None)).value, rel=0.1
-    )
-    assert result.test.standard_error > 1.5 * population.error.value
+    found = result.at_n
+    assert found.estimate == pytest.approx(np.mean(found.runs) - np.mean(found.baseline_runs))
+    expected = recipe_error(found.baseline_runs, found.runs, found.images, noise=found.noise)
+    assert result.test.standard_error == expected.value > found.images.value
+    assert all(noise > 0 for noise in found.noise)
+    # By hand: the spread of each arm's three runs holds what their own images add, so that it is taken off once.
+    seeds = sum(np.var(runs, ddof=1) / 3 for runs in (found.baseline_runs, found.runs))
+    assert expected.value**2 == pytest.approx(seeds + max(0, found.images.value**2 - sum(found.noise) / 3))
 
 
 def test_clusters_of_one_change_nothing():
@@ -72,11 +99,13 @@ def test_clusters_of_one_change_nothing():
     assert dataclasses.asdict(single.test) == dataclasses.asdict(plain.test)
 
 
-def test_clusters_that_cannot_be_quartered_leave_the_verdict_to_kid():
+def test_clusters_that_cannot_be_quartered_do_without_extrapolation():
     labels = np.r_[np.zeros(160), 1 + np.arange(40) // 2]
     result = compare_fid(*arrays(), clusters=labels)
-    assert (result.decision.population, result.decision.statistic) == (None, "KID")
-    assert "too few, or too unequal" in result.decision.why_kid
+    assert "too few, or too unequal" in result.not_measured[Estimand.FID]
+    assert result.companion.estimand is Estimand.KID_RQ
+    refused = compare_fid(*arrays(), clusters=labels, judge="fid")
+    assert (refused.verdict, refused.refusal) == (Verdict.NOT_JUDGED, result.not_measured[Estimand.FID])
 
 
 def test_images_that_are_all_the_same_have_no_spread():
@@ -85,7 +114,7 @@ def test_images_that_are_all_the_same_have_no_spread():
     result = compare_fid(real, baseline, same, margin=1)
     assert result.verdict is Verdict.WORSE
     still = compare_fid(np.tile(real[:1], (200, 1)), same, same + 1, margin=1)
-    assert (still.decision.dfid_error.value, still.verdict) == (0, Verdict.WORSE)
+    assert (still.at_n.error.value, still.verdict) == (0, Verdict.WORSE)
 
 
 @pytest.mark.parametrize("n", [1, 2])
@@ -95,8 +124,10 @@ def test_too_few_label_maps(n):
         compare_fid(real, baseline, candidate)
 
 
-def test_three_label_maps_are_judged_by_kid():
-    assert compare_fid(*arrays(3)).decision.statistic == "KID"
+def test_three_label_maps_are_judged():
+    result = compare_fid(*arrays(3))
+    assert {each.estimand for each in result.measured} == {Estimand.FID_AT_N, Estimand.KID, Estimand.KID_RQ}
+    assert result.test is not None
 
 
 @pytest.mark.parametrize(
@@ -123,4 +154,5 @@ def test_the_seed_alone_decides():
     sets = arrays(60)
     first, again, other = (compare_fid(*sets, margin=1, replicates=10, rng=seed) for seed in (1, 1, 2))
     assert (first.test, first.swap, first.dfid_se_bootstrap) == (again.test, again.swap, again.dfid_se_bootstrap)
-    assert first.estimate != other.estimate
+    assert first.estimate == other.estimate
+    assert first.difference(Estimand.FID).estimate != other.difference(Estimand.FID).estimate

@@ -1,0 +1,101 @@
+"""The companion can take a claim back, and nothing else."""
+
+import dataclasses
+import itertools
+
+import numpy as np
+import pytest
+
+from p2phd_eval.stats.design import StandardError
+from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stats.verdicts.companion import companion_of
+from p2phd_eval.stats.verdicts.compared_arms import compare_fid
+from p2phd_eval.stats.verdicts.equivalence import FAVOURABLE, Verdict
+from p2phd_eval.stats.verdicts.measured_difference import MeasuredDifference
+from p2phd_eval.stats.verdicts.scope import Scope
+
+CERTAIN = StandardError(value=0.01, df=50.0)
+
+
+def measured(estimand, estimate, *, baseline=10.0, error=CERTAIN):
+    return MeasuredDifference(
+        estimand=estimand,
+        baseline_runs=(baseline,),
+        runs=(baseline + estimate,),
+        estimate=estimate,
+        scope=Scope.CHECKPOINTS,
+        images=error,
+        error=error,
+        noise=(None, None),
+        n=50,
+        population=None,
+    )
+
+
+def after(verdict, beside, *, margin=1.0, baseline=10.0):
+    judged = measured(Estimand.FID_AT_N, 0.0)
+    other = measured(Estimand.BLOCK_FID, beside, baseline=baseline)
+    return companion_of(verdict, judged, margin, [judged, other], confidence=0.95)
+
+
+@pytest.mark.parametrize("claim", [Verdict.WITHIN, Verdict.NEGLIGIBLE])
+def test_equivalence_falls_where_the_companion_finds_more_than_its_share(claim):
+    # The margin is a tenth of the judged baseline, so 0.2 of a companion whose baseline is 2.
+    assert after(claim, 0.1, baseline=2).after is claim
+    for sign in (1, -1):
+        assert after(claim, sign * 0.3, baseline=2).after is Verdict.INCONCLUSIVE
+    assert after(claim, 0.0).after is claim
+    assert after(claim, 0.3, baseline=2).test.margin == pytest.approx(0.2)
+
+
+def test_a_companion_without_a_share_vetoes_whatever_it_finds():
+    assert after(Verdict.WITHIN, 0.3, baseline=-1).after is Verdict.INCONCLUSIVE
+    assert after(Verdict.WITHIN, 0.001, baseline=-1).after is Verdict.WITHIN
+
+
+def test_better_needs_a_companion_that_is_better_too():
+    assert after(Verdict.BETTER, -2.0).after is Verdict.BETTER
+    for estimate in (0.0, 2.0):
+        assert after(Verdict.BETTER, estimate).after is Verdict.INCONCLUSIVE
+    assert after(Verdict.BETTER, -2.0, margin=None).after is Verdict.BETTER
+    # What is shown to be less than its share of the margin is not better.
+    assert after(Verdict.BETTER, -0.1).after is Verdict.INCONCLUSIVE
+
+
+def test_the_verdict_never_becomes_more_favourable():
+    estimates = np.linspace(-3, 3, 13)
+    for verdict, estimate, margin in itertools.product(Verdict, estimates, (None, 1.0)):
+        changed = after(verdict, estimate, margin=margin).after
+        assert changed in (verdict, Verdict.INCONCLUSIVE)
+        if verdict not in FAVOURABLE:
+            assert changed is verdict
+
+
+def test_the_first_that_is_not_refused_stands_beside():
+    judged = measured(Estimand.FID_AT_N, 0.0)
+    kernel, block = measured(Estimand.KID_RQ, 0.0), measured(Estimand.BLOCK_FID, 0.0)
+
+    def beside(*others, of=judged):
+        found = companion_of(Verdict.WITHIN, of, 1.0, [of, *others], confidence=0.95)
+        return None if found is None else found.estimand
+
+    assert beside(kernel, block) is Estimand.BLOCK_FID
+    assert beside(kernel) is Estimand.KID_RQ
+    assert beside() is None
+    assert beside(kernel, block, of=dataclasses.replace(judged, estimand=Estimand.FID)) is None
+    assert beside(block, kernel, of=dataclasses.replace(judged, estimand=Estimand.KID)) is Estimand.KID_RQ
+
+
+def test_less_diverse_images_are_not_called_better():
+    rng = np.random.default_rng(0)
+    n, d = 250, 128
+    scene = rng.normal(size=(n, d))
+    real = scene + rng.normal(size=(n, d))
+    wide, narrow = (
+        scale * (scene + rng.normal(size=(n, d))) for scale in (1.1, 0.9)
+    )  # as far from the real ones in spread, to either side
+    result = compare_fid(real, wide, narrow, margin="2%")
+    assert result.test.verdict is Verdict.BETTER
+    assert result.at_n.estimate < -5 * result.at_n.error.value
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.companion.objects
