@@ -12,7 +12,7 @@ from p2phd_eval.blind_test.trials import BlindTest, make_trials
 from p2phd_eval.files import atomic_write
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory, silent
-from p2phd_eval.report.documents.blind_test_documents import KeyDocument, TrialsNeeded, score_sentence, trials_needed
+from p2phd_eval.report.documents.blind_test_documents import KeyDocument, TrialsNeeded, score_sentences, trials_needed
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.proportions.binomial import require_share_margin
 from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, Response, score_choices
@@ -42,7 +42,7 @@ class ScoredBlindTest:
     needed: TrialsNeeded
 
     def __repr__(self) -> str:
-        return f"ScoredBlindTest: {score_sentence(self.score)}"
+        return f"ScoredBlindTest: {' '.join(score_sentences(self.score))}"
 
 
 def make_blind_test(
@@ -113,7 +113,10 @@ def score_blind_test(
     half_width: float = 0.05,
     confidence: float = 0.95,
 ) -> ScoredBlindTest:
-    """Score what people answered to a page, all of them together and each alone.
+    """Score what people answered to a page: each alone, and all of them together in two verdicts.
+
+    `score.asked` is on these people and these images. `score.population` is on people and images like these, and None
+    with fewer than five of either.
 
     Parameters
     ----------
@@ -135,7 +138,7 @@ def score_blind_test(
 
     Examples
     --------
-    >>> score_blind_test("page.key.json", ["ada.json", "bob.json"]).score.verdict
+    >>> score_blind_test("page.key.json", ["ada.json", "bob.json"]).score.asked.verdict
     """
     needed = _needed(margin, half_width, confidence)
     read = read_key(Path(key))

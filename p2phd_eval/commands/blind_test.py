@@ -28,7 +28,9 @@ def blind_test(
     score: Annotated[
         Path | None, typer.Option("--score", metavar="KEY", help="Score people's results with the key of their page.")
     ] = None,
-    margin: Annotated[float, typer.Option("--margin", help="How far from 0.5 a share still counts as even.")] = 0.1,
+    margin: Annotated[
+        float, typer.Option("--margin", help="How far from 0.5 a share still counts as even: with 0.1, 40 to 60 %.")
+    ] = 0.1,
     half_width: Annotated[
         float,
         typer.Option(
@@ -44,6 +46,9 @@ def blind_test(
     The page opens from disk: pairs in random order and on random sides, chosen with the arrow keys or by touch, and a
     file of results at the end. Which image is whose stands in PAGE.key.json alone: do not send that one.
 
+    The score has two verdicts: one on the people and images that were asked, and, from five people on, one on people
+    and images like these.
+
     Examples:
 
         p2phd-eval blind-test runs/fp32/samples runs/amp/samples --out page.html --reference data/test_img
@@ -52,7 +57,7 @@ def blind_test(
     """
     from p2phd_eval.blind_test.make_and_score import make_blind_test, score_blind_test
     from p2phd_eval.report.documents.blind_test_documents import page_document, score_document
-    from p2phd_eval.report.tables.blind_test_tables import page_table, score_table
+    from p2phd_eval.report.tables.blind_test_tables import claims_table, page_table, people_table
 
     output = Output(json_target)
     wishes: dict[str, Any] = {"margin": margin, "half_width": half_width, "confidence": confidence}
@@ -61,7 +66,8 @@ def blind_test(
             if value is not None:
                 raise InputError(option, expected="nothing: it makes a page", found="it beside --score")
         scored = score_blind_test(score, paths, **wishes)
-        output.table(score_table(scored.score, scored.key, scored.needed))
+        output.table(people_table(scored.score))
+        output.table(claims_table(scored.score, scored.key, scored.needed))
         output.document(score_document(scored.score, scored.responses, scored.needed, scored.key))
         return
     if len(paths) != 2:

@@ -16,6 +16,8 @@ from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.quality.image_quality import PSNR_MOST, ImageQuality, QualityMetric, per_image_quality
 from p2phd_eval.quality.lpips import Lpips
 from p2phd_eval.quality.lpips_weights import URL, find_lpips_weights
+from p2phd_eval.stats.errors.skewness import STRONG_SKEWNESS
+from p2phd_eval.stats.verdicts.equivalence import holm
 from p2phd_eval.stats.verdicts.paired_means import ImageMean, MeanDifference, image_mean, mean_difference
 from p2phd_eval.stats.verdicts.scope import Scope
 
@@ -39,6 +41,7 @@ class ArmQuality:
     arm: str
     mean: ImageMean  # over its runs and images
     difference: MeanDifference | None  # to the baseline; None for the baseline itself
+    p_holm: float | None  # of no difference, adjusted for all candidates of this metric; None for the baseline
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,34 +131,45 @@ def quality_of_runs(
     clusters = None if cluster_by is None else cluster_by.labels(found.ids)
     scope = Scope.RECIPES if all(len(positions) > 1 for positions in arms.values()) else Scope.CHECKPOINTS
 
-    def arm_quality(metric: str, arm: str) -> ArmQuality:
-        values = found.to_photo[metric]
-        own = values[arms[arm]]
-        return ArmQuality(
-            metric=metric,
-            arm=arm,
-            mean=image_mean(own, clusters=clusters, confidence=confidence),
-            difference=None
-            if arm == baseline
-            else mean_difference(values[arms[baseline]], own, scope=scope, clusters=clusters, confidence=confidence),
-        )
+    def arm_qualities(metric: str) -> list[ArmQuality]:
+        values = {arm: found.to_photo[metric][positions] for arm, positions in arms.items()}
+        differences = {
+            arm: mean_difference(values[baseline], own, scope=scope, clusters=clusters, confidence=confidence)
+            for arm, own in values.items()
+            if arm != baseline
+        }
+        adjusted = dict(zip(differences, holm([each.p_value for each in differences.values()]), strict=True))
+        return [
+            ArmQuality(
+                metric=metric,
+                arm=arm,
+                mean=image_mean(own, clusters=clusters, confidence=confidence),
+                difference=differences.get(arm),
+                p_holm=adjusted.get(arm),
+            )
+            for arm, own in values.items()
+        ]
 
     rows = _rows_of_kinds(kinds)
+    to_photo = tuple(row for metric in found.metrics for row in arm_qualities(metric.name))
+    between = tuple(
+        RunDistance(
+            metric=metric.name,
+            kind=kind.name,
+            mean=image_mean(found.between[metric.name][own], clusters=clusters, confidence=confidence),
+            pairs_of_runs=len(kind.pairs),
+        )
+        for metric in found.metrics
+        for kind, own in zip(kinds, rows, strict=True)
+    )
     return RunQuality(
         metrics=found.metrics,
-        to_photo=tuple(arm_quality(metric.name, arm) for metric in found.metrics for arm in arms),
-        between=tuple(
-            RunDistance(
-                metric=metric.name,
-                kind=kind.name,
-                mean=image_mean(found.between[metric.name][own], clusters=clusters, confidence=confidence),
-                pairs_of_runs=len(kind.pairs),
-            )
-            for metric in found.metrics
-            for kind, own in zip(kinds, rows, strict=True)
-        ),
+        to_photo=to_photo,
+        between=between,
         notes=(
             _scope_note(found, scope, confidence, cluster_by),
+            *_p_notes(len(arms) - 1),
+            *_skewness_notes(to_photo, between),
             *_notes(found, photos, runs),
             *_identical_notes(found, kinds, rows),
             *why_not,
@@ -209,6 +223,34 @@ def _scope_note(found: ImageQuality, scope: Scope, confidence: float, cluster_by
     }[scope]
     drawn = "" if cluster_by is None else f", clustered by {cluster_by.text}"
     return f"{len(found.ids)} images{drawn}; {100 * confidence:.4g} % intervals; {of}, candidate minus baseline."
+
+
+def _p_notes(candidates: int) -> list[str]:
+    meaning = "p: how often chance alone would give a difference as large where there is none"
+    if candidates == 0:
+        return []
+    if candidates == 1:
+        return [f"{meaning}; each metric is a question of its own."]
+    return [
+        f"{meaning}; those of the {candidates} candidates in one metric are adjusted together (Holm's method): in "
+        "studies without any difference, 5 % have one below 0.05 or several. Metrics are not adjusted for each other, "
+        "and intervals not at all."
+    ]
+
+
+def _skewness_notes(to_photo: Sequence[ArmQuality], between: Sequence[RunDistance]) -> list[str]:
+    strong = [
+        f"{row.metric} of {row.arm}"
+        for row in to_photo
+        if max(abs(row.mean.skewness), 0 if row.difference is None else abs(row.difference.skewness)) > STRONG_SKEWNESS
+    ]
+    strong += [f"{row.metric}, {row.kind}" for row in between if abs(row.mean.skewness) > STRONG_SKEWNESS]
+    if not strong:
+        return []
+    return [
+        "warning: a few images lie far to one side of the others (skewed values), and there are too few images to know "
+        f"how far: the intervals, which reach farther to that side, may still be too short. {'; '.join(strong)}."
+    ]
 
 
 def _notes(found: ImageQuality, photos: ImageSource, runs: Sequence[QualityRun]) -> list[str]:

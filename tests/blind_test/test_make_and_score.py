@@ -21,7 +21,7 @@ def test_what_was_made_is_scored(tmp_path: Path) -> None:
     assert (scored.score.chosen, len(scored.responses), scored.key.candidate.images) == (12, 12, str(cand))
     assert scored.needed == made.needed
     assert repr(made).startswith(f"MadeBlindTest: {made.page}, to send, shows 12 of 12 images")
-    assert repr(scored).startswith("ScoredBlindTest: candidate better: ")
+    assert repr(scored).startswith("ScoredBlindTest: The candidate's image was chosen in 12 of 12 trials (100.0 %). ")
 
 
 def test_wishes_are_checked_before_images_are_read(tmp_path: Path) -> None:

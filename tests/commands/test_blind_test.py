@@ -73,13 +73,16 @@ def test_who_always_takes_the_candidate_is_scored_so(page: Path) -> None:
     path = answers(page, "Ada", chooser(key_of(page), lambda _: True))
     found = document_of(invoke("blind-test", "--score", key_of(page), path, "--json", "-"))
     assert found["schema"] == "p2phd-eval/blind-test"
-    assert (found["chosen"], found["trials"], found["share"], found["verdict"]) == (30, 30, 1.0, "better")
-    assert tuple(found["analyses"][0]["interval"]) == clopper_pearson(30, 30)
+    assert (found["chosen"], found["trials"], found["share"]) == (30, 30, 1.0)
+    assert found["asked"]["verdict"] == "better"
+    assert tuple(found["asked"]["interval"]) == clopper_pearson(30, 30)
     assert found["candidate"].endswith("amp-run")
     assert len(found["responses"]) == 30
     assert all(each["candidate"] and each["seconds"] > 0 for each in found["responses"])
     never = answers(page, "Bob", chooser(key_of(page), lambda _: False))
-    assert document_of(invoke("blind-test", "--score", key_of(page), never, "--json", "-"))["verdict"] == "worse"
+    assert (
+        document_of(invoke("blind-test", "--score", key_of(page), never, "--json", "-"))["asked"]["verdict"] == "worse"
+    )
 
 
 def test_several_people_are_merged(page: Path) -> None:
@@ -89,16 +92,35 @@ def test_several_people_are_merged(page: Path) -> None:
     ]
     found = document_of(invoke("blind-test", "--score", key_of(page), *paths, "--json", "-"))
     assert [(each["person"], each["chosen"]) for each in found["people"]] == [("Ada", 15), ("Bob", 10), ("Cleo", 15)]
-    assert (found["chosen"], found["trials"], found["verdict"]) == (40, 90, "inconclusive")
-    assert [each["unit"] for each in found["analyses"]] == ["trials", "images", "people"]
+    assert (found["chosen"], found["trials"], found["asked"]["verdict"]) == (40, 90, "inconclusive")
+    assert found["population"] is None
     assert found["people"][0]["left"] == 15
     turned = document_of(invoke("blind-test", "--score", key_of(page), *paths[::-1], "--json", "-"))
     assert {**turned, "responses": []} == {**found, "responses": []}
     result = invoke("blind-test", "--score", key_of(page), *paths, "--half-width", 0.1)
     assert result.exit_code == 0, result.output
-    for text in ("all, over 3 people", "inconclusive:", "People do not differ detectably"):
+    for text in (
+        "this group of people, these images\tinconclusive\t",
+        "chosen in 40 of 90 trials (44.4 %).",
+        "This group of people, these images: inconclusive, since 50 % lies in the 95 % interval of the share, 34.0 to",
+        "does not lie inside the 40.0 to 60.0 % that count as even.",
+        "People and images like these: no verdict, since that takes 5 people and 5 images or more, and there are 3 and",
+        "People do not differ detectably",
+        f"{trials_for_precision(0.1)} for an interval of ± 10.0 %",
+    ):
         assert text in result.stdout
-    assert f"{trials_for_precision(0.1)} for an interval of ± 0.1" in result.stdout
+
+
+def test_from_five_people_on_others_like_them_have_a_verdict(page: Path) -> None:
+    paths = [
+        answers(page, f"p{k}", chooser(key_of(page), lambda i, k=k: (i + k) % 5 > 0 or i in {3, 17})) for k in range(6)
+    ]
+    found = document_of(invoke("blind-test", "--score", key_of(page), *paths, "--json", "-"))
+    assert (found["asked"]["verdict"], found["population"]["verdict"]) == ("better", "better")
+    assert found["population"]["interval"][0] < found["asked"]["interval"][0]
+    text = invoke("blind-test", "--score", key_of(page), *paths).stdout
+    assert "people and images like these\tcandidate better: chosen more often\t" in text
+    assert "People and images like these: candidate better: chosen more often, since 50 % lies outside" in text
 
 
 def test_a_habit_of_one_side_is_named(page: Path) -> None:

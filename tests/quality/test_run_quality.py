@@ -64,6 +64,7 @@ def test_numbers_are_those_of_the_images() -> None:
         assert row.mean == image_mean(table[:3] if row.arm == "fp32" else table[3:5], confidence=0.9)
         expected = mean_difference(table[:3], table[3:5], scope=Scope.RECIPES, confidence=0.9)
         assert row.difference == (None if row.arm == "fp32" else expected)
+        assert row.p_holm == (None if row.arm == "fp32" else expected.p_value)
     kinds = {
         "fp32 and fp32, other seed": slice(0, 3),
         "fp32 and amp, same seed": slice(3, 5),
@@ -75,6 +76,31 @@ def test_numbers_are_those_of_the_images() -> None:
         assert (distance.pairs_of_runs, distance.mean) == (len(table), image_mean(table, confidence=0.9))
     assert "6 images; 90 % intervals" in found.notes[0]
     assert "scope B" in found.notes[0]
+
+
+def test_p_of_several_candidates_are_adjusted_together_in_each_metric() -> None:
+    runs = [*RUNS[:5], *(run("bf16", seed, noise=22) for seed in (1, 2))]
+    found = quality_of_runs(PHOTO_SOURCE, runs, baseline="fp32")
+    for metric in ("SSIM", "PSNR"):
+        rows = [row for row in found.to_photo if row.metric == metric and row.difference is not None]
+        smaller, larger = sorted(row.difference.p_value for row in rows if row.difference is not None)
+        assert sorted(row.p_holm for row in rows if row.p_holm is not None) == pytest.approx(
+            [min(1, 2 * smaller), max(min(1, 2 * smaller), larger)]
+        )
+    assert any("those of the 2 candidates in one metric are adjusted together" in note for note in found.notes)
+
+
+def test_values_of_few_images_that_are_skewed_are_named() -> None:
+    """One sample of six is far worse than the others."""
+    pixels = PHOTOS.astype(np.uint8)
+    pixels[0] = 255 - pixels[0]
+    pixels[1:, ::2] //= 2
+    skewed = QualityRun(name="fp32-s0", arm="fp32", seed=0, repeat=False, source=ArraySource(pixels, ids=IDS))
+    found = quality_of_runs(PHOTO_SOURCE, [skewed], baseline="fp32")
+    mean = found.to_photo[0].mean
+    assert mean.skewness < -0.5
+    assert mean.value - mean.interval[0] > 1.2 * (mean.interval[1] - mean.value)
+    assert any("SSIM of fp32" in note for note in found.notes if note.startswith("warning: a few images lie far"))
 
 
 def test_the_order_of_the_runs_does_not_matter_but_for_the_baseline_first() -> None:

@@ -10,8 +10,13 @@ from msgspec import Meta, Struct
 from p2phd_eval.report.documents.document import Document, from_result
 from p2phd_eval.report.wording import VERDICTS
 from p2phd_eval.stats.proportions.binomial import binomial_p, half_width, trials_for_equivalence, trials_for_precision
-from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, PersonScore, Response, ShareAnalysis
-from p2phd_eval.stats.verdicts.equivalence import Verdict
+from p2phd_eval.stats.proportions.forced_choice import (
+    FEWEST_OF_A_POPULATION,
+    ForcedChoiceScore,
+    PersonScore,
+    Response,
+    ShareClaim,
+)
 
 POWER = 0.8  # wished for, where trials to show "within" are counted
 RESULTS_VERSION = 1  # the version of what a page saves, and of its key
@@ -59,10 +64,9 @@ class ScoreDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-t
     share: float
     margin: float
     confidence: float
-    analyses: tuple[ShareAnalysis, ...]
+    asked: ShareClaim  # on these people and images
+    population: ShareClaim | None  # on people and images like these; None with fewer than five of either
     p_people_differ: float | None
-    verdict: Verdict
-    reason: str
     sentence: str
     remarks: tuple[str, ...]
     needed: TrialsNeeded
@@ -160,46 +164,87 @@ def score_document(
         baseline=key.baseline.images,
         candidate=key.candidate.images,
         reference=None if key.reference is None else key.reference.images,
-        sentence=score_sentence(score),
+        sentence=" ".join(score_sentences(score)),
         remarks=score_remarks(score),
         needed=needed,
         responses=tuple(responses),
     )
 
 
-def score_sentence(score: ForcedChoiceScore) -> str:
-    """Return the verdict with its numbers and its reason."""
-    return (
-        f"{VERDICTS[score.verdict].of_people}: the candidate's image was chosen in {score.chosen} of {score.trials} "
-        f"trials ({100 * score.share:.1f} %), and {score.reason}."
-    )
+def claim_names(score: ForcedChoiceScore) -> dict[str, ShareClaim | None]:
+    """Return the claims by whom they are on, in words."""
+    one = len(score.people) == 1
+    return {
+        f"this {'person' if one else 'group of people'}, these images": score.asked,
+        "people and images like these": score.population,
+    }
+
+
+def percent(share: float) -> str:
+    """Return a share as everything of a blind test shows it: in per cent with one decimal."""
+    return f"{100 * share:.1f}"
+
+
+def score_sentences(score: ForcedChoiceScore) -> tuple[str, ...]:
+    """Return the answers in numbers, and each verdict with its reason."""
+    told = [
+        f"the candidate's image was chosen in {score.chosen} of {score.trials} trials ({percent(score.share)} %)",
+        *(
+            f"{name}: no verdict, {_too_few(score)}"
+            if claim is None
+            else f"{name}: {VERDICTS[claim.verdict].of_people}, {_reason(claim, score)}"
+            for name, claim in claim_names(score).items()
+        ),
+    ]
+    return tuple(f"{text[0].upper()}{text[1:]}." for text in told)
 
 
 def score_remarks(score: ForcedChoiceScore) -> tuple[str, ...]:
-    """Return what the people's number, differences and habits mean for the score."""
-    people = len(score.people)
-    if people == 1:
-        remarks = ["One person: this says nothing about other people."]
-    elif people == 2:
-        remarks = [
-            "The interval over trials takes people as alike; two people cannot show how much people differ, three can."
-        ]
-    else:
-        remarks = [
-            "The interval over trials takes all answers as independent, the one over people takes people as drawn at "
-            "random, the one over images the images. A verdict needs all of them."
-        ]
+    """Return what the claims are, and what the people's differences and habits mean for the score."""
+    remarks = [
+        "The first claim is on those who were asked alone: asked again, with sides drawn anew, how often would they "
+        "choose the candidate's images of this page?"
+    ]
+    if score.population is not None:
+        remarks.append(
+            "The second is on other people and other images of the same kind. It takes both as drawn at random: the "
+            "more people differ, and images, the wider its interval."
+        )
     if score.p_people_differ is not None:
         alike = score.p_people_differ >= 1 - score.confidence
         remarks.append(
-            f"People {'do not differ detectably' if alike else 'differ'} in how often they choose the candidate "
-            f"(p {score.p_people_differ:.2g} of people who are alike, Cochran's Q by permutation)"
-            + ("." if alike else ": look at each one's share; the shares together are an average of different answers.")
+            f"People {'do not differ detectably' if alike else 'differ'} in how often they choose the candidate: "
+            f"people who are alike would differ as much in {100 * score.p_people_differ:.2g} % of such tests"
+            + ("." if alike else ". Look at each one's share; the shares together are an average of different answers.")
         )
-    for person in score.people:
-        if binomial_p(person.left, score.images) < _ODD:
-            remarks.append(
-                f"warning: {person.person} chose the left image in {person.left} of {score.images} trials: a habit, "
-                "which pulls the share towards 0.5"
-            )
+    remarks += [
+        f"warning: {person.person} chose the left image in {person.left} of {score.images} trials: a habit, which "
+        "pulls the share towards 50 %"
+        for person in score.people
+        if binomial_p(person.left, score.images) < _ODD
+    ]
     return tuple(remarks)
+
+
+def _reason(claim: ShareClaim, score: ForcedChoiceScore) -> str:
+    """Where the intervals of the share lie, against one half and against what counts as even."""
+    level, tost_level = 100 * score.confidence, 200 * score.confidence - 100
+    inside = claim.p_equivalence < 1 - score.confidence
+    without = claim.p_difference < 1 - score.confidence
+    even = _span((0.5 - score.margin, 0.5 + score.margin))
+    return (
+        f"since 50 % lies {'outside' if without else 'in'} the {level:.4g} % interval of the share, "
+        f"{_span(claim.interval)}, and the {tost_level:.4g} % interval, {_span(claim.tost_interval)}, "
+        f"{'lies' if inside else 'does not lie'} inside the {even} that count as even"
+    )
+
+
+def _span(interval: tuple[float, float]) -> str:
+    return f"{percent(interval[0])} to {percent(interval[1])} %"
+
+
+def _too_few(score: ForcedChoiceScore) -> str:
+    return (
+        f"since that takes {FEWEST_OF_A_POPULATION} people and {FEWEST_OF_A_POPULATION} images or more, and there are "
+        f"{len(score.people)} and {score.images}: how much people differ cannot be seen from fewer"
+    )

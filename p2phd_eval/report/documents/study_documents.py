@@ -81,6 +81,7 @@ class QualityDifference(Struct, frozen=True, kw_only=True):
     se: float
     interval: tuple[float, float]
     p_value: float
+    p_holm: float  # adjusted for all candidates of the metric
     scope: Scope
 
 
@@ -302,7 +303,7 @@ def quality_part(quality: RunQuality) -> Quality:
                 row,
                 mean=row.mean.value,
                 se=row.mean.error.value,
-                difference=None if row.difference is None else _difference(row.difference),
+                difference=None if row.difference is None else _difference(row.difference, row.p_holm),
             )
             for row in quality.to_photo
         ),
@@ -321,5 +322,5 @@ def quality_part(quality: RunQuality) -> Quality:
     )
 
 
-def _difference(difference: MeanDifference) -> QualityDifference:
-    return from_result(QualityDifference, difference, se=difference.error.value)
+def _difference(difference: MeanDifference, p_holm: float | None) -> QualityDifference:
+    return from_result(QualityDifference, difference, se=difference.error.value, p_holm=p_holm)

@@ -106,7 +106,7 @@ def quality_tables(quality: Quality | None) -> list[tuple[str, list[Row], list[R
                     else (
                         signed(row.difference.estimate),
                         interval(row.difference.interval),
-                        f"{row.difference.p_value:.2g}",
+                        f"{row.difference.p_holm:.2g}",
                     )
                 ),
             )

@@ -9,12 +9,14 @@ from p2phd_eval.report.documents.blind_test_documents import (
     POWER,
     KeyDocument,
     TrialsNeeded,
+    claim_names,
+    percent,
     score_remarks,
-    score_sentence,
+    score_sentences,
 )
 from p2phd_eval.report.wording import VERDICTS
 from p2phd_eval.stats.proportions.binomial import half_width
-from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, PersonScore
+from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 
 
@@ -22,88 +24,103 @@ def page_table(
     page: Path, key: Path, *, trials: int, shared: int, needed: TrialsNeeded, warnings: Sequence[str]
 ) -> ResultTable:
     """Return what was made, and how many people it takes."""
-    percent = f"{100 * needed.confidence:.4g} %"
     width = half_width(trials, confidence=needed.confidence)
     return ResultTable(
         title=f"Blind test: {page}",
         columns=("quantity", "value"),
         rows=(
             ("trials a person", f"{trials} of {shared} images"),
-            (f"{percent} interval of one person", f"± {width:.3f} at most"),
-            (f"for ± {needed.precision:.4g} at most", _people(needed.for_precision, trials)),
-            (f"to show 0.5 ± {needed.margin:.4g} where it is 0.5", _people(needed.for_within, trials)),
+            (f"{100 * needed.confidence:.4g} % interval of one person", f"± {percent(width)} % at most"),
+            (f"for ± {percent(needed.precision)} % at most", _people(needed.for_precision, trials)),
+            (f"to show 50 ± {percent(needed.margin)} % where it is 50 %", _people(needed.for_within, trials)),
             ("page, to send", str(page)),
             ("key, to keep", str(key)),
         ),
         notes=(
-            f"The trials to show 0.5 ± {needed.margin:.4g} are those for a power of {100 * POWER:.0f} %.",
+            f"With so many trials, 50 ± {percent(needed.margin)} % is shown in {100 * POWER:.0f} % of such tests, for "
+            "the people and images that were asked. For others like them it takes more where people or images differ.",
             *(f"warning: {warning}" for warning in warnings),
         ),
     )
 
 
-def score_table(score: ForcedChoiceScore, key: KeyDocument, needed: TrialsNeeded) -> ResultTable:
-    """Return the table of a score: each person, and all of them over trials, images and people."""
-    baseline, candidate, percent = key.baseline.images, key.candidate.images, 100 * score.confidence
-    pooled = [
-        (
-            f"all, over {each.units} {each.unit}",
-            f"{score.chosen} of {score.trials}",
-            f"{score.share:.3f}",
-            _interval(each.interval),
-            _interval(each.tost_interval),
-            f"{each.p_difference:.2g}",
-            f"{each.p_equivalence:.2g}",
-            "-",
-            "-",
-        )
-        for each in score.analyses
-    ]
+def claims_table(score: ForcedChoiceScore, key: KeyDocument, needed: TrialsNeeded) -> ResultTable:
+    """Return the table of the two claims, each with its verdict, and in the notes what they say."""
+    confidence = 100 * score.confidence
+    claims = {name: claim for name, claim in claim_names(score).items() if claim is not None}
     return ResultTable(
-        title=f"Blind test: {candidate} against {baseline}, judged by {_count(len(score.people), 'person', 'people')}",
+        title=f"Blind test: {key.candidate.images} against {key.baseline.images}, judged by "
+        f"{_count(len(score.people), 'person', 'people')}",
+        columns=(
+            "claim on",
+            "verdict",
+            f"{confidence:.4g} % interval",
+            f"{2 * confidence - 100:.4g} % interval",
+            "p of 50 %",
+            f"p outside ± {percent(score.margin)} %",
+        ),
+        rows=tuple(
+            (
+                name,
+                VERDICTS[claim.verdict].of_people,
+                _interval(claim.interval),
+                _interval(claim.tost_interval),
+                f"{claim.p_difference:.2g}",
+                f"{claim.p_equivalence:.2g}",
+            )
+            for name, claim in claims.items()
+        ),
+        notes=(
+            *score_sentences(score),
+            *score_remarks(score),
+            "p of 50 %: how often chance would give a share as far from 50 %, were it 50 %. p outside "
+            f"± {percent(score.margin)} %: how often it would give one as near to 50 %, were it that far away.",
+            *_more_trials(score, needed),
+        ),
+        styles=tuple(VERDICTS[claim.verdict].style for claim in claims.values()),
+    )
+
+
+def people_table(score: ForcedChoiceScore) -> ResultTable:
+    """Return the table of the people, one a row."""
+    return ResultTable(
+        title="Each person alone",
         columns=(
             "person",
             "candidate chosen",
             "share",
-            f"{percent:.4g} % interval",
-            f"{2 * percent - 100:.4g} % interval",
-            "p of 0.5",
-            f"p outside ± {score.margin:.4g}",
+            f"{100 * score.confidence:.4g} % interval",
+            "p of 50 %",
             "left chosen",
             "median time",
         ),
-        rows=(*(_person(each, score.images) for each in score.people), *pooled),
-        notes=(score_sentence(score), *score_remarks(score), *_more_trials(score, needed)),
-        styles=(*("" for _ in score.people), *(VERDICTS[score.verdict].style for _ in pooled)),
-    )
-
-
-def _person(person: PersonScore, trials: int) -> tuple[str, ...]:
-    return (
-        person.person,
-        f"{person.chosen} of {trials}",
-        f"{person.share:.3f}",
-        _interval(person.interval),
-        "-",
-        f"{person.p_difference:.2g}",
-        "-",
-        f"{person.left} of {trials}",
-        f"{person.seconds:.1f} s",
+        rows=tuple(
+            (
+                each.person,
+                f"{each.chosen} of {score.images}",
+                f"{percent(each.share)} %",
+                _interval(each.interval),
+                f"{each.p_difference:.2g}",
+                f"{each.left} of {score.images}",
+                f"{each.seconds:.1f} s",
+            )
+            for each in score.people
+        ),
     )
 
 
 def _more_trials(score: ForcedChoiceScore, needed: TrialsNeeded) -> list[str]:
-    if score.verdict is not Verdict.INCONCLUSIVE:
+    if score.asked.verdict is not Verdict.INCONCLUSIVE:
         return []
     return [
-        f"Trials of all people together: {needed.for_precision} for an interval of ± {needed.precision:.4g} at most; "
-        f"{needed.for_within} to show a share within 0.5 ± {needed.margin:.4g} with a power of {100 * POWER:.0f} %, "
-        "where it is 0.5."
+        f"Trials of all people together: {needed.for_precision} for an interval of ± {percent(needed.precision)} % at "
+        f"most; {needed.for_within} to show a share within 50 ± {percent(needed.margin)} %, in {100 * POWER:.0f} % of "
+        "such tests, where it is 50 %."
     ]
 
 
 def _interval(interval: tuple[float, float]) -> str:
-    return f"({interval[0]:.3f}, {interval[1]:.3f})"
+    return f"({percent(interval[0])}, {percent(interval[1])}) %"
 
 
 def _people(needed: int, trials: int) -> str:

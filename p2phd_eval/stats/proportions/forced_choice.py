@@ -1,16 +1,19 @@
-"""What people chose between a baseline's and a candidate's image: shares, intervals, and a verdict.
+"""What people chose between a baseline's and a candidate's image: shares, and what they say of whom.
 
-Sides are drawn for each person and trial. Where the images of a pair cannot be told apart, each answer is therefore a
-fair coin toss, independent of all others and of the person's habits, and the exact test of 0.5 holds as it stands. How
-far a share may lie from 0.5 is another matter: people differ, and so do images, and one of either gives many answers.
-Where several people answered, intervals over people and over images stand beside the one over trials, and a verdict
-needs all of them (as an effect by subjects and by items does, Clark 1973).
+Sides are drawn for each person and trial, so where the images of a pair cannot be told apart, each answer is a fair
+coin toss, independent of all others and of the person's habits. Elsewhere each person has, for each image, a chance of
+choosing the candidate's. Two claims are made on the mean of these chances, each with a verdict of its own:
+
+* On the people and images that were asked. Only the answers are random; were they given again, sides drawn anew, others
+  would come out. The number of choices is a sum of independent answers with unequal chances, whose tails are no heavier
+  than the binomial's with the same mean (Hoeffding 1956), so exact tests and intervals hold.
+* On people and images like these, which are drawn at random, both: see `population_error`. That a few people agree on
+  a few images says little of others.
 """
 
 import dataclasses
 import math
 from collections.abc import Sequence
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +21,7 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import StandardError
+from p2phd_eval.stats.errors.crossed import crossed_error
 from p2phd_eval.stats.proportions.binomial import (
     binomial_equivalence_p,
     binomial_p,
@@ -28,7 +32,7 @@ from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, equivalen
 
 Choices = npt.NDArray[np.bool_]  # (people, images), whether the candidate's image was chosen
 
-_FEWEST_PEOPLE = 3  # from which on an interval over people is given
+FEWEST_OF_A_POPULATION = 5  # people, and images, from which on a claim on others like them is made
 _PERMUTATIONS = 9999  # so that the smallest p-value is 0.0001
 _BATCH = 1 << 24  # answers permuted at a time
 
@@ -58,15 +62,14 @@ class PersonScore:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ShareAnalysis:
-    """The share of the candidate, taken as a mean over units that are independent of each other."""
+class ShareClaim:
+    """What is claimed of the share of the candidate, among those whom the claim is on."""
 
-    unit: Literal["trials", "people", "images"]  # trials: exact binomial; the others: t
-    units: int
     interval: tuple[float, float]  # two-sided, at the confidence
     tost_interval: tuple[float, float]  # at 2 confidence - 1: inside 0.5 ± margin where both one-sided tests reject
     p_difference: float  # two-sided, of a share of 0.5
     p_equivalence: float  # the larger of the one-sided p-values of a share outside 0.5 ± margin
+    verdict: Verdict  # worse: the candidate is chosen less
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,10 +83,9 @@ class ForcedChoiceScore:
     share: float
     margin: float  # shares of 0.5 ± margin count as even
     confidence: float
-    analyses: tuple[ShareAnalysis, ...]  # over trials; with several people over images; with three or more over people
+    asked: ShareClaim  # on these people and these images
+    population: ShareClaim | None  # on people and images like these; None with fewer than five of either
     p_people_differ: float | None  # p-value of the hypothesis that people are alike; None for one person
-    verdict: Verdict  # worse: the candidate is chosen less
-    reason: str  # part of a sentence with the numbers
 
 
 def score_choices(
@@ -92,8 +94,8 @@ def score_choices(
     """Judge whether people choose the candidate's images as often as the baseline's.
 
     As for FIDs: within where TOST shows a share inside 0.5 ± margin and 0.5 is not rejected; negligible where it shows
-    that and 0.5 is rejected; else worse or better where 0.5 is rejected; else inconclusive. A test counts as passed
-    where it is by every one of the analyses.
+    that and 0.5 is rejected; else worse or better where 0.5 is rejected; else inconclusive. Those who were asked, and
+    others like them, are judged apart.
 
     `responses`: each person judged the same images, each once; at least two images. `margin`: in (0, 0.5).
     `confidence`: in (0.5, 1), of the intervals; the tests are at level 1 - confidence. `seed`: seed of the permutations
@@ -103,26 +105,80 @@ def score_choices(
     require_share_margin(margin)
     require_confidence(confidence)
     people, choices = _matrix(responses)
-    chosen, share = int(choices.sum()), float(choices.mean())
-    analyses = [_over_trials(chosen, choices.size, margin, confidence)]
-    if len(people) > 1:
-        analyses.append(_over_means("images", choices.mean(axis=0), margin, confidence))
-    if len(people) >= _FEWEST_PEOPLE:
-        analyses.append(_over_means("people", choices.mean(axis=1), margin, confidence))
-    verdict, reason = _judge(analyses, share, margin, confidence)
+    enough = min(choices.shape) >= FEWEST_OF_A_POPULATION
     return ForcedChoiceScore(
         people=tuple(_person(name, [each for each in responses if each.person == name], confidence) for name in people),
         images=choices.shape[1],
         trials=choices.size,
-        chosen=chosen,
-        share=share,
+        chosen=int(choices.sum()),
+        share=float(choices.mean()),
         margin=margin,
         confidence=confidence,
-        analyses=tuple(analyses),
+        asked=claim_on_the_asked(int(choices.sum()), choices.size, margin=margin, confidence=confidence),
+        population=claim_on_the_population(choices, margin=margin, confidence=confidence) if enough else None,
         p_people_differ=None if len(people) == 1 else people_differ_p(choices, np.random.default_rng(seed)),
-        verdict=verdict,
-        reason=reason,
     )
+
+
+def claim_on_the_asked(chosen: int, trials: int, *, margin: float, confidence: float) -> ShareClaim:
+    """Judge the share among the people and images that were asked: exact binomial tests, whose errors are at most 5 %.
+
+    `chosen`: how often the candidate's image was. `trials`: answers of all people to all images. `margin`,
+    `confidence`: as for `score_choices`. Raises `InputError` if a number is out of its range.
+
+    References
+    ----------
+    Hoeffding (1956), "On the distribution of the number of successes in independent trials", theorem 4.
+    """
+    p_difference = binomial_p(chosen, trials)
+    p_equivalence = max(binomial_equivalence_p(chosen, trials, margin))
+    detected, equivalent = p_difference < 1 - confidence, p_equivalence < 1 - confidence
+    if equivalent:
+        verdict = Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
+    elif detected:
+        verdict = Verdict.WORSE if 2 * chosen < trials else Verdict.BETTER
+    else:
+        verdict = Verdict.INCONCLUSIVE
+    return ShareClaim(
+        interval=clopper_pearson(chosen, trials, confidence=confidence),
+        tost_interval=clopper_pearson(chosen, trials, confidence=2 * confidence - 1),
+        p_difference=p_difference,
+        p_equivalence=p_equivalence,
+        verdict=verdict,
+    )
+
+
+def claim_on_the_population(choices: Choices, *, margin: float, confidence: float) -> ShareClaim:
+    """Judge the share among people and images like these: Student's t with the error of both, see `population_error`.
+
+    `choices`: ndarray of bool, shape (people, images), at least 3 of either; from `FEWEST_OF_A_POPULATION` on the
+    errors are about 5 %. `margin`, `confidence`: as for `score_choices`. Raises `InputError` if a number is out of its
+    range.
+    """
+    # A share above one half is good for the candidate, a FID above another's is bad: hence the sign.
+    distance = Difference(estimate=0.5 - float(choices.mean()), error=population_error(choices), margin=margin)
+    test = equivalence_test(distance, confidence=confidence)
+    assert test.p_lower is not None and test.p_upper is not None
+    return ShareClaim(
+        interval=_shares(test.interval),
+        tost_interval=_shares(test.tost_interval),
+        p_difference=test.p_difference,
+        p_equivalence=max(test.p_lower, test.p_upper),
+        verdict=test.verdict,
+    )
+
+
+def population_error(choices: Choices) -> StandardError:
+    """Standard error of the share where people and images are drawn at random, both.
+
+    That of `crossed_error`, and at least that of answers which are all independent, with a choice of either kind
+    added (Laplace): where all agree, the mean squares are 0 and the share is not certain.
+
+    `choices`: ndarray of bool, shape (people, images).
+    """
+    error = crossed_error(choices.astype(np.float64))
+    likely = (int(choices.sum()) + 1) / (choices.size + 2)
+    return dataclasses.replace(error, value=max(error.value, math.sqrt(likely * (1 - likely) / choices.size)))
 
 
 def people_differ_p(choices: Choices, rng: np.random.Generator) -> float:
@@ -182,57 +238,5 @@ def _person(name: str, responses: Sequence[Response], confidence: float) -> Pers
     )
 
 
-def _over_trials(chosen: int, trials: int, margin: float, confidence: float) -> ShareAnalysis:
-    return ShareAnalysis(
-        unit="trials",
-        units=trials,
-        interval=clopper_pearson(chosen, trials, confidence=confidence),
-        tost_interval=clopper_pearson(chosen, trials, confidence=2 * confidence - 1),
-        p_difference=binomial_p(chosen, trials),
-        p_equivalence=max(binomial_equivalence_p(chosen, trials, margin)),
-    )
-
-
-def _over_means(
-    unit: Literal["people", "images"], shares: npt.NDArray[np.float64], margin: float, confidence: float
-) -> ShareAnalysis:
-    error = StandardError(value=float(shares.std(ddof=1)) / math.sqrt(len(shares)), df=len(shares) - 1)
-    test = equivalence_test(
-        Difference(estimate=float(shares.mean()) - 0.5, error=error, margin=margin), confidence=confidence
-    )
-    assert test.p_lower is not None and test.p_upper is not None
-    return ShareAnalysis(
-        unit=unit,
-        units=len(shares),
-        interval=_shares(test.interval),
-        tost_interval=_shares(test.tost_interval),
-        p_difference=test.p_difference,
-        p_equivalence=max(test.p_lower, test.p_upper),
-    )
-
-
 def _shares(interval: tuple[float, float]) -> tuple[float, float]:
-    return max(0.0, 0.5 + interval[0]), min(1.0, 0.5 + interval[1])
-
-
-def _judge(analyses: Sequence[ShareAnalysis], share: float, margin: float, confidence: float) -> tuple[Verdict, str]:
-    # The analysis that a test finds hardest decides it.
-    evenness = max(analyses, key=lambda each: each.p_equivalence)
-    difference = max(analyses, key=lambda each: each.p_difference)
-    equivalent, detected = evenness.p_equivalence < 1 - confidence, difference.p_difference < 1 - confidence
-    if equivalent:
-        verdict = Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
-    elif detected:
-        verdict = Verdict.WORSE if share < 0.5 else Verdict.BETTER
-    else:
-        verdict = Verdict.INCONCLUSIVE
-    inside = "lies inside" if equivalent else "does not lie inside"
-    return verdict, (
-        f"the {_text(evenness.tost_interval, 2 * confidence - 1)} over {evenness.unit} {inside} 0.5 ± {margin:.4g} "
-        f"{'but' if equivalent == detected else 'and'} the {_text(difference.interval, confidence)} over "
-        f"{difference.unit} {'excludes' if detected else 'contains'} 0.5"
-    )
-
-
-def _text(interval: tuple[float, float], confidence: float) -> str:
-    return f"{100 * confidence:.4g} % interval ({interval[0]:.3f}, {interval[1]:.3f})"
+    return max(0.0, 0.5 - interval[1]), min(1.0, 0.5 - interval[0])

@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.confidence import require_confidence, t_interval
+from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign, StandardError
 from p2phd_eval.stats.errors.seeds import recipe_error
-from p2phd_eval.stats.verdicts.equivalence import Difference, equivalence_test
+from p2phd_eval.stats.errors.skewness import skewed_interval, skewed_p, skewness_of_mean
 from p2phd_eval.stats.verdicts.scope import Scope
 
 
@@ -19,8 +19,9 @@ class ImageMean:
 
     value: float  # in units of the values, like the error and the interval
     error: StandardError
+    skewness: float  # of the mean
     confidence: float
-    interval: tuple[float, float]  # two-sided, by the t distribution
+    interval: tuple[float, float]  # two-sided, see `stats.errors.skewness`
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,9 +30,10 @@ class MeanDifference:
 
     estimate: float  # in units of the values, like the error and the interval
     error: StandardError
+    skewness: float  # of the estimate
     scope: Scope
     confidence: float
-    interval: tuple[float, float]  # two-sided, by the t distribution
+    interval: tuple[float, float]  # two-sided, see `stats.errors.skewness`
     p_value: float  # two-sided, of no difference
 
 
@@ -55,9 +57,15 @@ def image_mean(values: npt.ArrayLike, *, clusters: npt.ArrayLike | None = None, 
     """
     require_confidence(confidence)
     means = _table("values", values).mean(axis=0)
-    error = _image_error(means, clusters)
     value = float(means.mean())
-    return ImageMean(value=value, error=error, confidence=confidence, interval=t_interval(value, error, confidence))
+    error, skewness = _image_error(means, clusters)
+    return ImageMean(
+        value=value,
+        error=error,
+        skewness=skewness,
+        confidence=confidence,
+        interval=skewed_interval(value, error, skewness, confidence),
+    )
 
 
 def mean_difference(
@@ -71,8 +79,8 @@ def mean_difference(
     """Difference between two arms on the same images.
 
     In scope A it is the mean over images of d_i, the candidate's mean over its runs on image i minus the baseline's:
-    with one run an arm and no clusters, a paired t test. Scope B adds the variance of each arm's runs, see
-    `stats.errors.seeds.recipe_error`.
+    with one run an arm and no clusters, a paired t test, widened where the d_i are skewed. Scope B adds the variance of
+    each arm's runs, see `stats.errors.seeds.recipe_error`; the runs are taken as without skewness.
 
     Raises `InputError` as `image_mean`; if the numbers of images differ; or in scope B if an arm has only one run.
 
@@ -92,20 +100,24 @@ def mean_difference(
             expected=f"values of the {before.shape[1]} images of the baseline",
             found=f"values of {after.shape[1]}",
         )
+    require_confidence(confidence)
     differences = after.mean(axis=0) - before.mean(axis=0)
-    error = _image_error(differences, clusters)
+    images, skewness = _image_error(differences, clusters)
+    error = images
     if scope == Scope.RECIPES:
         noise = _run_noise(before, clusters), _run_noise(after, clusters)
-        error = recipe_error(before.mean(axis=1).tolist(), after.mean(axis=1).tolist(), error, noise=noise)
+        error = recipe_error(before.mean(axis=1).tolist(), after.mean(axis=1).tolist(), images, noise=noise)
+        # The third cumulant is the images' alone, so runs that differ make the estimate less skewed.
+        skewness *= min(1.0, images.value / error.value) ** 3 if error.value else 1.0
     estimate = float(differences.mean())
-    test = equivalence_test(Difference(estimate=estimate, error=error, margin=None), confidence=confidence)
     return MeanDifference(
         estimate=estimate,
         error=error,
+        skewness=skewness,
         scope=scope,
         confidence=confidence,
-        interval=test.interval,
-        p_value=test.p_difference,
+        interval=skewed_interval(estimate, error, skewness, confidence),
+        p_value=skewed_p(estimate, error, skewness),
     )
 
 
@@ -120,10 +132,13 @@ def _table(where: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     return table
 
 
-def _image_error(values: npt.NDArray[np.float64], clusters: npt.ArrayLike | None) -> StandardError:
-    """Standard error of a mean: each image's influence on it is its distance from the mean."""
+def _image_error(values: npt.NDArray[np.float64], clusters: npt.ArrayLike | None) -> tuple[StandardError, float]:
+    """Standard error and skewness of a mean: each image's influence on it is its distance from the mean."""
     shifted = values - values[0]  # equal values are then zeros, without error by rounding
-    return SamplingDesign.paired(len(values), 1, clusters).standard_error([shifted - shifted.mean()])
+    influences = shifted - shifted.mean()
+    design = SamplingDesign.paired(len(values), 1, clusters)
+    totals = np.bincount(design.blocks[0].cluster_of, weights=influences).astype(np.float64)
+    return design.standard_error([influences]), skewness_of_mean(totals)
 
 
 def _run_noise(table: npt.NDArray[np.float64], clusters: npt.ArrayLike | None) -> float | None:
@@ -132,4 +147,4 @@ def _run_noise(table: npt.NDArray[np.float64], clusters: npt.ArrayLike | None) -
     if count < 2:
         return None
     apart = table - table.mean(axis=0)
-    return float(np.mean([_image_error(run, clusters).value ** 2 for run in apart])) * count / (count - 1)
+    return float(np.mean([_image_error(run, clusters)[0].value ** 2 for run in apart])) * count / (count - 1)

@@ -51,6 +51,7 @@ def test_quality_holds_every_number_as_json(weights: Path) -> None:
                 "se": made.difference.error.value,
                 "interval": list(made.difference.interval),
                 "p_value": made.difference.p_value,
+                "p_holm": made.p_holm,
                 "scope": "B",
             }
     assert [row["pair"] for row in document["between"][:3]] == [

@@ -1,4 +1,7 @@
-"""Means over images and paired differences: t tests, textbook cluster errors, coverage, and invariances."""
+"""Means over images and paired differences: t tests, textbook cluster errors, coverage, and invariances.
+
+That their intervals hold for skewed values is tested where they are made, in `tests/stats/errors/test_skewness.py`.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +17,12 @@ from p2phd_eval.stats.verdicts.scope import Scope
 
 
 def test_one_run_an_arm_is_a_paired_t_test():
-    # Uniform values: their tails are light, so the degrees of freedom are the n - 1 of the textbook.
+    # Uniform differences: their tails are light, so the degrees of freedom are the n - 1 of the textbook. They are
+    # symmetric, so there is no skewness to widen the interval for.
     rng = np.random.default_rng(0)
     baseline = rng.uniform(size=30)
-    candidate = baseline + rng.uniform(-0.1, 0.15, size=30)
+    steps = rng.uniform(-0.1, 0.1, size=15)
+    candidate = baseline + 0.02 + np.concatenate([steps, -steps])
     found = mean_difference([baseline], [candidate], scope=Scope.CHECKPOINTS, confidence=0.9)
     peer = stats.ttest_rel(candidate, baseline)
     assert found.estimate / found.error.value == pytest.approx(peer.statistic)
@@ -26,7 +31,8 @@ def test_one_run_an_arm_is_a_paired_t_test():
 
 
 def test_a_mean_is_a_one_sample_t_test_of_the_means_over_runs():
-    values = np.random.default_rng(1).uniform(size=(3, 25))
+    half = np.random.default_rng(1).uniform(size=(3, 12))
+    values = np.concatenate([half, 2 - half], axis=1)
     found = image_mean(values)
     peer = stats.ttest_1samp(values.mean(axis=0), 0)
     assert found.value == pytest.approx(values.mean())
@@ -64,6 +70,33 @@ def test_intervals_of_scope_b_cover_the_recipes_difference(seed_sd, runs):
         assert np.mean(covered) == pytest.approx(0.95, abs=slack)
 
 
+def test_skewed_differences_widen_the_interval_on_their_long_side():
+    rng = np.random.default_rng(8)
+    step = rng.lognormal(size=20)
+    found = mean_difference(np.zeros((1, 20)), [step], scope=Scope.CHECKPOINTS)
+    low, high = (edge - found.estimate for edge in found.interval)
+    assert found.skewness == pytest.approx(stats.skew(step) * (20 / 18) ** 2 / math.sqrt(20))
+    assert high > -1.2 * low
+    assert found.interval == image_mean([step]).interval
+
+
+def test_runs_that_differ_make_the_difference_less_skewed():
+    """The third cumulant is that of the images alone; the variance is that of images and runs."""
+    step = np.random.default_rng(9).lognormal(size=20)
+    one = mean_difference(np.zeros((1, 20)), [step], scope=Scope.CHECKPOINTS)
+    runs = np.array([[-0.5], [0.5]])
+    both = mean_difference(runs + np.zeros(20), runs + step, scope=Scope.RECIPES)
+    assert both.skewness * both.error.value**3 == pytest.approx(one.skewness * one.error.value**3)
+    assert 0 < both.skewness < one.skewness
+
+
+def test_p_and_interval_of_a_difference_agree():
+    rng = np.random.default_rng(10)
+    for shift in np.linspace(-2.5, 0, 26):
+        found = mean_difference(np.zeros((1, 15)), [rng.lognormal(size=15) + shift], scope=Scope.CHECKPOINTS)
+        assert (found.p_value < 0.05) == (not found.interval[0] <= 0 <= found.interval[1])
+
+
 @pytest.mark.parametrize("scope", Scope)
 def test_swapping_the_arms_negates(scope):
     baseline, candidate = np.random.default_rng(2).normal(size=(2, 3, 20))
@@ -92,7 +125,7 @@ def test_clusters_of_one_image_change_nothing():
 
 
 def test_clusters_give_the_textbooks_error():
-    """Cluster-robust variance of a regression on a constant (Cameron and Miller 2015, eq. 11, factor G/(G - 1))."""
+    """Cluster-robust variance of a regression on a constant, CR2 (Cameron and Miller 2015, eq. 11 and section VI.B)."""
     rng = np.random.default_rng(5)
     clusters = np.repeat(["a", "b", "c", "d", "e"], [3, 1, 6, 4, 2])
     baseline, candidate = rng.normal(size=(2, 1, 16))
@@ -103,9 +136,11 @@ def test_clusters_give_the_textbooks_error():
     meat = sum(
         np.outer(score, score)
         for name in "abcde"
-        if (score := ones[clusters == name].T @ residuals[clusters == name]) is not None
+        # (I - H_gg)^(-1/2) of a constant: the hat matrix of a cluster has its share of the images as eigenvalue.
+        if (score := ones[clusters == name].T @ residuals[clusters == name] / math.sqrt(1 - np.mean(clusters == name)))
+        is not None
     )
-    textbook = math.sqrt((5 / 4 * bread @ meat @ bread).item())
+    textbook = math.sqrt((bread @ meat @ bread).item())
     found = mean_difference(baseline, candidate, scope=Scope.CHECKPOINTS, clusters=clusters)
     assert found.error.value == pytest.approx(textbook)
     assert found.error.df <= 4
