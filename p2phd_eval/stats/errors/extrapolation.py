@@ -31,7 +31,7 @@ SLOPE_RANGE = (1.7, 2.3)  # slope ratios at which the bias is taken to be c/n, f
 _USUAL_SPLITS = 10
 _FEWEST_SPLITS = 3
 # What the usual splits may take, in seconds on two cores of the machine that `usual_splits` was fitted on.
-_BUDGET_SECONDS = 40.0
+_BUDGET_SECONDS = 30.0
 
 # A bias below this share of the covariances' traces is rounding.
 _NO_BIAS = 1e-10
@@ -134,7 +134,7 @@ class HalfSamples:
 
 
 def usual_splits(n: int, d: int, sets: int) -> int:
-    """Return how many splits take no more than about 40 seconds on two cores: 10, or fewer, but at least 3.
+    """Return how many splits take no more than about half a minute on two cores: 10, or fewer, but at least 3.
 
     It follows from the sizes alone, so that a result can be repeated on any machine. The standard error is that of the
     mean over the splits that were made, so it says itself what fewer of them lose: with Inception's features at n = 500
@@ -145,7 +145,8 @@ def usual_splits(n: int, d: int, sets: int) -> int:
     Notes
     -----
     A split takes the influences of two halves of each set. Up to d images in a half they cost singular vectors, beyond
-    eigenvectors, and a fifth more for the quarters. Fitted to OpenBLAS 0.3.31 on an AMD EPYC of 2025 at d = 2048.
+    eigenvectors, and a fifth more for the quarters. The block FID costs a quarter of that, and takes as many. Fitted to
+    times of OpenBLAS 0.3.31 on an AMD EPYC of 2025 at d = 2048.
     """
     half = n / 2
     smaller = min(half, d)
@@ -194,9 +195,7 @@ def half_samples(
     same_as = first_equal(values, design)
     fakes = sorted(set(same_as))
     if splits is None:
-        # Blocks of features cost little.
-        size = max(design.sizes), values[0].shape[1], len(fakes)
-        splits = usual_splits(*size) if axes is None else _USUAL_SPLITS
+        splits = usual_splits(max(design.sizes), values[0].shape[1], len(fakes))
     cuts = [design.split(generator, 4) for generator in rng.spawn(splits)]
     parts = [_parts(quarters) for quarters in cuts]
     influence_of: Callable[[Any, Any], FidInfluence] = fid_influence
