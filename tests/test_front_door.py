@@ -162,7 +162,9 @@ def test_results_show_themselves_in_a_few_lines(tmp_path: Path) -> None:
     for name in ("compare_fid", "compare_images"):
         assert "scope A: within, since the 90 % interval" in repr(shown[name])
     assert "FID of the distributions" in repr(shown["compute_fid"])
-    assert repr(shown["plan_comparison"]).startswith("PlannedArm: assumed, by FID\nPlan: 7,709 images show checkpoints")
+    assert repr(shown["plan_comparison"]).startswith(
+        "PlannedArm: assumed, by fid-at-n\nPlan: 7,709 images show checkpoints"
+    )
     assert "with 500 images, no number of runs an arm do so for the recipes, at power 0.8." in repr(
         shown["too few images"]
     )

@@ -10,7 +10,15 @@ from p2phd_eval.report.console import Output
 
 
 def plan(
-    margin: Annotated[float, typer.Option("--margin", help="FID difference that still counts as none.")],
+    margin: Annotated[
+        str,
+        typer.Option(
+            "--margin",
+            help="Difference that still counts as none, in units of what the pilot judged (FID@n without a pilot); a "
+            "share of the pilot's baseline, such as 2%; or seeds: 2.77 standard deviations over the baseline's "
+            "training seeds.",
+        ),
+    ],
     pilot: Annotated[
         Path | None,
         typer.Argument(
@@ -35,11 +43,11 @@ def plan(
         float | None,
         typer.Option(
             "--image-sd",
-            help="Without a pilot: the sd of an image's influence on the FID difference, its standard error * sqrt(n).",
+            help="Without a pilot: the sd of an image's influence on dFID@n, its standard error * sqrt(n).",
         ),
     ] = None,
     seed_sd: Annotated[
-        float | None, typer.Option("--seed-sd", help="Without a pilot: the sd of the FID over training seeds.")
+        float | None, typer.Option("--seed-sd", help="Without a pilot: the sd of FID@n over training seeds.")
     ] = None,
     json_target: Json = None,
 ) -> None:
@@ -51,9 +59,9 @@ def plan(
 
     Examples:
 
-        p2phd-eval compare real/ fp32/ amp/ --margin 2 --json pilot.json
+        p2phd-eval compare real/ fp32/ amp/ --margin 2% --json pilot.json
 
-        p2phd-eval plan pilot.json --margin 2 --power 0.8
+        p2phd-eval plan pilot.json --margin 2% --power 0.8
 
         p2phd-eval plan --image-sd 60 --seed-sd 3 --margin 2 --images 500
     """
@@ -80,4 +88,4 @@ def plan(
     for arm in planned:
         for table in plan_tables(arm):
             output.table(table)
-    output.document(plan_document(planned, pilot))
+    output.document(plan_document(planned, pilot, margin))

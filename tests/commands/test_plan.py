@@ -42,7 +42,7 @@ def test_the_numbers_of_a_pilot_are_those_of_the_library(pilot: Path) -> None:
     found = document_of(invoke("plan", pilot, "--margin", 5, "--power", 0.9, "--json", "-"))
     expected = plan_sizes(RECIPES, 5, power=0.9, n=1500)
     (answer,) = found["plans"]
-    assert (found["schema"], found["margin"], found["power"], found["images"]) == ("p2phd-eval/plan", 5, 0.9, 1500)
+    assert (found["schema"], found["margin"], found["power"], found["images"]) == ("p2phd-eval/plan", "5", 0.9, 1500)
     assert answer["candidate"] == "amp"
     assert answer["components"] == dataclasses.asdict(RECIPES)
     assert [row["runs"] for row in answer["rows"]] == [None, 2, 3, 4, 5, 8, 10]
@@ -62,7 +62,7 @@ def test_the_tables_name_scopes_and_doubts(pilot: Path) -> None:
     assert result.exit_code == 0, result.output
     row = plan_sizes(RECIPES, 5).rows[0]
     lines = result.stdout.splitlines()
-    assert lines[0] == "# amp: Images needed for a margin of ±5, with a power of 0.8"
+    assert lines[0] == "# amp: Images needed for a margin of ±5 in FID of the distributions, with a power of 0.8"
     cells = next(line for line in lines if line.startswith("A: these checkpoints")).split("\t")
     # Checkpoints do not care about seeds, however much these differ.
     assert cells[2:] == [f"{row.images_within:,}", f"{row.images_detect:,}"] * 2
@@ -114,13 +114,18 @@ def test_one_arm_with_several_runs_stands_for_both(tmp_path: Path) -> None:
     assert "rests on 3 runs" in result.stdout
 
 
-def test_a_pilot_that_judged_by_kid_says_so(tmp_path: Path) -> None:
-    pilot = pilot_of(tmp_path, amp=dataclasses.asdict(CHECKPOINTS))
+def test_a_pilot_that_judged_by_kid_takes_no_margin_in_fid(tmp_path: Path) -> None:
+    pilot = pilot_of(tmp_path, amp=dataclasses.asdict(dataclasses.replace(CHECKPOINTS, image_sd=0.05)))
     document = json.loads(pilot.read_text())
     document["candidates"][0]["statistic"] = "KID"
     pilot.write_text(json.dumps(document))
-    assert "margin and differences here are in units of KID" in invoke("plan", pilot, "--margin", 5).stdout
-    assert document_of(invoke("plan", pilot, "--margin", 5, "--json", "-"))["plans"][0]["metric"] == "KID"
+    message = error_of(invoke("plan", pilot, "--margin", 2))
+    assert "since the pilot was judged by KID, found 2" in message
+    assert "--judge fid-at-n" in message
+    result = invoke("plan", pilot, "--margin", 0.01)
+    assert "Images needed for a margin of ±0.01 in KID" in result.stdout
+    (answer,) = document_of(invoke("plan", pilot, "--margin", 0.01, "--json", "-"))["plans"]
+    assert (answer["judged"], answer["margin"]) == ("kid", 0.01)
 
 
 def test_each_candidate_has_its_plan_or_one_is_chosen(tmp_path: Path) -> None:

@@ -99,11 +99,13 @@ class Components(Struct, frozen=True, kw_only=True):
 
     image_sd: Annotated[float, Meta(ge=0)]  # how far an image's influence spreads: its error times the root of n_images
     n_images: Annotated[int, Meta(ge=2)]
-    seed_sd_baseline: Annotated[float, Meta(ge=0)] | None  # over training seeds
+    seed_sd_baseline: Annotated[float, Meta(ge=0)] | None  # over training seeds, image noise taken out
     seed_sd_candidate: Annotated[float, Meta(ge=0)] | None
     runs_baseline: Annotated[int, Meta(ge=1)]
     runs_candidate: Annotated[int, Meta(ge=1)]
     image_df: Annotated[float, Meta(gt=0)] | None = None  # None: n_images - 1
+    noise_sd_baseline: Annotated[float, Meta(ge=0)] | None = None  # how far an image's pull on one run alone spreads
+    noise_sd_candidate: Annotated[float, Meta(ge=0)] | None = None
 
 
 class Candidate(Struct, frozen=True, kw_only=True):

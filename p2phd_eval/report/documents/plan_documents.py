@@ -6,6 +6,7 @@ from pathlib import Path
 from msgspec import Struct
 
 from p2phd_eval.report.documents.document import Document, from_result
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.sample_size import Plan, PlannedArm, SeedSdRange
 from p2phd_eval.stats.verdicts.scope import Scope
 
@@ -22,6 +23,8 @@ class PlannedFrom(Struct, frozen=True, kw_only=True):
     runs_baseline: int | None
     runs_candidate: int | None
     image_df: float | None
+    noise_sd_baseline: float | None
+    noise_sd_candidate: float | None
 
 
 class RunsAsked(Struct, frozen=True, kw_only=True):
@@ -48,7 +51,10 @@ class ArmPlan(Struct, frozen=True, kw_only=True):
     """The plan of one candidate."""
 
     candidate: str | None
-    metric: str
+    judged: Estimand  # margin and differences are in its unit
+    margin: float  # from seeds: what it is on average
+    margin_text: str  # where it comes from
+    from_seeds: bool  # guessed from the runs of the planned comparison
     components: PlannedFrom
     seed_sd_range: SeedSdRange | None
     rows: tuple[RunsAsked, ...]
@@ -61,19 +67,20 @@ class PlanDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/plan"):
     """What `plan` found."""
 
     pilot: str | None  # file
-    margin: float
+    margin: str  # as it was asked: a number, a share, or seeds
     power: float
     confidence: float
     images: int | None  # at hand
     plans: tuple[ArmPlan, ...]
 
 
-def plan_document(arms: Sequence[PlannedArm], pilot: Path | None) -> PlanDocument:
-    """Return the document of the plans, one for each candidate of the pilot."""
+def plan_document(arms: Sequence[PlannedArm], pilot: Path | None, margin: str) -> PlanDocument:
+    """Return the document of the plans, one for each candidate of the pilot; `margin` is what was asked."""
     first = arms[0].plan
     return from_result(
         PlanDocument,
         first,
+        margin=margin,
         pilot=None if pilot is None else str(pilot),
         images=first.n,
         plans=tuple(
@@ -81,7 +88,8 @@ def plan_document(arms: Sequence[PlannedArm], pilot: Path | None) -> PlanDocumen
                 ArmPlan,
                 arm.plan,
                 candidate=arm.name,
-                metric=arm.metric,
+                judged=arm.judged,
+                margin_text=arm.margin_text,
                 components=from_result(PlannedFrom, arm.components, **({} if pilot is not None else _NO_PILOT)),
                 seed_sd_range=arm.seed_sd,
                 rows=_rows(arm.plan),

@@ -1,6 +1,8 @@
 """The plan of a comparison as tables."""
 
+from p2phd_eval.formatting import number_text
 from p2phd_eval.report.console import ResultTable
+from p2phd_eval.stats.verdicts.margins import MarginRule, never_within
 from p2phd_eval.stats.verdicts.sample_size import Plan, PlannedArm
 
 
@@ -14,17 +16,17 @@ def plan_tables(arm: PlannedArm) -> list[ResultTable]:
 
 def _images_table(arm: PlannedArm) -> ResultTable:
     plan, upper = arm.plan, arm.upper
-    columns = ["scope", "runs an arm", "to show it is within", f"to find ±{plan.margin:g}"]
+    columns = ["scope", "runs an arm", "to show it is within", f"to find ±{plan.margin:.4g}"]
     rows = [[*_place(row.runs), _images(row.images_within), _images(row.images_detect)] for row in plan.rows]
     if upper is not None and arm.seed_sd is not None:
-        columns += [f"{column}, seed sd {arm.seed_sd.high:.3g}" for column in columns[2:]]
+        columns += [f"{column}, seed sd {number_text(arm.seed_sd.high)}" for column in columns[2:]]
         for cells, row in zip(rows, upper.rows, strict=True):
             cells += [_images(row.images_within), _images(row.images_detect)]
     return ResultTable(
-        title=f"{_of(arm)}Images needed for a margin of ±{plan.margin:g}, with a power of {plan.power:.4g}",
+        title=f"{_of(arm)}Images needed for a margin of {_size(arm)}, with a power of {plan.power:.4g}",
         columns=tuple(columns),
         rows=tuple(map(tuple, rows)),
-        notes=(*_scopes(arm), *_meanings(plan), *_seed_notes(arm), *_image_notes(arm)),
+        notes=(*_scopes(arm), *_meanings(plan), f"Margin: {arm.margin_text}.", *_seed_notes(arm), *_image_notes(arm)),
     )
 
 
@@ -34,15 +36,30 @@ def _at_hand_table(arm: PlannedArm, n: int) -> ResultTable:
     if arm.components.seed_sds:
         notes.append(f"Scope B with {n:,} images: {_runs_sentence(plan)}.")
         if upper is not None and arm.seed_sd is not None:
-            notes.append(f"With a seed sd of {arm.seed_sd.high:.3g} instead: {_runs_sentence(upper)}.")
+            notes.append(f"With a seed sd of {number_text(arm.seed_sd.high)} instead: {_runs_sentence(upper)}.")
     return ResultTable(
         title=f"{_of(arm)}What {n:,} images can do, with a power of {plan.power:.4g}",
         columns=("scope", "runs an arm", "smallest margin to be shown", "smallest difference to be found"),
         rows=tuple(
-            (*_place(row.runs), f"{row.smallest_margin:.3g}", f"{row.smallest_difference:.3g}") for row in plan.rows
+            (*_place(row.runs), *(_found(value) for value in (row.smallest_margin, row.smallest_difference)))
+            for row in plan.rows
         ),
         notes=tuple(notes),
     )
+
+
+def _size(arm: PlannedArm) -> str:
+    about = "about " if arm.plan.from_seeds else ""
+    return f"{about}±{arm.plan.margin:.4g} in {_judged(arm)}"
+
+
+def _judged(arm: PlannedArm) -> str:
+    # Without a pilot nobody said how many images there are.
+    return "FID@n" if arm.name is None else arm.judged.name_at(arm.components.n_images)
+
+
+def _found(value: float | None) -> str:
+    return "-" if value is None else number_text(value)
 
 
 def _of(arm: PlannedArm) -> str:
@@ -72,8 +89,8 @@ def _scopes(arm: PlannedArm) -> list[str]:
 def _meanings(plan: Plan) -> list[str]:
     inner, outer = f"{200 * plan.confidence - 100:.4g} %", f"{100 * plan.confidence:.4g} %"
     return [
-        f"To show it is within: the {inner} interval lies inside ±{plan.margin:g}, if there is no true difference.",
-        f"To find ±{plan.margin:g}: the {outer} interval excludes 0, if the true difference is that large.",
+        f"To show it is within: the {inner} interval lies inside the margin, if there is no true difference.",
+        f"To find ±{plan.margin:.4g}: the {outer} interval excludes 0, if the true difference is that large.",
     ]
 
 
@@ -85,8 +102,8 @@ def _seed_notes(arm: PlannedArm) -> list[str]:
     if range_ is not None:
         runs = " + ".join(map(str, range_.runs))
         notes.append(
-            f"The pilot's seed sd of {range_.value:.3g} rests on {runs} runs: its 95 % range is {range_.low:.3g} to "
-            f"{range_.high:.3g}."
+            f"The pilot's seed sd of {number_text(range_.value)}, image noise taken out, rests on {runs} runs: its "
+            f"95 % range is {number_text(range_.low)} to {number_text(range_.high)}."
         )
     elif components.seed_sds:
         notes.append("The seed sd is taken for exactly known. From a few runs it is not: try a larger one too.")
@@ -99,6 +116,9 @@ def _seed_notes(arm: PlannedArm) -> list[str]:
             f"With {' or '.join(map(str, faded))} runs an arm, many more images than that lose the power again: the "
             "few seeds alone then give the degrees of freedom. More runs are the way out."
         )
+    never = never_within(MarginRule(kind="seeds", amount=0.0), 2)
+    if arm.plan.from_seeds and any(row.runs == 2 for row in arm.plan.rows):
+        notes.append(f"{never[0].upper()}{never[1:]}.")
     return notes
 
 
@@ -107,15 +127,11 @@ def _image_notes(arm: PlannedArm) -> list[str]:
         "Images are label maps, generated by every run of both arms. FID is biased upward by about c/n: give all runs "
         "the same images, and compare only FIDs of one n."
     ]
-    if arm.metric != "FID":
-        notes.append(
-            f"warning: the pilot could not judge by FID and judged by {arm.metric}: margin and differences here are "
-            f"in units of {arm.metric}."
-        )
     if arm.name is not None:
+        notes.append(f"Margin and differences are those of {_judged(arm)}, by which the pilot was judged.")
         notes.append(
             f"From the pilot's {arm.components.n_images:,} images: an image's influence has an sd of "
-            f"{arm.components.image_sd:.3g}. With clusters, new images have to come in as many new clusters."
+            f"{number_text(arm.components.image_sd)}. With clusters, new images have to come in as many new clusters."
         )
     return notes
 
@@ -123,7 +139,7 @@ def _image_notes(arm: PlannedArm) -> list[str]:
 def _runs_sentence(plan: Plan) -> str:
     return (
         f"{_runs(plan.runs_within)} to show it is within, "
-        f"{_runs(plan.runs_detect)} to find a difference of ±{plan.margin:g}"
+        f"{_runs(plan.runs_detect)} to find a difference of ±{plan.margin:.4g}"
     )
 
 

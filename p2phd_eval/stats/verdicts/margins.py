@@ -45,14 +45,16 @@ class SeedSpread:
 
     def lower(self, level: float) -> float:
         """The lower confidence limit of the true standard deviation, wrong with probability `level`: chi-square's."""
-        return self._at(2 * float(special.gammainccinv((self.runs - 1) / 2, level)))
+        return math.sqrt(max(0.0, self.variance * self.factor_of_lower(level) - self.noise))
 
     def upper(self, level: float) -> float:
         """The upper confidence limit, likewise."""
-        return self._at(2 * float(special.gammaincinv((self.runs - 1) / 2, level)))
+        quantile = 2 * float(special.gammaincinv((self.runs - 1) / 2, level))
+        return math.sqrt(max(0.0, self.variance * (self.runs - 1) / quantile - self.noise))
 
-    def _at(self, chi_square: float) -> float:
-        return math.sqrt(max(0.0, self.variance * (self.runs - 1) / chi_square - self.noise))
+    def factor_of_lower(self, level: float) -> float:
+        """What the variance is multiplied by for its own lower limit."""
+        return (self.runs - 1) / (2 * float(special.gammainccinv((self.runs - 1) / 2, level)))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -154,12 +156,16 @@ def require_margin(margin: float | None) -> None:
         )
 
 
-def require_margin_fits(rule: MarginRule | None, estimand: Estimand) -> None:
-    """Raise InputError for a number that can be no margin of what is judged: 1 or more where it is KID."""
+def require_margin_fits(rule: MarginRule | None, estimand: Estimand, *, since: str | None = None) -> None:
+    """Raise InputError for a number that can be no margin of what is judged: 1 or more where it is KID.
+
+    `since`: why that is judged, in words; by default that it was asked for.
+    """
     if rule is not None and rule.kind == "absolute" and not estimand.in_fid and rule.amount >= _LARGEST_KID:
         raise InputError(
             "--margin",
-            expected=f"a difference of KIDs, which are of the order of 0.01, since --judge {estimand.value} is asked",
+            expected=f"a difference of KIDs, which are of the order of 0.01, "
+            f"since {since or f'--judge {estimand.value} is asked'}",
             found=f"{rule.amount:g}",
             fix="Give a share of the baseline's KID, such as --margin 10%, or a number in units of KID; or judge by "
             "FID@n: --judge fid-at-n.",
@@ -175,6 +181,19 @@ def require_seeds(rule: MarginRule | None, baseline_runs: int) -> None:
             found="one",
             fix="Give several runs to --baseline, or a number.",
         )
+
+
+def never_within(rule: MarginRule | None, baseline_runs: int) -> str:
+    """Why a margin from the seeds of so many runs can show nothing to be within it; empty where it can, or is none.
+
+    At 95 % with two runs the widened interval is wider than the margin whatever they give.
+    """
+    if baseline_runs != 2 or (rule is not None and rule.kind != "seeds"):
+        return ""
+    return (
+        "two runs of the baseline leave a margin that is guessed from them so uncertain that nothing can be called "
+        "within the error range: train a third, or set a margin beforehand, as a number or a share such as 2%"
+    )
 
 
 def find_margin(

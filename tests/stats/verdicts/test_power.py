@@ -13,10 +13,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.design import StandardError
+from p2phd_eval.stats.errors.seeds import combine_few, few_df, recipe_error
+from p2phd_eval.stats.verdicts.margins import REPEATABILITY
 from p2phd_eval.stats.verdicts.power import (
     VarianceComponents,
     detection_power,
     equivalence_power,
+    found_components,
     smallest_difference,
     smallest_margin,
 )
@@ -24,7 +28,12 @@ from p2phd_eval.stats.verdicts.power import (
 REPEATS = 20_000
 
 
-def components(image_sd: float, baseline: float | None = None, candidate: float | None = None) -> VarianceComponents:
+def components(
+    image_sd: float,
+    baseline: float | None = None,
+    candidate: float | None = None,
+    noise: tuple[float | None, float | None] = (None, None),
+) -> VarianceComponents:
     return VarianceComponents(
         image_sd=image_sd,
         n_images=500,
@@ -32,6 +41,8 @@ def components(image_sd: float, baseline: float | None = None, candidate: float 
         seed_sd_candidate=candidate,
         runs_baseline=3,
         runs_candidate=3,
+        noise_sd_baseline=noise[0],
+        noise_sd_candidate=noise[1],
     )
 
 
@@ -76,7 +87,7 @@ def test_powers_among_recipes_are_those_of_simulated_studies(
     noise = rng.normal(scale=math.sqrt(sum(v for v, _ in parts)), size=REPEATS)
     estimates = [v * rng.chisquare(df, REPEATS) / df for v, df in parts]
     variance = np.sum(estimates, axis=0)
-    df = variance**2 / sum(v**2 / df for v, (_, df) in zip(estimates, parts, strict=True))
+    df = few_df([each / variance for each in estimates], [df for _, df in parts])
     one_sided, two_sided = (stats.t.ppf(level, df) * np.sqrt(variance) for level in (0.95, 0.975))
 
     pilot = components(image_sd, *seed_sds)
@@ -88,6 +99,64 @@ def test_powers_among_recipes_are_those_of_simulated_studies(
         (np.abs(margin + noise) > two_sided, detection_power(pilot, margin, n=n, runs=runs)),
     ):
         assert found.mean() == pytest.approx(power, abs=4 * math.sqrt(power * (1 - power) / REPEATS) + 1e-3)
+
+
+@pytest.mark.parametrize(("n", "runs", "difference"), [(400, 3, 0.0), (4000, 3, 0.0), (4000, 5, 1.0), (4000, 12, 2.77)])
+def test_powers_with_a_margin_from_seeds_are_those_of_simulated_studies(n: int, runs: int, difference: float) -> None:
+    """Runs and their images' noise are drawn, the margin is found of each baseline, and MOVER by hand decides."""
+    rng = np.random.default_rng(n + runs)
+    pilot = components(30.0, 1.0, 0.7, (20.0, 20.0))
+    common, *arms = pilot.variances(n, (runs, runs))
+    assert common[0] == pytest.approx((30**2 - 2 * 20**2 / 3) / n)
+    before, after = (v * rng.chisquare(df, REPEATS) / df for v, df in arms)
+    total = common[0] + before + after
+    df = few_df([common[0] / total, before / total, after / total], [common[1], runs - 1.0, runs - 1.0])
+    reach = stats.t.ppf(0.95, df) * np.sqrt(total)
+    noise = 20.0**2 / n
+    factor = (runs - 1) / stats.chi2.ppf(0.95, runs - 1)
+    margin, low = (REPEATABILITY * np.sqrt(np.maximum(before * runs * each - noise, 0)) for each in (1, factor))
+    scale = math.sqrt(common[0] + sum(v for v, _ in arms))
+    found = np.abs(rng.normal(difference, scale, REPEATS)) < margin - np.hypot(reach, margin - low)
+    power = equivalence_power(pilot, "seeds", n=n, runs=runs, difference=difference)
+    assert found.mean() == pytest.approx(power, abs=4 * math.sqrt(power * (1 - power) / REPEATS) + 2e-3)
+
+
+@pytest.mark.parametrize("seed_sds", [(1.0, 1.0), (1.0, 0.1), (0.1, 1.0), (1.0, 0.4)])
+@pytest.mark.parametrize("noise", [0.0, 20.0])
+def test_two_runs_cannot_show_equivalence_with_a_margin_from_seeds(seed_sds: tuple[float, float], noise: float) -> None:
+    pilot = components(30.0, *seed_sds, (noise, noise))
+    for n in (100, 10_000, 10**8):
+        assert equivalence_power(pilot, "seeds", n=n, runs=2) == 0
+    assert equivalence_power(pilot, "seeds", n=10**6, runs=8) > 0
+
+
+def test_found_components_take_the_noise_of_the_images_out_of_the_runs() -> None:
+    runs = [50.0, 52.0, 49.0], [51.0, 51.1, 50.9, 51.0]
+    found = found_components(*runs, StandardError(value=0.5, df=80.0), noise=(0.3, 0.4), n=100)
+    assert found.image_sd == pytest.approx(5)
+    assert found.seed_sd_baseline == pytest.approx(math.sqrt(np.var(runs[0], ddof=1) - 0.3))
+    assert found.seed_sd_candidate == 0  # they differ by less than the noise
+    assert (found.noise_sd_baseline, found.noise_sd_candidate) == pytest.approx((math.sqrt(30), math.sqrt(40)))
+    assert found.image_df == 80
+    # Put together again, it is the error that the comparison had, but for spreads that were cut off at 0.
+    error = combine_few(found.variances(100, (3, 4)))
+    again = [np.array(runs[0]), 51 + math.sqrt(0.4 * 3 / 4) * np.array([1.0, -1.0, 1.0, -1.0])]
+    expected = recipe_error(*again, StandardError(value=0.5, df=80.0), noise=(0.3, 0.4))
+    assert (error.value, error.df) == pytest.approx((expected.value, expected.df))
+
+
+def test_more_images_take_noise_from_the_runs_too() -> None:
+    pilot = components(30.0, 1.0, 1.0, (20.0, 20.0))
+    variances = [sum(v for v, _ in pilot.variances(n, (3, 3))) for n in (500, 1000)]
+    seeds = 2 / 3
+    assert variances[1] - seeds == pytest.approx((variances[0] - seeds) / 2)
+    # With the pilot's runs it is what the images alone said.
+    assert variances[0] - seeds == pytest.approx(30.0**2 / 500)
+
+
+def test_a_margin_from_seeds_needs_runs() -> None:
+    with pytest.raises(InputError, match="--margin seeds: expected runs"):
+        equivalence_power(components(1.0, 1.0, 1.0), "seeds", n=10, runs=None)
 
 
 def test_equivalence_with_few_images_is_that_of_simulated_t_tests() -> None:

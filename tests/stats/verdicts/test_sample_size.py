@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
@@ -10,8 +11,9 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.design import combine_variances
+from p2phd_eval.stats.errors.seeds import combine_few
 from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, equivalence_test
+from p2phd_eval.stats.verdicts.margins import REPEATABILITY, Margin
 from p2phd_eval.stats.verdicts.power import VarianceComponents, detection_power, equivalence_power
 from p2phd_eval.stats.verdicts.sample_size import (
     UndecidedNeeds,
@@ -70,7 +72,8 @@ def test_one_image_less_would_not_do(scope: int) -> None:
 def test_more_runs_need_fewer_images_and_show_smaller_margins() -> None:
     result = plan_sizes(components(40.0, 0.8, 1.0), 5, n=700)
     checkpoints, *recipes = result.rows
-    for few, many in zip(recipes, [*recipes[1:], checkpoints], strict=True):
+    assert recipes[0].images_within is None  # two runs: none is enough
+    for few, many in zip(recipes[1:], [*recipes[2:], checkpoints], strict=True):
         assert few.images_within > many.images_within  # type: ignore[operator]
         assert few.images_detect > many.images_detect  # type: ignore[operator]
         assert few.smallest_margin > many.smallest_margin  # type: ignore[operator]
@@ -89,13 +92,29 @@ def test_no_number_of_images_makes_up_for_seeds_that_differ_much() -> None:
 
 
 def test_images_that_drown_the_degrees_of_freedom_of_two_runs() -> None:
-    """Beside noisy images two runs do; with endless images their two degrees of freedom do not."""
-    pilot = components(60.0, 1.0, 1.0)
-    two, three = plan_sizes(pilot, 5, runs=(2, 3)).rows[1:]
-    assert two.images_within is not None
-    assert equivalence_power(pilot, 5, n=100 * two.images_within, runs=2) < 0.8
+    """Beside noisy images two runs do; with endless images, and one arm that hardly spreads, their one does not."""
+    pilot = components(60.0, 1.5, 0.075)
+    two, three = plan_sizes(pilot, 10, power=0.7, runs=(2, 3)).rows[1:]
+    assert two.images_detect is not None
+    assert detection_power(pilot, 10, n=10_000 * two.images_detect, runs=2) < 0.7
     assert two.more_images_hurt
     assert not three.more_images_hurt
+
+
+def test_a_margin_from_seeds_is_planned_for_recipes_alone() -> None:
+    pilot = components(20.0, 1.0, 1.0)
+    plan = plan_sizes(pilot, "seeds", n=5000)
+    assert [row.runs for row in plan.rows] == [2, 3, 4, 5, 8, 10]
+    assert plan.from_seeds
+    assert plan.margin == pytest.approx(REPEATABILITY)
+    # Two runs never, and of images no number helps; what can be found depends on no margin.
+    assert plan.rows[0].images_within is None
+    assert all(row.smallest_margin is None and row.smallest_difference is not None for row in plan.rows)
+    assert plan.runs_within is not None
+    for runs, enough in ((plan.runs_within, True), (plan.runs_within - 1, False)):
+        assert (equivalence_power(pilot, "seeds", n=5000, runs=runs) >= 0.8) is enough
+    with pytest.raises(InputError, match="--margin seeds: expected a pilot with two or more runs an arm"):
+        plan_sizes(components(20.0), "seeds")
 
 
 def test_without_seeds_only_checkpoints_are_planned() -> None:
@@ -118,6 +137,22 @@ def test_the_range_of_the_seed_sd_is_chi_square() -> None:
     assert both.high == pytest.approx(2 * math.sqrt(8 / stats.chi2.ppf(0.025, 8)))
 
 
+def test_the_range_of_the_seed_sd_leaves_the_noise_of_the_images_out() -> None:
+    pilot = dataclasses.replace(components(1, 2.0, 2.0, runs=(5, 5)), noise_sd_baseline=20.0, noise_sd_candidate=20.0)
+    noise = 20.0**2 / 500
+    range_ = seed_sd_range(pilot)
+    assert range_ is not None
+    assert range_.value == pytest.approx(2.0)
+    assert range_.high == pytest.approx(math.sqrt((4 + noise) * 8 / stats.chi2.ppf(0.025, 8) - noise))
+    # Runs that differ by their noise alone: the seeds' spread may still be as large as this.
+    none = seed_sd_range(dataclasses.replace(pilot, seed_sd_baseline=0.0, seed_sd_candidate=0.0))
+    assert none is not None
+    assert (none.value, none.low) == (0, 0)
+    upper = at_upper_seed_sd(dataclasses.replace(pilot, seed_sd_baseline=0.0, seed_sd_candidate=0.0))
+    assert upper is not None
+    assert upper.seed_sds == (none.high, none.high)
+
+
 def test_the_upper_end_raises_both_arms_alike() -> None:
     pilot = components(1, 1.0, 3.0)
     upper, range_ = at_upper_seed_sd(pilot), seed_sd_range(pilot)
@@ -135,9 +170,9 @@ def test_a_seed_sd_without_runs_has_no_range() -> None:
 
 
 def verdict(
-    pilot: VarianceComponents, estimate: float, margin: float | None, n: int, runs: tuple[int, int] | None
+    pilot: VarianceComponents, estimate: float, margin: Margin | float | None, n: int, runs: tuple[int, int] | None
 ) -> Verdict:
-    error = combine_variances(pilot.variances(n, runs))
+    error = combine_few(pilot.variances(n, runs))
     return equivalence_test(Difference(estimate=estimate, error=error, margin=margin)).verdict
 
 
@@ -170,6 +205,34 @@ def test_what_is_needed_after_an_inconclusive_result_decides_it_and_one_less_doe
         more, less = ((max(s, runs[0]), max(s, runs[1])) for s in (needs.runs, needs.runs - 1))
         assert verdict(pilot, estimate, margin, 200, more) is not Verdict.INCONCLUSIVE
         assert verdict(pilot, estimate, margin, 200, less) is Verdict.INCONCLUSIVE
+    if needs.both is not None:
+        assert (needs.images, needs.runs) == (None, None)
+        images, count = needs.both
+        assert images == math.ceil(200 * count / min(runs))
+        more = (max(count, runs[0]), max(count, runs[1]))
+        assert verdict(pilot, estimate, margin, images, more) is not Verdict.INCONCLUSIVE
+
+
+def test_more_of_both_decides_what_more_of_either_does_not() -> None:
+    """Endless images leave the seeds' spread, and endless runs the images' noise; here each alone is too much."""
+    pilot = components(60.0, 3.0, 3.0)
+    needs = undecided_needs(pilot, 0.5, 4.0, scope=Scope.RECIPES)
+    assert (needs.images, needs.runs) == (None, None)
+    assert needs.both is not None
+    images, runs = needs.both
+    assert verdict(pilot, 0.5, 4.0, images, (runs, runs)) is Verdict.WITHIN
+    assert verdict(pilot, 0.5, 4.0, 10**9, (3, 3)) is verdict(pilot, 0.5, 4.0, 500, (999, 999)) is Verdict.INCONCLUSIVE
+
+
+def test_a_margin_from_seeds_is_better_known_with_more_runs_and_not_with_images() -> None:
+    pilot = components(5.0, 1.0, 0.5)
+    spread = pilot.spread_of_baseline(500, 3)
+    margin = Margin(value=REPEATABILITY * spread.sd, text="guessed", seeds=spread)
+    assert verdict(pilot, 0.9, margin.value, 500, (3, 3)) is Verdict.WITHIN
+    assert verdict(pilot, 0.9, margin, 500, (3, 3)) is Verdict.INCONCLUSIVE
+    needs = undecided_needs(pilot, 0.9, margin, scope=Scope.RECIPES)
+    assert needs.images is None
+    assert needs.runs is not None
 
 
 def test_some_inconclusive_results_nothing_decides() -> None:
