@@ -121,6 +121,8 @@ def _needs(needs: UndecidedNeeds | None) -> str:
     if needs is None:
         return ""
     wanted = [f"{count} {what}" for count, what in ((needs.images, "images"), (needs.runs, "seeds an arm")) if count]
+    if needs.both is not None:
+        wanted = [f"{needs.both[0]} images with {needs.both[1]} seeds an arm"]
     if wanted:
         return f" About {' or '.join(wanted)} would decide it, if estimate and spreads stay as they are."
     return " No number of images or seeds would decide it while the estimate stays as it is."

@@ -26,9 +26,7 @@ def pilot_of(folder: Path, **candidates: Any) -> Path:
     """What `compare --json` writes of candidates with these components."""
     path = folder / "pilot.json"
     document = compared()
-    document["candidates"] = [
-        compared(name, statistic="FID", components=values)["candidates"][0] for name, values in candidates.items()
-    ]
+    document["candidates"] = [compared(name, components=values)["candidates"][0] for name, values in candidates.items()]
     path.write_text(json.dumps(document))
     return path
 
@@ -62,7 +60,7 @@ def test_the_tables_name_scopes_and_doubts(pilot: Path) -> None:
     assert result.exit_code == 0, result.output
     row = plan_sizes(RECIPES, 5).rows[0]
     lines = result.stdout.splitlines()
-    assert lines[0] == "# amp: Images needed for a margin of ±5 in FID of the distributions, with a power of 0.8"
+    assert lines[0] == "# amp: Images needed for a margin of ±5 in FID@1500, with a power of 0.8"
     cells = next(line for line in lines if line.startswith("A: these checkpoints")).split("\t")
     # Checkpoints do not care about seeds, however much these differ.
     assert cells[2:] == [f"{row.images_within:,}", f"{row.images_detect:,}"] * 2
@@ -114,18 +112,62 @@ def test_one_arm_with_several_runs_stands_for_both(tmp_path: Path) -> None:
     assert "rests on 3 runs" in result.stdout
 
 
-def test_a_pilot_that_judged_by_kid_takes_no_margin_in_fid(tmp_path: Path) -> None:
-    pilot = pilot_of(tmp_path, amp=dataclasses.asdict(dataclasses.replace(CHECKPOINTS, image_sd=0.05)))
+def judged_by(pilot: Path, estimand: str, baseline_runs: list[float]) -> Path:
+    """The pilot, judged by this estimand, of which its baseline's runs have these values."""
     document = json.loads(pilot.read_text())
-    document["candidates"][0]["statistic"] = "KID"
+    for candidate in document["candidates"]:
+        candidate["judged"] = estimand
+        measured = next(each for each in candidate["measured"] if each["estimand"] == estimand)
+        measured["baseline_runs"] = baseline_runs
     pilot.write_text(json.dumps(document))
+    return pilot
+
+
+def test_a_share_is_of_the_pilot_s_baseline_in_what_was_judged(pilot: Path) -> None:
+    judged_by(pilot, "fid-at-n", [249.0, 251.0, 250.0])
+    (answer,) = document_of(invoke("plan", pilot, "--margin", "2%", "--json", "-"))["plans"]
+    assert (answer["judged"], answer["margin"], answer["from_seeds"]) == ("fid-at-n", pytest.approx(5), False)
+    assert answer["rows"][1:] == [
+        {"scope": "B", **dataclasses.asdict(row)} for row in plan_sizes(RECIPES, 5, n=1500).rows[1:]
+    ]
+    assert "Margin: 2 % of the baseline's FID@1500, 250." in invoke("plan", pilot, "--margin", "2%").stdout
+
+
+def test_a_pilot_that_was_judged_by_kid_takes_no_margin_in_fid(tmp_path: Path) -> None:
+    kid = dataclasses.asdict(dataclasses.replace(CHECKPOINTS, image_sd=0.05))
+    pilot = judged_by(pilot_of(tmp_path, amp=kid), "kid", [0.1])
     message = error_of(invoke("plan", pilot, "--margin", 2))
     assert "since the pilot was judged by KID, found 2" in message
+    assert "--margin 10%" in message
     assert "--judge fid-at-n" in message
-    result = invoke("plan", pilot, "--margin", 0.01)
-    assert "Images needed for a margin of ±0.01 in KID" in result.stdout
-    (answer,) = document_of(invoke("plan", pilot, "--margin", 0.01, "--json", "-"))["plans"]
-    assert (answer["judged"], answer["margin"]) == ("kid", 0.01)
+    for margin, size in (("0.01", 0.01), ("10%", 0.01)):
+        (answer,) = document_of(invoke("plan", pilot, "--margin", margin, "--json", "-"))["plans"]
+        assert (answer["judged"], answer["margin"]) == ("kid", pytest.approx(size))
+    assert "Images needed for a margin of ±0.01 in KID," in invoke("plan", pilot, "--margin", 0.01).stdout
+    judged_by(pilot, "kid", [-0.001])
+    message = error_of(invoke("plan", pilot, "--margin", "2%"))
+    assert "expected a share of a KID above 0" in message
+
+
+def test_a_margin_from_seeds_names_what_two_runs_cannot(pilot: Path) -> None:
+    judged_by(pilot, "fid-at-n", [249.0, 251.0, 250.0])
+    result = invoke("plan", pilot, "--margin", "seeds")
+    assert "A: these checkpoints" not in result.stdout
+    assert "a margin of about ±2.217 in FID@1500" in result.stdout
+    assert "Two runs of the baseline leave a margin that is guessed from them so uncertain" in result.stdout
+    (answer,) = document_of(invoke("plan", pilot, "--margin", "seeds", "--json", "-"))["plans"]
+    two = answer["rows"][0]
+    assert (two["runs"], two["images_within"], two["smallest_margin"]) == (2, None, None)
+    assert answer["from_seeds"]
+
+
+def test_a_pilot_of_which_nothing_was_judged_is_refused(pilot: Path) -> None:
+    document = json.loads(pilot.read_text())
+    document["candidates"][0] |= {"components": None, "judged": "fid", "refusal": "too few images"}
+    pilot.write_text(json.dumps(document))
+    message = error_of(invoke("plan", pilot, "--margin", 2))
+    assert "expected amp, judged by fid" in message
+    assert "that nothing was judged: too few images" in message
 
 
 def test_each_candidate_has_its_plan_or_one_is_chosen(tmp_path: Path) -> None:
@@ -147,8 +189,8 @@ def test_each_candidate_has_its_plan_or_one_is_chosen(tmp_path: Path) -> None:
     [
         ("not JSON", "Expecting value"),
         ("[]", "JSON that is a list"),
-        (json.dumps({"schema": "p2phd-eval/compare", "schema_version": 1}), "schema_version: expected 2, found 1"),
-        (json.dumps({"schema": "p2phd-eval/fid", "schema_version": 2}), "schema 'p2phd-eval/fid'"),
+        (json.dumps({"schema": "p2phd-eval/compare", "schema_version": 1}), "schema_version: expected 3, found 1"),
+        (json.dumps({"schema": "p2phd-eval/fid", "schema_version": 3}), "schema 'p2phd-eval/fid'"),
         (json.dumps({**compared(), "candidates": [{"name": "amp"}]}), "candidates[0]: expected the key"),
         (json.dumps({**compared(), "candidates": [3]}), "candidates[0]: expected object, found 3"),
         (json.dumps({**compared(), "candidates": []}), "expected at least one candidate"),
@@ -182,6 +224,8 @@ def test_components_that_cannot_be(tmp_path: Path, change: dict[str, Any], found
         (("--margin", 2, "--image-sd", -3), "image_sd: expected a standard deviation"),
         (("--margin", 2, "--image-sd", 3, "--candidate", "amp"), "--candidate"),
         (("--margin", 0, "--image-sd", 3), "--margin: expected a number above 0"),
+        (("--margin", "2%", "--image-sd", 3), "without a pilot there is no baseline to take a share of, found 2%"),
+        (("--margin", "seeds", "--image-sd", 3), "--margin seeds: expected a pilot with two or more runs an arm"),
         (("--margin", 2, "--image-sd", 3, "--power", 1), "--power: expected a probability"),
         (("--margin", 2, "--image-sd", 3, "--confidence", 95), "--confidence: expected a number above 0.5"),
         (("nowhere.json", "--margin", 2), "expected a compare or report document, found nothing there"),
@@ -196,4 +240,4 @@ def test_what_cannot_be_planned(arguments: tuple[object, ...], found: str) -> No
 def test_help_has_an_example() -> None:
     result = invoke("plan", "--help")
     assert result.exit_code == 0
-    assert "p2phd-eval plan pilot.json --margin 2" in result.output
+    assert "p2phd-eval plan pilot.json --margin 2%" in result.output

@@ -304,7 +304,7 @@ def compare_arms(
                 seed_permutation_p=None
                 if difference is None or scope is Scope.CHECKPOINTS
                 else seed_permutation_p(difference.baseline_runs, difference.runs),
-                needs=_needs(difference, test, companion),
+                needs=_needs(difference, test, margins[k]),
             )
         )
     return tuple(results)
@@ -362,15 +362,12 @@ def _weights(arms: Sequence[Arm], candidate: int) -> tuple[float, ...]:
     return tuple(signs.get(k, 0) / len(arm.runs) for k, arm in enumerate(arms) for _ in arm.runs)
 
 
-def _needs(
-    judged: MeasuredDifference | None, test: EquivalenceResult | None, companion: Companion | None
-) -> UndecidedNeeds | None:
+def _needs(judged: MeasuredDifference | None, test: EquivalenceResult | None, margin: Margin) -> UndecidedNeeds | None:
     # What the companion made inconclusive is decided by no number of images that the judged difference could tell.
     if judged is None or test is None or test.verdict is not Verdict.INCONCLUSIVE:
         return None
-    return undecided_needs(
-        judged.components, test.estimate, test.margin, scope=judged.scope, confidence=test.confidence
-    )
+    given = None if margin.value is None else margin
+    return undecided_needs(judged.components, test.estimate, given, scope=judged.scope, confidence=test.confidence)
 
 
 def _runs(values: npt.ArrayLike, name: str) -> tuple[npt.NDArray[np.generic], ...]:

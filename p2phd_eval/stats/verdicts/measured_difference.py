@@ -1,7 +1,6 @@
 """How a candidate differs from the baseline in one estimand, and what makes that uncertain."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -17,7 +16,7 @@ from p2phd_eval.stats.errors.kernel_contrast import kernel_measurements
 from p2phd_eval.stats.errors.measurement import Measurement
 from p2phd_eval.stats.errors.seeds import recipe_error
 from p2phd_eval.stats.estimands import Estimand
-from p2phd_eval.stats.verdicts.power import VarianceComponents
+from p2phd_eval.stats.verdicts.power import VarianceComponents, found_components
 from p2phd_eval.stats.verdicts.scope import Scope
 
 
@@ -54,16 +53,7 @@ class MeasuredDifference:
     @property
     def components(self) -> VarianceComponents:
         """What its error is made of, to plan by."""
-        sds = [float(np.std(runs, ddof=1)) if len(runs) > 1 else None for runs in (self.baseline_runs, self.runs)]
-        return VarianceComponents(
-            image_sd=self.images.value * math.sqrt(self.n),
-            n_images=self.n,
-            seed_sd_baseline=sds[0],
-            seed_sd_candidate=sds[1],
-            runs_baseline=len(self.baseline_runs),
-            runs_candidate=len(self.runs),
-            image_df=self.images.df,
-        )
+        return found_components(self.baseline_runs, self.runs, self.images, noise=self.noise, n=self.n)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
