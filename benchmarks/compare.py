@@ -87,13 +87,12 @@ def bench(n: int) -> dict[str, Any]:
     with timed(times, "compare"):
         (result,) = compare_arms(sets[0], arms, design, margin=margin, rng=rng, progress=stage)
     assert result.swap is not None
-    assert result.decision.population is not None
     row = {
         "n": n,
         "d": D,
         "times": times,
         "peak_mib": peak_mib(),
-        "splits": result.decision.population.richardson.splits,
+        "splits": next(each.population.richardson.splits for each in result.measured if each.population),
         "replicates": result.replicates,
         "swaps": f"{result.swap.swaps} ({result.swap.statistic})",
     }

@@ -4,39 +4,22 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 from scipy.special import gammaln
 
-from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
+from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.distances.frechet import nuclear_norm
 
 Array = npt.NDArray[np.float64]
 Shape = Literal["gaussian", "relu", "mixture"]
 Difference = Literal["none", "worse", "adversarial"]
+DIFFERENCES: tuple[Difference, ...] = get_args(Difference)
 
 _TAILS = 8  # degrees of freedom of the scale of an image: moments below the eighth exist
 _MODES = 8
-
-
-class Population(Protocol):
-    """Label maps with a real image, a baseline's and a candidate's each, as features."""
-
-    name: str
-    d: int
-    fid: float  # of the baseline, of the distributions
-    dfid: float  # of the candidate minus the baseline
-    dkid: float | None  # likewise for KID; None where it is not known
-
-    def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-        """Draw n label maps: three arrays of shape (n, d)."""
-        ...
-
-    def design(self, n: int) -> SamplingDesign:
-        """How the three sets of a sample were drawn."""
-        ...
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,6 +52,8 @@ class Synthetic:
         Label maps come from so many clusters, in turn; within one they correlate by 0.3.
     """
 
+    candidates = ("candidate",)
+
     def __init__(
         self,
         name: str,
@@ -93,9 +78,9 @@ class Synthetic:
         self._direction = direction * math.sqrt(0.1 * d) / np.linalg.norm(direction)
         self._real = self._moments(np.ones(d), reflected=False)
         self._generators, self.fid, self.dfid = self._two_generators(difference)
-        self.dkid = 0.0 if difference == "none" else None
 
     def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
+        """Draw n label maps with a real image, a baseline's and a candidate's each: three arrays of shape (n, d)."""
         scene, made = self._noise(n, rng), self._noise(n, rng)
         scale = np.sqrt(_TAILS / rng.chisquare(_TAILS, size=(n, 3)))
         mode = rng.integers(_MODES, size=(n, 3))
@@ -110,6 +95,7 @@ class Synthetic:
         return images[0], images[1], images[2]
 
     def design(self, n: int) -> SamplingDesign:
+        """How the three sets of a sample were drawn."""
         if self._independent:
             return SamplingDesign.independent([n, n, n])
         return SamplingDesign.paired(n, 3, None if self._clusters is None else np.arange(n) % self._clusters)
@@ -191,64 +177,3 @@ class Synthetic:
         mean, other, overlap = parts(scales)
         wanted = 1.2 * fid - (trace + other - 2 * overlap)
         return (baseline, _Generator(scales, placed(mean, wanted))), fid, 0.2 * fid
-
-
-class Finite:
-    """Rows of stored features, drawn with replacement: the population is the empirical distribution.
-
-    The candidate's features are the baseline's, shrunk by 2 % toward their mean and blurred by a tenth of their
-    standard deviations; "none": the baseline's. Real images are drawn on their own.
-
-    Parameters
-    ----------
-    real, baseline : ndarray, shape (N, d)
-    difference : {"none", "worse"}
-    """
-
-    def __init__(self, name: str, real: Array, baseline: Array, difference: Difference) -> None:
-        self.name, self.d = name, real.shape[1]
-        self._real, self._baseline = real, baseline
-        noise = np.random.default_rng(0).normal(size=baseline.shape) * baseline.std(axis=0)
-        mean = baseline.mean(axis=0)
-        self._candidate = baseline if difference == "none" else mean + 0.98 * (baseline - mean) + 0.1 * noise
-        self.fid = _plug_in_fid(real, baseline)
-        self.dfid = 0.0 if difference == "none" else _plug_in_fid(real, self._candidate) - self.fid
-        self.dkid: float | None = 0.0
-        if difference == "worse":
-            dkid = _mean_kernel(self._candidate, self._candidate) - _mean_kernel(baseline, baseline)
-            self.dkid = dkid - 2 * (_mean_kernel(real, self._candidate) - _mean_kernel(real, baseline))
-
-    def sample(self, n: int, rng: np.random.Generator) -> tuple[Array, Array, Array]:
-        real, made = rng.integers(len(self._real), size=n), rng.integers(len(self._baseline), size=n)
-        # With equal generators the two images of a label map are two draws of one distribution, not the same image.
-        other = rng.integers(len(self._baseline), size=n) if self._candidate is self._baseline else made
-        return self._real[real], self._baseline[made], self._candidate[other]
-
-    def design(self, n: int) -> SamplingDesign:
-        rows = cluster_codes(None, n)
-        return SamplingDesign([Block(sets=(0,), cluster_of=rows), Block(sets=(1, 2), cluster_of=rows)])
-
-
-def _plug_in_fid(real: Array, fake: Array) -> float:
-    """FID of two empirical distributions: covariances with ddof = 0."""
-    factors = [(each - each.mean(axis=0)) / math.sqrt(len(each)) for each in (real, fake)]
-    triangles = [np.linalg.qr(each)[1] for each in factors]
-    step = real.mean(axis=0) - fake.mean(axis=0)
-    traces = sum(float(np.vdot(each, each)) for each in factors)
-    return float(step @ step) + traces - 2 * nuclear_norm(triangles[0] @ triangles[1].T)
-
-
-def _mean_kernel(a: Array, b: Array) -> float:
-    """Mean of KID's kernel over all pairs, each with itself too, as draws with replacement have it."""
-    total = 0.0
-    for rows in np.array_split(a, -(-len(a) // 1000)):
-        kernel = rows @ b.T / a.shape[1] + 1
-        total += float((kernel**3).sum())
-    return total / (len(a) * len(b))
-
-
-def principal_components(real: Array, fake: Array, d: int) -> tuple[Array, Array]:
-    """Both sets on the first d principal axes of the real one: a space of fewer features."""
-    mean = real.mean(axis=0)
-    axes = np.linalg.eigh((real - mean).T @ (real - mean))[1][:, ::-1][:, :d]
-    return (real - mean) @ axes, (fake - mean) @ axes
