@@ -23,13 +23,13 @@ def interval_text(interval: tuple[float, float], marks: Collection[float] = ()) 
 
     `marks`: numbers that rounding carries no end onto or across, such as 0 where a sentence says that it lies outside.
     """
-    low, high = interval
-    decimals = _decimals(high - low if math.isfinite(high - low) and high > low else max(abs(low), abs(high)))
-    for more in range(_MOST_DIGITS):
-        texts = [_signed(end, decimals + more, digits=_DIGITS + more) for end in interval]
-        if all(_on_one_side(end, float(text), marks) for end, text in zip(interval, texts, strict=True)):
-            break
-    return f"({texts[0]}, {texts[1]})"
+    decimals, digits = _interval_precision(interval, marks)
+    return "({}, {})".format(*(_signed(end, decimals, digits) for end in interval))
+
+
+def estimate_texts(estimate: float, interval: tuple[float, float], marks: Collection[float] = ()) -> tuple[str, str]:
+    """Return a difference and its interval, all with the decimals of the interval; see `interval_text`."""
+    return _signed(estimate, *_interval_precision(interval, marks)), interval_text(interval, marks)
 
 
 def error_text(value: float, error: float) -> str:
@@ -43,6 +43,18 @@ def _decimals(scale: float, digits: int = _DIGITS) -> int:
         return 0
     # Of the rounded number: 9.996 is 10.0.
     return max(0, digits - 1 - int(f"{scale:.{digits - 1}e}".partition("e")[2]))
+
+
+def _interval_precision(interval: tuple[float, float], marks: Collection[float]) -> tuple[int, int]:
+    """Decimals, and significant digits where there would be too many of them."""
+    low, high = interval
+    decimals = _decimals(high - low if math.isfinite(high - low) and high > low else max(abs(low), abs(high)))
+    more = 0
+    while more < _MOST_DIGITS and not all(
+        _on_one_side(end, float(_signed(end, decimals + more, _DIGITS + more)), marks) for end in interval
+    ):
+        more += 1
+    return decimals + more, _DIGITS + more
 
 
 def _on_one_side(exact: float, rounded: float, marks: Collection[float]) -> bool:

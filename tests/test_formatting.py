@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2phd_eval.formatting import error_text, interval_text, number_text, signed_text
+from p2phd_eval.formatting import error_text, estimate_texts, interval_text, number_text, signed_text
 
 
 @pytest.mark.parametrize(
@@ -40,6 +40,13 @@ def test_three_digits_matter(value: float, text: str) -> None:
 )
 def test_both_ends_have_one_precision(interval: tuple[float, float], text: str) -> None:
     assert interval_text(interval) == text
+
+
+def test_an_estimate_has_the_precision_of_its_interval() -> None:
+    assert estimate_texts(-0.0669, (-1.899, 1.766)) == ("-0.07", "(-1.90, +1.77)")
+    assert estimate_texts(109.0, (108.123, 109.9)) == ("+109.00", "(+108.12, +109.90)")
+    assert estimate_texts(1.0, (0.0004, 2.0), (0.0,)) == ("+1.0000", "(+0.0004, +2.0000)")
+    assert estimate_texts(2e-9, (1e-9, 3e-9)) == ("+2.00e-09", "(+1.00e-09, +3.00e-09)")
 
 
 def test_an_error_sets_the_precision_of_its_difference() -> None:

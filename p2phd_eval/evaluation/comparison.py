@@ -24,6 +24,7 @@ from p2phd_eval.evaluation.reference import axes_of_reference
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
+from p2phd_eval.stats.distances.real_scale import RealScale, real_scale
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import Arm, FIDComparison, compare_arms, require_judgeable
 from p2phd_eval.stats.verdicts.explanation import ClassShares, Explanation, explain_dfid
@@ -58,6 +59,7 @@ class ComparisonResult:
     labels: tuple[str, ...] | None  # the cluster of each pair; None without clusters or pairs
     design: SamplingDesign  # how the real set and all runs were drawn, the baseline's first
     real_stamp: FeatureStamp
+    real_scale: RealScale | None  # what FIDs the real images give by themselves; None where they are too few
     reference_stamp: FeatureStamp | None  # the images whose principal axes the block FID takes; None without
     stamps: tuple[tuple[FeatureStamp, ...], ...]  # for each arm those of its runs, the baseline first
     candidates: tuple[FIDComparison, ...]
@@ -184,6 +186,7 @@ def compare_feature_sets(
         labels=cluster_by.labels(ids) if cluster_by is not None and ids else None,
         design=design,
         real_stamp=real.stamp,
+        real_scale=real_scale(used[0].values, design, rng=np.random.default_rng(seed)),
         reference_stamp=None if reference is None else reference.stamp,
         stamps=tuple(tuple(run.stamp for run in arm.runs) for arm in arms),
         candidates=results,

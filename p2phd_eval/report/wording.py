@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from p2phd_eval.formatting import interval_text, number_text
+from p2phd_eval.stats.distances.real_scale import RealScale
 from p2phd_eval.stats.verdicts.companion import Companion
 from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
 from p2phd_eval.stats.verdicts.equivalence import Verdict
@@ -114,6 +115,24 @@ def companion_sentence(companion: Companion, n: int) -> str:
     if companion.before is Verdict.INCONCLUSIVE and test.verdict in (Verdict.WORSE, Verdict.BETTER):
         return f"Beside it, {found} finds the candidate {VERDICTS[test.verdict].words} ({interval})."
     return ""
+
+
+def scale_sentence(name: str, n: int, fid: float, scale: RealScale) -> str:
+    """Return how far from the real images a baseline is, for readers to whom a FID is just a number.
+
+    `fid`: its FID@n, the mean over its runs.
+    """
+    sentence = (
+        f"For scale: {name} has FID@{n} {number_text(fid)}; two halves of the real images have FID@{scale.n_half} "
+        f"{number_text(scale.halves)} between them, and one average picture in place of all images would have "
+        f"{number_text(scale.one_image)}."
+    )
+    if not scale.far_away(fid):
+        return sentence
+    return (
+        "The images are far from converged: farther from the real ones than one average picture would be. What holds "
+        f"of such models need not hold of models that are trained to the end. {sentence}"
+    )
 
 
 def _needs(needs: UndecidedNeeds | None) -> str:

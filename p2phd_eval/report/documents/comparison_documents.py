@@ -14,6 +14,7 @@ from p2phd_eval.report.documents.document import Document, finite, from_result
 from p2phd_eval.report.documents.metric_documents import Population, Shift, population_part, shift_parts
 from p2phd_eval.report.wording import companion_sentence, verdict_sentence
 from p2phd_eval.stats.confidence import t_interval
+from p2phd_eval.stats.distances.real_scale import RealScale
 from p2phd_eval.stats.errors.swaps import SwapTest
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.companion import Companion
@@ -147,6 +148,7 @@ class CompareDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/compa
     clusters: int | None
     confidence: float  # how often the two-sided interval holds the truth
     real: str  # as given
+    real_scale: RealScale | None  # what FIDs the real images give by themselves; None where they are too few
     baseline: Baseline
     reference: FeatureStamp | None  # the images whose principal axes the block FID takes
     candidates: tuple[Candidate, ...]

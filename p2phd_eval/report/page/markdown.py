@@ -4,12 +4,13 @@ import html
 import statistics
 from collections.abc import Sequence
 
+from p2phd_eval.formatting import estimate_texts, number_text
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
-from p2phd_eval.report.page.page_tables import interval, signed
+from p2phd_eval.report.page.page_tables import difference_name, random_parts
+from p2phd_eval.report.page.verdict_cards import convergence
 from p2phd_eval.report.wording import VERDICTS
 
 _REFERENCES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_[]|~#"}
-_COLUMNS = ("arm", "runs", "FID@n", "judged", "difference", "interval", "verdict", "images/s", "peak memory")
 
 
 def render_markdown(report: ReportDocument) -> str:
@@ -20,7 +21,10 @@ def render_markdown(report: ReportDocument) -> str:
     verdicts = {entry.arm: entry for entry in report.verdicts}
     lines = [f"### Does reduced precision hurt? {_text(report.name)}", ""]
     lines += [f"* {VERDICTS[entry.verdict].emoji} {_text(entry.sentence)}" for entry in report.verdicts]
-    lines += ["", _row(_COLUMNS), _row(["---"] * len(_COLUMNS))]
+    scale, far = convergence(report)
+    lines += ["", _text(scale)] if far else []
+    columns = _columns(report)
+    lines += ["", _row(columns), _row(["---"] * len(columns))]
     lines += [_row([_text(cell) for cell in _cells(report, arm, verdicts.get(arm))]) for arm in report.arms]
     failed = [run for run in report.runs if run.failed]
     if failed:
@@ -31,22 +35,35 @@ def render_markdown(report: ReportDocument) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _columns(report: ReportDocument) -> list[str]:
+    training = report.comparisons.training
+    judged, fid, over = "difference", "FID@n", "interval"
+    if training is not None:
+        judged, fid = difference_name(training.candidates[0].judged, training.n), f"FID@{training.n}"
+        over = f"{100 * training.confidence:.4g} % interval over {random_parts(training.scope)}"
+    return ["arm", "verdict", "runs", fid, judged, over, "margin", "images/s", "peak memory"]
+
+
 def _cells(report: ReportDocument, arm: str, entry: ArmVerdict | None) -> list[str]:
     runs, speeds = report.runs_of(arm), report.speeds_of(arm)
     fids = [run.fid for run in runs if run.fid is not None]
     rates = [speed.images_per_second for speed in speeds if speed.images_per_second is not None]
     peaks = [speed.peak_memory_bytes for speed in speeds if speed.peak_memory_bytes is not None]
     finished = sum(not run.failed for run in runs)
-    judged = entry is not None and entry.estimate is not None
+    judged = ["-", "-", "-"]
+    if entry is not None and entry.estimate is not None and entry.interval is not None:
+        margin = None if entry.margin is None else entry.margin.value
+        judged = [
+            *estimate_texts(entry.estimate, entry.interval),
+            "none" if margin is None else f"±{number_text(margin)}",
+        ]
     return [
         arm,
+        "baseline" if entry is None else VERDICTS[entry.verdict].words,
         str(len(runs)) if finished == len(runs) else f"{finished} of {len(runs)}",
-        f"{statistics.mean(fids):.3f}" if fids else "-",
-        f"d{entry.statistic}" if entry is not None and judged else "-",
-        signed(entry.estimate) if entry is not None and judged else "-",
-        interval(entry.interval) if entry is not None and judged else "-",
-        "baseline" if entry is None else entry.verdict.value,
-        f"{statistics.median(rates):.3g}" if rates else "-",
+        number_text(statistics.mean(fids)) if fids else "-",
+        *judged,
+        number_text(statistics.median(rates)) if rates else "-",
         f"{max(peaks) / 2**30:.2f} GiB" if peaks else "-",
     ]
 
@@ -59,7 +76,7 @@ def _fid_over_epochs(report: ReportDocument) -> list[str]:
     header = ["epoch", *map(_text, fids)]
     n = next(iter(curves.values())).n
     rows = [
-        [str(epoch), *(f"{of[epoch]:.3f}" if epoch in of else "-" for of in fids.values())]
+        [str(epoch), *(number_text(of[epoch]) if epoch in of else "-" for of in fids.values())]
         for epoch in sorted(set().union(*fids.values()))
     ]
     table = map(_row, [header, ["---"] * len(header), *rows])

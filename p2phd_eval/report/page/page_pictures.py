@@ -28,6 +28,7 @@ class Picture:
 
     name: str  # what it shows
     uri: str  # a data URI
+    column: int  # in which it stands, from 0: the label map's, the photo's, and one an arm
     selectable: bool  # whether the slider may show it
 
 
@@ -63,12 +64,14 @@ def picture_rows(report: ReportDocument, folder: Path) -> list[PictureRow]:
         for k in range(3, len(tiles)):
             pair = [tiles[2], tiles[k]]
             caption = difference_column([pair], [names[2], names[k]], 1, 0)[2:]
-            differences += [(name, pair[2]) for name in caption]
+            differences += [(k, name, pair[2]) for name in caption]
         pictures = [
-            Picture(name=name, uri=_uri(tile), selectable=position > 0)
-            for position, (name, tile) in enumerate(zip(names, tiles, strict=True))
+            Picture(name=name, uri=_uri(tile), column=column, selectable=column > 0)
+            for column, (name, tile) in enumerate(zip(names, tiles, strict=True))
         ]
-        pictures += [Picture(name=name, uri=_uri(tile), selectable=False) for name, tile in differences]
+        pictures += [
+            Picture(name=name, uri=_uri(tile), column=column, selectable=False) for column, name, tile in differences
+        ]
         rows.append(PictureRow(id=id_, influence=influence, pictures=tuple(pictures)))
     return rows
 

@@ -1,140 +1,305 @@
-"""The numbers of a study's report as rows of text, for its page."""
+"""The numbers of a study's report as tables of text, for its page."""
 
+import re
 import statistics
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
-from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
+from p2phd_eval.formatting import error_text, estimate_texts, interval_text, number_text, signed_text
+from p2phd_eval.report.documents.bench_documents import BenchDocument
+from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import Quality, ReportDocument
 from p2phd_eval.report.tables.study_tables import duration
+from p2phd_eval.report.wording import VERDICTS
+from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stats.verdicts.explanation import Explanation
+from p2phd_eval.stats.verdicts.scope import Scope
 
-Row = tuple[str, ...]
-
-
-def signed(value: float | None, digits: int = 3) -> str:
-    """A difference with its sign, in significant digits; a dash where there is none."""
-    if value is None:
-        return "–"
-    return f"{value:+.{digits}g}" if value else "0"
+_NOTHING = "–"
+_PARTS = 12  # clusters and classes that are listed
 
 
-def interval(values: tuple[float, float] | None, digits: int = 3) -> str:
-    """An interval of differences."""
-    return "–" if values is None else f"({signed(values[0], digits)}, {signed(values[1], digits)})"
+class Cell(NamedTuple):
+    """What a cell says, and what it is sorted by."""
+
+    text: str
+    value: float | None = None  # None: by the text, or last among numbers
+    verdict: str = ""  # whose colour it has
 
 
-def difference_rows(report: ReportDocument) -> list[Row]:
-    """Every comparison: what it is about, candidate, scope, dFID@n, what is judged, its interval, verdict."""
-    return [
-        (
-            what,
-            candidate.name,
-            document.scope.value,
-            f"{candidate.dfid:+.3f} ± {candidate.dfid_se:.3f}",
-            f"d{candidate.statistic} {signed(candidate.test.estimate)}",
-            interval(candidate.test.interval),
-            "identical" if candidate.dfid == candidate.dfid_se == 0 else candidate.verdict.value,
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A table of a page."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+    def is_number(self, column: int) -> bool:
+        """Whether the column is sorted by numbers."""
+        return any(row[column].value is not None for row in self.rows)
+
+
+def difference_name(estimand: Estimand, n: int) -> str:
+    """What the difference of an estimand is called, such as dFID@500; `n` is the number of images."""
+    return re.sub("FID|KID", r"d\g<0>", estimand.name_at(n))
+
+
+def judged_texts(test: JudgedDifference) -> tuple[str, str]:
+    """A judged difference and its interval, as precise as the sentence on it is."""
+    margin = () if test.margin is None else (-test.margin, test.margin)
+    return estimate_texts(test.estimate, test.interval, (0.0, *margin))
+
+
+def random_parts(scope: Scope) -> str:
+    """What an interval of this scope is over: what could have been drawn otherwise."""
+    return "images and training seeds" if scope is Scope.RECIPES else "images alone"
+
+
+def difference_tables(report: ReportDocument) -> dict[str, Table]:
+    """The verdicts of all comparisons, by what these are about."""
+    rows: dict[str, list[tuple[Cell, ...]]] = {}
+    columns: dict[str, tuple[str, ...]] = {}
+    for what, _, document in report.compared:
+        percent = f"{100 * document.confidence:.4g} % interval"
+        columns[what] = (
+            "candidate",
+            "verdict",
+            difference_name(document.candidates[0].judged, document.n),  # the same for all
+            f"{percent} over {random_parts(document.scope)}",
+            "margin",
+            "companion",
+            f"its {percent}",
         )
-        for what, document, candidate in _candidates(report)
-    ]
+        rows.setdefault(what, []).extend(_verdict_row(candidate, document.n) for candidate in document.candidates)
+    return {what: Table(columns=columns[what], rows=tuple(found)) for what, found in rows.items()}
 
 
-def bias_rows(report: ReportDocument) -> list[Row]:
-    """Every comparison: n, slope ratio, how far extrapolation moved it, what may be left, two errors, swap test."""
-    rows: list[Row] = []
+def _verdict_row(candidate: Candidate, n: int) -> tuple[Cell, ...]:
+    test, companion, margin = candidate.test, candidate.companion, candidate.margin.value
+    identical = candidate.dfid == candidate.dfid_se == 0
+    verdict = "identical" if identical else VERDICTS[candidate.verdict].words
+    estimate, interval = (_NOTHING,) * 2 if test is None else judged_texts(test)
+    return (
+        Cell(candidate.name),
+        Cell(verdict, verdict=candidate.verdict.value),
+        Cell(estimate, None if test is None else test.estimate),
+        Cell(interval, None if test is None else test.interval[0]),
+        Cell(_NOTHING) if margin is None else Cell(f"±{number_text(margin)}", margin),
+        Cell(_NOTHING if companion is None else difference_name(companion.estimand, n)),
+        Cell(_NOTHING) if companion is None else Cell(interval_text(companion.interval), companion.interval[0]),
+    )
+
+
+def measures_table(report: ReportDocument) -> Table:
+    """Everything that was measured of the candidates, judged or not."""
+    rows = []
     for what, document, candidate in _candidates(report):
-        population, swap = candidate.population, candidate.swap_test
+        name = candidate.name if what == "training" else f"{candidate.name} ({what})"
+        for each in candidate.measured:
+            estimate, interval = (
+                (signed_text(each.estimate), "too few images" if each.refusal else _NOTHING)
+                if each.interval is None
+                else estimate_texts(each.estimate, each.interval)
+            )
+            rows.append(
+                (
+                    Cell(name),
+                    Cell(each.estimand.name_at(document.n)),
+                    _number(statistics.mean(each.baseline_runs)),
+                    _number(statistics.mean(each.runs)),
+                    Cell(estimate, each.estimate),
+                    Cell(interval, None if each.interval is None else each.interval[0]),
+                )
+            )
+    columns = ("candidate", "measure", "baseline", "candidate's", "difference", "interval")
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def refusals(report: ReportDocument) -> list[str]:
+    """What the candidates of the training have no believable number of, and why."""
+    training = report.comparisons.training
+    if training is None:
+        return []
+    found = []
+    for candidate in training.candidates:
+        reasons = {each.estimand: each.refusal for each in candidate.measured if each.refusal}
+        reasons |= {Estimand(estimand): why for estimand, why in candidate.not_measured.items()}
+        found += [f"{candidate.name}, {each.name_at(training.n)}: {why}." for each, why in reasons.items()]
+    return found
+
+
+def checks_table(report: ReportDocument) -> Table:
+    """Every comparison: the standard error of dFID@n by formula and by bootstrap, and tests that need no formula."""
+    rows = []
+    for what, document, candidate in _candidates(report):
+        swap = candidate.swap_test
         rows.append(
             (
-                what,
-                candidate.name,
-                str(document.n),
-                _number(None if population is None else population.slope_ratio, ".2f"),
-                _number(None if population is None else population.bias_gap, ".2f"),
-                _number(None if population is None else population.residual_bias, ".2g"),
-                f"{candidate.dfid_se:.3f}",
-                _number(candidate.dfid_se_bootstrap, ".3f"),
-                "–" if swap is None else f"{swap.p_value:.2g}",
+                Cell(candidate.name),
+                Cell(what),
+                _number(document.n, "d"),
+                _number(candidate.dfid_se),
+                _number(candidate.dfid_se_bootstrap),
+                _number(None if swap is None else swap.p_value, ".2g"),
+                _number(candidate.seed_permutation_p, ".2g"),
             )
         )
-    return rows
+    columns = ("candidate", "about", "n", "SE, formula", "SE, bootstrap", "p, swapped images", "p, swapped seeds")
+    return Table(columns=columns, rows=tuple(rows))
 
 
-def speed_rows(report: ReportDocument) -> list[Row]:
+def extrapolation_table(report: ReportDocument) -> Table:
+    """How each FID of the distributions was extrapolated, and how much that can be believed."""
+    rows = [
+        (
+            Cell(candidate.name),
+            Cell(each.estimand.name_at(document.n)),
+            _number(each.population.slope_ratio),
+            _number(each.population.bias_gap),
+            _number(each.population.residual_bias),
+        )
+        for _, document, candidate in _candidates(report)
+        for each in candidate.measured
+        if each.population is not None
+    ]
+    columns = ("candidate", "measure", "slope ratio", "moved by, SE", "bias left")
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def speed_table(report: ReportDocument) -> Table:
     """Each arm: images a second while training, against the baseline, peak memory, time of a training."""
-    base = _rate(report, report.arms[0])
-    rows: list[Row] = []
+    baseline = report.arms[0]
+    base, base_peak = _rate(report, baseline), _peak(report, baseline)
+    rows = []
     for arm in report.arms:
         rate, peak = _rate(report, arm), _peak(report, arm)
         seconds = [speed.seconds.train for speed in report.speeds_of(arm) if speed.seconds.train is not None]
+        mean = statistics.mean(seconds) if seconds else None
         rows.append(
             (
-                arm,
-                _number(rate, ".3g"),
-                "–" if rate is None or base is None else f"{rate / base:.2f}×",
-                "–" if peak is None else f"{peak / 2**30:.2f} GiB",
-                duration(statistics.mean(seconds)) if seconds else "–",
+                Cell(arm),
+                _number(rate),
+                _number(None if rate is None or base is None else rate / base, ".2f", "×"),
+                _number(None if peak is None else peak / 2**30, ".2f", " GiB"),
+                _number(None if peak is None or base_peak is None else peak / base_peak, ".2f", "×"),
+                Cell(_NOTHING) if mean is None else Cell(duration(mean), mean),
             )
         )
-    return rows
+    against = f"against {baseline}"
+    columns = ("arm", "images/s", f"speed {against}", "peak memory", f"memory {against}", "a training")
+    return Table(columns=columns, rows=tuple(rows))
 
 
-def memory_shares(report: ReportDocument) -> list[str]:
-    """Peak memory of every candidate as a share of the baseline's; empty where the device does not tell."""
-    baseline, *candidates = report.arms
-    base = _peak(report, baseline)
-    peaks = {arm: _peak(report, arm) for arm in candidates}
-    if base is None:
-        return []
-    return [f"{arm} needs {peak / base:.2f} of the memory of {baseline}" for arm, peak in peaks.items() if peak]
+def bench_table(bench: BenchDocument) -> Table:
+    """Each ratio of the measurement before the study: here, its range, and what a talk reported of apex."""
+    return Table(
+        columns=("ratio", "here", "range", "talk"),
+        rows=tuple(
+            (
+                Cell(ratio.name),
+                _number(ratio.value, ".2f"),
+                Cell(_NOTHING) if ratio.interval is None else Cell("{:.2f} – {:.2f}".format(*ratio.interval)),
+                _number(ratio.talk, ".2f"),
+            )
+            for ratio in bench.ratios
+        ),
+    )
 
 
-def quality_tables(quality: Quality | None) -> list[tuple[str, list[Row], list[Row]]]:
-    """Each metric: a title, the rows of the arms against the photos, and those of runs against each other."""
+def quality_tables(quality: Quality | None) -> list[tuple[str, Table, Table]]:
+    """Each metric: a title, the arms against the photos, and the runs against each other."""
     if quality is None:
         return []
-    tables: list[tuple[str, list[Row], list[Row]]] = []
+    tables = []
     for metric in quality.metrics:
         unit = f" {metric.unit}" if metric.unit else ""
         network = f" ({metric.network})" if metric.network else ""
-        to_photo: list[Row] = [
-            (
-                row.arm,
-                f"{row.mean:.4g}{unit} ± {row.se:.2g}",
-                *(
-                    ("–", "–", "–")
-                    if row.difference is None
-                    else (
-                        signed(row.difference.estimate),
-                        interval(row.difference.interval),
-                        f"{row.difference.p_holm:.2g}",
+        to_photo = []
+        for row in quality.to_photo:
+            if row.metric == metric.name:
+                found = row.difference
+                estimate, interval = (
+                    (_NOTHING,) * 2 if found is None else estimate_texts(found.estimate, found.interval)
+                )
+                to_photo.append(
+                    (
+                        Cell(row.arm),
+                        Cell(error_text(row.mean, row.se).removeprefix("+") + unit, row.mean),
+                        Cell(estimate, None if found is None else found.estimate),
+                        Cell(interval, None if found is None else found.interval[0]),
+                        _number(None if found is None else found.p_holm, ".2g"),
                     )
-                ),
+                )
+        between = tuple(
+            (
+                Cell(row.pair),
+                Cell(f"{row.mean:.4g}{unit}", row.mean),
+                Cell("({:.4g}, {:.4g})".format(*row.interval), row.interval[0]),
+                _number(row.pairs_of_runs, "d"),
             )
-            for row in quality.to_photo
-            if row.metric == metric.name
-        ]
-        between: list[Row] = [
-            (row.pair, f"{row.mean:.4g}{unit}", "({:.4g}, {:.4g})".format(*row.interval), str(row.pairs_of_runs))
             for row in quality.between
             if row.metric == metric.name
-        ]
-        tables.append((f"{metric.name}{network}, {metric.better} is better", to_photo, between))
+        )
+        tables.append(
+            (
+                f"{metric.name}{network}, {metric.better} is better",
+                Table(
+                    columns=("against the photo", "mean ± standard error", "difference", "interval", "p (Holm)"),
+                    rows=tuple(to_photo),
+                ),
+                Table(columns=("between runs", "mean", "interval", "pairs of runs"), rows=between),
+            )
+        )
     return tables
 
 
-def run_rows(report: ReportDocument) -> list[Row]:
+def run_table(report: ReportDocument) -> Table:
     """Each run: name, how it ended, steps, skipped steps, FID@n and the hash of its checkpoint."""
-    return [
+    return Table(
+        columns=("run", "outcome", "FID@n", "steps", "skipped steps", "checkpoint, SHA-256"),
+        rows=tuple(
+            (
+                Cell(run.name),
+                Cell(run.status if run.why is None else f"{run.status}: {run.why}"),
+                _number(run.fid, ".3f"),
+                _number(run.steps, "d"),
+                Cell(
+                    " ".join(f"{name} {count}" for name, count in run.skipped_steps.items()),
+                    sum(run.skipped_steps.values()),
+                ),
+                Cell((run.checkpoint_sha256 or _NOTHING)[:16]),
+            )
+            for run in report.runs
+        ),
+    )
+
+
+def cluster_table(explanation: Explanation) -> Table | None:
+    """The clusters that have most to do with dFID@n; None where images are their own clusters."""
+    parts = explanation.clusters or ()
+    rows = tuple(
+        (Cell(part.name), _number(part.images, "d"), _difference(part.contribution), _difference(part.change_without))
+        for part in parts[:_PARTS]
+    )
+    return Table(columns=("cluster", "images", "contribution", "change without it"), rows=rows) if rows else None
+
+
+def class_table(explanation: Explanation) -> Table | None:
+    """The classes of the label maps that have most to do with dFID@n; None where there are no label maps."""
+    parts = explanation.classes or ()
+    rows = tuple(
         (
-            run.name,
-            run.status if run.why is None else f"{run.status}: {run.why}",
-            str(run.steps),
-            " ".join(f"{name} {count}" for name, count in run.skipped_steps.items()),
-            _number(run.fid, ".3f"),
-            (run.checkpoint_sha256 or "–")[:16],
+            Cell(part.name),
+            Cell(f"{100 * part.share:.1f} %", part.share),
+            _difference(part.contribution),
+            _difference(part.correlation),
+            _number(part.p_holm, ".2g"),
         )
-        for run in report.runs
-    ]
+        for part in parts[:_PARTS]
+    )
+    columns = ("class", "share of pixels", "contribution, pro rata", "rank correlation", "p (Holm)")
+    return Table(columns=columns, rows=rows) if rows else None
 
 
 def _candidates(report: ReportDocument) -> Iterator[tuple[str, CompareDocument, Candidate]]:
@@ -156,5 +321,11 @@ def _median(values: Sequence[float | None]) -> float | None:
     return statistics.median(known) if known else None
 
 
-def _number(value: float | None, form: str) -> str:
-    return "–" if value is None else f"{value:{form}}"
+def _number(value: float | None, form: str = "", unit: str = "") -> Cell:
+    if value is None:
+        return Cell(_NOTHING)
+    return Cell(f"{value:{form}}{unit}" if form else number_text(value), value)
+
+
+def _difference(value: float | None) -> Cell:
+    return Cell(_NOTHING) if value is None else Cell(signed_text(value), value)

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from p2phd_eval.report.documents.comparison_documents import Candidate
+from p2phd_eval.formatting import estimate_texts
 from p2phd_eval.report.documents.study_documents import ReportDocument, StudyRun
 from p2phd_eval.report.page.figure import (
     BAND,
@@ -27,49 +26,95 @@ from p2phd_eval.report.page.figure import (
     figure_of,
     plot_of,
 )
-from p2phd_eval.report.page.page_tables import interval, signed
+from p2phd_eval.report.page.page_tables import difference_name, judged_texts, random_parts
+from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stats.verdicts.scope import Scope
 
 _LEFT = 0.75  # inches, for the numbers of the y axis
+_SIDE = 0.35  # inches, for half of the first or last number of an x axis
+_TITLE = 20  # characters that fit above a panel of half the width
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Row:
-    group: str
     name: str  # wrapped
-    arm: str | None
-    candidate: Candidate
+    colour: str
+    estimate: float
+    interval: tuple[float, float]
+    tost_interval: tuple[float, float] | None
+    margin: float | None
+    numbers: str  # estimate and interval
 
 
-def forest_plot(report: ReportDocument, statistic: Literal["FID", "KID"]) -> Plot | None:
-    """Draw the differences of a study that are judged by one statistic, a row each.
+@dataclass(frozen=True, kw_only=True)
+class _Panel:
+    """The differences that share an axis."""
 
-    It shows the point estimate, the interval of the two one-sided tests (thick), the confidence interval (thin) and the
-    comparison's own margin (shaded). There is no plot where no difference is judged by this statistic.
+    n: int
+    confidence: float
+    scope: Scope
+    rows: list[_Row]
 
-    `statistic`, "FID" or "KID": in units of it.
+
+def forest_plots(report: ReportDocument) -> dict[str, list[Plot]]:
+    """Draw the differences of a study, by what the comparisons are about: those judged, then their companions.
+
+    A plot has one unit. It shows the point estimate, the confidence interval (thin), the margin (shaded), and of judged
+    differences the interval of the two one-sided tests (thick).
     """
-    rows = [row for row in _rows(report) if row.candidate.statistic == statistic]
-    if not rows:
-        return None
-    heights = [_lines(row.name) * LINE + 0.3 for row in rows]
-    heads = [0.35 if index == 0 or rows[index - 1].group != row.group else 0.0 for index, row in enumerate(rows)]
-    drawn, below = sum(heights) + sum(heads), 0.55
+    arms = _colours(report)
+    panels: dict[tuple[str, str, Estimand], _Panel] = {}
+    for what, of_arm, compared in report.compared:
+        for candidate in compared.candidates:
+            name, colour = as_text(candidate.name, 22), arms.get(candidate.name if of_arm is None else of_arm, INK)
+            found: list[tuple[str, Estimand, _Row]] = []
+            if (test := candidate.test) is not None:
+                row = _Row(
+                    name=name,
+                    colour=colour,
+                    estimate=test.estimate,
+                    interval=test.interval,
+                    tost_interval=test.tost_interval,
+                    margin=candidate.margin.value,
+                    numbers=" ".join(judged_texts(test)),
+                )
+                found.append(("judged", candidate.judged, row))
+            if (beside := candidate.companion) is not None:
+                row = _Row(
+                    name=name,
+                    colour=colour,
+                    estimate=beside.estimate,
+                    interval=beside.interval,
+                    tost_interval=None,
+                    margin=beside.margin,
+                    numbers=" ".join(estimate_texts(beside.estimate, beside.interval)),
+                )
+                found.append(("companion", beside.estimand, row))
+            for part, estimand, row in found:
+                empty = _Panel(n=compared.n, confidence=compared.confidence, scope=compared.scope, rows=[])
+                panels.setdefault((what, part, estimand), empty).rows.append(row)
+    plots: dict[str, list[Plot]] = {}
+    for part in ("judged", "companion"):
+        for index, ((what, found_part, estimand), panel) in enumerate(panels.items()):
+            if found_part == part:
+                plots.setdefault(what, []).append(_forest(f"forest-{index}", part, estimand, panel))
+    return plots
+
+
+def _forest(name: str, part: str, estimand: Estimand, panel: _Panel) -> Plot:
+    statistic = difference_name(estimand, panel.n)
+    heights = [_lines(row.name) * LINE + 0.3 for row in panel.rows]
+    drawn, below = sum(heights), 0.55
     with figure_of(drawn + below + 0.05) as figure:
-        axes = add_axes(figure, 0.15, below, WIDTH - 0.3, drawn)
+        axes = add_axes(figure, _SIDE, below, WIDTH - 2 * _SIDE, drawn)
         axes.set_ylim(0, drawn)
         axes.set_yticks([])
         axes.spines["left"].set_visible(False)
         top, bottoms = drawn, []
-        for index, (row, head, height) in enumerate(zip(rows, heads, heights, strict=True)):
-            if head:
-                add_text(figure, 0.15, below + top - 0.28, row.group, color=MUTED, fontstyle="italic")
-            top -= head
-            colour = INK if row.arm is None else _colours(report)[row.arm]
-            _difference(axes, index, row.candidate, top - height, colour, height)
-            test = row.candidate.test
-            numbers = f"{signed(test.estimate)} {interval(test.interval)}"
-            add_text(figure, 0.2, below + top - 0.06, row.name, va="top")
-            add_text(figure, WIDTH - 0.2, below + top - 0.06, numbers, va="top", ha="right")
+        for index, (row, height) in enumerate(zip(panel.rows, heights, strict=True)):
+            _difference(axes, index, row, top - height, height)
+            add_text(figure, 0.1, below + top - 0.06, row.name, va="top")
+            add_text(figure, WIDTH - 0.1, below + top - 0.06, row.numbers, va="top", ha="right")
             top -= height
             bottoms.append(top)
         # Not through the text above the marks, so a piece a row.
@@ -77,36 +122,28 @@ def forest_plot(report: ReportDocument, statistic: Literal["FID", "KID"]) -> Plo
         pieces.set(gid="zero", zorder=2)
         axes.margins(x=0.06)
         axes.autoscale(axis="x")
-        axes.set_xlabel(f"d{statistic} (candidate - baseline), lower is better")
-        confidence = 100 * rows[0].candidate.test.confidence
+        axes.locator_params(axis="x", nbins=5)
+        axes.set_xlabel(f"{statistic} (candidate - baseline), lower is better")
+        percent, judged = 100 * panel.confidence, part == "judged"
+        thick = f"its {2 * percent - 100:.4g} % interval (thick), " if judged else ""
         label = (
-            f"Differences of {statistic}: the dot is the estimate, the thick line its {2 * confidence - 100:.4g} % "
-            f"interval, the thin line (and the numbers) its {confidence:.4g} % interval, the shaded band the "
-            "comparison's margin, where it has one."
+            f"{'What is judged' if judged else 'The companion'}, {statistic}: the estimate (dot), {thick}its "
+            f"{percent:.4g} % interval over {random_parts(panel.scope)} (thin, and the numbers), "
+            f"{'the margin' if judged else 'what the margin is in it'} (shaded)."
         )
-        return plot_of(figure, f"forest-{statistic.lower()}", label)
+        return plot_of(figure, name, label)
 
 
-def _rows(report: ReportDocument) -> list[_Row]:
-    arms = _colours(report)
-    rows = []
-    for group, of_arm, compared in report.compared:
-        for candidate in compared.candidates:
-            arm = candidate.name if of_arm is None else of_arm
-            name = as_text(candidate.name, 22)
-            rows.append(_Row(group=group, name=name, arm=arm if arm in arms else None, candidate=candidate))
-    return rows
-
-
-def _difference(axes: Axes, index: int, candidate: Candidate, bottom: float, colour: str, height: float) -> None:
-    test, margin, at = candidate.test, candidate.margin.value, bottom + 0.16
+def _difference(axes: Axes, index: int, row: _Row, bottom: float, height: float) -> None:
+    margin, at = row.margin, bottom + 0.16
     if margin is not None:
         (band,) = axes.barh(bottom, 2 * margin, left=-margin, height=height - 0.03, align="edge", color=BAND, zorder=0)
         band.set_gid(f"margin-{index}")
-    for name, ends, width in (("interval", test.interval, 1.2), ("tost", test.tost_interval, 4.5)):
-        (line,) = axes.plot(ends, (at, at), color=colour, linewidth=width, solid_capstyle="butt", zorder=3)
-        line.set_gid(f"{name}-{index}")
-    (point,) = axes.plot(test.estimate, at, "o", color=colour, markersize=8, zorder=4)
+    for name, ends, width in (("interval", row.interval, 1.2), ("tost", row.tost_interval, 4.5)):
+        if ends is not None:
+            (line,) = axes.plot(ends, (at, at), color=row.colour, linewidth=width, solid_capstyle="butt", zorder=3)
+            line.set_gid(f"{name}-{index}")
+    (point,) = axes.plot(row.estimate, at, "o", color=row.colour, markersize=8, zorder=4)
     point.set_gid(f"estimate-{index}")
 
 
@@ -176,6 +213,30 @@ def _run(axes: Axes, run: StudyRun, column: int, shift: float, colour: str) -> N
     axes.annotate(str(run.seed), (at, height), place, textcoords="offset points", ha=align[0], va=align[1], color=MUTED)
 
 
+def epochs_plot(report: ReportDocument) -> Plot | None:
+    """Draw FID@n in the course of the trainings; None where it was not measured."""
+    found = {run: curve.fid for run, curve in report.curves.items() if curve.fid is not None and curve.fid.epoch}
+    if not found:
+        return None
+    key = _key_height(report)
+    statistic = f"FID@{next(iter(found.values())).n}"
+    with figure_of(key + 3.2) as figure:
+        _key(figure, report, key + 3.2)
+        axes = add_axes(figure, _LEFT, 0.5, WIDTH - _LEFT - _SIDE, 2.55)
+        axes.set_xlabel("epoch")
+        axes.set_ylabel(statistic)
+        axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
+        for index, (run, fids) in enumerate(found.items()):
+            colour, style = _run_style(report, run)
+            (line,) = axes.plot(fids.epoch, fids.fid, style, color=colour, linewidth=1.2, marker=".", markersize=6)
+            line.set_gid(f"fid-{index}")
+        label = (
+            f"{statistic} in the course of every training: a line a seed, coloured by arm, dashed where a seed was "
+            "trained a second time. The verdict is on the last epoch; none was chosen by it."
+        )
+        return plot_of(figure, "epochs", label)
+
+
 def curves_plot(report: ReportDocument) -> Plot | None:
     """Draw the losses of all runs, a panel a loss; None where none was logged."""
     curves = report.curves
@@ -183,15 +244,14 @@ def curves_plot(report: ReportDocument) -> Plot | None:
     if not names:
         return None
     across, rows = 2, (len(names) + 1) // 2
-    each, drawn = WIDTH / across, 1.75
-    key = _key_height(report)
+    titles = [as_text(name, _TITLE) for name in names]
+    title = max(map(_lines, titles)) * LINE
+    drawn, key = 1.55 + title, _key_height(report)
     with figure_of(key + rows * drawn + 0.2) as figure:
         _key(figure, report, key + rows * drawn + 0.2)
         for index, name in enumerate(names):
-            left, bottom = _LEFT + index % across * each, 0.45 + (rows - 1 - index // across) * drawn
-            axes = add_axes(figure, left - 0.1, bottom, each - _LEFT, drawn - 0.6)
-            axes.set_title(as_text(name, 26), color=INK)
-            _few_ticks(axes)
+            axes = _panel(figure, index % across, 0.45 + (rows - 1 - index // across) * drawn, drawn - 0.4 - title)
+            axes.set_title(titles[index], color=INK)
             if index + across >= len(names):
                 axes.set_xlabel("step")
             for run, curve in curves.items():
@@ -216,14 +276,10 @@ def scaler_plot(report: ReportDocument) -> Plot | None:
     key, drawn = _key_height(report), 1.9
     with figure_of(key + 2 * drawn + 0.2) as figure:
         _key(figure, report, key + 2 * drawn + 0.2)
-        for row, (quantity, title) in enumerate(
-            (("skipped_steps", "skipped steps, cumulative"), ("loss_scale", "loss scale"))
-        ):
+        for row, (quantity, title) in enumerate((("skipped_steps", "skipped steps"), ("loss_scale", "loss scale"))):
             for column, network in enumerate(("G", "D")):
-                left = _LEFT - 0.1 + column * WIDTH / 2
-                axes = add_axes(figure, left, 0.45 + row * drawn, WIDTH / 2 - _LEFT, drawn - 0.65)
+                axes = _panel(figure, column, 0.45 + row * drawn, drawn - 0.65)
                 axes.set_title(f"{title}, {network}", color=INK)
-                _few_ticks(axes)
                 if quantity == "loss_scale":
                     axes.set_yscale("log", base=2)
                     axes.yaxis.set_major_formatter(lambda value, _: f"{value:.6g}")
@@ -233,7 +289,7 @@ def scaler_plot(report: ReportDocument) -> Plot | None:
                 for run, curve in curves.items():
                     _line(axes, report, run, curve.step, getattr(curve, quantity)[network])
         label = (
-            "Loss scale (logarithmic axis) and skipped steps so far of generator G and discriminator D, at the logged "
+            "Loss scale (logarithmic axis) and steps skipped so far of generator G and discriminator D, at the logged "
             "steps of the runs that scaled their loss; a line a seed, coloured by arm."
         )
         return plot_of(figure, "scaler", label)
@@ -260,15 +316,24 @@ def _key(figure: Figure, report: ReportDocument, top: float) -> None:
         top -= _lines(name) * LINE
 
 
-def _few_ticks(axes: Axes) -> None:
+def _panel(figure: Figure, column: int, bottom: float, height: float) -> Axes:
+    """Add one of two panels side by side; what stands right of its last tick is not cut."""
+    axes = add_axes(figure, _LEFT - 0.1 + column * WIDTH / 2, bottom, WIDTH / 2 - _LEFT + 0.1 - _SIDE, height)
     axes.locator_params(nbins=4)
+    return axes
+
+
+def _run_style(report: ReportDocument, run: str) -> tuple[str, str]:
+    """The colour and the style of the line of a run."""
+    about = next((each for each in report.runs if each.name == run), None)
+    if about is None:
+        return MUTED, "-"
+    return _colours(report).get(about.arm, MUTED), "--" if about.repeat else "-"
 
 
 def _line(axes: Axes, report: ReportDocument, run: str, steps: Sequence[int], values: Sequence[float | None]) -> None:
     """Draw one run's values; those between two gaps as dots, since a line needs two."""
-    about = next((each for each in report.runs if each.name == run), None)
-    colour = MUTED if about is None else _colours(report).get(about.arm, MUTED)
-    style = "--" if about is not None and about.repeat else "-"
+    colour, style = _run_style(report, run)
     drawn = _gaps(values)
     gap = np.concatenate(([True], np.isnan(drawn), [True]))
     axes.plot(steps, drawn, style, color=colour, linewidth=1)

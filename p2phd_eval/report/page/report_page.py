@@ -7,19 +7,34 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from p2phd_eval.formatting import error_text, signed_text
 from p2phd_eval.report.documents.study_documents import ReportDocument
+from p2phd_eval.report.page.glossary import GLOSSARY, terms_in
 from p2phd_eval.report.page.page_pictures import picture_rows
 from p2phd_eval.report.page.page_tables import (
-    bias_rows,
-    difference_rows,
-    memory_shares,
+    bench_table,
+    checks_table,
+    class_table,
+    cluster_table,
+    difference_tables,
+    extrapolation_table,
+    measures_table,
     quality_tables,
-    run_rows,
-    signed,
-    speed_rows,
+    refusals,
+    run_table,
+    speed_table,
 )
-from p2phd_eval.report.page.plots import curves_plot, forest_plot, runs_plot, scaler_plot
-from p2phd_eval.report.wording import SHORT_SCOPES, VERDICTS
+from p2phd_eval.report.page.plots import curves_plot, epochs_plot, forest_plots, runs_plot, scaler_plot
+from p2phd_eval.report.page.verdict_cards import convergence, verdict_cards
+
+_ABOUT = {
+    "training": ("Training", "Every arm against {baseline}, all generated in fp32."),
+    "generation": ("Generation", "The same checkpoints, generated in reduced precision against fp32."),
+    "same seed again": (
+        "The same seed again",
+        "The first seed of {baseline} trained twice, which shows what chance alone does on this machine.",
+    ),
+}
 
 
 def render_page(report: ReportDocument, folder: Path) -> str:
@@ -39,27 +54,43 @@ def render_page(report: ReportDocument, folder: Path) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters["signed"] = signed
+    environment.filters["signed"] = signed_text
+    environment.globals["error"] = error_text
     training, bench = report.comparisons.training, report.speed.bench
+    candidates = () if training is None else training.candidates
+    scale, far = convergence(report)
     pictures = picture_rows(report, folder)
     return environment.get_template("report.html.j2").render(
         report=report,
         baseline=report.arms[0],
-        verdicts=VERDICTS,
-        scopes=SHORT_SCOPES,
-        explanations=[] if training is None else training.candidates,
-        forests=[forest_plot(report, statistic) for statistic in ("FID", "KID")],
+        cards=verdict_cards(report),
+        scale=scale,
+        far=far,
+        forests=forest_plots(report),
+        about=_ABOUT,
+        explained=candidates[0].name if candidates else "",
         runs_plot=runs_plot(report),
+        epochs_plot=epochs_plot(report),
         curves_plot=curves_plot(report),
         scaler_plot=scaler_plot(report),
-        differences=difference_rows(report),
-        speed=speed_rows(report),
-        ratios=[] if bench is None else bench.ratios,
-        memory=memory_shares(report),
-        bias=bias_rows(report),
+        differences=difference_tables(report),
+        speed=speed_table(report),
+        bench=None if bench is None else bench_table(bench),
+        measures=measures_table(report),
+        refusals=refusals(report),
+        checks=checks_table(report),
+        extrapolation=extrapolation_table(report),
         quality=quality_tables(report.quality),
-        runs=run_rows(report),
+        runs=run_table(report),
         pictures=pictures,
+        picture_columns=1 + max((picture.column for row in pictures for picture in row.pictures), default=0),
+        origins=[
+            (entry.name, entry.explanation, cluster_table(entry.explanation), class_table(entry.explanation))
+            for entry in candidates
+            if entry.explanation
+        ],
+        glossary=GLOSSARY,
+        terms_in=terms_in,
         config=json.dumps(report.what_was_run.config, indent=2),
         style=Markup(_template("report.css")),
         script=Markup(_template("report.js")),

@@ -11,14 +11,16 @@ import matplotlib
 import numpy as np
 import pytest
 
+from p2phd_eval.formatting import estimate_texts
 from p2phd_eval.report.page.figure import Plot
-from p2phd_eval.report.page.plots import curves_plot, forest_plot, runs_plot, scaler_plot
+from p2phd_eval.report.page.plots import curves_plot, epochs_plot, forest_plots, runs_plot, scaler_plot
 from tests.report.page.small_study import HOSTILE, renamed, typed
 
 
 def all_plots(report: dict[str, Any]) -> list[Plot]:
     read = typed(report)
-    made = (forest_plot(read, "FID"), forest_plot(read, "KID"), runs_plot(read), curves_plot(read), scaler_plot(read))
+    forests = [plot for plots in forest_plots(read).values() for plot in plots]
+    made = (*forests, runs_plot(read), epochs_plot(read), curves_plot(read), scaler_plot(read))
     return [plot for plot in made if plot is not None]
 
 
@@ -44,58 +46,83 @@ def marks(plot: Plot, pattern: str) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def with_kid(report: dict[str, Any]) -> dict[str, Any]:
-    """The report, with the same-seed comparison judged by KID."""
-    changed = copy.deepcopy(report)
-    (candidate,) = changed["comparisons"]["repeat"]["candidates"]
-    kid = candidate["kid"]["difference"]
-    candidate["statistic"] = "KID"
-    candidate["margin"] = {"value": 0.02, "range": None, "text": "0.02"}
-    candidate["test"] |= {"estimate": kid, "interval": [kid - 0.01, kid + 0.01], "tost_interval": [kid - 0.005, kid]}
-    return changed
-
-
-@pytest.mark.parametrize("statistic", ["FID", "KID"])
-def test_marks_stand_where_the_numbers_of_the_report_are(small_report: dict[str, Any], statistic: Any) -> None:
-    report = with_kid(small_report)
+def candidates_of(report: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """All candidates, by what the comparisons are about."""
     found = report["comparisons"]
-    documents = [found["training"], *(each["document"] for each in found["sampling"]), found["repeat"]]
-    candidates = [each for document in documents for each in document["candidates"] if each["statistic"] == statistic]
-    assert candidates
-    plot = forest_plot(typed(report), statistic)
-    assert plot is not None
-    (zero,) = marks(plot, rf"forest-{statistic.lower()}-(zero)").values()
+    return {
+        "training": found["training"]["candidates"],
+        "generation": [each for arm in found["sampling"] for each in arm["document"]["candidates"]],
+        "same seed again": found["repeat"]["candidates"],
+    }
+
+
+@pytest.mark.parametrize("what", ["training", "generation", "same seed again"])
+@pytest.mark.parametrize("place", [0, 1], ids=["judged", "companion"])
+def test_marks_stand_where_the_numbers_of_the_report_are(small_report: dict[str, Any], what: str, place: int) -> None:
+    candidates = candidates_of(small_report)[what]
+    plots = forest_plots(typed(small_report))[what]
+    assert len(plots) == 2  # what is judged, then the companion
+    plot = plots[place]
+    assert plot.label.startswith(("What is judged, dFID@30:", "The companion, dFID of the distributions:")[place])
+    (zero,) = marks(plot, r"forest-\d-(zero)").values()
     assert len(zero) == 2 * len(candidates)  # a piece a row, which leaves the text alone
     at = [(0.0, x) for x, _ in zero]  # number of the report, place in the SVG
+    shown = texts(plot)
     for index, candidate in enumerate(candidates):
-        test, margin = candidate["test"], candidate["margin"]["value"]
-        wanted = {"estimate": [test["estimate"]], "margin": [-margin, margin]}
-        wanted |= {"interval": test["interval"], "tost": test["tost_interval"]}
+        found = candidate["companion"] if place else candidate["test"] | {"margin": candidate["margin"]["value"]}
+        wanted = {"estimate": [found["estimate"]], "margin": [-found["margin"], found["margin"]]}
+        wanted |= {"interval": found["interval"]} | ({} if place else {"tost": found["tost_interval"]})
         for name, numbers in wanted.items():
-            (points,) = marks(plot, rf"forest-{statistic.lower()}-({name}-{index})").values()
+            (points,) = marks(plot, rf"forest-\d-({name}-{index})").values()
             assert len(numbers) == len({x for x, _ in points})
             at += zip(sorted(numbers), sorted({x for x, _ in points}), strict=True)
+        assert all(word in " ".join(shown) for word in candidate["name"].split())  # long ones go over several lines
+        marked = () if place else (0.0, -found["margin"], found["margin"])
+        assert " ".join(estimate_texts(found["estimate"], found["interval"], marked)) in shown
     numbers, places = np.array(at).T
     # One axis for all: from a number to its place leads one straight line.
     slope, start = np.polyfit(numbers, places, 1)
     assert slope > 0
     np.testing.assert_allclose(slope * numbers + start, places, atol=1e-3)
-    shown = texts(plot)
-    for candidate in candidates:
-        assert all(word in " ".join(shown) for word in candidate["name"].split())  # long ones go over several lines
-        low, high = (float(f"{end:.3g}") for end in candidate["test"]["interval"])
-        read = [[float(part) for part in re.findall(r"[-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?", text)] for text in shown]
-        assert [float(f"{candidate['test']['estimate']:.3g}"), low, high] in read
 
 
-def test_a_comparison_of_another_statistic_has_a_panel_of_its_own(small_report: dict[str, Any]) -> None:
-    assert forest_plot(typed(small_report), "KID") is None
-    report = with_kid(small_report)
-    fid, kid = forest_plot(typed(report), "FID"), forest_plot(typed(report), "KID")
-    assert fid is not None
-    assert kid is not None
-    assert "fp32-s0-repeat" in texts(kid)
-    assert "fp32-s0-repeat" not in texts(fid)
+def test_a_plot_has_one_unit(small_report: dict[str, Any]) -> None:
+    """A companion of another unit has a plot of its own, and so has what is judged by another measure."""
+    report = copy.deepcopy(small_report)
+    report["comparisons"]["training"]["candidates"][1]["companion"]["estimand"] = "kid-rq"
+    plots = forest_plots(typed(report))["training"]
+    axes = [[text for text in texts(plot) if text.endswith("lower is better")] for plot in plots]
+    names = ["dFID@30", "dFID of the distributions", "dKID (rational quadratic)"]
+    assert axes == [[f"{name} (candidate - baseline), lower is better"] for name in names]
+    assert ["amp-bf16" in texts(plot) for plot in plots] == [True, False, True]
+
+
+def test_what_was_not_judged_is_not_drawn(small_report: dict[str, Any]) -> None:
+    report = copy.deepcopy(small_report)
+    (candidate,) = report["comparisons"]["repeat"]["candidates"]
+    candidate |= {"test": None, "companion": None, "verdict": "not-judged", "refusal": "too few images"}
+    assert set(forest_plots(typed(report))) == {"training", "generation"}
+
+
+def test_the_fid_over_epochs_is_that_of_the_report(small_report: dict[str, Any]) -> None:
+    plot = epochs_plot(typed(small_report))
+    assert plot is not None
+    lines = marks(plot, r"epochs-fid-(\d+)")
+    at_x, at_y = [], []
+    for index, curve in enumerate(small_report["curves"].values()):
+        points = lines[str(index)]
+        assert len(points) == len(curve["fid"]["epoch"])
+        for (x, y), epoch, fid in zip(points, curve["fid"]["epoch"], curve["fid"]["fid"], strict=True):
+            at_x.append((epoch, x))
+            at_y.append((fid, y))
+    for at in (at_x, at_y):
+        numbers, places = np.array(at).T
+        slope, start = np.polyfit(numbers, places, 1)
+        np.testing.assert_allclose(slope * numbers + start, places, atol=1e-3)
+    never = copy.deepcopy(small_report)
+    for curve in never["curves"].values():
+        curve["fid"] = None
+    assert epochs_plot(typed(never)) is None
 
 
 def test_every_run_has_its_mark(small_report: dict[str, Any]) -> None:
@@ -157,16 +184,16 @@ def test_without_runs_there_is_no_plot(small_report: dict[str, Any]) -> None:
 
 def test_the_same_report_gives_the_same_bytes_and_leaves_matplotlib_alone(small_report: dict[str, Any]) -> None:
     before = dict(matplotlib.rcParams)
-    report = with_kid(small_report)
+    report = small_report
     first = all_plots(report)
     with matplotlib.rc_context({"font.size": 30, "svg.fonttype": "path", "text.usetex": True}):
         assert all_plots(report) == first
     assert dict(matplotlib.rcParams) == before
-    assert len(first) == 5
+    assert len(first) == 10
 
 
 def test_plots_take_the_page_s_colours_and_share_no_id(small_report: dict[str, Any]) -> None:
-    plots = all_plots(with_kid(small_report))
+    plots = all_plots(small_report)
     ids = [match for plot in plots for match in re.findall(r'\bid="([^"]+)"', plot.svg)]
     assert len(set(ids)) == len(ids)
     for plot in plots:
@@ -182,9 +209,9 @@ def test_plots_take_the_page_s_colours_and_share_no_id(small_report: dict[str, A
 def test_any_name_is_text(small_report: dict[str, Any], name: str) -> None:
     named = renamed(small_report, "amp-fp16", name)
     plots = all_plots(named)
-    assert len(plots) == 4
+    assert len(plots) == 10
     # What XML cannot hold is replaced, and lines are broken at blanks or where they are too long.
     characters = [each for each in name if each.isprintable() and not each.isspace()]
-    for plot in plots:
-        assert not list(parsed(plot).iter("script"))
-        assert "".join(characters) in re.sub(r"\s|\ufffd", "", "".join(texts(plot)))
+    drawn = [re.sub(r"\s|\ufffd", "", "".join(texts(plot))) for plot in plots]
+    assert ["".join(characters) in text for text in drawn] == [True] * 2 + [False] * 4 + [True] * 4  # as it is trained
+    assert not any(list(parsed(plot).iter("script")) for plot in plots)

@@ -19,6 +19,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.formatting import estimate_texts, interval_text, number_text, signed_text
+from p2phd_eval.report.page.glossary import GLOSSARY
 from p2phd_eval.report.page.report_page import render_page
 from tests.browser import open_file
 from tests.report.page.small_study import ARMS, HOSTILE, HOSTILE_ID, renamed, typed
@@ -61,8 +63,8 @@ def test_a_cpu_is_named_where_speed_is(small_study: tuple[Path, Report]) -> None
     pages = [render_page(typed(each), folder) for each in (report, on_cpu)]
     assert ["nothing about a GPU" in text for text in pages] == [False, True]
     for ratio in report["speed"]["bench"]["ratios"]:
-        row = f"{html.escape(ratio['name'])}</th><td>{ratio['value']:.2f}</td>"
-        assert all(row in text for text in pages)
+        row = f"{re.escape(html.escape(ratio['name']))}</th>.*?<td [^>]*>{ratio['value']:.2f}</td>"
+        assert all(re.search(row, text, re.DOTALL) for text in pages)
     assert [ratio["talk"] for ratio in report["speed"]["bench"]["ratios"]].count(1.8) == 2
 
 
@@ -166,17 +168,35 @@ def emulate(browser: WebDriver, media: str = "", scheme: str = "light", width: i
 def test_every_plot_and_picture_is_drawn_and_nothing_sticks_out(shown: WebDriver, width: int) -> None:
     emulate(shown, width=width)
     widths = shown.execute_script("return [...document.images].map(i => i.complete ? i.naturalWidth : 0)")
-    # Label map, photo, three arms and two differences, of twelve label maps at most; the slider's two, the large one.
-    assert len(widths) == 7 * len(shown.find_elements(By.CSS_SELECTOR, ".pictures")) + 3
+    # Label map, photo, three arms and two differences, of twelve label maps at most; the slider's two.
+    assert len(widths) == 7 * len(shown.find_elements(By.CSS_SELECTOR, ".pictures")) + 2
     assert min(widths) > 0
     assert all(shown.execute_script("return [...document.images].map(i => i.hasAttribute('alt'))"))
     boxes = shown.execute_script(
         "return [...document.querySelectorAll('.plot svg')].map(s => s.getBoundingClientRect())"
         ".map(b => [b.width, b.height])"
     )
-    assert len(boxes) == 4  # differences, runs, losses, loss scales
+    assert len(boxes) == 10  # three times what is judged and its companion, runs, epochs, losses, loss scales
     assert np.min(boxes) > 0
     assert shown.execute_script("return document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_no_label_of_a_plot_is_cut(show: Callable[[Report], WebDriver], small_report: Report, width: int) -> None:
+    """With steps and losses that have long names and numbers, in the browser's own font."""
+    long = copy.deepcopy(small_report)
+    for curve in long["curves"].values():
+        curve["step"] = [100_000 * step for step in curve["step"]]
+        curve["losses"] = {f"{name}_of_all_scales_and_layers": values for name, values in curve["losses"].items()}
+    browser = show(long)
+    emulate(browser, width=width)
+    cut = browser.execute_script(
+        "return [...document.querySelectorAll('.plot svg')].flatMap(svg => { const all = svg.getBoundingClientRect();"
+        "return [...svg.querySelectorAll('text')].filter(t => { const b = t.getBoundingClientRect();"
+        "return b.left < all.left - 1 || b.right > all.right + 1 || b.top < all.top - 1 || b.bottom > all.bottom + 1;"
+        "}).map(t => t.textContent) })"
+    )
+    assert cut == []
 
 
 def test_the_verdicts_come_first_and_say_what_the_report_says(shown: WebDriver, small_report: Report) -> None:
@@ -184,6 +204,7 @@ def test_the_verdicts_come_first_and_say_what_the_report_says(shown: WebDriver, 
     assert sections[0].get_attribute("id") == "verdict"
     blocks = sections[0].find_elements(By.TAG_NAME, "article")
     assert len(blocks) == len(small_report["verdicts"]) == 2
+    compared = {each["name"]: each for each in small_report["comparisons"]["training"]["candidates"]}
     words = set()
     for block, entry in zip(blocks, small_report["verdicts"], strict=True):
         title = block.find_element(By.TAG_NAME, "h2")
@@ -191,28 +212,173 @@ def test_the_verdicts_come_first_and_say_what_the_report_says(shown: WebDriver, 
         assert entry["verdict"] in title.text
         words.add((title.text.split()[0], title.value_of_css_property("color")))
         assert block.find_element(By.CSS_SELECTOR, ".sentence").text == entry["sentence"]
-        numbers = [
-            float(text) for text in re.findall(r"[-+]\d[\d.]*(?:e[-+]\d+)?", block.find_element(By.TAG_NAME, "dl").text)
-        ]
-        wanted = [entry["estimate"], *entry["interval"]]
-        assert numbers == [float(f"{value:.3g}") for value in wanted]
-        assert f"±{entry['margin']['value']:.3g}" in block.text
-        assert f"{entry['runs'] - entry['failed']} of {entry['runs']} finished" in block.text
+        names, values = (
+            [each.text for each in block.find_elements(By.CSS_SELECTOR, f".facts {tag}")] for tag in ("dt", "dd")
+        )
+        margin = entry["margin"]["value"]
+        estimate, interval = estimate_texts(entry["estimate"], entry["interval"], (0.0, -margin, margin))
+        assert dict(zip(names, values, strict=True)) == {
+            "dFID@30 against fp32": estimate,
+            "95 % interval over images and training seeds": interval,
+            "margin": f"±{number_text(margin)}",
+            "runs": f"{entry['runs'] - entry['failed']} of {entry['runs']} finished",
+        }
+        assert entry["margin"]["text"] in block.text
+        assert "The companion, free of the bias of 30 images: dFID of the distributions" in block.text
+        assert compared[entry["arm"]]["companion"]["objects"] == ("does not let the verdict stand" in block.text)
+        details = block.find_element(By.TAG_NAME, "details")
+        details.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
+        assert "Training seeds and images are random" in details.text
     assert len(words) == 2  # worse and inconclusive differ in mark and colour
 
 
-def test_the_table_of_differences_is_that_of_the_comparisons(shown: WebDriver, small_report: Report) -> None:
+@pytest.mark.parametrize(
+    ("scale", "far"),
+    [
+        ({"halves": 10.5, "n_half": 15, "one_image": 37.8}, False),
+        ({"halves": 0.01, "n_half": 15, "one_image": 0.02}, True),
+    ],
+)
+def test_the_first_screen_says_how_far_from_the_photos_all_images_are(
+    show: Callable[[Report], WebDriver], small_report: Report, scale: Report, far: bool
+) -> None:
+    changed = copy.deepcopy(small_report)
+    changed["comparisons"]["training"]["real_scale"] = scale
+    said = show(changed).find_element(By.ID, "scale")
+    fid = np.mean([run["fid"] for run in changed["comparisons"]["training"]["baseline"]["runs"]])
+    for number in (fid, scale["halves"], scale["one_image"]):
+        assert number_text(number) in said.text
+    assert ("far from converged" in said.text) == far
+    assert (said.get_attribute("class") == "warning") == far
+
+
+def test_the_tables_of_differences_are_those_of_the_comparisons(shown: WebDriver, small_report: Report) -> None:
     found = small_report["comparisons"]
     documents = [found["training"], *(each["document"] for each in found["sampling"]), found["repeat"]]
     candidates = [candidate for document in documents for candidate in document["candidates"]]
+    assert [each.text for each in shown.find_elements(By.CSS_SELECTOR, "#differences h3")] == [
+        "Training",
+        "Generation",
+        "The same seed again",
+    ]
     rows = shown.find_elements(By.CSS_SELECTOR, "#differences tbody tr")
     assert len(rows) == len(candidates)
     for row, candidate in zip(rows, candidates, strict=True):
         cells = [cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")]
-        assert cells[1] == candidate["name"]
-        assert cells[3] == f"{candidate['dfid']:+.3f} ± {candidate['dfid_se']:.3f}"
-        assert float(cells[4].split()[1]) == float(f"{candidate['test']['estimate']:.3g}")
-        assert cells[-1] == candidate["verdict"]
+        test, margin = candidate["test"], candidate["margin"]["value"]
+        assert cells[:5] == [
+            candidate["name"],
+            candidate["verdict"],
+            *estimate_texts(test["estimate"], test["interval"], (0.0, -margin, margin)),
+            f"±{number_text(margin)}",
+        ]
+        assert cells[6] == interval_text(candidate["companion"]["interval"])
+
+
+def test_a_refused_measure_is_told_in_words_and_its_reason_is_folded_away(
+    show: Callable[[Report], WebDriver], small_report: Report
+) -> None:
+    refused = copy.deepcopy(small_report)
+    candidate = refused["comparisons"]["training"]["candidates"][0]
+    measured = next(each for each in candidate["measured"] if each["estimand"] == "fid")
+    measured |= {"interval": None, "refusal": "too few images for it (120)"}
+    browser = show(refused)
+    section = browser.find_element(By.ID, "bias")
+    assert "too few images" in section.find_element(By.CSS_SELECTOR, "tbody").text
+    reason = "amp-fp16, FID of the distributions: too few images for it (120)."
+    assert reason not in section.text
+    section.find_element(By.CSS_SELECTOR, "summary").send_keys(Keys.ENTER)
+    assert reason in section.text
+
+
+def test_every_abbreviation_is_explained_where_it_stands(shown: WebDriver) -> None:
+    """In its section, in words that are seen; a heading that is one tells it when pointed at, too."""
+    explained = set()
+    for section in shown.find_elements(By.CSS_SELECTOR, "main > section"):
+        said = [each.text for each in section.find_elements(By.CSS_SELECTOR, ".terms b")]
+        shown_text = str(section.get_attribute("textContent"))
+        for term in GLOSSARY:
+            used = re.search(rf"(?<![\w@]){re.escape(term)}(?![\w@])", shown_text)
+            assert not used or term in said, (section.get_attribute("id"), term)
+        explained.update(said)
+    assert set(GLOSSARY) - explained <= {"LPIPS", "scope A"}  # which this study has not
+    for each in shown.find_elements(By.TAG_NAME, "abbr"):
+        assert len(str(each.get_attribute("title"))) > 20
+
+
+def test_the_contents_lead_to_all_sections(shown: WebDriver) -> None:
+    links = shown.find_elements(By.CSS_SELECTOR, "nav a")
+    sections = [each.get_attribute("id") for each in shown.find_elements(By.CSS_SELECTOR, "main > section")]
+    assert [each.get_attribute("hash") for each in links] == [f"#{id_}" for id_ in sections]
+    links[5].send_keys(Keys.ENTER)
+    place = shown.execute_script("return document.getElementById('pictures').getBoundingClientRect().top")
+    assert abs(place) < 100
+
+
+# --- Tables
+
+
+def column(browser: WebDriver, section: str, heading: str) -> list[str]:
+    """The cells below a heading of the last table of a section, from top to bottom."""
+    return list(
+        browser.execute_script(
+            "const t = [...document.querySelectorAll(`#${arguments[0]} table`)].at(-1);"
+            "const k = [...t.tHead.rows[0].cells].findIndex(h => h.textContent === arguments[1]);"
+            "return [...t.tBodies[0].rows].map(r => r.cells[k].textContent)",
+            section,
+            heading,
+        )
+    )
+
+
+def press(browser: WebDriver, section: str, heading: str) -> str | None:
+    """Sort by a heading with the keyboard; return what it then says of the order."""
+    for head in browser.find_elements(By.CSS_SELECTOR, f"#{section} table")[-1].find_elements(
+        By.CSS_SELECTOR, "thead th"
+    ):
+        if head.text == heading:
+            head.find_element(By.TAG_NAME, "button").send_keys(Keys.ENTER)
+            return head.get_attribute("aria-sort")
+    raise AssertionError(heading)
+
+
+def test_a_table_is_sorted_by_its_headings_with_the_keyboard(
+    show: Callable[[Report], WebDriver], small_report: Report
+) -> None:
+    """Numbers by value and not by their digits, what is missing last, text as people count."""
+    changed = copy.deepcopy(small_report)
+    fids = [9.5, 10.25, 0.125, 100.0, 2e-4, 33.0, 8.0, None, 7.0, 6.0]
+    for index, (run, fid) in enumerate(zip(changed["runs"], fids, strict=True)):
+        run |= {"fid": fid, "name": f"run-{11 - index}", "samples": run["samples"]}
+    changed["curves"], changed["speed"]["runs"] = (
+        dict(zip((run["name"] for run in changed["runs"]), part.values(), strict=True))
+        for part in (small_report["curves"], small_report["speed"]["runs"])
+    )
+    browser = show(changed)
+    ordered = [f"{fid:.3f}" for fid in sorted(fid for fid in fids if fid is not None)]
+    assert press(browser, "runs", "FID@n") == "ascending"
+    assert column(browser, "runs", "FID@n") == [*ordered, "–"]
+    assert press(browser, "runs", "FID@n") == "descending"
+    assert column(browser, "runs", "FID@n") == [*reversed(ordered), "–"]
+    assert press(browser, "runs", "run") == "ascending"
+    assert column(browser, "runs", "run") == [f"run-{k}" for k in range(2, 12)]
+    assert len(browser.find_elements(By.CSS_SELECTOR, "#runs [aria-sort]")) == 1
+
+
+def test_on_a_phone_a_row_is_a_block_and_the_verdict_is_whole(shown: WebDriver) -> None:
+    emulate(shown, width=390)
+    cells = shown.find_elements(By.CSS_SELECTOR, "#differences td:nth-child(2)")
+    assert {each.text for each in cells} == {"worse", "inconclusive"}
+    for each in cells:
+        assert each.get_attribute("data-label") == "verdict"
+        assert 0 <= each.rect["x"] <= each.rect["x"] + each.rect["width"] <= 390
+    wider = "return [...document.querySelectorAll('td, th')].filter(e => e.scrollWidth > e.clientWidth + 1).length"
+    assert shown.execute_script(wider) == 0
+    roles = "return [...document.querySelectorAll('table, tr, td')].every(e => e.getAttribute('role'))"
+    assert shown.execute_script(roles)  # which display: block would take from them
+
+
+# --- Pictures
 
 
 def test_the_slider_moves_by_keys_and_shows_what_is_chosen(shown: WebDriver, small_report: Report) -> None:
@@ -246,6 +412,81 @@ def test_the_slider_moves_by_keys_and_shows_what_is_chosen(shown: WebDriver, sma
     assert len(set(pictures)) == 2
 
 
+def test_previous_and_next_turn_the_label_maps(shown: WebDriver) -> None:
+    row = Select(shown.find_element(By.CSS_SELECTOR, "#slider select[data-role=row]"))
+    ids = [option.text for option in row.options]
+    seen = []
+    for role in ("next", "next", "previous", "previous", "previous"):
+        shown.find_element(By.CSS_SELECTOR, f"#slider [data-role={role}]").send_keys(Keys.ENTER)
+        alt = shown.execute_script("return document.querySelector('[data-role=above]').alt")
+        seen.append(ids.index(alt.removeprefix("fp32 of ")))
+    assert seen == [1, 2, 1, 0, len(ids) - 1]
+
+
+def test_a_tile_keeps_its_column(shown: WebDriver) -> None:
+    for width in (1280, 390):
+        emulate(shown, width=width)
+        places: dict[str, set[float]] = {}
+        for name, x in shown.execute_script(
+            "return [...document.querySelectorAll('.tiles img')]"
+            ".map(i => [i.dataset.name, i.getBoundingClientRect().x])"
+        ):
+            places.setdefault(name, set()).add(round(x))
+        assert {len(each) for each in places.values()} == {1}
+        assert places["|amp-bf16 - fp32| x 4"] == places["amp-bf16"] != places["amp-fp16"]
+
+
+def test_enlarged_pictures_zoom_and_move_together_with_the_keyboard(shown: WebDriver) -> None:
+    def views() -> set[str]:
+        """How the pictures of all panes are enlarged and moved, in shares of their size."""
+        return set(
+            shown.execute_script(
+                "return [...document.querySelectorAll('.panes img')].map(i => {"
+                "const m = new DOMMatrix(getComputedStyle(i).transform);"
+                "return [m.a, m.e / i.clientWidth, m.f / i.clientHeight].map(v => v.toFixed(2)).join(' ') })"
+            )
+        )
+
+    def alts() -> list[str]:
+        return list(shown.execute_script("return [...document.querySelectorAll('.panes img')].map(i => i.alt)"))
+
+    def press(*keys: str) -> None:
+        for key in keys:
+            shown.switch_to.active_element.send_keys(key)
+
+    ids = shown.execute_script("return [...document.querySelector('#large select').options].map(o => o.text)")
+    shown.find_element(By.CSS_SELECTOR, "#slider [data-role=together]").send_keys(Keys.ENTER)
+    assert len(alts()) == 7
+    assert all(alt.endswith(f" of {ids[0]}") for alt in alts())
+    (whole,) = views()
+    press("+", "+", Keys.ARROW_RIGHT, Keys.ARROW_DOWN)
+    (near,) = views()
+    assert (whole, near) == ("1.00 0.00 0.00", "2.25 -0.10 -0.10")
+    press(Keys.PAGE_DOWN)  # zoom and place stay
+    assert all(alt.endswith(f" of {ids[1]}") for alt in alts())
+    assert views() == {near}
+    Select(shown.find_element(By.CSS_SELECTOR, "#large [data-role=only]")).select_by_visible_text("amp-bf16")
+    assert alts() == [f"amp-bf16 of {ids[1]}"]
+    shown.find_element(By.CSS_SELECTOR, ".panes").send_keys("0", Keys.ARROW_LEFT)
+    assert alts() == [f"amp-bf16 of {ids[0]}"]
+    assert shown.find_element(By.CSS_SELECTOR, "#large output").text == "100 %"
+    press(Keys.ESCAPE)
+    assert not shown.execute_script("return document.getElementById('large').open")
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_enlarged_pictures_fill_the_window_and_stay_in_it(shown: WebDriver, width: int) -> None:
+    emulate(shown, width=width)
+    shown.execute_script("document.querySelectorAll('.open')[3].click()")
+    frame = shown.execute_script(
+        "const b = document.querySelector('.frame').getBoundingClientRect(); return [b.left, b.right]"
+    )
+    assert frame[0] >= 0
+    assert frame[1] <= width
+    assert frame[1] - frame[0] > 0.9 * width - 20
+    assert shown.execute_script("const d = document.getElementById('large'); return d.scrollWidth <= d.clientWidth")
+
+
 def test_pictures_go_from_the_worst_influence_to_the_best(shown: WebDriver, small_report: Report) -> None:
     titles = [each.text for each in shown.find_elements(By.CSS_SELECTOR, ".pictures h3")]
     influences = [float(title.rsplit(" ", 1)[1]) for title in titles]
@@ -254,7 +495,7 @@ def test_pictures_go_from_the_worst_influence_to_the_best(shown: WebDriver, smal
     explained = small_report["comparisons"]["training"]["candidates"][0]["explanation"]
     of_report = {each["id"]: each["influence"] for each in (*explained["upward"], *explained["downward"])}
     for title, influence in zip(titles, influences, strict=True):
-        assert influence == float(f"{of_report[title.rsplit(' influence ', 1)[0]]:.3g}")
+        assert influence == float(signed_text(of_report[title.rsplit(" influence ", 1)[0]]))
 
 
 def luminance(colour: str) -> float:
@@ -360,7 +601,7 @@ def test_what_is_missing_is_said(show: Callable[[Report], WebDriver], small_repo
         empty["speed"]["runs"][run["name"]]["seconds"] = {"train": None, "generate": 0.0, "features": 0.0}
         empty["curves"][run["name"]] = {"step": [], "losses": {}, "loss_scale": {}, "skipped_steps": {}}
     empty["comparisons"] = {"training": None, "sampling": [], "repeat": None}
-    nothing = dict.fromkeys(("scope", "statistic", "estimate", "interval", "tost_interval", "margin"))
+    nothing = dict.fromkeys(("scope", "judged", "estimate", "interval", "tost_interval", "margin"))
     for entry in empty["verdicts"]:
         entry |= {**nothing, "verdict": "inconclusive", "failed": entry["runs"], "sentence": "nothing to compare"}
     empty["quality"] = empty["what_was_run"]["weights"] = empty["speed"]["bench"] = None
@@ -411,7 +652,7 @@ def test_every_plot_and_picture_of_a_trained_study_is_there(trained: WebDriver, 
     assert len(sizes) >= 3  # differences, runs, curves
     for width, height, role, label in sizes:
         assert width > 300
-        assert height > 80
+        assert height > 70
         assert role == "img"
         assert label
     assert trained.execute_script("return document.documentElement.scrollWidth <= innerWidth")

@@ -1,0 +1,97 @@
+"""What the first screen of a study's page says: a card for each arm, and how far from the photos all of them are."""
+
+import statistics
+from dataclasses import dataclass
+
+from p2phd_eval.formatting import estimate_texts, interval_text, number_text
+from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
+from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
+from p2phd_eval.report.page.page_tables import difference_name, judged_texts, random_parts
+from p2phd_eval.report.wording import SCOPES, VERDICTS, VerdictWording, scale_sentence
+from p2phd_eval.stats.verdicts.equivalence import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictCard:
+    """The verdict on an arm."""
+
+    arm: str
+    verdict: Verdict
+    wording: VerdictWording
+    sentence: str
+    facts: tuple[tuple[str, str], ...]  # a word or two, and its number
+    lines: tuple[str, ...]  # sentences below them
+    details: tuple[str, ...]  # sentences for those who ask how it was found
+
+
+def verdict_cards(report: ReportDocument) -> list[VerdictCard]:
+    """Return a card for each arm but the baseline."""
+    training = report.comparisons.training
+    compared = {} if training is None else {candidate.name: candidate for candidate in training.candidates}
+    return [_card(entry, training, compared.get(entry.arm), report.arms[0]) for entry in report.verdicts]
+
+
+def convergence(report: ReportDocument) -> tuple[str, bool]:
+    """Return how far from the photos the baseline is, as a sentence, and whether it is farther than models that work.
+
+    The sentence is empty where nothing was compared, or the photos are too few to give a scale.
+    """
+    training = report.comparisons.training
+    if training is None or training.real_scale is None:
+        return "", False
+    fid = statistics.mean(run.fid for run in training.baseline.runs)
+    sentence = scale_sentence(training.baseline.name, training.n, fid, training.real_scale)
+    return sentence, training.real_scale.far_away(fid)
+
+
+def _card(
+    entry: ArmVerdict, training: CompareDocument | None, candidate: Candidate | None, baseline: str
+) -> VerdictCard:
+    facts, lines, details = [], [], []
+    if training is not None and candidate is not None:
+        margin = candidate.margin.value
+        if (test := candidate.test) is not None:
+            estimate, interval = judged_texts(test)
+            facts += [
+                (f"{difference_name(candidate.judged, training.n)} against {baseline}", estimate),
+                (f"{100 * test.confidence:.4g} % interval over {random_parts(training.scope)}", interval),
+            ]
+        facts.append(("margin", "none" if margin is None else f"±{number_text(margin)}"))
+        lines = [f"Margin: {candidate.margin.text}.", *_companion_lines(candidate, training.n)]
+        details = [f"{SCOPES[training.scope]}.", *_test_lines(candidate)]
+    facts.append(("runs", f"{entry.runs - entry.failed} of {entry.runs} finished"))
+    return VerdictCard(
+        arm=entry.arm,
+        verdict=entry.verdict,
+        wording=VERDICTS[entry.verdict],
+        sentence=entry.sentence,
+        facts=tuple(facts),
+        lines=tuple(lines),
+        details=tuple(details),
+    )
+
+
+def _companion_lines(candidate: Candidate, n: int) -> list[str]:
+    companion = candidate.companion
+    if companion is None:
+        return []
+    name = difference_name(companion.estimand, n)
+    numbers = " ".join(estimate_texts(companion.estimate, companion.interval))
+    objects = "does not let the verdict stand" if companion.objects else "does not object to the verdict"
+    return [f"The companion, free of the bias of {n} images: {name} {numbers}; it {objects}."]
+
+
+def _test_lines(candidate: Candidate) -> list[str]:
+    test = candidate.test
+    if test is None:
+        return []
+    return [
+        f"The {200 * test.confidence - 100:.4g} % interval, {interval_text(test.tost_interval)}, is the one that has "
+        "to lie inside the margin.",
+        f"p = {test.p_difference:.2g} of no difference"
+        + (
+            f", {test.p_difference_holm:.2g} after Holm's adjustment for several candidates."
+            if test.p_difference_holm != test.p_difference
+            else "."
+        ),
+    ]
