@@ -1,7 +1,7 @@
 """Do the intervals of skewed means cover, and how often are the verdicts of a blind test false?
 
-Run `python benchmarks/coverage_means.py --json FILE` from the repository's root; about four minutes on one core, with a
-seed for each cell. Nothing here was used to choose a method for but the lognormal values.
+Run `python benchmarks/coverage_means.py --json FILE` from the repository's root; five minutes on one core. Each cell
+has a seed of its own, none of those by which the methods were chosen.
 """
 
 from __future__ import annotations

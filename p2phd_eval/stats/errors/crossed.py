@@ -22,7 +22,7 @@ def crossed_error(values: npt.NDArray[np.float64]) -> StandardError:
 
     Degrees of freedom are Satterthwaite's, with P - 2 and I - 2 for the mean squares of rows and columns, one fewer
     than the textbook's: the means of the rows of a table of answers are no normal variables, and where they lie near 0
-    and 1, five of them with 4 degrees of freedom reject in 7 % of cases for 5 (`benchmarks/coverage_means.py`).
+    and 1, a test of five of them with 4 degrees of freedom rejects in 7 % of cases instead of 5.
 
     `values`: ndarray of float64, shape (P, I), at least 3 of either; one value a cell. Raises `InputError` for fewer.
 
