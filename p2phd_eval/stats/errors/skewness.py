@@ -27,9 +27,9 @@ def skewness_of_mean(totals: npt.NDArray[np.float64]) -> float:
     """Skewness of the mean of independent draws: that of the draws, over the root of their number.
 
     Skewness of few draws comes out too small: no draw of n lies more than (n - 1) / sqrt(n) standard deviations from
-    their mean. It is multiplied by (n / (n - 2))^2, found by simulation: with it intervals of ten lognormal values cover
-    94 % for 95 %, with the textbook's sqrt(n (n - 1)) / (n - 2) 92 %, and Student's 84 %
-    (`benchmarks/coverage_means.py`). Two draws have none to see.
+    their mean. It is multiplied by (n / (n - 2))^2, found by simulation: with it intervals of ten lognormal values
+    cover 94 % for 95 % (`benchmarks/coverage_means.py`), with the textbook's sqrt(n (n - 1)) / (n - 2) 92 %, and
+    Student's 84 %. Two draws have none to see.
 
     `totals`: ndarray of float64, shape (n,); the influence of each draw, mean 0.
     """
