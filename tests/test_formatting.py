@@ -58,3 +58,20 @@ def test_an_error_sets_the_precision_of_its_difference() -> None:
 @given(st.floats(-1e6, 1e6).filter(lambda value: abs(value) > 1e-12))
 def test_a_number_is_read_back_to_three_digits(value: float) -> None:
     assert float(signed_text(value)) == pytest.approx(value, rel=0.005)
+
+
+@given(st.tuples(st.floats(-1e6, 1e6), st.floats(-1e6, 1e6)).map(sorted), st.lists(st.floats(-1e6, 1e6), max_size=2))
+def test_rounding_carries_no_end_across_a_mark(ends: list[float], marks: list[float]) -> None:
+    ends = [0.0 if abs(end) < 1e-9 else end for end in ends]
+    text = interval_text((ends[0], ends[1]), [0.0, *marks])
+    for end, shown in zip(ends, map(float, text.strip("()").split(", ")), strict=True):
+        assert (end > 0, end < 0) == (shown > 0, shown < 0)
+        for mark in marks:
+            # Closer than a double shows is on neither side.
+            assert abs(end - mark) <= 1e-9 * abs(mark) or (end > mark) == (shown > mark)
+
+
+def test_an_end_beside_a_mark_has_as_many_decimals_as_tell_them_apart() -> None:
+    assert interval_text((-0.0001, 5.0), [0.0]) == "(-0.0001, +5.0000)"
+    assert interval_text((-1.0, 1.9999), [-2.0, 2.0]) == "(-1.0000, +1.9999)"
+    assert interval_text((0.0, 5.0), [0.0]) == "(0.00, +5.00)"

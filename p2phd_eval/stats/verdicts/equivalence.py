@@ -8,14 +8,14 @@ from enum import Enum
 from scipy import optimize, special, stats
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.formatting import interval_text
+from p2phd_eval.formatting import interval_text, number_text
 from p2phd_eval.stats.confidence import require_confidence, t_interval, t_reach
 from p2phd_eval.stats.design import StandardError
 from p2phd_eval.stats.verdicts.margins import Margin, given_margin
 
 Interval = tuple[float, float]
 
-_MARGIN_DIGITS = 4
+_MORE = range(4, 18)
 _FARTHEST = 20.0  # standard normal: a p-value of 3e-89
 
 
@@ -315,8 +315,9 @@ def _lies_inside(interval: Interval, margin: float) -> bool:
 
 
 def _margin_text(margin: float, interval: Interval) -> str:
-    """The margin with four digits, or as many more as leave the interval on the side of it where it is."""
-    texts = (f"{margin:.{digits}g}" for digits in range(_MARGIN_DIGITS, 18))
+    """The margin as it was typed, else with three digits, or as many more as leave the interval on its side of it."""
+    typed = f"{margin:.6g}"
+    texts = [typed if float(typed) == margin else number_text(margin), *(f"{margin:.{digits}g}" for digits in _MORE)]
     return next(text for text in texts if _lies_inside(interval, float(text)) == _lies_inside(interval, margin))
 
 

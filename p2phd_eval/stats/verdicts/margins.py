@@ -267,6 +267,8 @@ def seed_margin(baseline_runs: Sequence[float], noise: float | None) -> Margin:
         f"2.77 standard deviations over {count} baseline runs, {without}"
         f"known to lie in {number_text(low)} to {number_text(high)} (95 %)"
     )
+    if count == 2:
+        text += "; two runs leave too much open to call anything within it"
     return Margin(value=REPEATABILITY * spread.sd, range=(low, high), text=text, seeds=spread)
 
 

@@ -333,6 +333,7 @@ def guess(runs=5, variance=1.0, noise=0.1):
     return Margin(value=REPEATABILITY * spread.sd, text="guessed", seeds=spread)
 
 
+shares = st.builds(Margin, value=st.floats(1e-3, 100), text=st.just("a share"), share_error=st.floats(0, 5))
 spreads = st.builds(guess, runs=st.integers(2, 12), variance=st.floats(0.5, 20), noise=st.floats(0, 0.4))
 
 
@@ -423,7 +424,11 @@ PLACE = re.compile(
 
 
 @settings(max_examples=200, deadline=None)
-@given(family=st.lists(st.builds(difference, estimates, errors, margins | spreads, freedoms), min_size=1, max_size=4))
+@given(
+    family=st.lists(
+        st.builds(difference, estimates, errors, margins | spreads | shares, freedoms), min_size=1, max_size=4
+    )
+)
 def test_what_a_sentence_says_of_its_numbers_is_so(family):
     for result in judge_differences(family):
         assume(all(p is None or abs(p - 0.05) > 1e-9 for p in (result.p_difference_holm, result.p_equivalence_holm)))
@@ -448,12 +453,12 @@ def test_what_a_sentence_says_of_its_numbers_is_so(family):
 def test_the_reason_says_in_words_that_the_margin_is_a_guess():
     seeds = seed_margin([1.0, 2.0, 3.5], 0.1)
     assert equivalence_test(difference(0.1, 0.5, seeds, 5)).reason == (
-        "the 90 % interval (-1.76, +1.96), widened as the margin is guessed from 3 runs, lies inside ±3.376 "
+        "the 90 % interval (-1.76, +1.96), widened as the margin is guessed from 3 runs, lies inside ±3.38 "
         "and the 95 % interval (-1.19, +1.39) contains 0"
     )
     assert equivalence_test(difference(1.5, 0.9, seeds, 9)).reason == (
-        "the 90 % interval (-0.15, +3.15) lies inside ±3.376, but that margin is guessed from 3 runs and with its "
-        "lower end, ±1.814, it does not, and the 95 % interval (-0.54, +3.54) contains 0"
+        "the 90 % interval (-0.15, +3.15) lies inside ±3.38, but that margin is guessed from 3 runs and with its "
+        "lower end, ±1.81, it does not, and the 95 % interval (-0.54, +3.54) contains 0"
     )
 
 
