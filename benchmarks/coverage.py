@@ -54,9 +54,8 @@ Row = dict[str, Any]
 Question = Literal["fid-at-n", "fid", "block-fid", "verdict"]
 BASELINE = "baseline"  # its own FID, where all others are differences from it
 TRUTH_DRAWS = 200
-FOR_80 = 1 + float(
-    stats.norm.ppf(0.8) / stats.norm.ppf(0.975)
-)  # a difference of so many half-widths is found with 80 %
+# A difference of so many half-widths is found with 80 %.
+FOR_80 = 1 + float(stats.norm.ppf(0.8) / stats.norm.ppf(0.975))
 
 # Of the drawn populations, as (d, n): repeats.
 PAIRS = {(64, 1000): 400, (2048, 250): 150}
@@ -296,8 +295,10 @@ def run(cell: Cell, *, work: Path, file: Path | None, share: float) -> str:
     source = population(cell, file)
     margin = cell.margin
     if needs_draws(cell, source):
-        truths = draw(work / cell.truth_file, round(share * TRUTH_DRAWS), source, cell.n, truth_row)
-        if margin.startswith("truth"):
+        # A margin must not change between calls.
+        draws = TRUTH_DRAWS if margin else round(share * TRUTH_DRAWS)
+        truths = draw(work / cell.truth_file, draws, source, cell.n, truth_row)
+        if margin:
             difference, fid = (abs(float(np.mean([each[name] for each in truths]))) for name in ("candidate", BASELINE))
             margin = f"{100 * difference / fid}%" if margin == "truth%" else str(difference)
     rows: dict[Question, Callable[..., Row]] = {
