@@ -10,6 +10,7 @@ import typer
 from p2phd_eval.commands.options.common import FEATURES, STATISTICS, ClusterBy, Device, Json, Track, Weights
 from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.report.console import Output
+from p2phd_eval.stats.estimands import Estimand
 
 
 # A run of a study keeps its newest checkpoint alone.
@@ -32,6 +33,15 @@ def study(
     seeds: Annotated[
         int | None,
         typer.Option("--seeds", min=1, metavar="NUMBER", help="Trainings of each arm; more may follow. Default: 3."),
+    ] = None,
+    judge: Annotated[
+        Estimand | None,
+        typer.Option(
+            "--judge",
+            rich_help_panel=STATISTICS,
+            help="What the verdict is about, chosen before looking, as for compare; block-fid takes its axes from the "
+            "training photos. Default: fid-at-n.",
+        ),
     ] = None,
     margin: Annotated[
         str | None,
@@ -118,13 +128,21 @@ def study(
         with exit_codes(output):
             make_run(out, one, device=device, **tracked, **heard)
         return
-    settings |= {"arms": arms, "seeds": seeds, "margin": margin, "cluster_by": cluster_by, "confidence": confidence}
+    settings |= {
+        "arms": arms,
+        "seeds": seeds,
+        "judge": judge,
+        "margin": margin,
+        "cluster_by": cluster_by,
+        "confidence": confidence,
+    }
     settings |= {"repeat": repeat, "validate_every": validate_every, "preset": preset, "device": device}
     settings["command"] = shlex.join(["p2phd-eval", *sys.argv[1:]])
     if dry or slurm:
         plan = plan_study(data, out, progress=output.progress, **settings)
         if dry:
-            print_forecast(output, forecast_study(plan, out, device=device, feature_weights=feature_weights, **heard))
+            weights: dict[str, Any] = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
+            print_forecast(output, forecast_study(plan, out, device=device, **weights, **heard))
         else:
             submit = write_slurm(plan, out, lpips_weights=lpips_weights, **tracked)
             output.note(f"{len(plan.runs)} runs and the report after them. Submit with: bash {submit}")

@@ -20,9 +20,14 @@ def print_forecast(output: Output, forecast: Forecast) -> None:
     from p2phd_eval.report.tables.study_tables import plan_table
 
     plan, effort = forecast.plan, forecast.effort
-    rows = [(arm, sum(run.arm == arm for run in plan.runs), effort.steps, effort.seconds[arm]) for arm in plan.arms]
+    if not forecast.left:
+        output.note(f"All {len(plan.runs)} runs have ended; nothing is trained again.")
+        return
+    rows = [(arm, sum(run.arm == arm for run in plan.runs), effort.steps, effort.train[arm]) for arm in plan.arms]
     output.table(
-        plan_table(rows, total_seconds=forecast.total_seconds, disk=effort.disk, devices=len(forecast.devices))
+        plan_table(
+            rows, seconds=effort.seconds, disk=effort.disk, devices=len(forecast.devices), left=len(forecast.left)
+        )
     )
 
 

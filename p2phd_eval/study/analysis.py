@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from msgspec import structs
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import parse_rule
@@ -17,13 +18,14 @@ from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.quality.lpips_weights import find_lpips_weights
 from p2phd_eval.quality.run_quality import QualityRun, quality_of_runs
-from p2phd_eval.report.documents.document import Document
+from p2phd_eval.report.documents.document import SCHEMA_VERSION, Document
 from p2phd_eval.report.documents.study_documents import ComparisonsDocument, QualityDocument, quality_part
 from p2phd_eval.study.artefacts import content_sha256, finished, record, values_sha256
 from p2phd_eval.study.comparisons import compare_study, photos_folder
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_job import features_path, samples_folder
 from p2phd_eval.study.study_plan import COMMON_SAMPLING, StudyPlan
+from p2phd_eval.study.training_photos import reference_features, usable_reference
 
 
 def analyse(
@@ -45,6 +47,8 @@ def analyse(
     """
     rules = values_sha256(
         {
+            "schema": SCHEMA_VERSION,  # an analysis of an earlier version is made again, of what was trained then
+            "judge": plan.judge,
             "arms": plan.arms,
             "seeds": plan.seeds,
             "outcomes": {name: outcome.status for name, outcome in outcomes.items()},
@@ -53,8 +57,10 @@ def analyse(
             "confidence": plan.confidence,
         }
     )
-    real = _real_features(study, plan, device, weights, progress)
-    compared = {"rules": rules, "real": file_sha256(study / "features" / "real.npz")}
+    real, photos = _photo_features(study, plan, device, weights, progress)
+    compared = {"rules": rules}
+    for name, features in (("real", real), ("reference", photos)):
+        compared[name] = "none" if features is None else file_sha256(study / "features" / f"{name}.npz")
     viewed = {"rules": rules, "data": plan.data_sha256, "lpips": _lpips_identity(lpips_weights)}
     for run in plan.runs:
         if not outcomes[run.name].failed:
@@ -63,7 +69,9 @@ def analyse(
                 compared[f"{run.name}@{precision}"] = file_sha256(features_path(study, run, precision))
 
     def comparisons() -> ComparisonsDocument:
-        return compare_study(study, plan, outcomes, real, progress=progress)
+        reference, about = usable_reference(plan, photos, real)
+        found = compare_study(study, plan, outcomes, real, reference, progress=progress)
+        return found if about is None else structs.replace(found, notes=(about,))
 
     def quality() -> QualityDocument:
         runs = [
@@ -112,15 +120,20 @@ def _lpips_identity(given: Path | None) -> str:
         return "none"  # left out; tried again by the next call
 
 
-def _real_features(
+def _photo_features(
     study: Path, plan: StudyPlan, device: torch.device, weights: Path | None, progress: ProgressFactory
-) -> FeatureSet:
-    path = study / "features" / "real.npz"
+) -> tuple[FeatureSet, FeatureSet | None]:
+    """The features of the test photos, and those of the training photos where they are enough for a reference."""
     with progress("fetch Inception weights", "bytes") as on_progress:
         inputs = {"data": plan.data_sha256, "weights": find_weights(weights, on_progress=on_progress).sha256}
+
+    def extractor(photos: str) -> FeatureExtractor:
+        settings = FeatureSettings(weights=weights, device=str(device))
+        return FeatureExtractor(settings, progress=lambda _, unit: progress(f"features of the {photos}", unit))
+
+    path = study / "features" / "real.npz"
     if finished(study, "real", inputs, path) is None:
         start = time.perf_counter()
-        extract = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)), progress=progress)
-        extract(open_source(photos_folder(plan))).save(path)
+        extractor("test photos")(open_source(photos_folder(plan))).save(path)
         record(study, "real", inputs, path, time.perf_counter() - start)
-    return FeatureSet.load(path)
+    return FeatureSet.load(path), reference_features(study, plan, extractor("training photos"), inputs)

@@ -35,7 +35,13 @@ def labels_folder(plan: StudyPlan) -> Path:
 
 
 def compare_study(
-    study: Path, plan: StudyPlan, outcomes: Mapping[str, Outcome], real: FeatureSet, *, progress: ProgressFactory
+    study: Path,
+    plan: StudyPlan,
+    outcomes: Mapping[str, Outcome],
+    real: FeatureSet,
+    reference: FeatureSet | None,
+    *,
+    progress: ProgressFactory,
 ) -> ComparisonsDocument:
     """Compare the runs that finished.
 
@@ -44,13 +50,14 @@ def compare_study(
       same checkpoints, so scope A.
     * "repeat": the baseline's first seed trained twice, scope A.
 
-    `outcomes`: how each run ended, by name. `real`: the features of the test photos. The result holds documents as
+    `outcomes`: how each run ended, by name. `real`: the features of the test photos. `reference`: those of the training
+    photos, for the block FID; None: without. The result holds documents as
     `p2phd-eval compare --json` writes them; None where runs are missing. Raises `InputError` as `compare_feature_sets`
     does, for sets whose names do not match above all.
     """
     done = [run for run in plan.runs if not outcomes[run.name].failed]
     by_arm = {arm: [run for run in done if run.arm == arm and not run.repeat] for arm in plan.arms}
-    comparing = _Comparing(study, plan, real, progress)
+    comparing = _Comparing(study, plan, real, reference, progress)
     arms = [(arm, [(run, COMMON_SAMPLING) for run in runs]) for arm, runs in by_arm.items() if runs]
     sampling = []
     for arm, reduced in plan.reduced_sampling().items():
@@ -59,28 +66,40 @@ def compare_study(
                 (f"{arm}, generated in {precision}", [(run, precision) for run in by_arm[arm]])
                 for precision in (COMMON_SAMPLING, reduced)
             ]
-            sampling.append(SampledArm(arm=arm, document=comparing(pair, Scope.CHECKPOINTS)))
+            about = f"generation: {arm} in {reduced} against {COMMON_SAMPLING}"
+            sampling.append(SampledArm(arm=arm, document=comparing(about, pair, Scope.CHECKPOINTS)))
     repeat = next((run for run in done if run.repeat), None)
     first = plan.runs[0]
+    candidates = ", ".join(arm for arm, _ in arms[1:])
     return ComparisonsDocument(
-        training=comparing(arms, None) if by_arm[plan.arms[0]] and len(arms) > 1 else None,
+        training=comparing(f"training: {candidates} against {plan.arms[0]}", arms, None)
+        if by_arm[plan.arms[0]] and len(arms) > 1
+        else None,
         sampling=tuple(sampling),
         repeat=None
         if repeat is None or outcomes[first.name].failed
-        else comparing([(run.name, [(run, COMMON_SAMPLING)]) for run in (first, repeat)], Scope.CHECKPOINTS),
+        else comparing(
+            f"same seed again: {repeat.name} against {first.name}",
+            [(run.name, [(run, COMMON_SAMPLING)]) for run in (first, repeat)],
+            Scope.CHECKPOINTS,
+        ),
     )
 
 
 class _Comparing:
     """Compares arms against the same photos under the plan's rules."""
 
-    def __init__(self, study: Path, plan: StudyPlan, real: FeatureSet, progress: ProgressFactory) -> None:
-        self._study, self._plan, self._real, self._progress = study, plan, real, progress
+    def __init__(
+        self, study: Path, plan: StudyPlan, real: FeatureSet, reference: FeatureSet | None, progress: ProgressFactory
+    ) -> None:
+        self._study, self._plan, self._progress = study, plan, progress
+        self._real, self._reference = real, reference
         self._margin = parse_margin(plan.margin)
         self._clusters = None if plan.cluster_by is None else parse_rule(plan.cluster_by)
         self._shares: ClassShares | None = None
 
-    def __call__(self, arms: Sequence[_Arm], scope: Scope | None) -> CompareDocument:
+    def __call__(self, about: str, arms: Sequence[_Arm], scope: Scope | None) -> CompareDocument:
+        """Compare arms, the baseline first; `about` says what is compared where progress is shown."""
         result = compare_feature_sets(
             self._real,
             [
@@ -90,10 +109,12 @@ class _Comparing:
                 for name, entries in arms
             ],
             margin=self._rule([len(entries) for _, entries in arms]),
+            judge=self._plan.judge,
+            reference=self._reference,
             scope=scope,
             cluster_by=self._clusters,
             confidence=self._plan.confidence,
-            progress=self._progress,
+            progress=lambda what, unit: self._progress(f"{about}, {what}", unit),
         )
         folders = [[samples_folder(self._study, *entry) for entry in entries] for _, entries in arms]
         shares = self._class_shares(result)

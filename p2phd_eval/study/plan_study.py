@@ -10,7 +10,7 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, as_choice
 from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.generators.data.triplets import find_triplets
@@ -18,10 +18,15 @@ from p2phd_eval.generators.training.precision import amp_name
 from p2phd_eval.presets import configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.stats.confidence import require_confidence
+from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stats.verdicts.compared_arms import require_judgeable
 from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.study.artefacts import data_sha256
-from p2phd_eval.study.measurement import Effort, effort, measure
-from p2phd_eval.study.study_plan import PLAN_FILE, StudyPlan, continue_plan, load_plan, parse_arms
+from p2phd_eval.study.effort import Effort, effort, measure, step_seconds
+from p2phd_eval.study.pace import measure_pace
+from p2phd_eval.study.run_job import ended
+from p2phd_eval.study.study_plan import PLAN_FILE, PlannedRun, StudyPlan, continue_plan, load_plan, parse_arms
+from p2phd_eval.study.training_photos import require_reference
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -29,13 +34,16 @@ class Forecast:
     """What a study takes on this machine."""
 
     plan: StudyPlan
+    left: tuple[PlannedRun, ...]  # the runs that have not ended
     effort: Effort
     devices: tuple[str, ...]  # runs go side by side on them
+    weights_sha256: str  # of Inception's weights
 
     @property
     def total_seconds(self) -> float | None:
-        """The time of all trainings; None where an arm does not fit into memory."""
-        return self.effort.total_seconds(self.plan, len(self.devices))
+        """The time of all that is left to do, from the first run to the report; None where an arm does not fit."""
+        seconds = self.effort.seconds
+        return None if seconds is None else sum(seconds.values())
 
 
 def plan_study(
@@ -44,6 +52,7 @@ def plan_study(
     *,
     arms: str | Sequence[str] | None = None,
     seeds: int | Sequence[int] | None = None,
+    judge: Estimand | str | None = None,
     margin: float | str | None = None,
     cluster_by: str | None = None,
     confidence: float | None = None,
@@ -64,6 +73,7 @@ def plan_study(
     out, torch_device = Path(out), find_device(device)
     before = load_plan(out) if data is None or (out / PLAN_FILE).exists() else None
     asked = {
+        "judge": None if judge is None else as_choice(Estimand, judge, "--judge"),
         "margin": None if margin is None else str(margin),
         "cluster_by": cluster_by,
         "confidence": confidence,
@@ -106,9 +116,14 @@ def plan_study(
     if before is not None:
         continue_plan(before, dataclasses.replace(before, **changes, base=base), str(out))
         # The switches of the beginning too: how steps are computed stays as it was.
-        return dataclasses.replace(before, **changes)
-    usual = {"arms": ("fp32", amp_name(torch_device)), "seeds": (0, 1, 2)}
-    return StudyPlan(**{**usual, **changes}, base=base, command=command)
+        plan = dataclasses.replace(before, **changes)
+    else:
+        usual = {"arms": ("fp32", amp_name(torch_device)), "seeds": (0, 1, 2)}
+        plan = StudyPlan(**{**usual, **changes}, base=base, command=command)
+    if plan.judge is Estimand.BLOCK_FID:
+        require_reference(plan)
+    require_judgeable(plan.judge, parse_margin(plan.margin), has_reference=True)
+    return plan
 
 
 def forecast_study(
@@ -117,11 +132,12 @@ def forecast_study(
     *,
     device: str | torch.device | None = None,
     feature_weights: Path | None = None,
+    lpips_weights: Path | None = None,
     keep: bool = False,
     progress: ProgressFactory = silent,
     note: Note = unheard,
 ) -> Forecast:
-    """Say what a study takes, from a few training steps of each arm.
+    """Say what a study takes, from a few training steps of each arm and a few images.
 
     Parameters
     ----------
@@ -132,6 +148,8 @@ def forecast_study(
         By default all CUDA devices, or mps or cpu.
     feature_weights : Path, optional
         Inception's weights, which are looked for, and fetched if need be.
+    lpips_weights : Path, optional
+        Those of LPIPS's AlexNet, likewise; without them LPIPS is left out.
     keep : bool
         Measure what the report tells as well, also at twice the batch size, and keep it in the folder.
     progress : ProgressFactory
@@ -151,6 +169,40 @@ def forecast_study(
         note("A CPU emulates reduced precision: this study shows quality, not speed.")
     # The cheap failure first: without weights, a night of training would end in an error.
     with progress("fetch Inception weights", "bytes") as on_progress:
-        find_weights(feature_weights, on_progress=on_progress)
-    measured = measure(Path(out), plan, device=torch.device(devices[0]), keep=keep, progress=progress, note=note)
-    return Forecast(plan=plan, effort=effort(plan, measured), devices=tuple(devices))
+        weights_sha256 = find_weights(feature_weights, on_progress=on_progress).sha256
+    study, on = Path(out), torch.device(devices[0])
+    left = tuple(run for run in plan.runs if not ended(study, plan, run, weights_sha256))
+    if left:
+        _warn_of_few_seeds(plan, note)
+    measured = measure(study, plan, device=on, keep=keep, progress=progress, note=note)
+    steps = [seconds for seconds in step_seconds(plan, measured).values() if seconds is not None]
+    pace = None
+    if left and len(steps) == len(plan.arms):
+        pace = measure_pace(
+            study,
+            plan,
+            step_seconds=max(steps),
+            device=on,
+            weights=feature_weights,
+            lpips_weights=lpips_weights,
+            keep=keep,
+            progress=progress,
+        )
+    return Forecast(
+        plan=plan,
+        left=left,
+        effort=effort(study, plan, measured, pace, left=left, at_once=len(devices)),
+        devices=tuple(devices),
+        weights_sha256=weights_sha256,
+    )
+
+
+def _warn_of_few_seeds(plan: StudyPlan, note: Note) -> None:
+    """Say before a night of training that its verdict cannot be the one that is hoped for."""
+    if plan.margin not in (None, "seeds") or len(plan.seeds) > 2:
+        return
+    why = "one run shows no spread of seeds" if len(plan.seeds) == 1 else "two runs say too little about their spread"
+    note(
+        f"With --seeds {len(plan.seeds)} and the margin from the baseline's seeds, no arm can come out as within the "
+        f"error range: {why}. Three seeds or more can show it, or a margin set now, such as --margin 2%."
+    )

@@ -9,16 +9,17 @@ from typing import Any
 import torch
 
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.report.documents.study_documents import ReportDocument
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.study.analysis import analyse
 from p2phd_eval.study.outcome import Outcome, killed, save_outcome
 from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
-from p2phd_eval.study.run_job import ended, run_folder
+from p2phd_eval.study.run_job import run_folder
 from p2phd_eval.study.schedule import Ended, Job, StudyStopped, run_processes, study_command
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
 from p2phd_eval.study.write_report import outcomes_of, write_report
+from p2phd_eval.tracking.trackers import tracker_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,7 @@ def run_study(
     *,
     arms: str | Sequence[str] | None = None,
     seeds: int | Sequence[int] | None = None,
+    judge: Estimand | str | None = None,
     margin: float | str | None = None,
     cluster_by: str | None = None,
     confidence: float | None = None,
@@ -79,6 +81,9 @@ def run_study(
         Training precisions, the baseline first; by default fp32 and what `amp=True` of `train` is here.
     seeds : int or sequence of int, optional
         The seeds of each arm, or how many, from 0 on; by default 3.
+    judge : Estimand or its value, optional
+        What the verdict is about, chosen before looking: see `compare_images`. By default the FID at the number of test
+        photos. "block-fid" takes its axes from the training photos.
     margin : float or str, optional
         The difference that still counts as none: a number, a share such as "2%", or "seeds", which is the default.
     cluster_by : str, optional
@@ -127,13 +132,14 @@ def run_study(
     >>> run_study("data", "study", arms="fp32,amp-bf16", seeds=3, margin="2%", preset="demo")
     >>> run_study(out="study", seeds=5)
     """
-    study = Path(out)
+    study, track = Path(out), tracker_names(track)
     feature_weights, lpips_weights = (None if each is None else Path(each) for each in (feature_weights, lpips_weights))
     plan = plan_study(
         data,
         study,
         arms=arms,
         seeds=seeds,
+        judge=judge,
         margin=margin,
         cluster_by=cluster_by,
         confidence=confidence,
@@ -145,13 +151,20 @@ def run_study(
         **options,
     )
     forecast = forecast_study(
-        plan, study, device=device, feature_weights=feature_weights, keep=True, progress=progress, note=note
+        plan,
+        study,
+        device=device,
+        feature_weights=feature_weights,
+        lpips_weights=lpips_weights,
+        keep=True,
+        progress=progress,
+        note=note,
     )
     on_forecast(forecast)
     save_plan(study, plan)
     again = study_command(study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=track)
     logged = len(forecast.devices) > 1 or not in_terminal
-    _make_runs(study, plan, again, forecast.devices, find_weights(feature_weights).sha256, logged=logged, note=note)
+    _make_runs(study, forecast, again, logged=logged, note=note)
     outcomes = outcomes_of(study, plan)
     analyse(
         study,
@@ -165,20 +178,15 @@ def run_study(
     return StudyResult(report=write_report(study), page=study / "report.html", outcomes=outcomes)
 
 
-def _make_runs(
-    study: Path,
-    plan: StudyPlan,
-    command: Sequence[str],
-    devices: Sequence[str],
-    weights_sha256: str,
-    *,
-    logged: bool,
-    note: Note,
-) -> None:
-    waiting = [run.name for run in plan.runs if not ended(study, plan, run, weights_sha256)]
+def _make_runs(study: Path, forecast: Forecast, command: Sequence[str], *, logged: bool, note: Note) -> None:
+    plan = forecast.plan
     jobs = [
-        Job(name=name, command=(*command, "--run", name), log=study / "runs" / f"{name}.log" if logged else None)
-        for name in waiting
+        Job(
+            name=run.name,
+            command=(*command, "--run", run.name),
+            log=study / "runs" / f"{run.name}.log" if logged else None,
+        )
+        for run in forecast.left
     ]
 
     def on_start(job: Job, device: str) -> None:
@@ -186,7 +194,7 @@ def _make_runs(
         where = "" if job.log is None else f", prints into {job.log}"
         note(f"run {number} of {len(plan.runs)}: {job.name}{where}")
 
-    endings, signum = run_processes(jobs, devices, on_start=on_start)
+    endings, signum = run_processes(jobs, forecast.devices, on_start=on_start)
     if signum is not None:
         raise StudyStopped(signum, "Stopped; what is finished is kept. Go on with the same command or call.")
     for ending in endings:

@@ -92,7 +92,7 @@ def study_command(
     """Return the command that goes on with a study; "--run" and a name may follow."""
     files = {"--feature-weights": feature_weights, "--lpips-weights": lpips_weights}
     given = [text for option, path in files.items() if path is not None for text in (option, str(path.resolve()))]
-    given += [text for name in ([track] if isinstance(track, str) else track) for text in ("--track", name)]
+    given += [text for name in track for text in ("--track", name)]
     return (sys.executable, "-m", "p2phd_eval", "study", "--out", str(study.resolve()), *given)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from p2phd_eval.files import atomic_write
 from p2phd_eval.study.schedule import study_command
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
+from p2phd_eval.tracking.trackers import tracker_names
 
 _RUNS = """#!/bin/bash
 #SBATCH --job-name={name}
@@ -61,7 +62,9 @@ def write_slurm(
     study = Path(out)
     save_plan(study, plan)
     runs, name = [run.name for run in plan.runs], Path(plan.data).name
-    command = study_command(study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=track)
+    command = study_command(
+        study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=tracker_names(track)
+    )
     folder = (study / "slurm").resolve()
     paths = {part: folder / f"{part}.sbatch" for part in ("runs", "report")}
     submit = folder / "submit.sh"

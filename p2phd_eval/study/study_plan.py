@@ -12,6 +12,7 @@ from p2phd_eval.files import write_json
 from p2phd_eval.generators.training.precision import PRECISIONS
 from p2phd_eval.report.documents.document import from_result, read_document
 from p2phd_eval.report.documents.study_documents import StudyDocument
+from p2phd_eval.stats.estimands import Estimand
 
 PLAN_FILE = "study.json"
 #: The precision in which every run generates, so that training alone tells the arms apart.
@@ -40,6 +41,7 @@ class StudyPlan:
     arms: tuple[str, ...]  # training precisions; the first is the baseline
     seeds: tuple[int, ...]
     repeat: bool = True  # whether the baseline's first seed is trained twice
+    judge: Estimand = Estimand.FID_AT_N  # what the verdict is about
     margin: str | None = None  # as `parse_margin` reads it
     cluster_by: str | None = None  # as `parse_rule` reads it
     confidence: float = 0.95

@@ -105,7 +105,7 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
         ),
         what_was_run=_what_was_run(study, plan, outcomes, training, bench),
         # Those of the other comparisons are of the same images, or of images made in the same way.
-        notes=() if training is None else training.warnings,
+        notes=(*comparisons.notes, *(() if training is None else training.warnings)),
         speed=Speed(
             made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             runs={run.name: _speed(study, plan, run, logs[run.name]) for run in plan.runs},

@@ -16,7 +16,17 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.generators.training.run_log import LogRecord
 from p2phd_eval.tracking.tracker import Ending, Tracker
 
+_TRACKERS = ("tensorboard", "mlflow")
 _REST_SECONDS = 300.0  # for which a tracker that failed is left alone: each try may cost seconds
+
+
+def tracker_names(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names of trackers, each once; raises InputError if one is unknown."""
+    found = tuple(dict.fromkeys([names] if isinstance(names, str) else names))
+    unknown = next((name for name in found if name not in _TRACKERS), None)
+    if unknown is not None:
+        raise InputError("--track", expected=" or ".join(_TRACKERS), found=repr(unknown))
+    return found
 
 
 def open_trackers(
@@ -47,11 +57,7 @@ def open_trackers(
         "tensorboard": lambda: TensorBoard(run),
         "mlflow": lambda: MLflow(run, config, experiment),
     }
-    names = [names] if isinstance(names, str) else names
-    unknown = next((name for name in names if name not in openers), None)
-    if unknown is not None:
-        raise InputError("--track", expected=" or ".join(openers), found=repr(unknown))
-    return Trackers({name: openers[name]() for name in dict.fromkeys(names)}, note)
+    return Trackers({name: openers[name]() for name in tracker_names(names)}, note)
 
 
 class Trackers:

@@ -9,12 +9,11 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from rich.cells import cell_len
-from rich.text import Text
 
 from p2phd_eval.evaluation.arms import short_names
 from p2phd_eval.report.console import Output, ResultTable
-from p2phd_eval.report.documents.document import Document
+from p2phd_eval.report.documents.document import SCHEMA_VERSION, Document
+from tests.report.terminal import shown
 
 TABLE = ResultTable(
     title="A title", columns=("what", "value"), rows=(("x", "1"), ("y [z]", "2")), notes=("a note",), styles=("", "red")
@@ -25,7 +24,7 @@ class Made(Document, frozen=True, kw_only=True, tag="p2phd-eval/made"):
     a: float | None
 
 
-MADE = {"schema": "p2phd-eval/made", "schema_version": 2}
+MADE = {"schema": "p2phd-eval/made", "schema_version": SCHEMA_VERSION}
 
 
 def test_in_a_pipe_a_table_is_tab_separated_lines(capsys: pytest.CaptureFixture[str]) -> None:
@@ -114,16 +113,6 @@ WIDE = ResultTable(
     notes=("A sentence that is longer than a line of 80 characters, and is therefore wrapped at one of its words.",),
     styles=("", "green"),
 )
-
-
-def shown(table: ResultTable, width: int, patch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> list[str]:
-    """The lines that a table takes on a terminal, without colours."""
-    patch.setenv("FORCE_COLOR", "1")
-    patch.setenv("COLUMNS", str(width))
-    Output().table(table)
-    lines = Text.from_ansi(capsys.readouterr().out).plain.splitlines()
-    assert max(map(cell_len, lines)) <= width
-    return [line.rstrip() for line in lines]
 
 
 def test_a_table_that_fits_stands_in_columns(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 from p2phd_eval.errors import InputError
 from p2phd_eval.presets import configure
 from p2phd_eval.study.plan_study import forecast_study, plan_study
-from p2phd_eval.study.study_plan import save_plan
+from p2phd_eval.study.study_plan import load_plan, save_plan
 
 SMALL: dict[str, Any] = {
     **{"preset": "demo", "load_size": 64, "ngf": 4, "n_blocks": 1, "ndf": 4, "n_layers_d": 2},
@@ -39,6 +41,21 @@ def test_a_study_that_goes_on_takes_no_preset(study_data: Path, tmp_path: Path) 
         plan_study(out=tmp_path, preset="1024p", device="cpu")
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"judge": "kid", "margin": 2}, r"--margin: expected a difference of KIDs.*--judge kid"),
+        ({"judge": "block-fid"}, "--judge block-fid: expected more than 32 training photos.*found 6"),
+        ({"judge": "fid-infinity"}, "--judge: expected fid-at-n"),
+    ],
+)
+def test_what_cannot_be_judged_is_refused_before_the_training(
+    study_data: Path, tmp_path: Path, options: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(InputError, match=said):
+        plan_study(study_data, tmp_path, device="cpu", **SMALL, **options)
+
+
 @pytest.mark.parametrize("seeds", ["x", [-1, 0]])
 def test_seeds_that_are_no_numbers(study_data: Path, tmp_path: Path, seeds: Any) -> None:
     with pytest.raises(InputError, match="--seeds: expected a number of seeds, or numbers from 0 on"):
@@ -57,11 +74,28 @@ def test_a_forecast_times_each_arm_alone_and_writes_nothing(study_data: Path, tm
     notes: list[str] = []
     forecast = forecast_study(plan, tmp_path, device="cpu", note=notes.append)
     assert "timed, in 2 measurements" in notes[-1]
-    assert (forecast.effort.steps, forecast.devices) == (12, ("cpu",))
-    assert forecast.total_seconds == pytest.approx(
-        3 * forecast.effort.seconds["fp32"] + 2 * forecast.effort.seconds["amp-bf16"]
-    )
+    assert [run.name for run in forecast.left] == [run.name for run in plan.runs]
+    effort = forecast.effort
+    assert (effort.steps, forecast.devices) == (12, ("cpu",))
+    assert effort.seconds["training"] == pytest.approx(3 * effort.train["fp32"] + 2 * effort.train["amp-bf16"])
+    assert all(effort.seconds[stage] > 0 for stage in ("generation", "features", "starting", "comparison and report"))
+    assert forecast.total_seconds == pytest.approx(sum(effort.seconds.values()))
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("inception_weights")
+@pytest.mark.parametrize(
+    ("seeds", "margin", "said"), [(1, None, True), (2, "seeds", True), (2, "2%", False), (3, None, False)]
+)
+def test_a_margin_from_few_seeds_is_said_beforehand_to_show_nothing(
+    finished_study: Path, tmp_path: Path, seeds: int, margin: str | None, said: bool
+) -> None:
+    plan = dataclasses.replace(load_plan(finished_study), seeds=tuple(range(seeds)), margin=margin)
+    for folder in ("analysis", "records"):  # what was timed before
+        shutil.copytree(finished_study / folder, tmp_path / folder)
+    notes: list[str] = []
+    forecast_study(plan, tmp_path, device="cpu", note=notes.append)
+    assert any("no arm can come out as within the error range" in text for text in notes) == said
 
 
 @pytest.mark.usefixtures("inception_weights")

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from p2phd_eval.errors import InputError
 from p2phd_eval.study.run_study import RunFailed, run_study
 from p2phd_eval.study.schedule import StudyStopped
 
@@ -26,6 +27,12 @@ def test_a_finished_study_is_reported_again(
     written = json.loads((study / "report.json").read_text())
     assert repr(result) == f"{written['verdicts'][0]['sentence']}\nReport: {study / 'report.html'}"
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_unknown_tracker_is_refused_before_anything_is_done(study_data: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="--track: expected tensorboard or mlflow, found 'wandb'"):
+        run_study(study_data, tmp_path, track="wandb", device="cpu")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_run_that_fails_is_an_error_with_what_it_said(finished_study: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from p2phd_eval.study.schedule import Job, run_processes, study_command
+from p2phd_eval.study.schedule import Job, run_processes
 
 
 def job(folder: Path, name: str, code: str) -> Job:
@@ -22,11 +22,6 @@ def wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < deadline, f"{path} never came"
         time.sleep(0.02)
-
-
-def test_one_tracker_may_stand_alone(tmp_path: Path) -> None:
-    command = study_command(tmp_path, feature_weights=None, lpips_weights=None, track="tensorboard")
-    assert command[-2:] == ("--track", "tensorboard")
 
 
 def test_one_job_a_device_at_a_time_and_all_of_them(tmp_path: Path) -> None:

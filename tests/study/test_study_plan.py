@@ -10,6 +10,7 @@ import pytest
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.study.study_plan import StudyPlan, continue_plan, load_plan, parse_arms, save_plan
 
 
@@ -58,7 +59,7 @@ def test_the_runs_differ_in_precision_and_seed_alone() -> None:
 
 
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:
-    before = plan(margin="2%", cluster_by="cityscapes-city")
+    before = plan(judge=Estimand.KID_RQ, margin="2%", cluster_by="cityscapes-city")
     save_plan(tmp_path, before)
     assert load_plan(tmp_path) == before
     save_plan(tmp_path, plan(arms=("fp32", "fp8")))
@@ -91,6 +92,7 @@ def test_amp_is_what_training_with_amp_is(text: str) -> None:
 def test_more_arms_and_seeds_go_on_with_a_study() -> None:
     continue_plan(plan(), plan(seeds=(0, 1, 2)), "study")
     continue_plan(plan(arms=("fp32", "amp-bf16")), plan(arms=("fp32", "amp-bf16", "bf16")), "study")
+    continue_plan(plan(), plan(judge=Estimand.KID, margin="1%"), "study")
     # How steps are computed and how often they are written is no part of the recipe.
     continue_plan(plan(), plan(base=TrainConfig(log_every=1, checkpoint_every=7)), "study")
 
@@ -113,6 +115,16 @@ def test_another_study_does_not_go_on_with_this_one(changes: dict[str, object], 
     with pytest.raises(InputError) as error:
         continue_plan(plan(), plan(**changes), "study")
     assert error.value.where == f"study, {where}"
+
+
+def test_a_plan_of_the_version_before_goes_on(tmp_path: Path) -> None:
+    """What it trained is not lost: then there was one thing to judge."""
+    save_plan(tmp_path, plan())
+    path = tmp_path / "study.json"
+    stored = json.loads(path.read_text())
+    assert stored.pop("judge") == "fid-at-n"
+    path.write_text(json.dumps({**stored, "schema_version": 2}))
+    assert load_plan(tmp_path) == plan()
 
 
 def test_no_plan_or_a_damaged_one(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ class StudyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study")
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
     repeat: bool
+    judge: Estimand = Estimand.FID_AT_N  # what the verdict is about; a study of version 2 knew no other
     margin: str | None
     cluster_by: str | None
     confidence: float
@@ -63,6 +64,17 @@ class ComparisonsDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/s
     training: CompareDocument | None
     sampling: tuple[SampledArm, ...]
     repeat: CompareDocument | None
+    notes: tuple[str, ...] = ()  # such as why there is no block FID
+
+
+class PaceDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study-pace"):
+    """How many seconds a machine takes for what a study does beside training steps."""
+
+    start: float  # of a process, until its networks are there
+    generate: dict[str, float]  # an image, by precision
+    features: float  # of an image
+    comparison: float  # a set of generated images
+    quality: float  # an image of a pair
 
 
 class Metric(Struct, frozen=True, kw_only=True):
@@ -117,6 +129,8 @@ class Quality(Struct, frozen=True, kw_only=True):
 
 class QualityDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study-quality"):
     """What a study's report tells of quality; None where no run of the baseline finished."""
+
+    oldest: ClassVar[int] = 3
 
     quality: Quality | None
 

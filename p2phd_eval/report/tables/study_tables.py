@@ -1,7 +1,7 @@
 """A study as tables: what it is going to do, and what came out."""
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rich.filesize import decimal
 
@@ -12,40 +12,52 @@ from p2phd_eval.report.wording import VERDICTS
 
 
 def plan_table(
-    rows: Sequence[tuple[str, int, int, float | None]], *, total_seconds: float | None, disk: int, devices: int
+    rows: Sequence[tuple[str, int, int, float | None]],
+    *,
+    seconds: Mapping[str, float] | None,
+    disk: int,
+    devices: int,
+    left: int,
 ) -> ResultTable:
     """Return the table of what a study will do.
 
-    `rows`: for each arm its name, how often it is trained, steps a run, seconds a run (None: does not fit).
-    `total_seconds`: how long all trainings take. `disk`: bytes in all. `devices`: runs side by side.
+    `rows`: for each arm its name, how often it is trained, steps a run, seconds a run (None: does not fit). `seconds`:
+    how long each stage of what is left takes; None where an arm does not fit. `disk`: bytes in all. `devices`: runs
+    side by side. `left`: runs that have not ended.
     """
-    total = "unknown, since an arm does not fit into memory" if total_seconds is None else duration(total_seconds)
+    runs = sum(row[1] for row in rows)
+    ended = f", {runs - left} of {runs} runs have ended" if left < runs else ""
+    side_by_side = f"{devices} run{'s' if devices > 1 else ''} at a time{ended}"
+    if seconds is None:
+        time = f"How long it takes is unknown, since an arm does not fit into memory ({side_by_side})."
+    else:
+        stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if value > 0)
+        time = (
+            f"About {duration(sum(seconds.values()))} in all, {side_by_side}: {stages}. From a few steps and images, "
+            "timed on this machine as it is now."
+        )
     return ResultTable(
         title="Study",
-        columns=("arm", "runs", "steps a run", "time a run"),
+        columns=("arm", "runs", "steps a run", "training a run"),
         rows=tuple(
             (name, str(runs), str(steps), "does not fit" if seconds is None else duration(seconds))
             for name, runs, steps, seconds in rows
         ),
-        notes=(
-            f"Training takes about {total} with {devices} run{'s' if devices > 1 else ''} at a time, from a few steps "
-            "measured on this machine; generation, features and the comparison come on top, minutes as a rule.",
-            f"Disk: about {decimal(disk)}.",
-        ),
+        notes=(time, f"Disk: about {decimal(disk)}."),
     )
 
 
 def study_table(report: ReportDocument) -> ResultTable:
     """Return the table of the verdicts of a study's report."""
     training = report.comparisons.training
-    n = "n" if training is None else training.n
+    n = report.what_was_run.n_test if training is None else training.n
     return ResultTable(
         title=f"Study of {report.name}",
         columns=("arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin"),
         rows=(
             (report.arms[0], "baseline", *_runs(report, report.arms[0]), *[NOTHING] * 4),
             *(
-                (entry.arm, VERDICTS[entry.verdict].words, *_runs(report, entry.arm), *_judged(entry))
+                (entry.arm, VERDICTS[entry.verdict].words, *_runs(report, entry.arm), *_judged(entry, n))
                 for entry in report.verdicts
             ),
         ),
@@ -71,13 +83,12 @@ def _runs(report: ReportDocument, arm: str) -> tuple[str, ...]:
     return (str(len(runs)), str(sum(run.failed for run in runs)), fid)
 
 
-def _judged(entry: ArmVerdict) -> tuple[str, ...]:
-    if entry.estimate is None or entry.interval is None:
+def _judged(entry: ArmVerdict, n: int) -> tuple[str, ...]:
+    if entry.judged is None or entry.estimate is None or entry.interval is None:
         return (NOTHING,) * 4
-    assert entry.judged is not None
     margin = None if entry.margin is None else entry.margin.value
     return (
-        f"d{entry.judged.value}",
+        f"d{entry.judged.name_at(n)}",
         signed_text(entry.estimate),
         interval_text(entry.interval),
         "none" if margin is None else f"±{number_text(margin)}",

@@ -4,8 +4,6 @@ import dataclasses
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import pairwise_distances_chunked
-from sklearn.neighbors import NearestNeighbors
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
@@ -62,6 +60,8 @@ def neighbour_metrics(
     Kynkäänniemi et al. (2019), "Improved precision and recall metric for assessing generative models", eqs. 1 and 2;
     Naeem et al. (2020), "Reliable fidelity and diversity metrics for generative models", section 3.
     """
+    from sklearn.metrics import pairwise_distances_chunked  # slow to import
+
     real_values, fake_values = as_features(real, "real"), as_features(fake, "fake")
     require_equal_dims(real_values, fake_values)
     for name, values in (("real", real_values), ("fake", fake_values)):
@@ -102,6 +102,8 @@ def neighbour_metrics(
 
 def _squared_radii(values: npt.NDArray[np.float64], neighbours: tuple[int, ...]) -> npt.NDArray[np.float64]:
     """Squared distance [len(neighbours), n] of each row to its k-th nearest other row, for each k."""
+    from sklearn.neighbors import NearestNeighbors
+
     search = NearestNeighbors(n_neighbors=max(neighbours), algorithm="brute").fit(values)
     distances, _ = search.kneighbors()
     radii: npt.NDArray[np.float64] = np.square(distances[:, [k - 1 for k in neighbours]]).T
