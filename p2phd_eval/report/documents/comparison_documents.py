@@ -54,13 +54,14 @@ class JudgedDifference(Struct, frozen=True, kw_only=True):
     df: float | None  # None: normal
     confidence: float
     interval: tuple[float, float]  # two-sided, at `confidence`
-    tost_interval: tuple[float, float]  # at 2 confidence - 1
+    tost_interval: tuple[float, float]  # at 2 confidence - 1, wider by what is not known of a margin that is guessed
     margin: float | None
     p_difference: float
     p_lower: float | None
     p_upper: float | None
     p_difference_holm: float
     p_equivalence_holm: float | None
+    p_upper_holm: float | None = None  # of non-inferiority
     verdict: Verdict
     material: bool
     non_inferior: bool | None
