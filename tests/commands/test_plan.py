@@ -154,7 +154,7 @@ def test_a_margin_from_seeds_names_what_two_runs_cannot(pilot: Path) -> None:
     result = invoke("plan", pilot, "--margin", "seeds")
     assert "A: these checkpoints" not in result.stdout
     assert "a margin of about ±2.217 in FID@1500" in result.stdout
-    assert "Two runs of the baseline leave a margin that is guessed from them so uncertain" in result.stdout
+    assert "Two runs of the baseline say too little about their spread" in result.stdout
     (answer,) = document_of(invoke("plan", pilot, "--margin", "seeds", "--json", "-"))["plans"]
     two = answer["rows"][0]
     assert (two["runs"], two["images_within"], two["smallest_margin"]) == (2, None, None)

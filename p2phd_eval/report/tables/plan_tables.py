@@ -2,7 +2,6 @@
 
 from p2phd_eval.formatting import number_text
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.stats.verdicts.margins import MarginRule, never_within
 from p2phd_eval.stats.verdicts.sample_size import Plan, PlannedArm
 
 
@@ -116,9 +115,11 @@ def _seed_notes(arm: PlannedArm) -> list[str]:
             f"With {' or '.join(map(str, faded))} runs an arm, many more images than that lose the power again: the "
             "few seeds alone then give the degrees of freedom. More runs are the way out."
         )
-    never = never_within(MarginRule(kind="seeds", amount=0.0), 2)
-    if arm.plan.from_seeds and any(row.runs == 2 for row in arm.plan.rows):
-        notes.append(f"{never[0].upper()}{never[1:]}.")
+    if arm.plan.from_seeds:
+        notes.append(
+            "Two runs of the baseline say too little about their spread: with a margin from them nothing can be called "
+            "within the error range. Train three or more, or set a margin beforehand."
+        )
     return notes
 
 

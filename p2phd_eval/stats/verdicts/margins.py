@@ -183,19 +183,6 @@ def require_seeds(rule: MarginRule | None, baseline_runs: int) -> None:
         )
 
 
-def never_within(rule: MarginRule | None, baseline_runs: int) -> str:
-    """Why a margin from the seeds of so many runs can show nothing to be within it; empty where it can, or is none.
-
-    At 95 % with two runs the widened interval is wider than the margin whatever they give.
-    """
-    if baseline_runs != 2 or (rule is not None and rule.kind != "seeds"):
-        return ""
-    return (
-        "two runs of the baseline leave a margin that is guessed from them so uncertain that nothing can be called "
-        "within the error range: train a third, or set a margin beforehand, as a number or a share such as 2%"
-    )
-
-
 def find_margin(
     rule: MarginRule | None,
     estimand: Estimand,

@@ -83,7 +83,7 @@ def test_degrees_of_freedom_lie_between_those_of_the_parts_and_satterthwaites(sh
 
 
 def false_calls(runs, sds, images, level):
-    """How often a one-sided test at this level errs, by quadrature over the chi-square distributions of both spreads."""
+    """How often a one-sided test at this level errs, by quadrature over the distributions of both spreads."""
     nodes, weights = np.polynomial.legendre.leggauss(60)
     parts = []
     for axis, (count, sd) in enumerate(zip(runs, sds, strict=True)):
