@@ -181,8 +181,11 @@ def test_a_real_divergence_ends_its_run_and_not_the_study(study_data: Path, tmp_
 
 
 def test_a_run_that_the_system_kills_is_an_outcome_and_is_tried_again(finished_study: Path, tmp_path: Path) -> None:
-    """As the kernel does where memory is short: SIGKILL, to the run alone."""
+    """As the kernel does where memory is short: SIGKILL, to the run alone. Its FID over epochs is there in the end."""
     study = shutil.copytree(finished_study, tmp_path / "study")
+    plan = json.loads((study / "study.json").read_text())
+    plan["base"]["validate_every"] = 1  # as if the study had been begun with it
+    (study / "study.json").write_text(json.dumps(plan))
     for folder in ("runs", "records"):
         shutil.rmtree(study / folder / "amp-bf16-s1")
     process = start_study("--out", study, "--track", "tensorboard")
@@ -200,7 +203,16 @@ def test_a_run_that_the_system_kills_is_an_outcome_and_is_tried_again(finished_s
     assert report["verdicts"][0]["failed"] == 1
     run_study("--out", study, "--track", "tensorboard")
     assert list((study / "runs" / "amp-bf16-s1" / "tensorboard").iterdir())
-    assert without_times(study) == without_times(finished_study)
+    report, before = report_of(study), report_of(finished_study)
+    assert [run["status"] for run in report["runs"]] == ["finished"] * 5
+    assert [run["fid"] for run in report["runs"]] == [run["fid"] for run in before["runs"]]
+    assert report["verdicts"] == before["verdicts"]
+    over_epochs = {name: curve["fid"] for name, curve in report["curves"].items() if curve["fid"] is not None}
+    assert list(over_epochs) == ["amp-bf16-s1"]
+    found = over_epochs["amp-bf16-s1"]
+    assert (found["epoch"], found["step"], found["n"]) == ([1, 2], [6, 12], 8)
+    assert found["fid"][-1] == pytest.approx(report["runs"][3]["fid"], rel=1e-6)  # of the same checkpoint and images
+    assert "FID@8 over epochs" in (study / "report.md").read_text()
 
 
 def test_more_seeds_go_on_with_a_study_and_keep_what_there_is(finished_study: Path, tmp_path: Path) -> None:
