@@ -24,6 +24,7 @@ from p2phd_eval.evaluation.reference import axes_of_reference
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
+from p2phd_eval.stats.distances.kernel import kernel_scale
 from p2phd_eval.stats.distances.real_scale import RealScale, real_scale
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import Arm, FIDComparison, compare_arms, require_judgeable
@@ -61,6 +62,7 @@ class ComparisonResult:
     real_stamp: FeatureStamp
     real_scale: RealScale | None  # what FIDs the real images give by themselves; None where they are too few
     reference_stamp: FeatureStamp | None  # the images whose principal axes the block FID takes; None without
+    kernel_scale: float  # of the rational quadratic kernels: the mean squared distance of two real images
     stamps: tuple[tuple[FeatureStamp, ...], ...]  # for each arm those of its runs, the baseline first
     candidates: tuple[FIDComparison, ...]
     warnings: tuple[str, ...]
@@ -188,6 +190,7 @@ def compare_feature_sets(
         real_stamp=real.stamp,
         real_scale=real_scale(used[0].values, design, rng=np.random.default_rng(seed)),
         reference_stamp=None if reference is None else reference.stamp,
+        kernel_scale=kernel_scale(used[0].values),
         stamps=tuple(tuple(run.stamp for run in arm.runs) for arm in arms),
         candidates=results,
         warnings=warnings,

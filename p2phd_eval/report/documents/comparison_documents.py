@@ -152,6 +152,7 @@ class CompareDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/compa
     real_scale: RealScale | None  # what FIDs the real images give by themselves; None where they are too few
     baseline: Baseline
     reference: FeatureStamp | None  # the images whose principal axes the block FID takes
+    kernel_scale: float  # of the rational quadratic kernels: the mean squared distance of two real images
     candidates: tuple[Candidate, ...]
     precision_shifts: tuple[Shift, ...]
     stamp: FeatureStamp  # how features of the real images were made
