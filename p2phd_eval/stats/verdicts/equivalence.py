@@ -16,6 +16,7 @@ from p2phd_eval.stats.verdicts.margins import Margin, given_margin
 Interval = tuple[float, float]
 
 _MORE = range(4, 18)
+_NOTICEABLE = 1.02  # an interval that is wider by this factor is said to be
 _FARTHEST = 20.0  # standard normal: a p-value of 3e-89
 
 
@@ -293,7 +294,9 @@ def _place(difference: Difference, margin: Margin, level: float, equivalent: boo
     wide = _tost_interval(difference, margin, level)
     runs = margin.guessed_from
     if runs is None:
-        return _inside(wide, confidence, margin.value, equivalent)
+        widened = wide[1] - wide[0] > _NOTICEABLE * (plain[1] - plain[0])
+        remark = ", widened as the margin is a share of an estimate," if widened else ""
+        return _inside(wide, confidence, margin.value, equivalent, remark)
     if equivalent:
         return _inside(wide, confidence, margin.value, True, f", widened as the margin is guessed from {runs} runs,")
     if not _lies_inside(plain, margin.value):

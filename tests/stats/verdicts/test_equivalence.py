@@ -417,7 +417,7 @@ def test_two_runs_never_show_equivalence_with_a_margin_from_their_own_spread():
 
 SENTENCE = re.compile(r"([\d.]+) % interval \(([^,]+), ([^)]+)\)(?:, widened[^,]*,)? (contains|excludes) 0")
 PLACE = re.compile(
-    r"([\d.]+) % interval \(([^,]+), ([^)]+)\)(, widened as the margin is guessed from \d+ runs,)? "
+    r"([\d.]+) % interval \(([^,]+), ([^)]+)\)(, widened as the margin is [^,]*,)? "
     r"(lies|does not lie) inside ±([^ ,]+)(?:, but that margin is guessed from \d+ runs and with its lower end, "
     r"±([^ ]+), it does not,)?"
 )
@@ -460,6 +460,14 @@ def test_the_reason_says_in_words_that_the_margin_is_a_guess():
         "the 90 % interval (-0.15, +3.15) lies inside ±3.38, but that margin is guessed from 3 runs and with its "
         "lower end, ±1.81, it does not, and the 95 % interval (-0.54, +3.54) contains 0"
     )
+
+
+def test_the_reason_says_that_a_large_share_is_of_an_estimate():
+    share = Margin(value=2.0, text="a share", share_error=0.3)
+    assert equivalence_test(difference(0.1, 0.5, share)).reason.startswith(
+        "the 90 % interval (-0.86, +1.06), widened as the margin is a share of an estimate, lies inside ±2 and"
+    )
+    assert "widened" not in equivalence_test(difference(0.1, 0.5, dataclasses.replace(share, share_error=0.02))).reason
 
 
 def test_a_margin_that_is_none_is_judged_as_none():
