@@ -91,36 +91,31 @@ def _verdict_row(candidate: Candidate, n: int) -> tuple[Cell, ...]:
     )
 
 
-def measures_table(report: ReportDocument) -> Table:
-    """Everything that was measured of the candidates, judged or not."""
+def measures_table(training: CompareDocument) -> Table:
+    """Everything that was measured of the trained arms, judged or not."""
     rows = []
-    for what, document, candidate in _candidates(report):
-        name = candidate.name if what == "training" else f"{candidate.name} ({what})"
+    for candidate in training.candidates:
         for each in candidate.measured:
-            estimate, interval = (
-                (signed_text(each.estimate), "too few images" if each.refusal else _NOTHING)
-                if each.interval is None
-                else estimate_texts(each.estimate, each.interval)
-            )
+            estimate, interval = signed_text(each.estimate), "refused" if each.refusal else _NOTHING
+            if each.interval is not None:
+                estimate, interval = estimate_texts(each.estimate, each.interval)
             rows.append(
                 (
-                    Cell(name),
-                    Cell(each.estimand.name_at(document.n)),
+                    Cell(candidate.name),
+                    Cell(each.estimand.name_at(training.n)),
                     _number(statistics.mean(each.baseline_runs)),
                     _number(statistics.mean(each.runs)),
                     Cell(estimate, each.estimate),
                     Cell(interval, None if each.interval is None else each.interval[0]),
                 )
             )
-    columns = ("candidate", "measure", "baseline", "candidate's", "difference", "interval")
+    over = f"{100 * training.confidence:.4g} % interval over {random_parts(training.scope)}"
+    columns = ("candidate", "measure", training.baseline.name, "candidate's", "difference", over)
     return Table(columns=columns, rows=tuple(rows))
 
 
-def refusals(report: ReportDocument) -> list[str]:
-    """What the candidates of the training have no believable number of, and why."""
-    training = report.comparisons.training
-    if training is None:
-        return []
+def refusals(training: CompareDocument) -> list[str]:
+    """What the trained arms have no believable number of, and why."""
     found = []
     for candidate in training.candidates:
         reasons = {each.estimand: each.refusal for each in candidate.measured if each.refusal}
@@ -215,10 +210,11 @@ def quality_tables(quality: Quality | None) -> list[tuple[str, Table, Table]]:
     for metric in quality.metrics:
         unit = f" {metric.unit}" if metric.unit else ""
         network = f" ({metric.network})" if metric.network else ""
-        to_photo = []
+        to_photo, over = [], ""
         for row in quality.to_photo:
             if row.metric == metric.name:
                 found = row.difference
+                over = over if found is None else f" over {random_parts(found.scope)}"
                 estimate, interval = (
                     (_NOTHING,) * 2 if found is None else estimate_texts(found.estimate, found.interval)
                 )
@@ -231,24 +227,28 @@ def quality_tables(quality: Quality | None) -> list[tuple[str, Table, Table]]:
                         _number(None if found is None else found.p_holm, ".2g"),
                     )
                 )
-        between = tuple(
-            (
-                Cell(row.pair),
-                Cell(f"{row.mean:.4g}{unit}", row.mean),
-                Cell("({:.4g}, {:.4g})".format(*row.interval), row.interval[0]),
-                _number(row.pairs_of_runs, "d"),
-            )
-            for row in quality.between
-            if row.metric == metric.name
-        )
+        between = []
+        for pair in quality.between:
+            if pair.metric == metric.name:
+                mean, interval = (text.replace("+", "") for text in estimate_texts(pair.mean, pair.interval))
+                between.append(
+                    (
+                        Cell(pair.pair),
+                        Cell(mean + unit, pair.mean),
+                        Cell(interval, pair.interval[0]),
+                        _number(pair.pairs_of_runs, "d"),
+                    )
+                )
         tables.append(
             (
                 f"{metric.name}{network}, {metric.better} is better",
                 Table(
-                    columns=("against the photo", "mean ± standard error", "difference", "interval", "p (Holm)"),
+                    columns=("against the photo", "mean ± SE over images", "difference", f"interval{over}", "p (Holm)"),
                     rows=tuple(to_photo),
                 ),
-                Table(columns=("between runs", "mean", "interval", "pairs of runs"), rows=between),
+                Table(
+                    columns=("between runs", "mean", "interval over images alone", "pairs of runs"), rows=tuple(between)
+                ),
             )
         )
     return tables

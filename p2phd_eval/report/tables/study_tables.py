@@ -5,10 +5,10 @@ from collections.abc import Mapping, Sequence
 
 from rich.filesize import decimal
 
-from p2phd_eval.formatting import interval_text, number_text, signed_text
+from p2phd_eval.formatting import estimate_texts, number_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
-from p2phd_eval.report.wording import VERDICTS
+from p2phd_eval.report.wording import VERDICTS, scale_sentence
 
 
 def plan_table(
@@ -51,6 +51,10 @@ def study_table(report: ReportDocument) -> ResultTable:
     """Return the table of the verdicts of a study's report."""
     training = report.comparisons.training
     n = report.what_was_run.n_test if training is None else training.n
+    notes = [entry.sentence for entry in report.verdicts]
+    if training is not None and training.real_scale is not None:
+        fid = statistics.mean(run.fid for run in training.baseline.runs)
+        notes.append(scale_sentence(training.baseline.name, training.n, fid, training.real_scale))
     return ResultTable(
         title=f"Study of {report.name}",
         columns=("arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin"),
@@ -61,7 +65,7 @@ def study_table(report: ReportDocument) -> ResultTable:
                 for entry in report.verdicts
             ),
         ),
-        notes=tuple(entry.sentence for entry in report.verdicts),
+        notes=tuple(notes),
         styles=("", *(VERDICTS[entry.verdict].style for entry in report.verdicts)),
     )
 
@@ -89,7 +93,6 @@ def _judged(entry: ArmVerdict, n: int) -> tuple[str, ...]:
     margin = None if entry.margin is None else entry.margin.value
     return (
         f"d{entry.judged.name_at(n)}",
-        signed_text(entry.estimate),
-        interval_text(entry.interval),
+        *estimate_texts(entry.estimate, entry.interval),
         "none" if margin is None else f"±{number_text(margin)}",
     )

@@ -284,11 +284,20 @@ def test_a_refused_measure_is_told_in_words_and_its_reason_is_folded_away(
     measured |= {"interval": None, "refusal": "too few images for it (120)"}
     browser = show(refused)
     section = browser.find_element(By.ID, "bias")
-    assert "too few images" in section.find_element(By.CSS_SELECTOR, "tbody").text
+    row = next(each.text for each in section.find_elements(By.TAG_NAME, "tr") if "FID of the dist" in each.text)
+    assert row.endswith("refused")
     reason = "amp-fp16, FID of the distributions: too few images for it (120)."
     assert reason not in section.text
     section.find_element(By.CSS_SELECTOR, "summary").send_keys(Keys.ENTER)
     assert reason in section.text
+
+
+def test_every_interval_says_what_it_is_over(shown: WebDriver) -> None:
+    heads = [each.text for each in shown.find_elements(By.CSS_SELECTOR, "thead th, .facts dt")]
+    intervals = [each for each in heads if "interval" in each and not each.startswith("its ")]  # as the one before it
+    assert len(intervals) > 8
+    assert all(each.endswith((" over images alone", " over images and training seeds")) for each in intervals)
+    assert all(" over images" in each for each in heads if "±" in each)
 
 
 def test_every_abbreviation_is_explained_where_it_stands(shown: WebDriver) -> None:
