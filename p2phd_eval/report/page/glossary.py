@@ -32,7 +32,7 @@ GLOSSARY = {
 def terms_in(markup: str) -> list[str]:
     """Return the terms that a piece of HTML and their own sentences use, in the order of the glossary.
 
-    FID@500 is one of FID@n.
+    FID@500 is one of FID@n, and dKID, a difference, one of KID.
     """
     text = html.unescape(re.sub(r"<[^>]*>", " ", markup))
     found: set[str] = set()
@@ -44,4 +44,4 @@ def terms_in(markup: str) -> list[str]:
 
 def _uses(text: str, term: str) -> bool:
     pattern = re.escape(term).replace("@n", "@(?:n|[0-9]+)")
-    return re.search(rf"(?<![\w@]){pattern}(?![\w@])", text) is not None
+    return re.search(rf"(?<![\w@])d?{pattern}(?![\w@])", text) is not None

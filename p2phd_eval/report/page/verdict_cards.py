@@ -86,8 +86,8 @@ def _test_lines(candidate: Candidate) -> list[str]:
     if test is None:
         return []
     return [
-        f"The {200 * test.confidence - 100:.4g} % interval, {interval_text(test.tost_interval)}, is the one that has "
-        "to lie inside the margin.",
+        f"By itself, not adjusted for other candidates and with the margin taken as known: "
+        f"{200 * test.confidence - 100:.4g} % interval {interval_text(test.tost_interval)}, the thick line below.",
         f"p = {test.p_difference:.2g} of no difference"
         + (
             f", {test.p_difference_holm:.2g} after Holm's adjustment for several candidates."

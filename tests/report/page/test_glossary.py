@@ -13,6 +13,7 @@ from p2phd_eval.report.page.glossary import terms_in
         ("FID@500 of 3", ["FID", "FID@n"]),  # whose sentence uses the first
         ('<i title="KID">the FID</i>', ["FID"]),
         ("dFID@n", ["FID", "FID@n", "dFID@n"]),
+        ("dKID (rational quadratic)", ["FID", "KID"]),
         ("amp-fp16", ["amp"]),
     ],
 )
