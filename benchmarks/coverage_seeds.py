@@ -3,7 +3,7 @@
 Run `python benchmarks/coverage_seeds.py --work DIR [--repeats R] [--table FILE]` from the repository's root. A cell is
 a number of runs of either arm, the spread over their seeds, and the noise of the images in units of the baseline's.
 Every repeat draws the runs, estimates what `compare` estimates of them, and asks `judge_differences`; a cell that
-stands in DIR is not drawn again. `--table FILE` writes the summary. All cells take about ten minutes on one core.
+stands in DIR is not drawn again. `--table FILE` writes the summary. All cells take about ten minutes on one idle core.
 
 The model: a run's value is its seed's, normal, plus the noise of its own images (sd `noise`) and a noise that all runs
 of an arm share (a tenth of `noise`). The variances of the images' noise are estimated as of 500 images, those of the
