@@ -172,9 +172,9 @@ def _bounded(candidate: GateCandidate, estimand: Estimand, bound: float) -> tupl
         return False, f"There is no interval of d{name}: {candidate.refusal or candidate.sentence}"
     assert candidate.n is not None and candidate.judged is not None
     low, high = difference.interval
-    beside = "" if estimand is candidate.judged else f" (d{candidate.judged.name_at(candidate.n)} was judged)"
+    beside = "" if estimand is candidate.judged else f" ({candidate.judged.difference_at(candidate.n)} was judged)"
     interval = (
-        f"{100 * candidate.confidence:.4g} % interval of d{estimand.name_at(candidate.n)} "
+        f"{100 * candidate.confidence:.4g} % interval of {estimand.difference_at(candidate.n)} "
         f"{interval_text(difference.interval)}"
     )
     if high <= bound:

@@ -1,5 +1,6 @@
 """What a number estimates. FID has several meanings, and none may pass for another."""
 
+import re
 from enum import Enum
 
 
@@ -27,3 +28,7 @@ class Estimand(str, Enum):
             Estimand.KID_RQ: "KID (rational quadratic)",
         }
         return names[self]
+
+    def difference_at(self, n: int) -> str:
+        """What its difference between two arms is called, such as dFID@500 or block dFID."""
+        return re.sub("FID|KID", r"d\g<0>", self.name_at(n))

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from p2phd_eval.formatting import estimate_texts, number_text
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
-from p2phd_eval.report.page.page_tables import difference_name, random_parts
+from p2phd_eval.report.page.page_tables import random_parts
 from p2phd_eval.report.page.verdict_cards import convergence
 from p2phd_eval.report.wording import VERDICTS
 
@@ -39,7 +39,7 @@ def _columns(report: ReportDocument) -> list[str]:
     training = report.comparisons.training
     judged, fid, over = "difference", "FID@n", "interval"
     if training is not None:
-        judged, fid = difference_name(training.candidates[0].judged, training.n), f"FID@{training.n}"
+        judged, fid = training.candidates[0].judged.difference_at(training.n), f"FID@{training.n}"
         over = f"{100 * training.confidence:.4g} % interval over {random_parts(training.scope)}"
     return ["arm", "verdict", "runs", fid, judged, over, "margin", "images/s", "peak memory"]
 

@@ -1,6 +1,5 @@
 """The numbers of a study's report as tables of text, for its page."""
 
-import re
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,11 +39,6 @@ class Table:
         return any(row[column].value is not None for row in self.rows)
 
 
-def difference_name(estimand: Estimand, n: int) -> str:
-    """What the difference of an estimand is called, such as dFID@500; `n` is the number of images."""
-    return re.sub("FID|KID", r"d\g<0>", estimand.name_at(n))
-
-
 def judged_texts(test: JudgedDifference) -> tuple[str, str]:
     """A judged difference and its interval, as precise as the sentence on it is."""
     margin = () if test.margin is None else (-test.margin, test.margin)
@@ -65,7 +59,7 @@ def difference_tables(report: ReportDocument) -> dict[str, Table]:
         columns[what] = (
             "candidate",
             "verdict",
-            difference_name(document.candidates[0].judged, document.n),  # the same for all
+            document.candidates[0].judged.difference_at(document.n),  # the same for all
             f"{percent} over {random_parts(document.scope)}",
             "margin",
             "companion",
@@ -86,7 +80,7 @@ def _verdict_row(candidate: Candidate, n: int) -> tuple[Cell, ...]:
         Cell(estimate, None if test is None else test.estimate),
         Cell(interval, None if test is None else test.interval[0]),
         Cell(_NOTHING) if margin is None else Cell(f"±{number_text(margin)}", margin),
-        Cell(_NOTHING if companion is None else difference_name(companion.estimand, n)),
+        Cell(_NOTHING if companion is None else companion.estimand.difference_at(n)),
         Cell(_NOTHING) if companion is None else Cell(interval_text(companion.interval), companion.interval[0]),
     )
 

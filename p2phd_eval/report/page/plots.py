@@ -26,7 +26,7 @@ from p2phd_eval.report.page.figure import (
     figure_of,
     plot_of,
 )
-from p2phd_eval.report.page.page_tables import difference_name, judged_texts, random_parts
+from p2phd_eval.report.page.page_tables import judged_texts, random_parts
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.scope import Scope
 
@@ -102,7 +102,7 @@ def forest_plots(report: ReportDocument) -> dict[str, list[Plot]]:
 
 
 def _forest(name: str, part: str, estimand: Estimand, panel: _Panel) -> Plot:
-    statistic = difference_name(estimand, panel.n)
+    statistic = estimand.difference_at(panel.n)
     heights = [_lines(row.name) * LINE + 0.3 for row in panel.rows]
     drawn, below = sum(heights), 0.55
     with figure_of(drawn + below + 0.05) as figure:

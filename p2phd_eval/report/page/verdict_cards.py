@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from p2phd_eval.formatting import estimate_texts, interval_text, number_text
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
-from p2phd_eval.report.page.page_tables import difference_name, judged_texts, random_parts
+from p2phd_eval.report.page.page_tables import judged_texts, random_parts
 from p2phd_eval.report.wording import SCOPES, VERDICTS, VerdictWording, scale_sentence
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 
@@ -53,7 +53,7 @@ def _card(
         if (test := candidate.test) is not None:
             estimate, interval = judged_texts(test)
             facts += [
-                (f"{difference_name(candidate.judged, training.n)} against {baseline}", estimate),
+                (f"{candidate.judged.difference_at(training.n)} against {baseline}", estimate),
                 (f"{100 * test.confidence:.4g} % interval over {random_parts(training.scope)}", interval),
             ]
         facts.append(("margin", "none" if margin is None else f"±{number_text(margin)}"))
@@ -75,7 +75,7 @@ def _companion_lines(candidate: Candidate, n: int) -> list[str]:
     companion = candidate.companion
     if companion is None:
         return []
-    name = difference_name(companion.estimand, n)
+    name = companion.estimand.difference_at(n)
     numbers = " ".join(estimate_texts(companion.estimate, companion.interval))
     objects = "does not let the verdict stand" if companion.objects else "does not object to the verdict"
     return [f"The companion, free of the bias of {n} images: {name} {numbers}; it {objects}."]

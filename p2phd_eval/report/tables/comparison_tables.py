@@ -38,7 +38,7 @@ def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
             "arm",
             "verdict",
             at_n,
-            f"d{name} ± standard error",
+            f"{judged.difference_at(result.n)} ± standard error",
             f"{percent} interval",
             "margin",
             f"beside it, {percent} interval",
@@ -79,7 +79,7 @@ def _row(candidate: FIDComparison) -> tuple[str, ...]:
     test, companion, margin = candidate.test, candidate.companion, candidate.margin.value
     beside = "-"
     if companion is not None:
-        beside = f"d{companion.estimand.name_at(candidate.n)} {interval_text(companion.test.interval)}"
+        beside = f"{companion.estimand.difference_at(candidate.n)} {interval_text(companion.test.interval)}"
     return (
         candidate.name,
         VERDICTS[candidate.verdict].words,

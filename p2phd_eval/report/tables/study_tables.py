@@ -92,7 +92,7 @@ def _judged(entry: ArmVerdict, n: int) -> tuple[str, ...]:
         return (NOTHING,) * 4
     margin = None if entry.margin is None else entry.margin.value
     return (
-        f"d{entry.judged.name_at(n)}",
+        entry.judged.difference_at(n),
         *estimate_texts(entry.estimate, entry.interval),
         "none" if margin is None else f"±{number_text(margin)}",
     )
