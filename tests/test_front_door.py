@@ -150,7 +150,7 @@ def test_results_show_themselves_in_a_few_lines(tmp_path: Path) -> None:
         "fid_interval": p2phd_eval.fid_interval(real, fp32, paired=True),
         "refused": p2phd_eval.fid_interval(real[:40], np.random.default_rng(0).permutation(real)[:40], paired=False),
         "features": sets[0],
-        "decision": p2phd_eval.compare_fid(real, fp32, amp).decision.runs[0],
+        "difference": p2phd_eval.compare_fid(real, fp32, amp).at_n,
         "rule": parse_rule("cityscapes-city"),
         "plan_comparison": p2phd_eval.plan_comparison(image_sd=60, seed_sd=0.5, margin=2.0, images=9000)[0],
         "too few images": p2phd_eval.plan_comparison(image_sd=60, seed_sd=3, margin=2.0, images=500)[0].plan,
@@ -160,7 +160,7 @@ def test_results_show_themselves_in_a_few_lines(tmp_path: Path) -> None:
         assert len(repr(result)) < 700, name
         assert len(repr(result).splitlines()) <= 5, name
     for name in ("compare_fid", "compare_images"):
-        assert "scope A: within, since the 90 % interval" in repr(shown[name])
+        assert "scope A, FID@300: within, since the 90 % interval" in repr(shown[name])
     assert "FID of the distributions" in repr(shown["compute_fid"])
     assert repr(shown["plan_comparison"]).startswith(
         "PlannedArm: assumed, by fid-at-n\nPlan: 7,709 images show checkpoints"

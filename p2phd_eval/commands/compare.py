@@ -22,7 +22,6 @@ from p2phd_eval.commands.options.folders import Baselines, Candidates, Positiona
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.estimands import Estimand
-from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.scope import Scope
 
 _EXPLANATION = "Explanation"
@@ -122,6 +121,7 @@ def compare(
     from p2phd_eval.evaluation.compare_images import compare_images
     from p2phd_eval.report.documents.comparison_documents import comparison_document
     from p2phd_eval.report.tables.comparison_tables import comparison_table, measures_table
+    from p2phd_eval.stats.verdicts.equivalence import Verdict
     from p2phd_eval.report.tables.explanation_tables import explanation_tables
 
     output = Output(json_target)
