@@ -13,6 +13,12 @@ def number_text(value: float) -> str:
     return _fixed(value, _decimals(value))
 
 
+def given_text(value: float) -> str:
+    """Return a number as it was typed, where six digits are all that it has, else as `number_text` has it."""
+    typed = f"{value:.6g}"
+    return typed if float(typed) == value else number_text(value)
+
+
 def signed_text(value: float) -> str:
     """Return a difference likewise, with its sign: +2.50; 0 has none."""
     return _signed(value, _decimals(value))

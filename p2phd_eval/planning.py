@@ -165,7 +165,7 @@ def _read(pilot: Path, candidate: str | None) -> list[_Found]:
 
 def _found(pilot: Path, candidate: Candidate) -> _Found:
     measured = {each.estimand: each for each in candidate.measured}.get(candidate.judged)
-    if candidate.components is None or measured is None:
+    if candidate.test is None or candidate.components is None or measured is None:
         raise InputError(
             str(pilot),
             expected=f"{candidate.name}, judged by {candidate.judged.value}",

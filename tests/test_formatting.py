@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2phd_eval.formatting import error_text, estimate_texts, interval_text, number_text, signed_text
+from p2phd_eval.formatting import error_text, estimate_texts, given_text, interval_text, number_text, signed_text
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,14 @@ from p2phd_eval.formatting import error_text, estimate_texts, interval_text, num
 def test_three_digits_matter(value: float, text: str) -> None:
     assert number_text(value) == text
     assert signed_text(-value) == (f"-{text}" if value else "0")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(2.0, "2"), (0.125, "0.125"), (12.3456, "12.3456"), (0.030374, "0.030374")]
+)
+def test_what_was_typed_stays(value: float, text: str) -> None:
+    assert given_text(value) == text
+    assert given_text(value * (1 + 1e-9)) == number_text(value)
 
 
 @pytest.mark.parametrize(

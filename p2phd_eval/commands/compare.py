@@ -121,8 +121,8 @@ def compare(
     from p2phd_eval.evaluation.compare_images import compare_images
     from p2phd_eval.report.documents.comparison_documents import comparison_document
     from p2phd_eval.report.tables.comparison_tables import comparison_table, measures_table
-    from p2phd_eval.stats.verdicts.equivalence import Verdict
     from p2phd_eval.report.tables.explanation_tables import explanation_tables
+    from p2phd_eval.stats.verdicts.equivalence import Verdict
 
     output = Output(json_target)
     arms, notes = read_arms(folders or (), baselines or (), candidates or (), runs or ())

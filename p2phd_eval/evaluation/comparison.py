@@ -276,7 +276,7 @@ def _matching_warnings(
         for name, missing in left_out
         if missing
     )
-    shown = "; ".join(f"{name} has {examples(features.ids)}" for name, features in named)
+    shown = "; ".join(f"{name}: {examples(features.ids)}" for name, features in named)
     if pairing == "generated":
         warnings = (
             f"the real images have other names than the generated ones ({shown}): they are taken as independent of "

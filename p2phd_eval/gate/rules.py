@@ -168,8 +168,8 @@ def _meets(candidate: GateCandidate, requirement: Requirement) -> bool:
 def _bounded(candidate: GateCandidate, estimand: Estimand, bound: float) -> tuple[bool, str]:
     difference = next((each for each in candidate.differences if each.estimand is estimand), None)
     if difference is None or difference.interval is None:
-        name = estimand.value if candidate.n is None else estimand.name_at(candidate.n)
-        return False, f"There is no interval of d{name}: {candidate.refusal or candidate.sentence}"
+        name = f"d{estimand.value}" if candidate.n is None else estimand.difference_at(candidate.n)
+        return False, f"There is no interval of {name}: {candidate.refusal or candidate.sentence}"
     assert candidate.n is not None and candidate.judged is not None
     low, high = difference.interval
     beside = "" if estimand is candidate.judged else f" ({candidate.judged.difference_at(candidate.n)} was judged)"
@@ -178,6 +178,8 @@ def _bounded(candidate: GateCandidate, estimand: Estimand, bound: float) -> tupl
         f"{interval_text(difference.interval)}"
     )
     if high <= bound:
-        return True, f"The {interval} ends at or below {bound:g}{beside}."
+        favourable = candidate.verdict in FAVOURABLE
+        more = "" if favourable else f" The bound is about that alone: the verdict is {candidate.verdict.value}."
+        return True, f"The {interval} ends at or below {bound:g}{beside}.{more}"
     shown = "so more than that is not excluded" if low <= bound else "and lies wholly above it"
     return False, f"The {interval} ends {number_text(high - bound)} above {bound:g}, {shown}{beside}."

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from p2phd_eval.formatting import interval_text, number_text
 from p2phd_eval.stats.distances.real_scale import RealScale
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.companion import Companion
 from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
 from p2phd_eval.stats.verdicts.equivalence import Verdict
@@ -68,8 +69,8 @@ PAIRINGS = {
 }
 SET_PAIRINGS = {
     "triplets": "{n} images paired by label map",
-    "generated": "{n} generated images paired by label map, the real ones independent",
-    "independent": "independent images, {n} a set",
+    "generated": "{n} generated images paired by label map, {real} real ones independent",
+    "independent": "independent images, {real} real and {n} in each generated set",
 }
 #: How a run failed.
 FAILURES = {"diverged": "diverged", "out_of_memory": "ran out of memory", "killed": "was killed"}
@@ -86,32 +87,42 @@ def verdict_sentence(candidate: FIDComparison) -> str:
     sentence = f"{head}: {material}{VERDICTS[verdict].words} in {name}, since {test.reason}."
     if candidate.non_inferior and candidate.verdict is Verdict.INCONCLUSIVE:
         sentence += f" It is not inferior by more than the margin (one-sided {100 * test.confidence:.4g} %)."
-    if companion is not None and (told := companion_sentence(companion, candidate.n)):
+    if companion is not None and (told := companion_sentence(companion, candidate.judged, candidate.n)):
         sentence += f" {told}"
     return f"{sentence}{_needs(candidate.needs)}"
 
 
-def companion_sentence(companion: Companion, n: int) -> str:
+def companion_sentence(companion: Companion, judged: Estimand, n: int) -> str:
     """Return what the companion says of the verdict, for readers without statistics; empty where it just agrees."""
-    name, test = companion.estimand.name_at(n), companion.test
+    test, kid = companion.test, judged is Estimand.KID
     interval = f"{100 * test.confidence:.4g} % interval {interval_text(test.interval)}"
-    found = f"{name}, which does not depend on the number of images,"
+    share = "" if test.margin is None else f"±{number_text(test.margin)}"
+    found = (
+        f"{companion.estimand.name_at(n)}, which "
+        f"{'sees noise and spread, too' if kid else 'does not depend on the number of images'},"
+    )
+    blind = "KID hardly sees noise, nor how widely the images spread"
     if companion.objects and companion.before is Verdict.BETTER:
-        return (
-            f"But the verdict is inconclusive: less diverse images have a lower FID@{n} without being any better, and "
-            f"{found} does not show the candidate to be better ({interval})."
-        )
+        why = blind if kid else f"less diverse images have a lower FID@{n} without being any better"
+        finding = {
+            Verdict.WORSE: "finds the candidate worse",
+            Verdict.NEGLIGIBLE: f"finds a difference smaller than its share of the margin, {share}",
+        }.get(test.verdict, "does not show the candidate to be better")
+        return f"But the verdict is inconclusive: {why}, and {found} {finding} ({interval})."
     if companion.objects:
-        share = "" if test.margin is None else f", where the margin corresponds to ±{number_text(test.margin)}"
+        why = blind if kid else f"FID@{n} adds up fidelity and diversity, and a loss of one can hide behind the other"
+        beyond = f", where the margin corresponds to {share}" if share else ""
         return (
             f"But the verdict is inconclusive: {found} finds the candidate {VERDICTS[test.verdict].words} "
-            f"({interval}{share}). FID@{n} adds up fidelity and diversity, and a loss of one can hide behind the other."
+            f"({interval}{beyond}). {why}."
         )
     if companion.before is Verdict.WORSE and test.verdict is not Verdict.WORSE:
-        return (
-            f"It is one of FID@{n}, in which diversity counts: {found} finds "
-            f"{'the opposite' if test.verdict is Verdict.BETTER else 'no difference that is sure'} ({interval})."
-        )
+        one = f"one of {judged.name_at(n)}{'' if kid else ', in which diversity counts'}"
+        finding = {
+            Verdict.BETTER: "the opposite",
+            Verdict.NEGLIGIBLE: f"a difference smaller than its share of the margin, {share}",
+        }.get(test.verdict, "no difference that is sure")
+        return f"It is {one}: {found} finds {finding} ({interval})."
     if companion.before is Verdict.INCONCLUSIVE and test.verdict in (Verdict.WORSE, Verdict.BETTER):
         return f"Beside it, {found} finds the candidate {VERDICTS[test.verdict].words} ({interval})."
     return ""

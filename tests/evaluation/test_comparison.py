@@ -96,7 +96,7 @@ def test_sets_without_common_names_are_independent():
     paired, unpaired = (compare(real, baseline, [("amp", each)]) for each in (candidate, other))
     assert (unpaired.pairing, unpaired.ids) == ("independent", ())
     (warning,) = unpaired.warnings
-    assert "fp32 has 'scene_000', 'scene_001', 'scene_002', ...; amp has 'frame00'" in warning
+    assert "fp32: 'scene_000', 'scene_001', 'scene_002', ...; amp: 'frame00'" in warning
     ratio = unpaired.candidates[0].at_n.error.value / paired.candidates[0].at_n.error.value
     assert ratio > 1.2
     with pytest.raises(InputError, match="--strict"):

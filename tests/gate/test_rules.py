@@ -122,6 +122,15 @@ def test_the_bound_is_met_by_the_upper_end_itself_and_by_no_point_estimate(compa
     assert outcome(edited(compared, interval=[-3.0, -1.0]), max_dfid=-1.5) == [False]
 
 
+def test_a_bound_that_holds_is_no_verdict(compared: dict[str, Any]) -> None:
+    """A candidate of less diversity has a low FID; a gate that asks for that alone says so."""
+    for verdict in ("within", "better", "inconclusive", "worse"):
+        (result,) = judged(edited(compared, verdict=verdict, interval=[-3.0, -1.0]), max_dfid=0.0).results
+        assert result.holds
+        told = f"The bound is about that alone: the verdict is {verdict}." in result.reason
+        assert told == (verdict in ("inconclusive", "worse"))
+
+
 def test_the_numbers_are_the_documents_to_the_last_digit(compared: dict[str, Any]) -> None:
     for document in (compared, report(compared, [SAME, WORSE, BETTER])):
         result = judged(document, require=WITHIN, max_dfid=0.1 + 0.2)

@@ -4,7 +4,7 @@ import html
 import statistics
 from collections.abc import Sequence
 
-from p2phd_eval.formatting import estimate_texts, number_text
+from p2phd_eval.formatting import estimate_texts, given_text, number_text
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.page.page_tables import random_parts
 from p2phd_eval.report.page.verdict_cards import convergence
@@ -55,7 +55,7 @@ def _cells(report: ReportDocument, arm: str, entry: ArmVerdict | None) -> list[s
         margin = None if entry.margin is None else entry.margin.value
         judged = [
             *estimate_texts(entry.estimate, entry.interval),
-            "none" if margin is None else f"±{number_text(margin)}",
+            "none" if margin is None else f"±{given_text(margin)}",
         ]
     return [
         arm,

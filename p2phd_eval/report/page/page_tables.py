@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from p2phd_eval.formatting import error_text, estimate_texts, interval_text, number_text, signed_text
+from p2phd_eval.formatting import error_text, estimate_texts, given_text, interval_text, number_text, signed_text
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import Quality, ReportDocument
@@ -79,7 +79,7 @@ def _verdict_row(candidate: Candidate, n: int) -> tuple[Cell, ...]:
         Cell(verdict, verdict=candidate.verdict.value),
         Cell(estimate, None if test is None else test.estimate),
         Cell(interval, None if test is None else test.interval[0]),
-        Cell(_NOTHING) if margin is None else Cell(f"±{number_text(margin)}", margin),
+        Cell(_NOTHING) if margin is None else Cell(f"±{given_text(margin)}", margin),
         Cell(_NOTHING if companion is None else companion.estimand.difference_at(n)),
         Cell(_NOTHING) if companion is None else Cell(interval_text(companion.interval), companion.interval[0]),
     )

@@ -3,7 +3,7 @@
 import statistics
 from dataclasses import dataclass
 
-from p2phd_eval.formatting import estimate_texts, interval_text, number_text
+from p2phd_eval.formatting import estimate_texts, given_text, interval_text
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.page.page_tables import judged_texts, random_parts
@@ -56,7 +56,7 @@ def _card(
                 (f"{candidate.judged.difference_at(training.n)} against {baseline}", estimate),
                 (f"{100 * test.confidence:.4g} % interval over {random_parts(training.scope)}", interval),
             ]
-        facts.append(("margin", "none" if margin is None else f"±{number_text(margin)}"))
+        facts.append(("margin", "none" if margin is None else f"±{given_text(margin)}"))
         lines = [f"Margin: {candidate.margin.text}.", *_companion_lines(candidate, training.n)]
         details = [f"{SCOPES[training.scope]}.", *_test_lines(candidate)]
     facts.append(("runs", f"{entry.runs - entry.failed} of {entry.runs} finished"))

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from p2phd_eval.evaluation.comparison import ComparisonResult
-from p2phd_eval.formatting import error_text, interval_text, number_text
+from p2phd_eval.formatting import error_text, given_text, interval_text, number_text
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.wording import SCOPES, SET_PAIRINGS, VERDICTS, scale_sentence, verdict_sentence
 from p2phd_eval.stats.confidence import t_interval
@@ -21,7 +21,7 @@ def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
     name = judged.name_at(result.n)
     rows: list[tuple[str, ...]] = [(result.baseline_name, "baseline", _runs(result.baseline_fids), "-", "-", "-", "-")]
     rows += [_row(candidate) for candidate in result.candidates]
-    pairing = SET_PAIRINGS[result.pairing].format(n=result.n)
+    pairing = SET_PAIRINGS[result.pairing].format(real=result.design.sizes[0], n=result.design.sizes[1])
     clusters = "" if result.clusters is None else f", in {result.clusters} clusters"
     percent = f"{100 * result.confidence:.4g} %"
     notes = [line for candidate in result.candidates for line in _sentences(candidate)]
@@ -86,7 +86,7 @@ def _row(candidate: FIDComparison) -> tuple[str, ...]:
         _runs(candidate.at_n.runs),
         "-" if test is None else error_text(test.estimate, test.standard_error),
         "-" if test is None else interval_text(test.interval),
-        "none" if margin is None else f"±{number_text(margin)}",
+        "none" if margin is None else f"±{given_text(margin)}",
         beside,
     )
 
@@ -94,11 +94,11 @@ def _row(candidate: FIDComparison) -> tuple[str, ...]:
 def _measured_row(candidate: FIDComparison, measured: MeasuredDifference, confidence: float) -> tuple[str, ...]:
     name = measured.estimand.name_at(candidate.n)
     interval = interval_text(t_interval(measured.estimate, measured.error, confidence))
+    values = (measured.baseline, measured.candidate)
     return (
         candidate.name,
         name,
-        number_text(measured.baseline),
-        number_text(measured.candidate),
+        *(f"{value:.3f}" if measured.estimand.in_fid else number_text(value) for value in values),
         error_text(measured.estimate, measured.error.value),
         f"refused: {measured.refusal}" if measured.refusal else interval,
     )
@@ -112,7 +112,7 @@ def _runs(runs: Sequence[float]) -> str:
 
 def _sentences(candidate: FIDComparison) -> list[str]:
     margin = candidate.margin
-    value = "none" if margin.value is None else f"±{number_text(margin.value)}"
+    value = "none" if margin.value is None else f"±{given_text(margin.value)}"
     lines = [verdict_sentence(candidate), f"{candidate.name}: margin {value} ({margin.text})."]
     if checks := _checks(candidate):
         lines.append(f"{candidate.name}: {checks}.")

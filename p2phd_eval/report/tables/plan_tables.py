@@ -1,6 +1,6 @@
 """The plan of a comparison as tables."""
 
-from p2phd_eval.formatting import number_text
+from p2phd_eval.formatting import given_text, number_text
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.stats.verdicts.sample_size import Plan, PlannedArm
 
@@ -15,7 +15,7 @@ def plan_tables(arm: PlannedArm) -> list[ResultTable]:
 
 def _images_table(arm: PlannedArm) -> ResultTable:
     plan, upper = arm.plan, arm.upper
-    columns = ["scope", "runs an arm", "to show it is within", f"to find ±{plan.margin:.4g}"]
+    columns = ["scope", "runs an arm", "to show it is within", f"to find ±{given_text(plan.margin)}"]
     rows = [[*_place(row.runs), _images(row.images_within), _images(row.images_detect)] for row in plan.rows]
     if upper is not None and arm.seed_sd is not None:
         columns += [f"{column}, seed sd {number_text(arm.seed_sd.high)}" for column in columns[2:]]
@@ -49,7 +49,7 @@ def _at_hand_table(arm: PlannedArm, n: int) -> ResultTable:
 
 def _size(arm: PlannedArm) -> str:
     about = "about " if arm.plan.from_seeds else ""
-    return f"{about}±{arm.plan.margin:.4g} in {_judged(arm)}"
+    return f"{about}±{given_text(arm.plan.margin)} in {_judged(arm)}"
 
 
 def _judged(arm: PlannedArm) -> str:
@@ -89,7 +89,7 @@ def _meanings(plan: Plan) -> list[str]:
     inner, outer = f"{200 * plan.confidence - 100:.4g} %", f"{100 * plan.confidence:.4g} %"
     return [
         f"To show it is within: the {inner} interval lies inside the margin, if there is no true difference.",
-        f"To find ±{plan.margin:.4g}: the {outer} interval excludes 0, if the true difference is that large.",
+        f"To find ±{given_text(plan.margin)}: the {outer} interval excludes 0, if the true difference is that large.",
     ]
 
 
@@ -140,7 +140,7 @@ def _image_notes(arm: PlannedArm) -> list[str]:
 def _runs_sentence(plan: Plan) -> str:
     return (
         f"{_runs(plan.runs_within)} to show it is within, "
-        f"{_runs(plan.runs_detect)} to find a difference of ±{plan.margin:.4g}"
+        f"{_runs(plan.runs_detect)} to find a difference of ±{given_text(plan.margin)}"
     )
 
 

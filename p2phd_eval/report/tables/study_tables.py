@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.filesize import decimal
 
-from p2phd_eval.formatting import estimate_texts, number_text
+from p2phd_eval.formatting import estimate_texts, given_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.wording import VERDICTS, scale_sentence
@@ -94,5 +94,5 @@ def _judged(entry: ArmVerdict, n: int) -> tuple[str, ...]:
     return (
         entry.judged.difference_at(n),
         *estimate_texts(entry.estimate, entry.interval),
-        "none" if margin is None else f"±{number_text(margin)}",
+        "none" if margin is None else f"±{given_text(margin)}",
     )

@@ -151,7 +151,7 @@ def compare_fid(
         What the verdict is about, chosen before looking at the data. Where it cannot be had nothing is judged, and the
         result says why.
     reference : array_like, shape (m, d), optional
-        Features of other real images, such as the training photos, m >= 32: the principal axes for the block FID.
+        Features of other real images, such as the training photos, m >= 33: the principal axes for the block FID.
     confidence : float
         How often such intervals hold the truth, in (0.5, 1); the two one-sided tests are at 1 - confidence.
     clusters : array_like, shape (n,), optional
@@ -304,7 +304,7 @@ def compare_arms(
                 seed_permutation_p=None
                 if difference is None or scope is Scope.CHECKPOINTS
                 else seed_permutation_p(difference.baseline_runs, difference.runs),
-                needs=_needs(difference, test, margins[k]),
+                needs=_needs(difference, test, margins[k], judged_together=sum(each is not None for each in tests)),
             )
         )
     return tuple(results)
@@ -362,12 +362,16 @@ def _weights(arms: Sequence[Arm], candidate: int) -> tuple[float, ...]:
     return tuple(signs.get(k, 0) / len(arm.runs) for k, arm in enumerate(arms) for _ in arm.runs)
 
 
-def _needs(judged: MeasuredDifference | None, test: EquivalenceResult | None, margin: Margin) -> UndecidedNeeds | None:
+def _needs(
+    judged: MeasuredDifference | None, test: EquivalenceResult | None, margin: Margin, *, judged_together: int
+) -> UndecidedNeeds | None:
     # What the companion made inconclusive is decided by no number of images that the judged difference could tell.
     if judged is None or test is None or test.verdict is not Verdict.INCONCLUSIVE:
         return None
     given = None if margin.value is None else margin
-    return undecided_needs(judged.components, test.estimate, given, scope=judged.scope, confidence=test.confidence)
+    # Of candidates that are judged together none is held to more than this (the first step of Holm's method).
+    confidence = 1 - (1 - test.confidence) / judged_together
+    return undecided_needs(judged.components, test.estimate, given, scope=judged.scope, confidence=confidence)
 
 
 def _runs(values: npt.ArrayLike, name: str) -> tuple[npt.NDArray[np.generic], ...]:

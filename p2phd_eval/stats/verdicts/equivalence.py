@@ -8,7 +8,7 @@ from enum import Enum
 from scipy import optimize, special, stats
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.formatting import interval_text, number_text
+from p2phd_eval.formatting import given_text, interval_text
 from p2phd_eval.stats.confidence import require_confidence, t_interval, t_reach
 from p2phd_eval.stats.design import StandardError
 from p2phd_eval.stats.verdicts.margins import Margin, given_margin
@@ -319,8 +319,7 @@ def _lies_inside(interval: Interval, margin: float) -> bool:
 
 def _margin_text(margin: float, interval: Interval) -> str:
     """The margin as it was typed, else with three digits, or as many more as leave the interval on its side of it."""
-    typed = f"{margin:.6g}"
-    texts = [typed if float(typed) == margin else number_text(margin), *(f"{margin:.{digits}g}" for digits in _MORE)]
+    texts = [given_text(margin), *(f"{margin:.{digits}g}" for digits in _MORE)]
     return next(text for text in texts if _lies_inside(interval, float(text)) == _lies_inside(interval, margin))
 
 

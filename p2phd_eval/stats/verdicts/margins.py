@@ -255,7 +255,7 @@ def seed_margin(baseline_runs: Sequence[float], noise: float | None) -> Margin:
         f"known to lie in {number_text(low)} to {number_text(high)} (95 %)"
     )
     if count == 2:
-        text += "; two runs leave too much open to call anything within it"
+        text += "; two runs leave too much open to call a recipe within it"
     return Margin(value=REPEATABILITY * spread.sd, range=(low, high), text=text, seeds=spread)
 
 

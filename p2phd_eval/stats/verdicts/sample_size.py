@@ -253,7 +253,7 @@ def undecided_needs(
 
     Decided is what `equivalence_test` would call so at the estimate as it is. No power comes into it: the estimate is
     taken for what the larger study would find, and so are the spreads; a margin from seeds stays what it is and is
-    better known with more runs. Holm's adjustment for several candidates is left out.
+    better known with more runs.
 
     Raises `InputError` if the margin is not above 0, or for recipes an arm has fewer than two runs.
 
@@ -268,7 +268,7 @@ def undecided_needs(
     scope : Scope
         For recipes training seeds are random too, and either images or runs may be added.
     confidence : float
-        As in `plan_sizes`.
+        As in `plan_sizes`; for one of m candidates that are judged together, 1 - (1 - confidence) / m is enough.
     """
     present = (components.runs_baseline, components.runs_candidate)
     recipes = scope == Scope.RECIPES

@@ -4,13 +4,15 @@ import numpy as np
 import pytest
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.design import SamplingDesign, StandardError
 from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.stats.distances.kernel import kernel_distance
 from p2phd_eval.stats.errors.intervals import fid_interval
 from p2phd_eval.stats.errors.seeds import recipe_error
 from p2phd_eval.stats.estimands import Estimand
-from p2phd_eval.stats.verdicts.compared_arms import compare_fid
-from p2phd_eval.stats.verdicts.equivalence import Verdict
+from p2phd_eval.stats.verdicts.compared_arms import Arm, compare_arms, compare_fid
+from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, equivalence_test
+from p2phd_eval.stats.verdicts.margins import absolute_margin
 
 
 def arrays(n=200, d=6, shifts=(0.0, 0.3, 0.3), seed=0):
@@ -75,6 +77,34 @@ def test_an_inconclusive_result_says_what_would_decide_it():
     result = compare_fid(real, baseline, candidate, margin=0.2)
     assert result.verdict is Verdict.INCONCLUSIVE
     assert result.needs.images > 60
+
+
+def test_what_would_decide_it_is_enough_for_candidates_that_are_judged_together():
+    """Alone the candidate is within; beside five others that nobody can tell from the baseline it is not."""
+    real, baseline, *_ = arrays(n=150, seed=6)
+    candidates = [baseline + 0.1 * np.random.default_rng([8, k]).normal(size=baseline.shape) for k in range(6)]
+    alone = compare_fid(real, baseline, candidates[0])
+    margin = absolute_margin(abs(alone.estimate) + 1.9 * alone.test.standard_error)
+    arms = [Arm(name=str(k), runs=(values,)) for k, values in enumerate([baseline, *candidates])]
+
+    def first(count):
+        design = SamplingDesign.paired(150, 2 + count)
+        rng = np.random.default_rng(0)
+        return compare_arms(real, arms[: 1 + count], design, margin=margin, replicates=0, rng=rng)[0]
+
+    assert first(1).verdict is Verdict.WITHIN
+    together = first(6)
+    assert together.verdict is Verdict.INCONCLUSIVE
+    components = together.at_n.components
+
+    def within(images, level):
+        (value, df), *_ = components.variances(images, None)
+        error = StandardError(value=value**0.5, df=df)
+        difference = Difference(estimate=together.estimate, error=error, margin=margin.amount)
+        return equivalence_test(difference, confidence=1 - level).verdict is Verdict.WITHIN
+
+    assert within(together.needs.images, 0.05 / 6)
+    assert not within(together.needs.images - 1, 0.05 / 6)
 
 
 def test_seeds_add_their_variance():

@@ -125,7 +125,7 @@ def test_several_seeds_give_a_margin(estimand, rule):
 
 
 def test_two_runs_are_said_to_show_nothing():
-    assert seed_margin([50.0, 52.0], 0.1).text.endswith("; two runs leave too much open to call anything within it")
+    assert seed_margin([50.0, 52.0], 0.1).text.endswith("; two runs leave too much open to call a recipe within it")
     assert "two runs" not in seed_margin([50.0, 52.0, 51.0], 0.1).text
 
 
