@@ -365,6 +365,7 @@ def intervals(estimand: str, name: str, truth: tuple[float, float], rows: list[R
         "sd": sd,
         "se": float(np.mean(errors)),
         "df": float(np.median(dfs)),
+        "half_width": float(np.mean(reach)),
         "baseline": baseline,
         "refused": 1 - float(np.mean(printed)),
         "coverage": float(np.mean(hit)) if len(hit) else None,
