@@ -84,7 +84,7 @@ def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
         notes=(
             f"FID@{n} is biased upward by about c/n; FID-infinity takes off what a line can.",
             *_interval_notes(fid.interval),
-            "KID is unbiased, from all images, and may be negative.",
+            "KID (kernel inception distance) is unbiased, from all images, and may be negative.",
             "Precision, recall, density and coverage depend on n: compare only those of one n.",
             f"Standard errors: influence functions for the FID, a jackknife for KID; {PAIRINGS[fid.pairing]}.",
             *map(str, result.precision_shifts),

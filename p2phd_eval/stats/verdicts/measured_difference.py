@@ -69,6 +69,17 @@ class Measured:
         """Return what was measured of an estimand that is not missing."""
         return next(each for each in self.measurements if each.estimand is estimand)
 
+    def refusal(self, estimand: Estimand, positions: Sequence[int], design: SamplingDesign) -> str:
+        """Return why the mean value of some sets, not a difference of it, is not to be believed; empty where it is.
+
+        In a difference of like sets most of the bias cancels, so that it can be had where their values cannot.
+        """
+        samples = self.extrapolated.get(estimand)
+        if samples is None:
+            return ""
+        weights = [1 / len(positions) if k in positions else 0.0 for k in range(len(self.whole))]
+        return population_estimate(samples, weights, design).refusal
+
     def differences(
         self, weights: Sequence[float], design: SamplingDesign, scope: Scope
     ) -> tuple[MeasuredDifference, ...]:

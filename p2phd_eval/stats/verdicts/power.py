@@ -75,16 +75,6 @@ class VarianceComponents:
         known = [sd for sd in (self.noise_sd_baseline, self.noise_sd_candidate) if sd is not None] or [0.0]
         return known[0], known[-1]
 
-    @property
-    def run_variances(self) -> tuple[float, float] | None:
-        """Of the pilot's runs, as they were found: with their images' noise."""
-        if self.seed_sds is None:
-            return None
-        before, after = (
-            sd**2 + noise**2 / self.n_images for sd, noise in zip(self.seed_sds, self.noise_sds, strict=True)
-        )
-        return before, after
-
     def variances(self, n: int, runs: tuple[int, int] | None) -> list[tuple[float, float]]:
         """The independent variances that add up to the difference's, each with its degrees of freedom: images first.
 

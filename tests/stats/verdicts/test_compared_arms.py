@@ -60,6 +60,24 @@ def test_the_fid_of_the_distributions_is_refused_with_the_reason():
     assert compare_fid(real, baseline, candidate, margin="10%").verdict is Verdict.WORSE
 
 
+def test_a_share_of_a_value_that_cannot_be_had_is_no_margin():
+    """Where two arms are nearly alike the bias cancels in their difference, but not in what `2%` is a share of."""
+    rng = np.random.default_rng(3)
+    real, baseline = rng.normal(size=(2, 300, 100))
+    candidate = baseline + 0.005 + 0.01 * rng.normal(size=baseline.shape)
+    result = compare_fid(real, baseline, candidate, margin="100%", judge="fid")
+    assert result.refusal == ""
+    assert fid_interval(real, baseline, paired=True).population.refusal
+    assert result.margin.value is None
+    assert result.margin.text.startswith("100 % of the baseline's FID of the distributions, which by itself cannot be")
+    assert result.verdict is not Verdict.WITHIN
+    assert compare_fid(real, baseline, candidate, margin=0.7, judge="fid").verdict in (
+        Verdict.WITHIN,
+        Verdict.NEGLIGIBLE,
+    )
+    assert compare_fid(real, baseline, candidate, margin="100%").margin.value > 0
+
+
 def test_what_is_judged_fits_its_margin_and_its_reference():
     sets = arrays()
     with pytest.raises(InputError, match="--judge block-fid: expected --reference"):
