@@ -219,7 +219,7 @@ def _candidate(
         sentence=verdict_sentence(candidate),
         reason=candidate.refusal if test is None else test.reason,
         test=None if test is None else from_result(JudgedDifference, test, df=finite(test.df)),
-        companion=None if candidate.companion is None else _companion(candidate.companion, candidate),
+        companion=None if candidate.companion is None else _companion(candidate.companion, candidate, confidence),
         measured=tuple(_measured(each, confidence) for each in candidate.measured),
         not_measured={estimand.value: why for estimand, why in candidate.not_measured.items()},
         dfid=at_n.estimate,
@@ -243,11 +243,12 @@ def _measured(difference: MeasuredDifference, confidence: float) -> MeasuredPart
     )
 
 
-def _companion(companion: Companion, candidate: FIDComparison) -> CompanionPart:
+def _companion(companion: Companion, candidate: FIDComparison, confidence: float) -> CompanionPart:
     return from_result(
         CompanionPart,
         companion.test,
         estimand=companion.estimand,
+        interval=companion.interval(confidence),
         before=companion.before,
         objects=companion.objects,
         sentence=companion_sentence(companion, candidate.judged, candidate.n),

@@ -78,8 +78,9 @@ def measures_table(result: ComparisonResult) -> ResultTable:
 def _row(candidate: FIDComparison) -> tuple[str, ...]:
     test, companion, margin = candidate.test, candidate.companion, candidate.margin.value
     beside = "-"
-    if companion is not None:
-        beside = f"{companion.estimand.difference_at(candidate.n)} {interval_text(companion.test.interval)}"
+    if companion is not None and test is not None:
+        interval = interval_text(companion.interval(test.confidence))
+        beside = f"{companion.estimand.difference_at(candidate.n)} {interval}"
     return (
         candidate.name,
         VERDICTS[candidate.verdict].words,

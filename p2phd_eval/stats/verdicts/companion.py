@@ -8,12 +8,15 @@ Where one of them is judged, a measure that has neither weakness is asked too.
 import dataclasses
 from collections.abc import Sequence
 
+from p2phd_eval.stats.confidence import t_interval
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import Difference, EquivalenceResult, Verdict, equivalence_test
 from p2phd_eval.stats.verdicts.measured_difference import MeasuredDifference
 
 # What may stand beside a judged estimand, the first that is not refused.
 _COMPANIONS = {Estimand.FID_AT_N: (Estimand.FID, Estimand.BLOCK_FID, Estimand.KID_RQ), Estimand.KID: (Estimand.KID_RQ,)}
+_FINDINGS = (Verdict.WORSE, Verdict.BETTER)
+_ENOUGH_FOR_DOUBT = 0.95
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,7 @@ class Companion:
     """What the companion finds, and what it does to the verdict."""
 
     difference: MeasuredDifference
-    test: EquivalenceResult  # of it alone, with its own share of the margin
+    test: EquivalenceResult  # of it alone, with its own share of the margin; see `companion_of` for its confidence
     before: Verdict  # the verdict on what is judged, by itself
     after: Verdict  # the same, or inconclusive
 
@@ -29,6 +32,10 @@ class Companion:
     def estimand(self) -> Estimand:
         """What it estimates."""
         return self.difference.estimand
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Return its two-sided interval."""
+        return t_interval(self.difference.estimate, self.difference.error, confidence)
 
     @property
     def objects(self) -> bool:
@@ -51,7 +58,8 @@ def companion_of(
     * better becomes inconclusive unless the companion finds the candidate better too.
     * worse stands.
 
-    The companion's tests are not adjusted for the number of candidates: it can only take claims back.
+    The companion's tests are not adjusted for the number of candidates: it can only take claims back. Nor does it need
+    more than 95 % to find what speaks against a claim: whoever asks for more asks it of claims, not of doubts.
 
     Parameters
     ----------
@@ -71,16 +79,15 @@ def companion_of(
     if difference is None:
         return None
     share = None if margin is None or judged.baseline <= 0 else margin * difference.baseline / judged.baseline
-    test = equivalence_test(
-        Difference(
-            estimate=difference.estimate,
-            error=difference.error,
-            margin=share if share is not None and share > 0 else None,
-        ),
-        confidence=confidence,
+    beside = Difference(
+        estimate=difference.estimate, error=difference.error, margin=share if share is not None and share > 0 else None
     )
+    test = equivalence_test(beside, confidence=confidence)
+    if verdict is not Verdict.BETTER and test.verdict not in _FINDINGS and confidence > _ENOUGH_FOR_DOUBT:
+        doubt = equivalence_test(beside, confidence=_ENOUGH_FOR_DOUBT)
+        test = doubt if doubt.verdict in _FINDINGS else test
     equivalent = verdict in (Verdict.WITHIN, Verdict.NEGLIGIBLE)
-    objects = (equivalent and test.verdict in (Verdict.WORSE, Verdict.BETTER)) or (
+    objects = (equivalent and test.verdict in _FINDINGS) or (
         verdict is Verdict.BETTER and test.verdict is not Verdict.BETTER
     )
     return Companion(

@@ -32,10 +32,10 @@ def measured(estimand, estimate, *, baseline=10.0, error=CERTAIN):
     )
 
 
-def after(verdict, beside, *, margin=1.0, baseline=10.0):
+def after(verdict, beside, *, margin=1.0, baseline=10.0, confidence=0.95):
     judged = measured(Estimand.FID_AT_N, 0.0)
     other = measured(Estimand.BLOCK_FID, beside, baseline=baseline)
-    return companion_of(verdict, judged, margin, [judged, other], confidence=0.95)
+    return companion_of(verdict, judged, margin, [judged, other], confidence=confidence)
 
 
 @pytest.mark.parametrize("claim", [Verdict.WITHIN, Verdict.NEGLIGIBLE])
@@ -60,6 +60,22 @@ def test_better_needs_a_companion_that_is_better_too():
     assert after(Verdict.BETTER, -2.0, margin=None).after is Verdict.BETTER
     # What is shown to be less than its share of the margin is not better.
     assert after(Verdict.BETTER, -0.1).after is Verdict.INCONCLUSIVE
+
+
+@pytest.mark.parametrize("confidence", [0.6, 0.9, 0.95, 0.999, 0.999999])
+def test_more_confidence_does_not_silence_a_doubt(confidence):
+    beside = 3 * CERTAIN.value  # p = 0.004; its share of the margin is next to nothing
+    assert after(Verdict.WITHIN, beside, baseline=1e-6, confidence=confidence).after is Verdict.INCONCLUSIVE
+    # Found at each confidence, and shown to lie inside its share at 95 % alone.
+    wide = after(Verdict.WITHIN, 8 * CERTAIN.value, margin=10 * CERTAIN.value, confidence=confidence)
+    assert wide.after is (Verdict.WITHIN if confidence < 0.99 else Verdict.INCONCLUSIVE)
+    # "better" is a claim, and the companion's part of it is held to what is asked.
+    expected = Verdict.BETTER if confidence < 0.99 else Verdict.INCONCLUSIVE
+    assert after(Verdict.BETTER, -beside, baseline=1e-6, confidence=confidence).after is expected
+    found = after(Verdict.WITHIN, beside, confidence=confidence)
+    low, high = found.interval(confidence)
+    assert (low + high) / 2 == pytest.approx(found.difference.estimate)
+    assert (low < 0 < high) == (confidence > 0.996)
 
 
 def test_the_verdict_never_becomes_more_favourable():
