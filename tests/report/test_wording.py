@@ -27,6 +27,7 @@ def told(verdict: Verdict, beside: float, *, judged: Estimand = Estimand.FID_AT_
             noise=(None, None),
             n=50,
             population=None,
+            baseline_refusal="",
         )
 
     found = [measured(judged, 0.0), measured(Estimand.KID_RQ, beside)]

@@ -13,7 +13,7 @@ from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import Difference, EquivalenceResult, Verdict, equivalence_test
 from p2phd_eval.stats.verdicts.measured_difference import MeasuredDifference
 
-# What may stand beside a judged estimand, the first that is not refused.
+# What may stand beside a judged estimand: the first whose difference and whose baseline value are not refused.
 _COMPANIONS = {Estimand.FID_AT_N: (Estimand.FID, Estimand.BLOCK_FID, Estimand.KID_RQ), Estimand.KID: (Estimand.KID_RQ,)}
 _FINDINGS = (Verdict.WORSE, Verdict.BETTER)
 _ENOUGH_FOR_DOUBT = 0.95
@@ -75,7 +75,8 @@ def companion_of(
     """
     by_estimand = {each.estimand: each for each in measured}
     possible = [by_estimand[each] for each in _COMPANIONS.get(judged.estimand, ()) if each in by_estimand]
-    difference = next((each for each in possible if not each.refusal), None)
+    # Without its baseline's value there is no share of it.
+    difference = next((each for each in possible if not (each.refusal or each.baseline_refusal)), None)
     if difference is None:
         return None
     share = None if margin is None or judged.baseline <= 0 else margin * difference.baseline / judged.baseline

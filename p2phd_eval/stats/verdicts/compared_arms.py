@@ -335,10 +335,9 @@ def _margin(
         return Margin(value=None, text="nothing was judged")
     uncertain = None
     if rule is not None and rule.kind == "relative":
-        refusal = found.refusal(judge, [k for k, weight in enumerate(weights) if weight < 0], design)
-        if refusal:
+        if judged.baseline_refusal:
             share = f"{100 * rule.amount:g} % of the baseline's {judge.name_at(judged.n)}"
-            return Margin(value=None, text=f"{share}, which by itself cannot be had: {refusal}")
+            return Margin(value=None, text=f"{share}, which by itself cannot be had: {judged.baseline_refusal}")
         uncertain = share_error(rule.amount, found.measurement(judge), weights, design, judged.scope)
     return find_margin(rule, judge, judged.baseline_runs, n=judged.n, noise=judged.noise[0], share_error=uncertain)
 

@@ -34,6 +34,9 @@ class MeasuredDifference:
     noise: tuple[float | None, float | None]  # variance between runs that is the images', of baseline and candidate
     n: int  # images of each set
     population: PopulationEstimate | None  # how it was extrapolated; None where it was not
+    #: Why the baseline's own value is not to be believed; empty where it is. In a difference of like sets most of the
+    #: bias cancels, so that it can be had where their values cannot.
+    baseline_refusal: str
 
     @property
     def refusal(self) -> str:
@@ -69,17 +72,6 @@ class Measured:
         """Return what was measured of an estimand that is not missing."""
         return next(each for each in self.measurements if each.estimand is estimand)
 
-    def refusal(self, estimand: Estimand, positions: Sequence[int], design: SamplingDesign) -> str:
-        """Return why the mean value of some sets, not a difference of it, is not to be believed; empty where it is.
-
-        In a difference of like sets most of the bias cancels, so that it can be had where their values cannot.
-        """
-        samples = self.extrapolated.get(estimand)
-        if samples is None:
-            return ""
-        weights = [1 / len(positions) if k in positions else 0.0 for k in range(len(self.whole))]
-        return population_estimate(samples, weights, design).refusal
-
     def differences(
         self, weights: Sequence[float], design: SamplingDesign, scope: Scope
     ) -> tuple[MeasuredDifference, ...]:
@@ -104,7 +96,11 @@ class Measured:
         arms = [np.flatnonzero(signs == sign).tolist() for sign in (-1, 1)]
         baseline_runs, runs = (measured.runs(arm) for arm in arms)
         samples = self.extrapolated.get(measured.estimand)
-        population = None if samples is None else population_estimate(samples, weights, design)
+        population, baseline_refusal = None, ""
+        if samples is not None:
+            population = population_estimate(samples, weights, design)
+            own = [max(0.0, -weight) for weight in weights]
+            baseline_refusal = population_estimate(samples, own, design).refusal
         images = measured.standard_error(weights, design) if population is None else population.error
         noise = measured.run_noise(arms[0], design), measured.run_noise(arms[1], design)
         recipes = scope is Scope.RECIPES
@@ -119,6 +115,7 @@ class Measured:
             noise=noise,
             n=min(design.sizes),
             population=population,
+            baseline_refusal=baseline_refusal,
         )
 
 

@@ -17,7 +17,7 @@ from p2phd_eval.stats.verdicts.scope import Scope
 CERTAIN = StandardError(value=0.01, df=50.0)
 
 
-def measured(estimand, estimate, *, baseline=10.0, error=CERTAIN):
+def measured(estimand, estimate, *, baseline=10.0, error=CERTAIN, baseline_refusal=""):
     return MeasuredDifference(
         estimand=estimand,
         baseline_runs=(baseline,),
@@ -29,6 +29,7 @@ def measured(estimand, estimate, *, baseline=10.0, error=CERTAIN):
         noise=(None, None),
         n=50,
         population=None,
+        baseline_refusal=baseline_refusal,
     )
 
 
@@ -97,6 +98,8 @@ def test_the_first_that_is_not_refused_stands_beside():
 
     assert beside(kernel, block) is Estimand.BLOCK_FID
     assert beside(kernel) is Estimand.KID_RQ
+    alike = measured(Estimand.FID, 0.0, baseline_refusal="too few images")
+    assert beside(alike, kernel, block) is Estimand.BLOCK_FID
     assert beside() is None
     assert beside(kernel, block, of=dataclasses.replace(judged, estimand=Estimand.FID)) is None
     assert beside(block, kernel, of=dataclasses.replace(judged, estimand=Estimand.KID)) is Estimand.KID_RQ
