@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 import pytest
 
 from p2phd_eval.files import write_json
+from p2phd_eval.formatting import interval_text
 from tests.commands.command_line import error_of, invoke
 from tests.gate.gate_documents import comparison, report
 
@@ -64,7 +65,7 @@ def test_the_gate_reads_comparisons_and_prints_their_numbers(training: dict[str,
     assert result.exit_code == 1
     for entry in training["candidates"]:
         assert entry["sentence"] in result.stdout
-        assert "({!r}, {!r})".format(*entry["test"]["interval"]) in result.stdout
+        assert f"dFID@60 {interval_text(entry['test']['interval'])} ends " in result.stdout
 
 
 def test_no_rule_is_an_error_that_names_them(path: Path) -> None:

@@ -21,7 +21,7 @@ def test_training_says_device_and_precision_and_writes_its_result(scenes: Path, 
     assert "device: cpu, precision: amp-bf16" in result.stderr
     assert "A CPU emulates reduced precision" in result.stderr
     document = json.loads(target.read_text())
-    assert (document["schema"], document["schema_version"]) == ("p2phd-eval/train", 2)
+    assert (document["schema"], document["schema_version"]) == ("p2phd-eval/train", 3)
     assert document["step"] == document["total_steps"] == 4
     assert document["config"]["data"]["label_nc"] == 12  # of classes.json
     assert document["config"]["data"]["instances"] is True

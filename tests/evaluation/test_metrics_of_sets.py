@@ -64,7 +64,7 @@ def test_an_interval_that_is_refused_says_why():
     assert result.fid.interval.interval is None
     table = metrics_table(result, "a", "b")
     assert ("FID of the distributions", "refused, see below", "-") in table.rows
-    assert any("falls too slowly" in note for note in table.notes)
+    assert any("30 images are too few to extrapolate it" in note for note in table.notes)
 
 
 def test_identical_sets():

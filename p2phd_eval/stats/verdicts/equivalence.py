@@ -199,7 +199,7 @@ def _p_inside(estimate: float, error: StandardError, margin: Margin) -> float:
 
     # What is wanted grows from 0 as the level falls from one half.
     if excess(_FARTHEST) <= 0:
-        return 0.0
+        return float(special.ndtr(-_FARTHEST))  # or less
     return float(special.ndtr(-optimize.brentq(excess, 0.0, _FARTHEST, xtol=1e-10)))
 
 

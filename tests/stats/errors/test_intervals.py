@@ -11,7 +11,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.stats.confidence import t_interval
 from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.distances.frechet import frechet_distance
-from p2phd_eval.stats.errors.extrapolation import half_samples
+from p2phd_eval.stats.errors.extrapolation import FLAT_SLOPE, half_samples
 from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.errors.intervals import RESIDUAL_LIMIT, at_n_error, fid_interval, interval_of, population_estimate
 from tests.stats.plain_errors import independent_standard_error, paired_standard_error
@@ -130,8 +130,10 @@ def test_far_fewer_images_than_features_are_refused():
     result = fid_interval(*sets, paired=False)
     assert result.interval is None
     assert result.fid == pytest.approx(frechet_distance(*sets).value)
-    assert "falls too slowly with n to be extrapolated (slope ratio 1." in result.population.refusal
-    assert "several times the 30 images, or a space of fewer features" in result.population.refusal
+    assert result.population.refusal == (
+        "30 images are too few to extrapolate it; it takes several times as many, or a space of fewer features"
+    )
+    assert 1 < result.population.richardson.slope_ratio < FLAT_SLOPE
     assert result.population.error == result.population.sampling_error
 
 
@@ -141,7 +143,7 @@ def test_a_residual_bias_beyond_the_limit_is_refused_with_the_number_of_images()
     population = result.population
     assert result.interval is None
     assert population.richardson.residual_bias > RESIDUAL_LIMIT * population.sampling_error.value
-    needed = re.search(r"It takes about (\d+) images, or a space of fewer features$", population.refusal)
+    needed = re.search(r"it takes about (\d+), or a space of fewer features$", population.refusal)
     ratio = population.richardson.residual_bias / (RESIDUAL_LIMIT * population.sampling_error.value)
     # What is left falls as 1/n^2, the standard error as 1/sqrt(n).
     assert int(needed[1]) == math.ceil(64 * ratio ** (2 / 3))
