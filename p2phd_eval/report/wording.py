@@ -89,6 +89,8 @@ def verdict_sentence(candidate: FIDComparison) -> str:
         sentence += f" It is not inferior by more than the margin (one-sided {100 * test.confidence:.4g} %)."
     if companion is not None and (told := companion_sentence(companion, candidate.judged, candidate.n)):
         sentence += f" {told}"
+    if test.estimate == test.standard_error == 0:
+        return f"{sentence} Nothing differs at all: both give exactly the same."
     return f"{sentence}{_needs(candidate.needs)}"
 
 

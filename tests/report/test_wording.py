@@ -1,11 +1,13 @@
 """Sentences say no more, and nothing else, than the numbers that they quote."""
 
+import numpy as np
 import pytest
 
-from p2phd_eval.report.wording import companion_sentence
+from p2phd_eval.report.wording import companion_sentence, verdict_sentence
 from p2phd_eval.stats.design import StandardError
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.companion import companion_of
+from p2phd_eval.stats.verdicts.compared_arms import compare_fid
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.measured_difference import MeasuredDifference
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -70,3 +72,10 @@ def test_beside_kid_nothing_is_said_of_the_fid(verdict: Verdict) -> None:
     assert "KID (rational quadratic), which sees noise and spread, too, finds" in sentence
     assert "FID" not in sentence
     assert ("KID hardly sees noise" in sentence) == (verdict is not Verdict.WORSE)
+
+
+def test_of_the_same_images_nothing_is_asked_that_would_decide_it() -> None:
+    real, baseline = np.random.default_rng(0).normal(size=(2, 30, 4))
+    sentence = verdict_sentence(compare_fid(real, baseline, baseline.copy()))
+    assert sentence.endswith("Nothing differs at all: both give exactly the same.")
+    assert "would decide it" not in sentence
