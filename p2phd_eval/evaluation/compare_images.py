@@ -147,7 +147,7 @@ def compare_images(
         features_of(each, extractor, name=name, layout=layout)
         for each, name in zip(inputs, ["real", *names], strict=True)
     ]
-    axes_of = (
+    reference_features = (
         None if reference_input is None else features_of(reference_input, extractor, name="reference", layout=layout)
     )
     computed = iter(features[1:])
@@ -156,7 +156,7 @@ def compare_images(
         [FeatureArm(name=name, runs=tuple(next(computed) for _ in sets)) for name, sets in named.items()],
         margin=margin_rule,
         judge=judge,
-        reference=axes_of,
+        reference=reference_features,
         scope=scope,
         cluster_by=rule,
         confidence=confidence,

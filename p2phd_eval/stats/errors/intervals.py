@@ -13,6 +13,8 @@ from p2phd_eval.stats.confidence import require_confidence, t_interval
 from p2phd_eval.stats.design import SamplingDesign, StandardError, require_pairs
 from p2phd_eval.stats.errors.extrapolation import HalfSampleRichardson, HalfSamples, half_samples
 from p2phd_eval.stats.errors.influence import FidInfluence
+from p2phd_eval.stats.errors.measurement import Measurement
+from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.feature_arrays import as_features
 
 # As a share of the standard error. `benchmarks/coverage.py` shows that intervals cover up to it.
@@ -157,9 +159,17 @@ def population_estimate(samples: HalfSamples, weights: Sequence[float], design: 
 
 def at_n_error(whole: Sequence[FidInfluence], weights: Sequence[float], design: SamplingDesign) -> StandardError:
     """Standard error of sum_k weights_k FID@n, from the FIDs' own influence functions."""
-    pairs = list(zip(weights, whole, strict=True))
-    real = np.sum([weight * each.real for weight, each in pairs], axis=0)
-    return design.standard_error((real, *(weight * each.fake for weight, each in pairs)))
+    return at_n_measurement(whole).standard_error(weights, design)
+
+
+def at_n_measurement(whole: Sequence[FidInfluence]) -> Measurement:
+    """FID@n of every generated set, with the influence of each image on it."""
+    return Measurement(
+        estimand=Estimand.FID_AT_N,
+        values=tuple(each.distance.value for each in whole),
+        real=np.array([each.real for each in whole]),
+        fake=tuple(each.fake for each in whole),
+    )
 
 
 def _refusal(richardson: HalfSampleRichardson, sampling_error: float, design: SamplingDesign) -> str:

@@ -11,7 +11,7 @@ from p2phd_eval.stats.design import SamplingDesign, StandardError
 from p2phd_eval.stats.distances.block_frechet import ReferenceAxes
 from p2phd_eval.stats.errors.extrapolation import HalfSamples, half_samples
 from p2phd_eval.stats.errors.influence import FidInfluence, fid_influence
-from p2phd_eval.stats.errors.intervals import PopulationEstimate, population_estimate
+from p2phd_eval.stats.errors.intervals import PopulationEstimate, at_n_measurement, population_estimate
 from p2phd_eval.stats.errors.kernel_contrast import kernel_measurements
 from p2phd_eval.stats.errors.measurement import Measurement
 from p2phd_eval.stats.errors.seeds import recipe_error
@@ -164,13 +164,10 @@ def measure(
     whole = plain.whole if plain else tuple(fid_influence(sets[0], fake) for fake in sets[1:])
     with progress("KID", "tiles") as on_progress:
         kernels = kernel_measurements(sets, design, on_progress=on_progress)
-    at_n = Measurement(
-        estimand=Estimand.FID_AT_N,
-        values=tuple(each.distance.value for each in whole),
-        real=np.array([each.real for each in whole]),
-        fake=tuple(each.fake for each in whole),
-    )
     populations = [samples.measurement(estimand) for estimand, samples in extrapolated.items()]
     return Measured(
-        whole=whole, measurements=(at_n, *populations, *kernels.values()), extrapolated=extrapolated, missing=missing
+        whole=whole,
+        measurements=(at_n_measurement(whole), *populations, *kernels.values()),
+        extrapolated=extrapolated,
+        missing=missing,
     )
