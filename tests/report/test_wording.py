@@ -9,30 +9,14 @@ from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.companion import companion_of
 from p2phd_eval.stats.verdicts.compared_arms import compare_fid
 from p2phd_eval.stats.verdicts.equivalence import Verdict
-from p2phd_eval.stats.verdicts.measured_difference import MeasuredDifference
-from p2phd_eval.stats.verdicts.scope import Scope
+from tests.stats.verdicts.measured import measured
 
 
 def told(verdict: Verdict, beside: float, *, judged: Estimand = Estimand.FID_AT_N, margin: float | None = 1.0) -> str:
     """What is said of a companion that finds this difference, ± 0.02; its share of a margin of 1 is 1."""
 
-    def measured(estimand: Estimand, estimate: float) -> MeasuredDifference:
-        error = StandardError(value=0.01, df=1e6)
-        return MeasuredDifference(
-            estimand=estimand,
-            baseline_runs=(10.0,),
-            runs=(10.0 + estimate,),
-            estimate=estimate,
-            scope=Scope.CHECKPOINTS,
-            images=error,
-            error=error,
-            noise=(None, None),
-            n=50,
-            population=None,
-            baseline_refusal="",
-        )
-
-    found = [measured(judged, 0.0), measured(Estimand.KID_RQ, beside)]
+    error = StandardError(value=0.01, df=1e6)
+    found = [measured(judged, 0.0, error=error), measured(Estimand.KID_RQ, beside, error=error)]
     companion = companion_of(verdict, found[0], margin, found, confidence=0.95)
     assert companion is not None
     return companion_sentence(companion, judged, 50)

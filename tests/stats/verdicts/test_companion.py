@@ -1,6 +1,7 @@
 """The companion can take a claim back, and nothing else."""
 
 import dataclasses
+import functools
 import itertools
 
 import numpy as np
@@ -11,26 +12,10 @@ from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.companion import companion_of
 from p2phd_eval.stats.verdicts.compared_arms import compare_fid
 from p2phd_eval.stats.verdicts.equivalence import FAVOURABLE, Verdict
-from p2phd_eval.stats.verdicts.measured_difference import MeasuredDifference
-from p2phd_eval.stats.verdicts.scope import Scope
+from tests.stats.verdicts.measured import measured as measured_with
 
 CERTAIN = StandardError(value=0.01, df=50.0)
-
-
-def measured(estimand, estimate, *, baseline=10.0, error=CERTAIN, baseline_refusal=""):
-    return MeasuredDifference(
-        estimand=estimand,
-        baseline_runs=(baseline,),
-        runs=(baseline + estimate,),
-        estimate=estimate,
-        scope=Scope.CHECKPOINTS,
-        images=error,
-        error=error,
-        noise=(None, None),
-        n=50,
-        population=None,
-        baseline_refusal=baseline_refusal,
-    )
+measured = functools.partial(measured_with, error=CERTAIN)
 
 
 def after(verdict, beside, *, margin=1.0, baseline=10.0, confidence=0.95):
