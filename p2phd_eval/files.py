@@ -13,6 +13,8 @@ import platformdirs
 
 CACHE_VARIABLE = "P2PHD_EVAL_CACHE"
 
+_PART = ".part"  # the ending of files that are being written
+
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
@@ -28,7 +30,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """
     target = Path(path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
+    descriptor, name = tempfile.mkstemp(prefix=temporary_prefix(target), suffix=_PART, dir=target.parent)
     try:
         with os.fdopen(descriptor, "w+b") as stream:
             yield stream
@@ -41,6 +43,24 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         Path(name).unlink(missing_ok=True)
         raise
     _sync_folder(target.parent)
+
+
+def temporary_prefix(path: Path) -> str:
+    """Return how the names of files begin that are written before they replace `path`; a word without dots follows."""
+    return f".{path.name}."
+
+
+def remove_unfinished(folder: Path, of: Path | None = None) -> None:
+    """Remove what killed processes left half written in a folder, not in its subfolders.
+
+    `of`: remove what was to become this file alone. Nobody may be writing what is removed.
+    """
+    prefix = "." if of is None else temporary_prefix(of)
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if entry.name.endswith(_PART) and not entry.is_dir()]
+    for name in names:
+        if name.startswith(prefix) and (of is None or "." not in name[len(prefix) : -len(_PART)]):
+            (folder / name).unlink(missing_ok=True)
 
 
 def write_json(path: str | os.PathLike[str], document: Any) -> None:

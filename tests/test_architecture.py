@@ -16,7 +16,7 @@ PACKAGE = Path(p2phd_eval.__file__).parent
 FLOORS = (
     {"errors"},
     {"__init__", "files", "formatting", "progress"},
-    {"versions"},
+    {"locks", "versions"},
     {"config", "devices", "distributed", "downloads", "images", "interrupts", "torchvision_ops"},
     {"generators", "scenes", "stats"},
     {"presets"},

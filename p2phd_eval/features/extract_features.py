@@ -1,6 +1,7 @@
 """The features of images in one call, by one process or by all that torchrun started."""
 
 import os
+from contextlib import nullcontext
 from dataclasses import replace
 
 from p2phd_eval.errors import InputError
@@ -10,6 +11,7 @@ from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.statistics import Statistics, save_statistics
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
 
@@ -62,7 +64,10 @@ def extract_features(
 
     settings = settings or FeatureSettings()
     device = local_device(find_device(settings.device))
-    with ranks_from_environment(device) as ranks:
+    with (
+        ranks_from_environment(device) as ranks,
+        hold_file(out) if out is not None and ranks.is_first else nullcontext(),
+    ):
         heard = (progress, note) if ranks.is_first else (silent, unheard)
         extractor = FeatureExtractor(replace(settings, device=str(device)), progress=heard[0], note=heard[1])
         found: FeatureSet | Statistics | None

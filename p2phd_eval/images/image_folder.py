@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
+from p2phd_eval.locks import LOCK
 
 MANIFEST = "manifest.json"
 
@@ -53,7 +54,7 @@ def open_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Seque
                 found=f"images with another {changed[0].replace('_', ' ')}",
                 fix=fix,
             )
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         raise InputError(
             str(folder), expected=f"an empty folder or one with a {MANIFEST}", found="other files", fix=fix
         )

@@ -1,7 +1,7 @@
 """A training from beginning to end: what `p2phd-eval train` does, as one call."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from p2phd_eval.generators.data.dataset import training_set
 from p2phd_eval.generators.training.estimate import Estimate, estimate
 from p2phd_eval.generators.training.loop import TrainResult, train_networks
 from p2phd_eval.generators.training.precision import PRECISIONS, amp_name
+from p2phd_eval.locks import hold_folder
 from p2phd_eval.presets import configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.runs.held_out import HeldOut
@@ -82,13 +83,17 @@ def train(
     ------
     InputError
         For settings that do not go together; unusable data; a folder that holds a run already (without `resume`) or
-        a run of another configuration (with it); a tracker that cannot be reached; a full disk.
+        a run of another configuration (with it); a folder that another process trains into; a tracker that cannot be
+        reached; a full disk.
     DivergenceError
         For a loss that is not finite although nothing scales it.
     """
     data, out = Path(data), Path(out)
     changes = {"precision": precision, "seed": seed, **options}
-    with _begun(data, out, preset, changes, amp=amp, device=device, note=note) as (config, on, ranks):
+    with (
+        _begun(data, out, preset, changes, amp=amp, device=device, note=note) as (config, on, ranks),
+        hold_folder(out) if ranks.is_first else nullcontext(),
+    ):
         held_out = None
         if config.validate_every and ranks.is_first:
             weights = None if feature_weights is None else Path(feature_weights)

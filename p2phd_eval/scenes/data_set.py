@@ -14,6 +14,7 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.images.png import write_png
+from p2phd_eval.locks import LOCK, hold_folder
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.scenes.canvas import Canvas, Label
 from p2phd_eval.scenes.street import draw_camera, draw_light, draw_street, paint_street
@@ -95,17 +96,22 @@ def write_dataset(
         if count < least:
             raise InputError(name, expected=f"at least {least}", found=str(count))
     _check_seed_and_size(seed, width, height)
+    with hold_folder(out):
+        _write(out, {"train": n_train, "test": n_test}, width, height, seed, on_progress)
+
+
+def _write(out: Path, sizes: dict[str, int], width: int, height: int, seed: int, on_progress: OnProgress) -> None:
     part = out / _PART
-    if out.exists() and (not out.is_dir() or any(path != part for path in out.iterdir())):
+    if any(path != part and path.name != LOCK for path in out.iterdir()):
         raise InputError(
             str(out),
             expected="a new or empty folder",
-            found="a folder that holds files" if out.is_dir() else "a file",
+            found="a folder that holds files",
             fix="Name another folder, or delete this one first.",
         )
     # Drawn in a hidden folder and moved up when whole; what an interrupted call left is drawn anew.
     shutil.rmtree(part, ignore_errors=True)
-    jobs = [("train", i) for i in range(n_train)] + [("test", i) for i in range(n_test)]
+    jobs = [(split, i) for split, n in sizes.items() for i in range(n)]
     for done, (split, index) in enumerate(jobs, start=1):
         scene = render_scene(_scene_seed(seed, split, index), width=width, height=height)
         for kind, pixels in (("label", scene.label), ("inst", scene.instance), ("img", scene.photo)):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from p2phd_eval.config import DataConfig
-from p2phd_eval.files import file_sha256, write_json
+from p2phd_eval.files import file_sha256, remove_unfinished, write_json
 from p2phd_eval.generators.data.triplets import folder_names
 
 _RECORDS = "records"
@@ -48,6 +48,13 @@ def record(study: Path, name: str, inputs: Mapping[str, str], content: Path, sec
     artefact = Artefact(inputs=dict(inputs), sha256=content_sha256(content), seconds=seconds)
     write_json(_path(study, name), asdict(artefact))
     return artefact
+
+
+def remove_unfinished_records(study: Path, name: str = "") -> None:
+    """Remove what killed processes left half written of the records of one run, or of the study as a whole."""
+    folder = study / _RECORDS / name
+    if folder.is_dir():
+        remove_unfinished(folder)
 
 
 def content_sha256(content: Path) -> str:

@@ -4,12 +4,10 @@ import os
 import shutil
 import time
 from collections.abc import Sequence
-from contextlib import AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-from filelock import FileLock, Timeout
 
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.distributed import SINGLE
@@ -17,15 +15,17 @@ from p2phd_eval.errors import DivergenceError, InputError
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.weights.find import find_weights
+from p2phd_eval.files import remove_unfinished
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.runs.held_out import HeldOut
 from p2phd_eval.runs.watching import watch
-from p2phd_eval.study.artefacts import Artefact, finished, read_record, record, values_sha256
+from p2phd_eval.study.artefacts import Artefact, finished, read_record, record, remove_unfinished_records, values_sha256
 from p2phd_eval.study.outcome import RETRIED, Outcome, load_outcome, save_outcome
 from p2phd_eval.study.schedule import StudyStopped, follow_parent
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan, load_plan
@@ -96,34 +96,28 @@ def make_run(
     plan, torch_device = load_plan(folder), find_device(device)
     run = plan.run(name)
     note(f"{name} on {describe_device(torch_device)}")
-    trackers = open_trackers(
-        track, run_folder(folder, run), plan.config(run), experiment=Path(plan.data).name, note=note
-    )
-    with trackers:
-        try:
-            with _lock(folder, run):
+    out = run_folder(folder, run)
+    with hold_folder(out, patience=_LOCK_SECONDS):
+        _remove_unfinished(folder, run)
+        with open_trackers(track, out, plan.config(run), experiment=Path(plan.data).name, note=note) as trackers:
+            try:
                 outcome = _Job(folder, plan, run, torch_device, feature_weights, progress).outcome(trackers, note)
-                save_outcome(run_folder(folder, run), outcome)
-        except StudyStopped:
-            trackers.end(Ending.STOPPED)
-            raise
-        trackers.end(Ending.FAILED if outcome.failed else Ending.FINISHED)
+                save_outcome(out, outcome)
+            except StudyStopped:
+                trackers.end(Ending.STOPPED)
+                raise
+            trackers.end(Ending.FAILED if outcome.failed else Ending.FINISHED)
     note(f"{name}: {outcome.status}" + (f", {outcome.why}" if outcome.why else ""))
     return outcome
 
 
-def _lock(study: Path, run: PlannedRun) -> AbstractContextManager[object]:
-    path = study / "records" / f"{run.name}.lock"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        return FileLock(path).acquire(timeout=_LOCK_SECONDS)
-    except Timeout as error:
-        raise InputError(
-            str(run_folder(study, run)),
-            expected="one process at a time",
-            found="another one at work",
-            fix="Wait for it, or end it.",
-        ) from error
+def _remove_unfinished(study: Path, run: PlannedRun) -> None:
+    """Remove what a killed process of this run left half written beside its folder, where other runs write as well."""
+    for precision in run.sampling:
+        path = features_path(study, run, precision)
+        if path.parent.is_dir():
+            remove_unfinished(path.parent, path)
+    remove_unfinished_records(study, run.name)
 
 
 def ended(study: Path, plan: StudyPlan, run: PlannedRun, weights_sha256: str) -> bool:

@@ -9,15 +9,18 @@ from typing import Any
 import torch
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.files import remove_unfinished
+from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.study.analysis import analyse
+from p2phd_eval.study.artefacts import remove_unfinished_records
 from p2phd_eval.study.outcome import Outcome, killed, save_outcome
 from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
 from p2phd_eval.study.run_job import run_folder
 from p2phd_eval.study.schedule import Ended, Job, StudyStopped, run_processes, study_command
-from p2phd_eval.study.study_plan import StudyPlan, save_plan
+from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
 from p2phd_eval.study.write_report import outcomes_of, write_report
 from p2phd_eval.tracking.trackers import tracker_names
 
@@ -121,7 +124,8 @@ def run_study(
     Raises
     ------
     InputError
-        If data, weights or an option cannot be used, or the study in `out` is another one.
+        If data, weights or an option cannot be used, or the study in `out` is another one, or another process
+        works on it.
     RunFailed
         If a run ended with an error.
     StudyStopped
@@ -134,48 +138,64 @@ def run_study(
     """
     study, track = Path(out), tracker_names(track)
     feature_weights, lpips_weights = (None if each is None else Path(each) for each in (feature_weights, lpips_weights))
-    plan = plan_study(
-        data,
-        study,
-        arms=arms,
-        seeds=seeds,
-        judge=judge,
-        margin=margin,
-        cluster_by=cluster_by,
-        confidence=confidence,
-        repeat=repeat,
-        preset=preset,
-        device=device,
-        command=command,
-        progress=progress,
-        **options,
-    )
-    forecast = forecast_study(
-        plan,
-        study,
-        device=device,
-        feature_weights=feature_weights,
-        lpips_weights=lpips_weights,
-        keep=True,
-        progress=progress,
-        note=note,
-    )
-    on_forecast(forecast)
-    save_plan(study, plan)
-    again = study_command(study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=track)
-    logged = len(forecast.devices) > 1 or not in_terminal
-    _make_runs(study, forecast, again, logged=logged, note=note)
-    outcomes = outcomes_of(study, plan)
-    analyse(
-        study,
-        plan,
-        outcomes,
-        device=torch.device(forecast.devices[0]),
-        weights=feature_weights,
-        lpips_weights=lpips_weights,
-        progress=progress,
-    )
-    return StudyResult(report=write_report(study), page=study / "report.html", outcomes=outcomes)
+    if data is None:
+        load_plan(study)  # a folder without one is none to work in
+    # Runs have locks of their own: those of a job array work side by side in this folder.
+    with hold_folder(study, clean=False):
+        _remove_unfinished(study)
+        plan = plan_study(
+            data,
+            study,
+            arms=arms,
+            seeds=seeds,
+            judge=judge,
+            margin=margin,
+            cluster_by=cluster_by,
+            confidence=confidence,
+            repeat=repeat,
+            preset=preset,
+            device=device,
+            command=command,
+            progress=progress,
+            **options,
+        )
+        forecast = forecast_study(
+            plan,
+            study,
+            device=device,
+            feature_weights=feature_weights,
+            lpips_weights=lpips_weights,
+            keep=True,
+            progress=progress,
+            note=note,
+        )
+        on_forecast(forecast)
+        save_plan(study, plan)
+        again = study_command(study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=track)
+        logged = len(forecast.devices) > 1 or not in_terminal
+        _make_runs(study, forecast, again, logged=logged, note=note)
+        outcomes = outcomes_of(study, plan)
+        analyse(
+            study,
+            plan,
+            outcomes,
+            device=torch.device(forecast.devices[0]),
+            weights=feature_weights,
+            lpips_weights=lpips_weights,
+            progress=progress,
+        )
+        return StudyResult(report=write_report(study), page=study / "report.html", outcomes=outcomes)
+
+
+def _remove_unfinished(study: Path) -> None:
+    """Remove what a killed process left half written, but for the files of runs, which may be at work."""
+    for folder in (study, study / "analysis", study / "slurm"):
+        if folder.is_dir():
+            remove_unfinished(folder)
+    for name in ("real.npz", "reference.npz", "reference.txt"):
+        if (study / "features").is_dir():
+            remove_unfinished(study / "features", study / "features" / name)
+    remove_unfinished_records(study)
 
 
 def _make_runs(study: Path, forecast: Forecast, command: Sequence[str], *, logged: bool, note: Note) -> None:

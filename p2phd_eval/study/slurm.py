@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from p2phd_eval.files import atomic_write
+from p2phd_eval.locks import hold_folder
 from p2phd_eval.study.schedule import study_command
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
 from p2phd_eval.tracking.trackers import tracker_names
@@ -60,7 +61,8 @@ def write_slurm(
         The script that submits the others.
     """
     study = Path(out)
-    save_plan(study, plan)
+    with hold_folder(study, clean=False):
+        save_plan(study, plan)
     runs, name = [run.name for run in plan.runs], Path(plan.data).name
     command = study_command(
         study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=tracker_names(track)

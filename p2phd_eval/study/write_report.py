@@ -4,6 +4,7 @@ import json
 import os
 import statistics
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from p2phd_eval.files import atomic_write, write_json
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.run_log import LogRecord, read_log
 from p2phd_eval.images.image_folder import MANIFEST
+from p2phd_eval.locks import hold_file
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate, CompareDocument
 from p2phd_eval.report.documents.document import from_result, read_document
@@ -41,6 +43,9 @@ from p2phd_eval.study.run_job import run_folder, samples_folder
 from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan, load_plan
 from p2phd_eval.study.verdicts import arm_verdicts
 
+_FILES = ("report.json", "report.html", "report.md")
+_LOCK_SECONDS = 60.0  # another process writes them within; a study must not end in an error because of it
+
 
 def write_report(study: str | os.PathLike[str]) -> ReportDocument:
     """Write `report.json`, `report.html` and `report.md` from what is in a study's folder, and return the document.
@@ -56,11 +61,15 @@ def write_report(study: str | os.PathLike[str]) -> ReportDocument:
         If there is no study, or an artefact, an image or a photo of it is missing or cannot be read.
     """
     folder = Path(study)
-    report = report_document(folder, load_plan(folder))
-    write_json(folder / "report.json", report.to_builtins())
-    for name, text in (("report.html", render_page(report, folder)), ("report.md", render_markdown(report))):
-        with atomic_write(folder / name) as stream:
-            stream.write(text.encode())
+    plan = load_plan(folder)
+    with ExitStack() as stack:
+        for name in _FILES:
+            stack.enter_context(hold_file(folder / name, patience=_LOCK_SECONDS))
+        report = report_document(folder, plan)
+        write_json(folder / "report.json", report.to_builtins())
+        for name, text in (("report.html", render_page(report, folder)), ("report.md", render_markdown(report))):
+            with atomic_write(folder / name) as stream:
+                stream.write(text.encode())
     return report
 
 

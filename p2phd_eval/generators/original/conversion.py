@@ -11,6 +11,7 @@ from p2phd_eval.generators.original.checkpoint_folder import (
     write_original,
     write_run,
 )
+from p2phd_eval.locks import hold_folder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,13 @@ def convert(
     `read_original`. Raises `InputError` if `source` is neither, or files to write are there already.
     """
     source, out = Path(source), Path(out)
+    with hold_folder(out):
+        return _convert(source, out, which_epoch, label_nc, instances)
+
+
+def _convert(
+    source: Path, out: Path, which_epoch: str | None, label_nc: int | None, instances: bool | None
+) -> Conversion:
     if is_original_folder(source):
         original = read_original(source, which_epoch=which_epoch or "latest", label_nc=label_nc, instances=instances)
         return Conversion(

@@ -24,6 +24,7 @@ from p2phd_eval.generators.training.precision import PRECISIONS, Precision, back
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import open_image_folder
 from p2phd_eval.images.png import write_png
+from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
 
@@ -150,19 +151,20 @@ def precompute(
         "device": describe_device(on),
         "versions": versions(),
     }
-    open_image_folder(
-        folder,
-        manifest,
-        identity=("checkpoint_sha256", "phase"),
-        fix="Delete the folder, or move it away, to compute its maps anew.",
-    )
-    paths = [folder / f"{triplet.label.stem}.png" for triplet in photos.triplets]
-    todo = [i for i, path in enumerate(paths) if not path.exists()]
-    kept = len(paths) - len(todo)
-    with progress("encode", "photos") as on_progress:
-        for done, (i, (batch, features)) in enumerate(zip(todo, photos.encode(todo), strict=True), start=1):
-            size = image_size(batch.triplets[0].label)
-            enlarged = Image.fromarray(photo_array(features[0])).resize(size, Image.Resampling.NEAREST)
-            write_png(paths[i], np.asarray(enlarged))
-            on_progress(kept + done, len(paths))
+    with hold_folder(folder):
+        open_image_folder(
+            folder,
+            manifest,
+            identity=("checkpoint_sha256", "phase"),
+            fix="Delete the folder, or move it away, to compute its maps anew.",
+        )
+        paths = [folder / f"{triplet.label.stem}.png" for triplet in photos.triplets]
+        todo = [i for i, path in enumerate(paths) if not path.exists()]
+        kept = len(paths) - len(todo)
+        with progress("encode", "photos") as on_progress:
+            for done, (i, (batch, features)) in enumerate(zip(todo, photos.encode(todo), strict=True), start=1):
+                size = image_size(batch.triplets[0].label)
+                enlarged = Image.fromarray(photo_array(features[0])).resize(size, Image.Resampling.NEAREST)
+                write_png(paths[i], np.asarray(enlarged))
+                on_progress(kept + done, len(paths))
     return PrecomputeResult(folder=folder, written=len(todo), kept=kept, manifest=manifest)

@@ -28,6 +28,7 @@ from p2phd_eval.generators.training.precision import Precision, backend_flags, f
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import Manifest, open_image_folder
 from p2phd_eval.images.png import write_png
+from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
 
@@ -151,17 +152,18 @@ def generate(
         )
         sampler = _Sampler(checkpoint_path, checkpoint, on, chosen, encodes=style == "photo", clusters=loaded)
 
-        todo = [i for i, triplet in enumerate(dataset.triplets) if not _path(out, triplet).exists()]
-        kept = len(dataset) - len(todo)
-        # Whole batches are shared, so that each holds the images that it would hold without other ranks.
-        batches = _equal_sized(dataset, todo, most_at_once(config, batch_size))[joined.rank :: joined.size]
-        if joined.is_first:
-            fix = "Choose another --out, or delete the folder."
-            open_image_folder(out, structs.asdict(manifest), identity=_IDENTITY, fix=fix)
-        joined.wait()  # no rank writes before all have seen what is there
-        with progress(f"generate, first of {joined.size} ranks" if spread else "generate", "images") as on_progress:
-            written, size = sampler.write(dataset, batches, out, seed, kept=kept, on_progress=on_progress)
-        written = round(joined.mean({"written": float(written)})["written"] * joined.size)
+        with hold_folder(out) if joined.is_first else nullcontext():
+            todo = [i for i, triplet in enumerate(dataset.triplets) if not _path(out, triplet).exists()]
+            kept = len(dataset) - len(todo)
+            # Whole batches are shared, so that each holds the images that it would hold without other ranks.
+            batches = _equal_sized(dataset, todo, most_at_once(config, batch_size))[joined.rank :: joined.size]
+            if joined.is_first:
+                fix = "Choose another --out, or delete the folder."
+                open_image_folder(out, structs.asdict(manifest), identity=_IDENTITY, fix=fix)
+            joined.wait()  # no rank writes before all have seen what is there
+            with progress(f"generate, first of {joined.size} ranks" if spread else "generate", "images") as on_progress:
+                written, size = sampler.write(dataset, batches, out, seed, kept=kept, on_progress=on_progress)
+            written = round(joined.mean({"written": float(written)})["written"] * joined.size)
     return SampleResult(folder=out, written=written, kept=kept, size=size, manifest=manifest)
 
 

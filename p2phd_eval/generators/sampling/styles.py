@@ -20,6 +20,7 @@ from p2phd_eval.generators.checkpoint import Checkpoint, latest_path
 from p2phd_eval.generators.data.batch import regions_of
 from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder
+from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
 
@@ -164,15 +165,16 @@ def cluster_styles(
     target = clusters_path(source, out, "--out")
     note(f"device: {describe_device(on)}, clusters: {target}")
     photos = PhotoEncoder(path, checkpoint, Path(data), phase, on)
-    with progress("encode", "photos") as on_progress:
-        features, classes = _encoded_regions(photos, on_progress)
-    clusters = Clusters(
-        **_cluster(features, classes, n_clusters),
-        checkpoint_sha256=file_sha256(path),
-        phase=phase,
-        n_clusters=n_clusters,
-    )
-    clusters.save(target)
+    with hold_file(target):
+        with progress("encode", "photos") as on_progress:
+            features, classes = _encoded_regions(photos, on_progress)
+        clusters = Clusters(
+            **_cluster(features, classes, n_clusters),
+            checkpoint_sha256=file_sha256(path),
+            phase=phase,
+            n_clusters=n_clusters,
+        )
+        clusters.save(target)
     return target, clusters
 
 
