@@ -39,6 +39,16 @@ class InputError(Exception):
         return partial(type(self), expected=self.expected, found=self.found, fix=self.fix), (self.where,)
 
 
+def shown(value: object) -> str:
+    """Return what stands for a value in a message: as Python writes it where that is short, else its type."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 10**40:
+        return f"a number of some {int(value.bit_length() * 0.30103) + 1} digits"
+    if value is None or isinstance(value, bool | int | float | str):
+        text = repr(value)
+        return text if len(text) <= 100 else f"{text[:100]}..."
+    return f"a {type(value).__name__}"
+
+
 class DivergenceError(InputError):
     """A network whose losses or samples are no longer finite: an outcome of its training, not a mistake of the user."""
 

@@ -14,7 +14,7 @@ from p2phd_eval.config import (
     ObjectiveConfig,
     TrainConfig,
 )
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, shown
 
 _INSTANCE_FEATURES = FeatureConfig(kind="instance")
 _PERCEPTUAL = ObjectiveConfig(vgg="torchvision")
@@ -67,12 +67,13 @@ def configure(data: Path, preset: str | TrainConfig = "512p", **options: Any) ->
     known = dict.fromkeys(setting.option for setting in SETTINGS)
     for name in (each for each in given if each not in known):
         fix = "".join(f"Did you mean {close}?" for close in get_close_matches(name, known, n=1))
-        raise InputError("options", expected=", ".join(known), found=repr(name), fix=fix)
+        raise InputError("options", expected=", ".join(known), found=shown(name), fix=fix)
     if isinstance(preset, str):
         if preset not in PRESETS:
-            raise InputError("--preset", expected=" | ".join(PRESETS), found=repr(preset))
+            raise InputError("--preset", expected=" | ".join(PRESETS), found=shown(preset))
         base = PRESETS[preset]
-        given.setdefault("instances", (data / f"{given.get('phase', base.data.phase)}_inst").is_dir())
+        phase = given.get("phase", base.data.phase)
+        given.setdefault("instances", isinstance(phase, str) and (data / f"{phase}_inst").is_dir())
         if "label_nc" not in given and (label_nc := stored_label_nc(data)) is not None:
             given["label_nc"] = label_nc
     else:

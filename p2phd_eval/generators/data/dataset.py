@@ -30,6 +30,8 @@ class TripletDataset(Dataset[Batch]):
         See `find_triplets`.
     size_multiple : int
         Both sides of the generator's input are multiples of it, in pixels.
+    least_side : int
+        Pixels of each side that the networks need in any case.
     augment_seed : int or None
         Seed of crops and flips; None for sampling: whole images, not mirrored.
     features : FeatureConfig
@@ -47,12 +49,13 @@ class TripletDataset(Dataset[Batch]):
         size_multiple: int,
         photos: bool,
         augment_seed: int | None,
+        least_side: int = 0,
         features: FeatureConfig = _NO_FEATURES,
         cache: Path | None = None,
     ) -> None:
         self.triplets = find_triplets(root, phase, config, photos=photos, features=features.precomputed)
         self.config = config
-        self.size_multiple = size_multiple
+        self.size_multiple, self.least_side = size_multiple, least_side
         self.augment_seed = augment_seed
         self._numbers_instances = features.kind == "instance"
         self._cache = None if cache is None else DecodedCache(cache)
@@ -74,7 +77,8 @@ class TripletDataset(Dataset[Batch]):
         for path in (triplet.instance, triplet.photo, triplet.features):
             if path is not None:
                 require_equal_sizes(size, triplet.label, image_size(path), path)
-        geometry = choose_geometry(size, config, self.size_multiple, rng, str(triplet.label))
+        where = str(triplet.label)
+        geometry = choose_geometry(size, config, self.size_multiple, rng, where, least=self.least_side)
 
         label = self._load(triplet.label, "label" if config.label_nc else "image", geometry)
         instance, n_instances = None, None
@@ -124,6 +128,7 @@ def training_set(config: TrainConfig, data: Path) -> TripletDataset:
         config.data.phase,
         config.data,
         size_multiple=config.size_multiple,
+        least_side=config.least_side,
         photos=True,
         augment_seed=config.seed,
         features=config.features,

@@ -60,34 +60,52 @@ def resized_size(size: Size, config: DataConfig, multiple: int, *, cropped: bool
 
 
 def choose_geometry(
-    size: Size, config: DataConfig, multiple: int, rng: np.random.Generator | None, where: str
+    size: Size, config: DataConfig, multiple: int, rng: np.random.Generator | None, where: str, *, least: int = 0
 ) -> Geometry:
     """Decide the geometry of one sample.
 
-    `size`, (int, int): width and height of the files in pixels. `multiple`: see `resized_size`. `rng`: for crop and
-    flip while training. None: the whole image, not mirrored, as for sampling. `where`: the file, for the error. Raises
-    `InputError` if the crop is larger than the image.
+    An image that is no larger than the crop is taken whole, as by the original. One that is smaller in one direction
+    alone is refused: the original fills the rest with black, and with class 0.
+
+    Raises `InputError` if there is too little to crop from, or too little for the networks.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Width and height of the files in pixels.
+    multiple : int
+        See `resized_size`.
+    rng : Generator or None
+        For crop and flip while training. None: the whole image, not mirrored, as for sampling.
+    where : str
+        The file, for the error.
+    least : int
+        Pixels that the networks need of each side, where they need more than two at their lowest resolution.
     """
+    side = config.crop_size
     cropped = rng is not None and "crop" in config.resize
+    if cropped and max(resized_size(size, config, multiple, cropped=True)) <= side:
+        cropped = False
     resized = resized_size(size, config, multiple, cropped=cropped)
-    if not cropped and min(resized) < 2 * multiple:
+    found = f"{resized[0]} x {resized[1]}" + (f" (file: {size[0]} x {size[1]})" if size != resized else "")
+    if not cropped and min(resized) < max(2 * multiple, least):
         raise InputError(
             where,
-            expected=f"at least {2 * multiple} pixels a side for networks that halve it to 1/{multiple}",
-            found=f"{resized[0]} x {resized[1]}" + (f" (file: {size[0]} x {size[1]})" if size != resized else ""),
-            fix="Use larger images, a larger --load-size, or a smaller --n-downsample.",
+            expected=f"at least {max(2 * multiple, least)} pixels a side, of which the networks' halvings leave "
+            "something",
+            found=found,
+            fix="Use larger images, a larger --load-size, or a smaller --n-downsample or --num-d.",
         )
     if rng is None:
         return Geometry(resized=resized)
     crop = None
     if cropped:
-        side = config.crop_size
         if min(resized) < side:
             fits = min(resized) // multiple * multiple
             raise InputError(
                 where,
-                expected=f"at least {side} x {side} pixels to crop from",
-                found=f"{resized[0]} x {resized[1]}" + (f" (file: {size[0]} x {size[1]})" if size != resized else ""),
+                expected=f"at least {side} x {side} pixels to crop from, or no more in either direction",
+                found=found,
                 fix=f"Use --crop-size {fits}." if fits else "Use larger images or --resize-or-crop scale_width.",
             )
         left = int(rng.integers(resized[0] - side + 1))

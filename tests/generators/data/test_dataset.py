@@ -307,9 +307,16 @@ def test_missing_and_empty_folders(data: Path, tmp_path: Path) -> None:
         phases(tmp_path / "nothing", CONFIG)
 
 
-def test_a_crop_larger_than_the_image_says_which_would_do(scenes: Path) -> None:
-    with pytest.raises(InputError, match="at least 64 x 64 pixels to crop from, found 64 x 32") as caught:
-        dataset(scenes, replace(CONFIG, resize="crop", crop_size=64), seed=0)[(1, 0)]
+def test_an_image_no_larger_than_the_crop_is_taken_whole(scenes: Path) -> None:
+    """As by the original: `__crop` of its `base_dataset.py` returns the image unless a side is larger than the crop."""
+    whole = dataset(scenes, replace(CONFIG, resize="crop", crop_size=64, flip=False), seed=0)[(1, 0)]
+    assert whole.label.shape[-2:] == (32, 64)
+    assert torch.equal(whole.label, dataset(scenes, replace(CONFIG, resize="none"), seed=None)[(1, 0)].label)
+
+
+def test_an_image_that_is_smaller_than_the_crop_in_one_direction_says_which_would_do(scenes: Path) -> None:
+    with pytest.raises(InputError, match=r"at least 48 x 48 pixels to crop from, .*, found 64 x 32") as caught:
+        dataset(scenes, replace(CONFIG, resize="crop", crop_size=48), seed=0)[(1, 0)]
     assert caught.value.fix == "Use --crop-size 32."
 
 
