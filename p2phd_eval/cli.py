@@ -1,5 +1,6 @@
-"""The command line: assembles the commands and turns bad input into a message and exit code 2."""
+"""The command line: assembles the commands, and turns what ends one into a message and an exit code."""
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -27,7 +28,9 @@ from p2phd_eval.commands.plan import plan
 from p2phd_eval.commands.report import report
 from p2phd_eval.commands.study import study
 from p2phd_eval.commands.train import train
-from p2phd_eval.errors import InputError
+from p2phd_eval.failures import FAULT, describe_failure, traceback_text
+from p2phd_eval.formatting import one_line, printable
+from p2phd_eval.streams import make_streams_safe
 
 # Read when a command loads torch. By default OpenMP's threads spin for milliseconds while they wait; as soon as another
 # process wants a core, all spin for the one that lost it, and small networks train a hundred times slower. Spinning
@@ -48,24 +51,22 @@ class _Group(TyperGroup):
         try:
             return super().make_context(*arguments, **settings)
         except Exception as error:
-            _explain(error, _commands(self))
+            if hasattr(error, "format_message"):
+                _explain(error, _commands(self))
             raise
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
-        except BrokenPipeError:
-            raise  # the reader of the output left; typer ends quietly
-        except (InputError, OSError) as error:
-            if ctx.params.get("debug"):
-                raise
-            Console(stderr=True, highlight=False, emoji=False).print(
-                f"{_rank()}error: {_message(error)}", markup=False, soft_wrap=True
-            )
-            raise typer.Exit(2) from error
-        except Exception as error:
-            _explain(error, _commands(self))
+        except (typer.Exit, typer.Abort):
             raise
+        except KeyboardInterrupt as interrupt:
+            raise typer.Exit(_INTERRUPTED) from interrupt
+        except Exception as error:
+            if hasattr(error, "format_message"):  # typer's own, about options
+                _explain(error, _commands(self))
+                raise
+            raise typer.Exit(_report(error, debug=ctx.params.get("debug", False))) from error
 
 
 _VALUES = {int: "NUMBER", float: "NUMBER", str: "NAME", Path: "PATH"}
@@ -92,7 +93,10 @@ def _commands(group: TyperGroup, above: str = "") -> dict[str, Any]:
 
 
 def _explain(error: Any, commands: dict[str, Any]) -> None:
-    """Say in an error about an unknown option what it is called here, and in one about a value what was expected."""
+    """Say in an error about an unknown option what it is called here, and in one about a value what was expected.
+
+    What was typed is printed in it, made printable.
+    """
     # They are click's, or those of the copy of click inside newer versions of typer, where pydantic says what is wrong.
     if type(error).__name__ == "BadParameter" and hasattr(error.__cause__, "errors"):
         wrong, kind = error.__cause__.errors()[0], error.param.type_descriptor
@@ -100,8 +104,13 @@ def _explain(error: Any, commands: dict[str, Any]) -> None:
         if expected:
             least = "" if error.param.min is None else f" of {error.param.min} or more"
             error.message = f"expected {expected}{least}, found {wrong['input']!r}."
-    if type(error).__name__ != "NoSuchOption":
-        return
+    if type(error).__name__ == "NoSuchOption":
+        _hint(error, commands)
+    message = printable(error.format_message())
+    error.format_message = lambda: message
+
+
+def _hint(error: Any, commands: dict[str, Any]) -> None:
     command = error.ctx.command_path.removeprefix("p2phd-eval").strip()
     options = {
         name: frozenset(
@@ -116,18 +125,21 @@ def _explain(error: Any, commands: dict[str, Any]) -> None:
     error.message = f"{error.message.rstrip('.')}. {hint(error.option_name, command, options)}".rstrip()
 
 
+def _report(error: Exception, *, debug: bool) -> int:
+    """Say what ended the command, on stderr; return the exit code."""
+    failure = describe_failure(error)
+    with contextlib.suppress(OSError):  # stderr leads nowhere
+        console = Console(stderr=True, highlight=False, emoji=False)
+        for text in ([traceback_text(error)] if debug else []) + [f"{_rank()}error: {failure.message}"]:
+            console.print(text, markup=False, soft_wrap=True)
+    return failure.exit_code
+
+
 def _rank() -> str:
-    return f"[rank {os.environ['RANK']}] " if "RANK" in os.environ else ""
+    return f"[rank {one_line(os.environ['RANK'])}] " if "RANK" in os.environ else ""
 
 
-def _message(error: InputError | OSError) -> str:
-    if isinstance(error, InputError):
-        return str(error)
-    # What no check foresaw: a full disk, a folder without permission.
-    place = error.filename or "a file"
-    return f"{place}: expected to read or write it, found: {error.strerror or error}.\nFinished work is kept."
-
-
+_INTERRUPTED = 130  # 128 and the number of SIGINT, as shells have it
 _HELP = ["-h", "--help"]
 app = typer.Typer(
     cls=_Group,
@@ -181,17 +193,35 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; `--debug` may stand anywhere."""
+    """Run the command line; `--debug` may stand anywhere.
+
+    Ends with 0; with 1 where a command was asked to fail, as `gate` is on a broken rule; with 2 for input that cannot
+    be used; with 3 for a fault of the program; with 128 and the number of a signal that ended it.
+    """
+    make_streams_safe()
     arguments = sys.argv[1:]
     if "--debug" in arguments:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    exit_code = _run(arguments)
+    try:
+        sys.stdout.flush()
+    except OSError as error:  # a full disk
+        exit_code = _report(error, debug=False)
+    if "WORLD_SIZE" in os.environ and exit_code:
+        # A rank that ends early still has threads that talk to the others; taking the interpreter down would abort
+        # the process, and torchrun would report that instead of the exit code.
+        sys.stderr.flush()
+        os._exit(exit_code)
+    sys.exit(exit_code)
+
+
+def _run(arguments: list[str]) -> int:
     try:
         app(args=arguments, prog_name="p2phd-eval")
     except SystemExit as end:
-        if "WORLD_SIZE" not in os.environ or not end.code:
-            raise
-        # A rank that ends early still has threads that talk to the others; taking the interpreter down would abort
-        # the process, and torchrun would report that instead of the exit code.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(end.code if isinstance(end.code, int) else 1)
+        return end.code if isinstance(end.code, int) else FAULT if end.code else 0
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except Exception as error:
+        return _report(error, debug="--debug" in arguments)
+    return 0

@@ -1,11 +1,34 @@
-"""Numbers as people read them: three digits that matter, and one precision for all numbers that stand together."""
+"""Numbers as people read them: three digits that matter, and one precision for all numbers that stand together.
+
+And text as a terminal may get it: names of files, members of archives and fields of documents are a stranger's, and
+what they hold beside characters that show would move the cursor, set the title, forge a line or turn the text around.
+"""
 
 import math
+import re
 from collections.abc import Collection
 
 _DIGITS = 3
 _MOST_DIGITS = 16  # that a double has
 _MOST_DECIMALS = 6  # beyond them, powers of ten are easier to read
+# What a CI system takes for a command to itself in the log of a job: a line's "::error::", and "##[error]" anywhere.
+_LOG_COMMAND = re.compile(r"^(\s*):(?=:)|#(?=#\w*\[)")
+
+
+def printable(text: str) -> str:
+    r"""Return a text as a terminal or a log may get it: what does not show becomes `\x1b`; its line breaks stay.
+
+    That is control characters, marks that turn the direction of text, others without a shape, and halves of surrogate
+    pairs, which stand for the bytes of a name that is not UTF-8. Nor does a line of it begin a command to a CI system.
+    """
+    return "\n".join(map(one_line, text.split("\n")))
+
+
+def one_line(text: str) -> str:
+    r"""Return a text likewise on one line: in a name, a cell or a title, a line break becomes `\n` and a tab `\t`."""
+    if not text.isprintable():
+        text = "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+    return _LOG_COMMAND.sub(lambda found: f"{found[0][:-1]}\\x{ord(found[0][-1]):02x}", text)
 
 
 def number_text(value: float) -> str:

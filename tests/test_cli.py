@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from p2phd_eval.errors import InputError
 from tests.commands.command_line import error_of, invoke
 
 COMMANDS = [
@@ -49,5 +48,23 @@ def test_help_names_values_in_words(command: tuple[str, ...]) -> None:
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:
-    result = invoke("--debug", "fid", tmp_path, tmp_path)
-    assert isinstance(result.exception, InputError)
+    result = invoke("--debug", "fid", tmp_path / "\x1b[2J", tmp_path)
+    assert result.exit_code == 2
+    assert "\nTraceback (most recent call last)" in f"\n{result.stderr}"
+    assert "\x1b" not in result.output
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        ("\x1b[2J",),
+        ("fid", "--\x1b[2J"),
+        ("plan", "--power", "\x1b[2J"),
+        ("gate", "x", "--require", "\n::error::\x1b[2J"),
+    ],
+)
+def test_what_was_typed_is_repeated_so_that_it_shows(typed: tuple[str, ...]) -> None:
+    result = invoke(*typed)
+    assert result.exit_code == 2
+    assert r"\x1b[2J" in result.stderr
+    assert "\x1b" not in result.output

@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2phd_eval.formatting import error_text, estimate_texts, given_text, interval_text, number_text, signed_text
+from p2phd_eval.formatting import (
+    error_text,
+    estimate_texts,
+    given_text,
+    interval_text,
+    number_text,
+    one_line,
+    printable,
+    signed_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -83,3 +92,19 @@ def test_an_end_beside_a_mark_has_as_many_decimals_as_tell_them_apart() -> None:
     assert interval_text((-0.0001, 5.0), [0.0]) == "(-0.0001, +5.0000)"
     assert interval_text((-1.0, 1.9999), [-2.0, 2.0]) == "(-1.0000, +1.9999)"
     assert interval_text((0.0, 5.0), [0.0]) == "(0.00, +5.00)"
+
+
+@given(st.text(st.characters(categories=("Cc", "Cf", "Cs", "L", "Z")) | st.sampled_from(":#[\n\x1b\u202e")))
+def test_text_that_is_printed_only_shows(text: str) -> None:
+    assert one_line(text).isprintable()
+    lines = printable(text).split("\n")
+    assert len(lines) == text.count("\n") + 1
+    assert all(line.isprintable() and not line.lstrip().startswith("::") and "##[" not in line for line in lines)
+    if text.isprintable() and "::" not in text and "##" not in text:
+        assert one_line(text) == printable(text) == text
+
+
+def test_what_does_not_show_is_named() -> None:
+    assert one_line("a\x1b]0;t\x07\u202eb\udce9\tc\nd") == r"a\x1b]0;t\x07\u202eb\udce9\tc\nd"
+    assert printable("a\r\n  ::error::b\n##[group]c") == "a\\r\n  \\x3a:error::b\n\\x23#[group]c"
+    assert one_line("a::b #1 ## c é 名") == "a::b #1 ## c é 名"

@@ -115,7 +115,7 @@ def bench(
     asked = {"preset": preset, "config": found.config.to_dict(), "timing": from_result(TimedSteps, timing)}
     output.document(bench_document(result, found.machine, data=source, **asked))
     if slow := result.waits_for_data:
-        output.note(waiting_message(slow, found.workers))
+        output.note(*waiting_message(slow, found.workers).split("\n"))
         raise typer.Exit(1)
 
 

@@ -52,5 +52,5 @@ def exit_codes(output: Output) -> Iterator[None]:
         output.note(str(stop))
         raise typer.Exit(128 + stop.signum) from stop
     except RunFailed as failure:
-        output.note(str(failure))
+        output.note(*str(failure).split("\n"))
         raise typer.Exit(failure.returncode) from failure

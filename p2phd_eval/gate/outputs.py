@@ -6,6 +6,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from p2phd_eval.files import atomic_write
+from p2phd_eval.formatting import one_line
 from p2phd_eval.gate.rules import GateResult
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents.document import from_result
@@ -19,10 +20,10 @@ _MARKUP = re.compile(r"[\\`*_{}\[\]<>()#!|~&@$:]")
 def gate_table(result: GateResult) -> ResultTable:
     """Return the table of a gate, a row for each candidate and rule; numbers in full."""
     return ResultTable(
-        title=f"Gate on {printable(result.source)}: {result.conclusion}",
+        title=f"Gate on {result.source}: {result.conclusion}",
         columns=("arm", "rule", "result"),
-        rows=tuple((printable(each.arm), each.rule, _word(each)) for each in result.results),
-        notes=tuple(printable(f"{_word(each)}: {each.arm}, {each.rule}. {each.reason}") for each in result.results),
+        rows=tuple((each.arm, each.rule, _word(each)) for each in result.results),
+        notes=tuple(f"{_word(each)}: {each.arm}, {each.rule}. {each.reason}" for each in result.results),
         styles=tuple("green" if each.holds else "red" for each in result.results),
     )
 
@@ -45,9 +46,9 @@ def write_junit(path: Path, result: GateResult) -> None:
     root = ElementTree.Element("testsuites", {"name": _SUITE, **counts})
     suite = ElementTree.SubElement(root, "testsuite", {"name": _SUITE, **counts})
     for each in result.results:
-        name = printable(f"{each.arm}: {each.rule}")
+        name = one_line(f"{each.arm}: {each.rule}")
         case = ElementTree.SubElement(suite, "testcase", {"classname": _SUITE, "name": name, "time": "0"})
-        reason = printable(each.reason)
+        reason = one_line(each.reason)
         if each.holds:
             ElementTree.SubElement(case, "system-out").text = reason
         else:
@@ -88,18 +89,10 @@ def summary_markdown(result: GateResult) -> str:
     return "\n".join(["", *lines])
 
 
-def printable(text: str) -> str:
-    r"""Return a text on one line without control characters, of which XML 1.0 forbids most: they become `\x1b`.
-
-    So do other characters that show nothing or turn the text around them, and halves of surrogate pairs.
-    """
-    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
-
-
 def markdown_text(text: str) -> str:
-    """Return a text whose characters mean nothing to Markdown and HTML, also in a table's cell."""
+    """Return a text on one line whose characters mean nothing to Markdown and HTML, also in a table's cell."""
     # Character references stand for the character alone, never for structure (CommonMark 0.31, 6.2).
-    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", printable(text))
+    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", one_line(text))
 
 
 def _word(result: GateRow) -> str:

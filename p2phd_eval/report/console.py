@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.cells import cell_len
@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from p2phd_eval.files import write_json
+from p2phd_eval.formatting import one_line
 from p2phd_eval.progress import OnProgress
 from p2phd_eval.report.documents.document import Document
 
@@ -38,7 +39,7 @@ class ResultTable:
 
 
 class Output:
-    """The two streams of a command.
+    """The two streams of a command; names and other text that it is given reach them as `one_line` has them.
 
     `json_target`: `--json`: a file, or "-" for stdout, which then carries the JSON alone and tables go to stderr.
     `silent`: print and write nothing: for all processes but the first of those that share a command.
@@ -51,14 +52,16 @@ class Output:
         self._results = Console(stderr=json_target == "-", highlight=False, emoji=False, quiet=silent)
         self._notes = Console(stderr=True, highlight=False, emoji=False, quiet=silent)
 
-    def note(self, text: str) -> None:
-        """Print a line about what is going on."""
-        self._notes.print(text, markup=False, soft_wrap=True)
+    def note(self, *lines: str) -> None:
+        """Print a line about what is going on, or several."""
+        for line in lines:
+            self._notes.print(one_line(line), markup=False, soft_wrap=True)
 
     def table(self, table: ResultTable) -> None:
         """Print a result: a rich table on a terminal, rows one below the other on a narrow one, tabs elsewhere."""
         if self._silent:
             return
+        table = _shown(table)
         if not self._results.is_terminal:
             lines = [
                 f"# {table.title}",
@@ -93,13 +96,14 @@ class Output:
         if not self._notes.is_terminal:
             yield _PlainProgress(description, unit, self.note)
             return
+        description = one_line(description)
         if self._bar is not None:
             # A terminal shows one set of bars at a time: work inside of other work gets a bar below.
             with self._task(self._bar, description, unit, stays=False) as on_progress:
                 yield on_progress
             return
         self._bar = Progress(
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),
             BarColumn(),
             _AmountColumn(),
             _RateColumn(),
@@ -121,6 +125,17 @@ class Output:
             bar.remove_task(task)
 
 
+def _shown(table: ResultTable) -> ResultTable:
+    """A table whose rows stay rows, whatever is in their cells."""
+    return replace(
+        table,
+        title=one_line(table.title),
+        columns=tuple(map(one_line, table.columns)),
+        rows=tuple(tuple(map(one_line, row)) for row in table.rows),
+        notes=tuple(map(one_line, table.notes)),
+    )
+
+
 def _fits(table: ResultTable, width: int) -> bool:
     """Whether all columns fit side by side; the widest one may be wrapped, to lines that can be read."""
     columns = zip(table.columns, *table.rows, strict=True)
@@ -130,9 +145,9 @@ def _fits(table: ResultTable, width: int) -> bool:
 
 
 def _boxed(table: ResultTable) -> Table:
-    drawn = Table(title=table.title, title_justify="left", title_style="bold")
+    drawn = Table(title=Text(table.title), title_justify="left", title_style="bold")
     for i, column in enumerate(table.columns):
-        drawn.add_column(column, justify="left" if i == 0 else "right")
+        drawn.add_column(Text(column), justify="left" if i == 0 else "right")
     for row, style in zip(table.rows, _styles(table), strict=True):
         drawn.add_row(*(Text(cell) for cell in row), style=style)
     return drawn
@@ -141,7 +156,7 @@ def _boxed(table: ResultTable) -> Table:
 def _stacked(table: ResultTable) -> Table:
     """A block for each row: its first cell, and below it a line for each other one that says something."""
     drawn = Table.grid(padding=(0, 2, 0, 0))
-    drawn.title, drawn.title_justify, drawn.title_style = table.title, "left", "bold"
+    drawn.title, drawn.title_justify, drawn.title_style = Text(table.title), "left", "bold"
     for row, style in zip(table.rows, _styles(table), strict=True):
         drawn.add_row(Text(table.columns[0]), Text(row[0], style="bold"), style=style)
         for column, cell in zip(table.columns[1:], row[1:], strict=True):
@@ -172,7 +187,7 @@ class _RateColumn(ProgressColumn):
 
 class _PlainProgress:
     def __init__(self, description: str, unit: str, say: Callable[[str], None]) -> None:
-        self._description, self._say = description, say
+        self._description, self._say = one_line(description), say
         self._unit, self._size = ("MB", 1e6) if unit == "bytes" else (unit, 1.0)
         self._start = self._last = time.monotonic()
         self._first: int | None = None

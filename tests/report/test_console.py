@@ -9,6 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
+from rich.text import Text
 
 from p2phd_eval.evaluation.arms import short_names
 from p2phd_eval.report.console import Output, ResultTable
@@ -101,6 +102,40 @@ def test_on_a_terminal_there_are_boxes_and_bars() -> None:
     assert "nothing to do" not in text
     assert "━" in text
     assert "y [z]" in text  # brackets are text, not markup
+
+
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\t::error::\nall is well\r\u202e\udce9 [red]x"
+SHOWN = r"\x1b]0;owned\x07\x1b[2J\t::error::\nall is well\r\u202e\udce9 [red]x"
+
+
+def say_hostile(output: Output) -> None:
+    output.table(ResultTable(title=HOSTILE, columns=("what", HOSTILE), rows=((HOSTILE, "1"),), notes=(HOSTILE,)))
+    output.note(HOSTILE)
+    with output.progress(HOSTILE, "sheep") as on_progress:
+        on_progress(1, 1)
+
+
+def test_a_name_in_a_pipe_stays_in_its_cell(capsys: pytest.CaptureFixture[str]) -> None:
+    say_hostile(Output())
+    out, err = capsys.readouterr()
+    assert out.split("\n") == [f"# {SHOWN}", f"what\t{SHOWN}", f"{SHOWN}\t1", SHOWN, ""]
+    note, progress, end = err.split("\n")
+    assert note == SHOWN
+    assert progress.startswith(f"{SHOWN}: 1/1 sheep")
+    assert end == ""
+
+
+def test_a_name_on_a_terminal_neither_moves_the_cursor_nor_is_markup(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "300")
+    say_hostile(Output())
+    captured = capsys.readouterr()
+    for text, times in ((captured.out, 4), (captured.err, 2)):
+        assert "\x1b]" not in text
+        assert "\x1b[2J" not in text
+        assert Text.from_ansi(text).plain.count(SHOWN) >= times
 
 
 WIDE = ResultTable(
