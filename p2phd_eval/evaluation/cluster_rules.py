@@ -5,11 +5,11 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import examples
-from p2phd_eval.images.names import pair_key
+from p2phd_eval.images.names import path_key
 
 # cityscapesScripts' file names: <city>_<sequence>_<frame>_<type>; a folder may stand before them.
 _PRESETS = {
@@ -70,7 +70,8 @@ def parse_rule(text: str) -> ClusterRule:
         * a preset: "cityscapes-city" (``frankfurt_000000_000294`` is in ``frankfurt``) or "cityscapes-sequence" (it is
           in ``frankfurt_000000``; where a city has one frame a sequence, each image is its own cluster);
         * a file, ending in .csv: UTF-8, commas, a header with the columns ``id`` (or ``stem``) and ``cluster``, a line
-          an image. Others may stand in it too. An id may be a file name: it is reduced as `pair_key` does;
+          an image. Others may stand in it too. An id may be a file's path: its name is reduced as `pair_key` does,
+          and its folders count where images of several folders have one name;
         * a regular expression, searched in each id: its first group is the cluster, or the whole match if it has none.
 
     Returns
@@ -84,8 +85,9 @@ def parse_rule(text: str) -> ClusterRule:
 
     Notes
     -----
-    Ids of images in files have no folder: ``sub/stem.png`` is ``stem``. Ids that were given to arrays or features may
-    have one; a regular expression sees it, and the presets look behind it.
+    Ids of images in files have no folder, ``sub/stem.png`` is ``stem``, unless names repeat in several folders. Ids
+    that were given to arrays or features may have one too; a regular expression sees it, and the presets look behind
+    it.
 
     Examples
     --------
@@ -97,7 +99,7 @@ def parse_rule(text: str) -> ClusterRule:
     if text in _PRESETS:
         return ClusterRule(text=text, cluster_of=_matcher(re.compile(_PRESETS[text])))
     if text.lower().endswith(".csv"):
-        return ClusterRule(text=text, cluster_of=_read_table(Path(text)).get)
+        return ClusterRule(text=text, cluster_of=_by_path_or_name(_read_table(Path(text))))
     try:
         pattern = re.compile(text)
     except (re.error, OverflowError, RecursionError) as error:
@@ -122,6 +124,15 @@ def _matcher(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
     return cluster_of
 
 
+def _by_path_or_name(clusters: dict[str, str]) -> Callable[[str], str | None]:
+    """Look an id up by the path in the table, or by the name alone where all of that name are in one cluster."""
+    of_name: dict[str, set[str]] = {}
+    for path, cluster in clusters.items():
+        of_name.setdefault(PurePosixPath(path).name, set()).add(cluster)
+    alone = {name: next(iter(found)) for name, found in of_name.items() if len(found) == 1}
+    return lambda image: clusters.get(image) or alone.get(image)
+
+
 def _read_table(path: Path) -> dict[str, str]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as stream:
@@ -144,7 +155,7 @@ def _read_table(path: Path) -> dict[str, str]:
         cells = [cell.strip() for cell in row]
         if len(cells) != len(columns) or not cells[id_place] or not cells[cluster_place]:
             raise _not_a_table(path, f"line {number} with {row}")
-        image, cluster = pair_key(cells[id_place]), cells[cluster_place]
+        image, cluster = path_key(cells[id_place]), cells[cluster_place]
         if clusters.setdefault(image, cluster) != cluster:
             raise InputError(
                 f"{path}, line {number}",

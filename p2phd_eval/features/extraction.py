@@ -62,8 +62,8 @@ class FeatureExtractor:
             found = self._cache.get(key)
             if found is None:
                 found = self._compute_and_keep(source, hashes, key, self._cache)
-        # The entry may have been made from the same images in another place.
-        return replace(found, stamp=replace(found.stamp, source=source.name))
+        # The entry may have been made from the same images in another place, and by a version with other keys.
+        return replace(found, ids=source.ids, stamp=replace(found.stamp, source=source.name))
 
     def network(self) -> FeatureNetwork:
         """Return the network, loaded once; its weights are fetched where they are missing.

@@ -2,8 +2,10 @@
 
 import dataclasses
 import os
+import unicodedata
 from collections import deque
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from p2phd_eval.errors import InputError
 
@@ -33,9 +35,14 @@ class ImageSet:
         return len(self.paths)
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """The path of each image below the folder, with ``/`` between folders."""
+        return tuple(path.relative_to(self.root).as_posix() for path in self.paths)
+
+    @property
     def ids(self) -> tuple[str, ...]:
-        """The key of each image, by which sets are paired."""
-        return tuple(pair_key(path.name) for path in self.paths)
+        """The key of each image, by which sets are paired; see `image_ids`."""
+        return image_ids(self.names)
 
 
 def pair_key(name: str) -> str:
@@ -44,16 +51,59 @@ def pair_key(name: str) -> str:
     That is the stem without pix2pixHD's result ending and without Cityscapes' type ending:
     ``aachen_000000_000019_gtFine_labelIds_synthesized_image.jpg`` becomes ``aachen_000000_000019``.
 
-    A key is its own key.
+    A key is its own key. Letters are composed (Unicode's normal form C): macOS and Linux write one name in two ways.
 
     `name`: a file name, or its stem.
     """
+    name = unicodedata.normalize("NFC", name)
     stem = Path(name).stem if Path(name).suffix.lower() in IMAGE_ENDINGS else name
     stem = stem.removesuffix(_RESULT_ENDING)
     for ending in _CITYSCAPES_ENDINGS:
         if stem.endswith(ending):
             return stem.removesuffix(ending)
     return stem
+
+
+def path_key(path: str) -> str:
+    """Return a path with `pair_key` of its file name in that name's place: ``seq1/00.png`` becomes ``seq1/00``."""
+    given = PurePosixPath(path)
+    return unicodedata.normalize("NFC", (given.parent / pair_key(given.name)).as_posix())
+
+
+def image_ids(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the key by which each image of a set is paired: its file's, with its folders where keys would repeat.
+
+    ``seq1/00.png`` and ``seq2/00.png`` are ``seq1/00`` and ``seq2/00``; folders that all images lie in are left out.
+    Keys repeat only where one folder has two files of one name, such as ``a.png`` and ``a.jpg``.
+
+    `names`: paths with ``/`` between folders.
+    """
+    return ids_of_sets([names])[0]
+
+
+def ids_of_sets(sets: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
+    """Return the keys of several sets that belong together, with folders in all of them or in none; see `image_ids`."""
+    paths = [[PurePosixPath(name) for name in names] for names in sets]
+    keys = [[pair_key(path.name) for path in own] for own in paths]
+    folders = [[path.parent.parts for path in own] for own in paths]
+    ambiguous = any(
+        len(set(own_keys)) < len(set(zip(own_folders, own_keys, strict=True)))
+        for own_folders, own_keys in zip(folders, keys, strict=True)
+    )
+    if not ambiguous:
+        return [tuple(own) for own in keys]
+    every = [folder for own in folders for folder in own]
+    first, last = min(every), max(every)  # what these two begin with, all between them do
+    shared = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
+    return [
+        tuple(path_key("/".join((*folder[shared:], key))) for folder, key in zip(own_folders, own_keys, strict=True))
+        for own_folders, own_keys in zip(folders, keys, strict=True)
+    ]
+
+
+def differ_in_form_alone(first: str, second: str) -> bool:
+    """Return whether two names are one but for how Unicode writes their letters, composed or decomposed."""
+    return first != second and unicodedata.normalize("NFC", first) == unicodedata.normalize("NFC", second)
 
 
 def list_images(root: str | os.PathLike[str]) -> ImageSet:

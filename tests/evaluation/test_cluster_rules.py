@@ -73,6 +73,13 @@ def test_a_table_names_each_image(tmp_path: Path, text: str, encoding: str) -> N
     assert rule.labels(IDS) == ("c1", "c1", "c2", "c2")
 
 
+def test_folders_in_a_table_tell_images_of_one_name_apart(tmp_path: Path) -> None:
+    rule = parse_rule(table(tmp_path, "id,cluster\nday/0.png,sun\nnight/0.png,moon\nnight/1.png,moon\n", "utf-8"))
+    assert rule.labels(["day/0", "night/0", "night/1", "1"]) == ("sun", "moon", "moon", "moon")
+    with pytest.raises(InputError, match="1 of them without one: '0'"):
+        rule.labels(["0", "1"])
+
+
 def test_a_rule_that_covers_no_image() -> None:
     # A preset's name with a slip in it is a regular expression that matches nothing.
     with pytest.raises(InputError) as caught:

@@ -7,7 +7,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import open_image
-from p2phd_eval.images.names import IMAGE_ENDINGS, list_images, pair_key
+from p2phd_eval.images.names import IMAGE_ENDINGS, ids_of_sets, image_ids, list_images, pair_key
 from p2phd_eval.images.png import write_png
 
 
@@ -45,6 +45,29 @@ def test_all_files_of_a_cityscapes_frame_share_one_key(name: str) -> None:
 )
 def test_other_names_keep_their_stem(name: str, key: str) -> None:
     assert pair_key(name) == key
+
+
+@pytest.mark.parametrize(
+    ("names", "ids"),
+    [
+        (["b/1.png", "c/0.png"], ("1", "0")),
+        (["seq1/00.png", "seq2/00.png", "seq2/01.png"], ("seq1/00", "seq2/00", "seq2/01")),
+        (["x/seq1/00_leftImg8bit.png", "x/seq2/00.jpg"], ("seq1/00", "seq2/00")),  # an archive's only folder
+        (["00.png", "more/00.png"], ("00", "more/00")),
+        (["a.jpg", "a.png"], ("a", "a")),
+        (["s/a.jpg", "s/a.png", "t/b.png"], ("a", "a", "b")),  # their folders would not tell them apart
+        (["/abs/x/0.png", "../y/0.png"], ("//abs/x/0", "../y/0")),
+        (["stre\u0301e.png", "caf\udce9.png"], ("str\u00e9e", "caf\udce9")),
+    ],
+)
+def test_folders_are_part_of_the_ids_where_names_would_repeat(names: list[str], ids: tuple[str, ...]) -> None:
+    assert image_ids(names) == ids
+
+
+def test_sets_that_belong_together_have_folders_in_all_of_their_ids_or_in_none() -> None:
+    labels, photos = ["s/1.png", "t/1.png"], ["s/1.png", "t/2.png"]
+    assert ids_of_sets([labels, photos]) == [("s/1", "t/1"), ("s/1", "t/2")]
+    assert ids_of_sets([photos, photos]) == [("1", "2"), ("1", "2")]
 
 
 def test_images_are_found_below_the_folder_in_the_order_of_their_paths(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Label, instance and photo files in pix2pixHD's folder layout, matched by name.
 
 `<phase>_label`, `<phase>_inst` and `<phase>_img`, or `<phase>_A` and `<phase>_B` for photos to photos
-(`label_nc` 0). Names match when they are equal without Cityscapes' endings and the file ending.
+(`label_nc` 0). Names match when they are equal without Cityscapes' endings and the file ending; where names repeat in
+several folders, such as those of video sequences, by their path (see `p2phd_eval.images.names.image_ids`).
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +17,7 @@ from PIL import Image
 from p2phd_eval.config import DataConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import open_image, read_rgb
-from p2phd_eval.images.names import list_images
+from p2phd_eval.images.names import ImageSet, differ_in_form_alone, ids_of_sets, list_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +25,7 @@ class Triplet:
     """The files of one sample."""
 
     key: str  # the common name
+    name: str  # of what is made from it: the label map's, without ending, with its folders where keys have them
     label: Path
     instance: Path | None = None
     photo: Path | None = None
@@ -45,15 +48,23 @@ def files_by_key(folder: Path) -> dict[str, Path]:
 
     Raises `InputError` if the folder is missing or empty, or two files have one key.
     """
-    found: dict[str, Path] = {}
     images = list_images(folder)
-    for key, path in zip(images.ids, images.paths, strict=True):
+    return by_key(images, images.ids)
+
+
+def by_key(images: ImageSet, ids: Sequence[str]) -> dict[str, Path]:
+    """Return the files of a folder by their keys `ids`; raises InputError if two files have one."""
+    found: dict[str, Path] = {}
+    for key, path in zip(ids, images.paths, strict=True):
         if key in found:
+            first, second = (each.relative_to(images.root).as_posix() for each in (found[key], path))
+            alike = differ_in_form_alone(first, second)
             raise InputError(
-                str(folder),
+                str(images.root),
                 expected="one file a name",
-                found=f"{found[key].name} and {path.name}, both {key!r}",
-                fix="Remove one of them.",
+                found=f"{first} and {second}, "
+                + ("which differ in their Unicode form alone (composed or not)" if alike else f"both {key!r}"),
+                fix="Keep one of them, or give the other another name.",
             )
         found[key] = path
     return found
@@ -69,10 +80,17 @@ def find_triplets(
     `InputError` if a folder is missing or empty, or a file has no partner; the first orphans are named.
     """
     label_folder, instance_folder, photo_folder = folder_names(phase, config)
-    labels = files_by_key(root / label_folder)
-    instances = files_by_key(root / instance_folder) if instance_folder else {}
-    partners = files_by_key(root / photo_folder) if photos else {}
-    feature_maps = files_by_key(root / feature_folder(phase)) if features else {}
+    wanted = {
+        "label": label_folder,
+        "instance": instance_folder,
+        "photo": photo_folder if photos else None,
+        "features": feature_folder(phase) if features else None,
+    }
+    images = {part: list_images(root / folder) for part, folder in wanted.items() if folder is not None}
+    ids = dict(zip(images, ids_of_sets([each.names for each in images.values()]), strict=True))
+    files = {part: by_key(each, ids[part]) for part, each in images.items()}
+    labels, instances, partners, feature_maps = (files.get(part, {}) for part in wanted)
+    nested = any("/" in key for key in labels)
     if instance_folder:
         _refuse_orphans(root, label_folder, labels, instance_folder, instances)
     if photos:
@@ -81,7 +99,12 @@ def find_triplets(
         _refuse_orphans(root, label_folder, labels, feature_folder(phase), feature_maps)
     return tuple(
         Triplet(
-            key=key, label=path, instance=instances.get(key), photo=partners.get(key), features=feature_maps.get(key)
+            key=key,
+            name=path.relative_to(root / label_folder).with_suffix("").as_posix() if nested else path.stem,
+            label=path,
+            instance=instances.get(key),
+            photo=partners.get(key),
+            features=feature_maps.get(key),
         )
         for key, path in sorted(labels.items())
     )

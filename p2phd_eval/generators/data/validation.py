@@ -9,8 +9,8 @@ import numpy as np
 from p2phd_eval.config import DataConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.data.triplets import (
+    by_key,
     check_labels,
-    files_by_key,
     folder_names,
     orphans,
     read_map,
@@ -18,6 +18,7 @@ from p2phd_eval.generators.data.triplets import (
     require_equal_sizes,
     stored_label_nc,
 )
+from p2phd_eval.images.names import ids_of_sets, list_images
 from p2phd_eval.progress import OnProgress, ProgressFactory, silent, unwatched
 
 
@@ -113,13 +114,20 @@ def validate_phase(root: Path, phase: str, config: DataConfig, *, on_progress: O
     """
     label_folder, instance_folder, photo_folder = folder_names(phase, config)
     problems: list[str] = []
-    labels = files_by_key(root / label_folder)
-    partners: dict[str, dict[str, Path]] = {}
+    images = {label_folder: list_images(root / label_folder)}
     for folder in (instance_folder, photo_folder):
         if folder is None or (folder == photo_folder and not (root / folder).is_dir()):
             continue
         try:
-            partners[folder] = files_by_key(root / folder)
+            images[folder] = list_images(root / folder)
+        except InputError as error:
+            problems.append(str(error))
+    ids = dict(zip(images, ids_of_sets([each.names for each in images.values()]), strict=True))
+    labels = by_key(images[label_folder], ids.pop(label_folder))
+    partners: dict[str, dict[str, Path]] = {}
+    for folder, own_ids in ids.items():
+        try:
+            partners[folder] = by_key(images[folder], own_ids)
         except InputError as error:
             problems.append(str(error))
             continue

@@ -158,7 +158,7 @@ def precompute(
             identity=("checkpoint_sha256", "phase"),
             fix="Delete the folder, or move it away, to compute its maps anew.",
         )
-        paths = [folder / f"{triplet.label.stem}.png" for triplet in photos.triplets]
+        paths = [folder / f"{triplet.name}.png" for triplet in photos.triplets]
         todo = [i for i, path in enumerate(paths) if not path.exists()]
         kept = len(paths) - len(todo)
         with progress("encode", "photos") as on_progress:

@@ -274,7 +274,7 @@ def _choose_style(style: str | None, clusters: Path | None, config: TrainConfig)
 
 
 def _path(out: Path, triplet: Triplet) -> Path:
-    return out / f"{triplet.label.stem}.png"
+    return out / f"{triplet.name}.png"
 
 
 def _equal_sized(dataset: TripletDataset, indices: list[int], batch_size: int) -> list[list[Place]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import read_encoded
-from p2phd_eval.images.names import pair_key
+from p2phd_eval.images.names import image_ids
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state, few
 from p2phd_eval.images.sources.encoded import EncodedSource
 
@@ -25,7 +25,7 @@ class ListSource(EncodedSource):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._path = Path(path)
         names = _read_names(self._path)
-        super().__init__(str(self._path), names, [pair_key(Path(name).name) for name in names])
+        super().__init__(str(self._path), names, image_ids(names))
         missing = [name for name in names if not self._file(name).is_file()]
         if missing:
             raise InputError(

@@ -19,9 +19,7 @@ class FolderSource(EncodedSource):
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self._root = Path(root)
         images = list_images(root)
-        super().__init__(
-            str(self._root), [path.relative_to(self._root).as_posix() for path in images.paths], images.ids
-        )
+        super().__init__(str(self._root), images.names, images.ids)
         self._state = _state(images)
 
     def read(self, index: int) -> bytes:
@@ -41,4 +39,4 @@ class FolderSource(EncodedSource):
 
 
 def _state(images: ImageSet) -> DiskState:
-    return disk_state((path.relative_to(images.root).as_posix(), path) for path in images.paths)
+    return disk_state(zip(images.names, images.paths, strict=True))

@@ -13,7 +13,7 @@ from pathlib import Path
 from braceexpand import braceexpand
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.names import pair_key
+from p2phd_eval.images.names import image_ids
 from p2phd_eval.images.sources.disk_state import few
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.tar_archive import TarImages, TarMember
@@ -37,13 +37,13 @@ class ShardsSource(EncodedSource):
         self._shards = tuple(TarImages(path) for path in sorted(paths))
         root = os.path.commonpath([shard.path.parent for shard in self._shards])
         self._places: list[tuple[int, TarMember]] = []
-        names, ids = [], []
+        names, keys = [], []
         for number, shard in enumerate(self._shards):
             for key, member in _choose(shard, field).items():
                 self._places.append((number, member))
                 names.append(f"{Path(os.path.relpath(shard.path, root)).as_posix()}/{member.name}")
-                ids.append(pair_key(Path(key).name))
-        super().__init__(name, names, ids)
+                keys.append(key)
+        super().__init__(name, names, image_ids(keys))
 
     def read(self, index: int) -> bytes:
         """Return the content of a sample's image."""

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple, cast
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import MAX_IMAGE_BYTES, too_many_bytes
-from p2phd_eval.images.names import pair_key
+from p2phd_eval.images.names import image_ids
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.members import image_name, not_a_plain_file, require_images
@@ -100,7 +100,7 @@ class TarSource(EncodedSource):
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self._images = TarImages(path)
         names = [member.name for member in self._images.members]
-        super().__init__(str(Path(path)), names, [pair_key(Path(name).name) for name in names])
+        super().__init__(str(Path(path)), names, image_ids(names))
 
     def read(self, index: int) -> bytes:
         """Return the content of a member."""

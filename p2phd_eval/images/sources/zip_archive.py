@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import MAX_IMAGE_BYTES, too_many_bytes
-from p2phd_eval.images.names import pair_key
+from p2phd_eval.images.names import image_ids
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.members import image_name, not_a_plain_file, require_images
@@ -46,7 +46,7 @@ class ZipSource(EncodedSource):
         self._members = sorted(_list_members(self._path))
         names = [member.name for member in self._members]
         require_images(str(self._path), names)
-        super().__init__(str(self._path), names, [pair_key(Path(name).name) for name in names])
+        super().__init__(str(self._path), names, image_ids(names))
 
     def read(self, index: int) -> bytes:
         """Return the inflated content of a member, after a check of its size and CRC."""

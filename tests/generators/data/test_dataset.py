@@ -296,6 +296,33 @@ def test_two_files_of_one_name(data: Path) -> None:
         dataset(data)
 
 
+def test_names_that_repeat_in_several_folders_are_matched_by_their_paths(data: Path) -> None:
+    for path in (path for kind in ("label", "inst", "img") for path in (data / f"train_{kind}").iterdir()):
+        sequence = path.parent / f"seq{int(path.stem[-1]) % 2}"
+        sequence.mkdir(exist_ok=True)
+        path.rename(sequence / f"{int(path.stem[-1]) // 2}_leftImg8bit.png")
+    report = validate_phase(data, "train", CONFIG)
+    assert (report.n, report.problems) == (6, ())
+    triplets = find_triplets(data, "train", CONFIG, photos=True)
+    assert [t.key for t in triplets] == [f"seq{k}/{i}" for k in range(2) for i in range(3)]
+    assert [t.name for t in triplets] == [f"{t.key}_leftImg8bit" for t in triplets]
+    assert all(t.photo is not None and t.photo.parent.name == t.label.parent.name for t in triplets)
+    first(data, "img").joinpath("0_leftImg8bit.png").unlink()
+    with pytest.raises(InputError, match=r"1 only in train_label: seq0/0\."):
+        dataset(data)
+
+
+def test_names_are_matched_however_unicode_writes_their_letters(data: Path) -> None:
+    label, photo = first(data, "label"), first(data, "img")
+    label.rename(label.with_name("stre\u0301e.png"))
+    first(data, "inst").rename(data / "train_inst" / "str\u00e9e.png")
+    photo.rename(photo.with_name("str\u00e9e.png"))
+    assert find_triplets(data, "train", CONFIG, photos=True)[-1].key == "str\u00e9e"
+    shutil.copy(data / "train_img" / "str\u00e9e.png", data / "train_img" / "stre\u0301e.png")
+    with pytest.raises(InputError, match="differ in their Unicode form alone"):
+        dataset(data)
+
+
 def test_missing_and_empty_folders(data: Path, tmp_path: Path) -> None:
     with pytest.raises(InputError, match="val_label: expected a folder of images, found nothing there"):
         find_triplets(data, "val", CONFIG, photos=True)
