@@ -1,19 +1,27 @@
 """Encoded images to pixels, from a file or from bytes, with an error that names what cannot be decoded."""
 
-import io
 import os
-import struct
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.images.formats import name_of_content, opened
+from p2phd_eval.images.png import without_metadata
 
 #: Bytes of an encoded image above which none is read: 512 MiB. The largest photos have a tenth of it.
 MAX_IMAGE_BYTES = 512 << 20
+
+#: Pixels of an image above which none is read: a gigapixel, which takes some 10 GiB.
+MAX_PIXELS = 1 << 30
+_PIXELS_PER_BYTE = 20  # of the largest photo that a file can hold
+
+# Bytes of memory that decoding takes a pixel, with all copies, by Pillow's name of the format; other formats take 10.
+_MEMORY = {"JPEG": 11, "MPO": 11, "TIFF": 11, "WEBP": 20, "AVIF": 20, "JPEG2000": 28}
+_BAND = 1 << 24  # pixels that are converted at once
 
 
 class DecodedImage(NamedTuple):
@@ -46,10 +54,10 @@ def decode_rgb(content: bytes, where: str) -> DecodedImage:
 
     `content`: the encoded image, such as the content of a PNG file. `where`: what errors call it: its path, or its
     archive and name. Pixels are uint8 (h, w, 3) in [0, 255], red, green and blue; writeable. Raises `InputError` if the
-    content is empty, not an image, truncated or damaged, or has more pixels than Pillow's limit; or for grey values
-    that are not integers in [0, 65535].
+    content is empty, not an image of `p2phd_eval.images.formats.FORMATS`, truncated or damaged, or has more pixels than
+    `require_sensible_size` allows; or for grey values that are not integers in [0, 65535].
     """
-    image = _decode(content, where)
+    image = decode_image(content, where)
     return DecodedImage(_to_rgb(image, where), _format(image))
 
 
@@ -60,30 +68,50 @@ def decode_stored(content: bytes, where: str) -> DecodedImage:
     uint16 (h, w) of a grey image of 16 bits, and otherwise uint8 (h, w, 3), as `decode_rgb` gives them. Raises
     `InputError` as `decode_rgb`.
     """
-    image = _decode(content, where)
+    image = decode_image(content, where)
     if _is_wide(image):
-        return DecodedImage(_wide_grey(image, where).astype(np.uint16), _format(image))
+        return DecodedImage(_wide_grey(image, where), _format(image))
     if image.mode in ("1", "L", "P"):
         return DecodedImage(np.array(image, dtype=np.uint8), _format(image))
     return DecodedImage(_to_rgb(image, where), _format(image))
 
 
+def decode_image(content: bytes, where: str) -> Image.Image:
+    """Decode an image in its own mode; `content`, `where` and errors as of `decode_rgb`."""
+    try:
+        return _load(content, where)
+    except InputError:
+        raise
+    except Exception as error:  # Pillow's decoders raise a different type for each way in which a file is wrong
+        plain = without_metadata(content)
+        if plain is None:
+            raise _unreadable(where, _describe(content, error)) from error
+    try:
+        return _load(plain, where)
+    except InputError:
+        raise
+    except Exception as error:
+        raise _unreadable(where, _describe(content, error)) from error
+
+
 def open_image(path: str | os.PathLike[str]) -> Image.Image:
     """Open and fully decode an image in its own mode; EXIF orientation is not applied, as in pytorch-fid.
 
-    The image is decoded, and its file closed. Raises `InputError` if the file is missing, not an image, truncated or
-    damaged, or larger than Pillow's limit on pixels.
+    The image is decoded, and its file closed. Raises `InputError` if the file is missing, not an image of
+    `p2phd_eval.images.formats.FORMATS`, truncated or damaged, or has more pixels than `require_sensible_size` allows.
     """
-    return _decode(read_encoded(path), str(Path(path)))
+    return decode_image(read_encoded(path), str(Path(path)))
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     """Return width and height in pixels from the file's header; raises as `open_image` does."""
     try:
-        with Image.open(path) as image:
-            return image.width, image.height
+        if Path(path).stat().st_size <= MAX_IMAGE_BYTES:  # some decoders read the whole file
+            with opened(path) as image:
+                return image.size
     except Exception:  # whatever it is, decoding describes it
-        return open_image(path).size
+        pass
+    return open_image(path).size
 
 
 def read_rgb(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
@@ -105,34 +133,56 @@ def too_many_bytes(where: str, size: int) -> InputError:
     )
 
 
-def _decode(content: bytes, where: str) -> Image.Image:
-    kind = ""
-    image: Image.Image
-    try:
-        with Image.open(io.BytesIO(content)) as image:
-            kind = image.format or ""
-            # Pillow only warns of an image between its limit and twice its limit. Raising here rather than turning
-            # the warning into an error keeps the process's warning filters out of it; they are not thread-safe.
-            limit, pixels = Image.MAX_IMAGE_PIXELS, image.width * image.height
-            if limit is not None and pixels > limit:
-                raise _too_many_pixels(where, f"{pixels} pixels")
-            image.load()
-            return image
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise _too_many_pixels(where, str(error)) from error
-    except (OSError, SyntaxError, ValueError, EOFError, IndexError, struct.error) as error:
-        raise _unreadable(where, _describe(content, kind, error)) from error
+def require_sensible_size(image: Image.Image, n_bytes: int, where: str) -> None:
+    """Raise `InputError` if an image takes more than 1 GiB to decode, unless its file is large too.
+
+    A photo has more than a twentieth of a byte a pixel, however it is compressed; a file of a few kilobytes that claims
+    a gigapixel was made to exhaust memory. What is uniform has less, and is read up to about 100 megapixels.
+
+    `image`: opened, not decoded. `n_bytes`: of its file.
+    """
+    cost = _MEMORY.get(image.format or "", 10) + (4 if image.mode == "CMYK" else 0)
+    pixels = image.width * image.height
+    most = max((1 << 30) // cost, min(_PIXELS_PER_BYTE * n_bytes, MAX_PIXELS))
+    if pixels > most:
+        raise InputError(
+            where,
+            expected=f"at most {most / 1e6:.0f} megapixels in a file of {n_bytes} bytes",
+            found=f"{image.width} x {image.height} pixels, {pixels / 1e6:.0f} megapixels",
+            fix="If it is a picture and not made to exhaust memory, scale it down, for example with ImageMagick: "
+            "mogrify -resize 50% FILE",
+        )
+
+
+def _load(content: bytes, where: str) -> Image.Image:
+    with opened(content) as image:
+        require_sensible_size(image, len(content), where)
+        image.load()
+        return image
 
 
 def _to_rgb(image: Image.Image, where: str) -> npt.NDArray[np.uint8]:
-    # Pillow's conversion of these modes clips to 255, so that a 16-bit image becomes almost wholly white.
-    if _is_wide(image):
-        grey = ((_wide_grey(image, where) + 128) // 257).astype(np.uint8)  # 65535 / 255 = 257; half of it rounds
-        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
     if image.mode == "F":
         raise _bad_grey(where, "floating-point values, whose range is unknown")
     # The transparency of a palette does not change the colours, but the conversion would warn of it.
     image.info.pop("transparency", None)
+    if image.width * image.height <= _BAND:
+        return _rgb_band(image, where)
+    # Large images in bands: as a whole, Pillow's and NumPy's copies would take three times the memory.
+    pixels = np.empty((image.height, image.width, 3), dtype=np.uint8)
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        bottom = min(top + rows, image.height)
+        pixels[top:bottom] = _rgb_band(image.crop((0, top, image.width, bottom)), where)
+    return pixels
+
+
+def _rgb_band(image: Image.Image, where: str) -> npt.NDArray[np.uint8]:
+    # Pillow's conversion of these modes clips to 255, so that a 16-bit image becomes almost wholly white.
+    if _is_wide(image):
+        # 65535 / 255 = 257; half of it rounds
+        grey = ((_wide_grey(image, where).astype(np.uint32) + 128) // 257).astype(np.uint8)
+        return np.repeat(grey[:, :, np.newaxis], 3, axis=2)
     return np.array(image.convert("RGB"))
 
 
@@ -140,25 +190,28 @@ def _is_wide(image: Image.Image) -> bool:
     return image.mode == "I" or image.mode.startswith("I;16")
 
 
-def _wide_grey(image: Image.Image, where: str) -> npt.NDArray[np.int64]:
-    values = np.asarray(image).astype(np.int64)
+def _wide_grey(image: Image.Image, where: str) -> npt.NDArray[np.uint16]:
+    values = np.asarray(image)
     if values.min() < 0 or values.max() > 65535:
         raise _bad_grey(where, f"values from {values.min()} to {values.max()}")
-    return values
+    return values.astype(np.uint16)
+
+
+def lossy_format(image: Image.Image, content: bytes) -> str | None:
+    """Return what compressed an image with loss, such as "JPEG"; None where every pixel is as it was stored."""
+    if image.format in ("JPEG", "MPO") or image.info.get("compression") == "jpeg":
+        return "JPEG"
+    if image.format == "JPEG2000":
+        # ISO/IEC 15444-1, A.6.1: of the marker COD, the 14th byte is 0 for the irreversible wavelet.
+        return "JPEG 2000" if content[content.find(b"\xff\x52") + 13] == 0 else None
+    if image.format == "WEBP":
+        return "WebP" if b"VP8 " in content[:4096] else None  # else VP8L
+    return "AVIF" if image.format == "AVIF" else None
 
 
 def _format(image: Image.Image) -> str:
     # A JPEG file of several pictures (a phone's, with its preview) is still a JPEG file.
     return "JPEG" if image.format == "MPO" else image.format or ""
-
-
-def _too_many_pixels(where: str, found: str) -> InputError:
-    return InputError(
-        where,
-        expected=f"an image of at most {Image.MAX_IMAGE_PIXELS} pixels",
-        found=found,
-        fix="If the file is what it should be, scale it down or raise PIL.Image.MAX_IMAGE_PIXELS.",
-    )
 
 
 def _bad_grey(where: str, found: str) -> InputError:
@@ -171,11 +224,20 @@ def _unreadable(where: str, found: str) -> InputError:
     )
 
 
-def _describe(content: bytes, kind: str, error: Exception) -> str:
+def _describe(content: bytes, error: Exception) -> str:
     if not content:
         return "an empty file (zero bytes)"
-    if kind:
-        return f"a {kind} file that is damaged or truncated after {len(content)} bytes ({error})"
+    kind, is_read = name_of_content(content)
+    if isinstance(error, UnidentifiedImageError):
+        if is_read:
+            return f"{kind} whose header is damaged or truncated, of {len(content)} bytes"
+        return f"{kind}, a format that is not read" if kind else _unknown(content)
+    reason = str(error) if isinstance(error, OSError | SyntaxError | ValueError) else repr(error)
+    reason = (reason.splitlines() or [type(error).__name__])[0][:200]
+    return f"{kind or 'a file'} that is damaged or truncated after {len(content)} bytes ({reason})"
+
+
+def _unknown(content: bytes) -> str:
     head = content[:40]
     try:
         text = head.decode("ascii")

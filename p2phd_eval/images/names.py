@@ -9,7 +9,11 @@ from pathlib import Path, PurePosixPath
 
 from p2phd_eval.errors import InputError
 
-IMAGE_ENDINGS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp", ".ppm")
+#: Those of pytorch-fid, and other usual ones of the same formats.
+IMAGE_ENDINGS = (
+    *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".webp"),
+    *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
 
 # pix2pixHD's test.py names a result after its label map: <label stem>_synthesized_image.jpg.
 _RESULT_ENDING = "_synthesized_image"

@@ -1,4 +1,4 @@
-"""Writing an image as PNG."""
+"""Writing an image as PNG, and PNG files without their metadata."""
 
 import os
 from pathlib import Path
@@ -28,3 +28,30 @@ def write_png(path: str | os.PathLike[str], image: npt.NDArray[Any]) -> None:
         )
     with atomic_write(path) as stream:
         Image.fromarray(np.ascontiguousarray(image)).save(stream, format="PNG")
+
+
+_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_METADATA = (b"tEXt", b"zTXt", b"iTXt", b"iCCP")
+
+
+def without_metadata(content: bytes) -> bytes | None:
+    """Return a PNG file without its texts and colour profile, which no pixel depends on; None if it has none.
+
+    Pillow refuses files with much of them, such as the workflow of an image generator. A file of another format has
+    none.
+    """
+    if not content.startswith(_SIGNATURE):
+        return None
+    view, at = memoryview(content), len(_SIGNATURE)
+    kept: list[bytes | memoryview] = [_SIGNATURE]
+    begin = at
+    # A chunk is its length, its type, so many bytes, and a CRC (ISO/IEC 15948:2004, 5.3).
+    while at + 8 <= len(content):
+        end = at + 12 + int.from_bytes(view[at : at + 4], "big")
+        if view[at + 4 : at + 8] in _METADATA:
+            kept.append(view[begin:at])
+            begin = end
+        at = end
+    if begin == len(_SIGNATURE):
+        return None
+    return b"".join([*kept, view[begin:]])

@@ -2,16 +2,28 @@ from __future__ import annotations
 
 import io
 import re
+import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from PIL.PngImagePlugin import PngInfo
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images import decoding
-from p2phd_eval.images.decoding import decode_rgb, decode_stored, image_size, open_image, read_encoded, read_rgb
+from p2phd_eval.images.decoding import (
+    decode_rgb,
+    decode_stored,
+    image_size,
+    open_image,
+    read_encoded,
+    read_rgb,
+    require_sensible_size,
+)
+from p2phd_eval.images.formats import opened
 from p2phd_eval.images.png import write_png
 
 
@@ -75,8 +87,6 @@ def test_grey_of_unknown_range_is_refused(tmp_path: Path) -> None:
         read_rgb(tmp_path / "float.tif")
 
 
-# Of a TIFF without its directory Pillow warns before it fails.
-@pytest.mark.filterwarnings("ignore::UserWarning:PIL.TiffImagePlugin")
 @pytest.mark.parametrize("kept", [20, 60, 0.5, 0.95])
 @pytest.mark.parametrize("ending", ["png", "jpg", "webp", "tif", "bmp"])
 def test_truncated_files_are_named(tmp_path: Path, ending: str, kept: float) -> None:
@@ -106,12 +116,54 @@ def test_files_that_are_no_images_are_described(tmp_path: Path) -> None:
         open_image(tmp_path)
 
 
-@pytest.mark.parametrize("limit", [399, 150])  # 400 pixels: Pillow warns above its limit, fails above twice
-def test_images_above_pillows_limit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
-    Image.new("RGB", (20, 20)).save(tmp_path / "x.png")
-    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
-    with pytest.raises(InputError, match=f"at most {limit} pixels"):
-        open_image(tmp_path / "x.png")
+def _claiming(width: int, height: int) -> bytes:
+    """Return a grey PNG file whose header claims a size, and whose pixels are missing."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+        for kind, data in ((b"IHDR", header), (b"IDAT", b""))
+    )
+
+
+def test_pixels_are_limited_by_memory_and_by_the_files_size() -> None:
+    with pytest.raises(InputError, match=r"found 30000 x 30000 pixels, 900 megapixels\.\n.*mogrify"):
+        decode_rgb(_claiming(30000, 30000), "x.png")
+    with opened(_claiming(30000, 30000)) as image:
+        require_sensible_size(image, 50 << 20, "x.png")  # as a photo has
+    with opened(_claiming(9600, 9600)) as image:
+        require_sensible_size(image, 1000, "x.png")  # all white
+    with opened(_claiming(60000, 30000)) as image, pytest.raises(InputError, match="expected at most 1074 megapixels"):
+        require_sensible_size(image, 400 << 20, "x.png")
+
+
+def test_large_images_are_converted_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = np.random.default_rng(7).integers(0, 256, (23, 31, 4), dtype=np.uint8)
+    images = [Image.fromarray(values), Image.fromarray(values[..., :3]).convert("P"), Image.fromarray(values[..., 0])]
+    contents = [
+        *(_encoded(image, "PNG") for image in images),
+        _encoded(Image.fromarray(values[..., 0].astype(np.uint16) * 250), "PNG"),
+        _encoded(Image.fromarray(values, "CMYK"), "TIFF"),
+    ]
+    whole = [decode_rgb(content, "x").pixels for content in contents]
+    monkeypatch.setattr(decoding, "_BAND", 100)
+    for content, expected in zip(contents, whole, strict=True):
+        np.testing.assert_array_equal(decode_rgb(content, "x").pixels, expected)
+
+
+def test_a_png_with_much_metadata_is_read() -> None:
+    values = np.random.default_rng(8).integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    text = PngInfo()
+    text.add_text("workflow", "x" * 3_000_000, zip=True)
+    profile = bytes(3_000_000)
+    content = _encoded(Image.fromarray(values), "PNG", pnginfo=text, icc_profile=profile)
+    np.testing.assert_array_equal(decode_rgb(content, "x").pixels, values)
+    # A text after the pixels is met when these are decoded, not when the file is opened.
+    end = content.index(b"IEND") - 4
+    begin, after = content.index(b"zTXt") - 4, content.index(b"IDAT") - 4
+    late = content[:begin] + content[after:end] + content[begin:after] + content[end:]
+    np.testing.assert_array_equal(decode_rgb(late, "x").pixels, values)
+    with pytest.raises(InputError, match="a PNG file that is damaged or truncated"):
+        decode_rgb(content[: after + 20], "x")
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "I;16"])
