@@ -36,6 +36,6 @@ def draw_data(out: Path, config: TrainConfig, size: tuple[int, int], *, on_progr
         rng = np.random.default_rng(config.seed)
         for path in files_by_key(out / "train_inst").values():
             # One value a region, as an encoder's output has: noise would take longer to decode.
-            found, region = np.unique(np.asarray(read_map(path)), return_inverse=True)
+            found, region = np.unique(np.asarray(read_map(path, "instance map")), return_inverse=True)
             colours = rng.integers(0, 256, (len(found), 3), dtype=np.uint8)
             write_png(out / feature_folder("train") / path.name, colours[region.reshape(height, width)])

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -12,7 +13,14 @@ from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
 from p2phd_eval.generators.data.batch import Batch, collate
 from p2phd_eval.generators.data.decoded_cache import DecodedCache, Pixels
 from p2phd_eval.generators.data.transforms import Geometry, choose_geometry
-from p2phd_eval.generators.data.triplets import check_labels, find_triplets, read_map, read_photo, require_equal_sizes
+from p2phd_eval.generators.data.triplets import (
+    MapKind,
+    check_labels,
+    find_triplets,
+    read_map,
+    read_photo,
+    require_equal_sizes,
+)
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.interrupts import leave_interrupts_to_the_parent
 
@@ -80,10 +88,10 @@ class TripletDataset(Dataset[Batch]):
         where = str(triplet.label)
         geometry = choose_geometry(size, config, self.size_multiple, rng, where, least=self.least_side)
 
-        label = self._load(triplet.label, "label" if config.label_nc else "image", geometry)
+        label = self._load(triplet.label, "label map" if config.label_nc else "image", geometry)
         instance, n_instances = None, None
         if triplet.instance is not None:
-            instance = self._load(triplet.instance, "map", geometry)
+            instance = self._load(triplet.instance, "instance map", geometry)
             if self._numbers_instances:
                 found, numbered = np.unique(instance, return_inverse=True)
                 instance, n_instances = numbered.reshape(instance.shape).astype(np.int32), len(found)
@@ -98,10 +106,10 @@ class TripletDataset(Dataset[Batch]):
             n_instances=n_instances,
         )
 
-    def _load(self, path: Path, kind: str, geometry: Geometry) -> Pixels:
+    def _load(self, path: Path, kind: MapKind | Literal["image", "features"], geometry: Geometry) -> Pixels:
         def make() -> Pixels:
-            image = read_map(path) if kind in ("label", "map") else read_photo(path)
-            if kind == "label":
+            image = read_map(path, kind) if kind in ("label map", "instance map") else read_photo(path)
+            if kind == "label map":
                 # Checked in the file itself, since resizing and cropping can leave a wrong label out by chance.
                 check_labels(np.asarray(image), self.config.label_nc, path)
             resample = Image.Resampling.BICUBIC if kind == "image" else Image.Resampling.NEAREST

@@ -9,6 +9,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,8 +17,24 @@ from PIL import Image
 
 from p2phd_eval.config import DataConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.decoding import open_image, read_rgb
+from p2phd_eval.images.decoding import decode_image, lossy_format, read_encoded, read_rgb
 from p2phd_eval.images.names import ImageSet, differ_in_form_alone, ids_of_sets, list_images
+
+MapKind = Literal["label map", "instance map"]
+
+# What a map holds, and what to do about one in colours.
+_A_MAP = {
+    "label map": (
+        "class numbers",
+        "Save the number of each pixel's class as a grey PNG, not its colour. For photos as input use --label-nc 0.",
+    ),
+    "instance map": (
+        "instance numbers",
+        "Save one number a pixel, as a grey PNG of 16 bits or a TIFF of 32. COCO's panoptic colours are the number "
+        "R + 256 G + 65536 B: Image.fromarray((np.asarray(image)[..., :3] @ [1, 256, 65536]).astype(np.int32))"
+        ".save(name + '.tif').",
+    ),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,18 +143,32 @@ def _refuse_orphans(root: Path, first: str, a: dict[str, Path], second: str, b: 
             )
 
 
-def read_map(path: Path) -> Image.Image:
-    """Open a label or instance map: one channel of 8 or 16 bits (a palette image gives its indices).
+def read_map(path: Path, kind: MapKind = "label map") -> Image.Image:
+    """Open a label or instance map: one channel of numbers of up to 32 bits (a palette image gives its indices).
 
-    Raises `InputError` if the file cannot be read or has several channels.
+    Returned in mode "1", "L", "P" or "I", whichever mode the file has: Pillow resizes all of these to nearest by the
+    same rule, the original's, and "I;16" by another, which would shift instances against their labels.
+
+    Raises `InputError` if the file cannot be read, has several channels, or was compressed with loss.
     """
-    image = open_image(path)
-    if image.mode not in ("1", "L", "P") and not image.mode.startswith("I"):
+    content = read_encoded(path)
+    image = decode_image(content, str(path))
+    lossy = lossy_format(image, content)
+    if lossy is not None:
         raise InputError(
             str(path),
-            expected="one channel of 8 or 16 bits",
+            expected=f"a lossless {kind}",
+            found=f"{lossy}, which changes pixels at the edges to the numbers of others",
+            fix="Save it as PNG from where it was drawn; what was lost cannot be restored from this file.",
+        )
+    if image.mode.startswith("I;16"):
+        return image.convert("I")
+    if image.mode not in ("1", "L", "P", "I"):
+        raise InputError(
+            str(path),
+            expected=f"{_A_MAP[kind][0]} in one channel",
             found=f"an image of mode {image.mode}",
-            fix="Save class numbers as a grey PNG; for photos as input use --label-nc 0.",
+            fix=_A_MAP[kind][1],
         )
     return image
 
@@ -150,13 +181,13 @@ def read_photo(path: Path) -> Image.Image:
 def check_labels(label: npt.NDArray[np.integer], label_nc: int, path: Path) -> None:
     """Raise InputError naming the file and the pixel if a label is outside [0, label_nc)."""
     # Compared before any cast: a wrapped or clipped label would pass silently.
-    bad = np.argwhere((label < 0) | (label >= label_nc))
-    if len(bad):
-        row, column = bad[0]
+    bad = (label < 0) | (label >= label_nc)
+    if bad.any():
+        row, column = np.unravel_index(int(bad.argmax()), bad.shape)
         raise InputError(
             str(path),
             expected=f"labels 0 to {label_nc - 1} ({label_nc} classes)",
-            found=f"label {label[row, column]} at x={column}, y={row} (and {len(bad) - 1} more pixels)",
+            found=f"label {label[row, column]} at x={column}, y={row} (and {np.count_nonzero(bad) - 1} more pixels)",
             fix="Pass the right --label-nc, or map the labels to that range.",
         )
 

@@ -145,7 +145,7 @@ def validate_phase(root: Path, phase: str, config: DataConfig, *, on_progress: O
             sizes[f"{size[0]}x{size[1]}"] += 1
             for folder, file in files.items():
                 if file is not None:
-                    image = read_map(file) if folder == instance_folder else read_photo(file)
+                    image = read_map(file, "instance map") if folder == instance_folder else read_photo(file)
                     require_equal_sizes(size, path, image.size, file)
             complete += all(file is not None for file in files.values())
         except InputError as error:

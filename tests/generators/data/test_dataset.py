@@ -245,7 +245,7 @@ def damage_colour_label(root: Path) -> None:
         (damage_truncate, "train_img.*expected a readable image, found"),
         (damage_text, "train_img.*expected a readable image, found"),
         (damage_size, r"train_img.*expected 64 x 32 pixels as scene_\d+\.png has, found 64 x 40"),
-        (damage_colour_label, "expected one channel of 8 or 16 bits, found an image of mode RGB"),
+        (damage_colour_label, "expected class numbers in one channel, found an image of mode RGB"),
     ],
 )
 def test_bad_files_are_named_by_training_and_by_validation(
