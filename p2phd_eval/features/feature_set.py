@@ -8,14 +8,19 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
+from p2phd_eval.json_files import decode_json_as
+from p2phd_eval.npz_files import read_npz, text_of
+from p2phd_eval.stats.feature_arrays import feature_rows, unusable_rows
+
+_WANTED = "a feature file (.npz with features, ids, sizes and stamp)"
+_LARGEST_SIZE = np.iinfo(np.int32).max
+_EXTRACT_AGAIN = "Delete the file and extract the features again."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,7 +50,7 @@ class FeatureSet:
     Parameters
     ----------
     values : ndarray of float32, shape (n, d)
-        One row an image.
+        One row an image; other real numbers are brought to float32.
     ids : tuple of str
         The key of each image (its file's stem without Cityscapes' endings), by which sets are paired.
     sizes : ndarray of int32, shape (n, 2)
@@ -56,7 +61,8 @@ class FeatureSet:
     Raises
     ------
     InputError
-        If the shapes disagree or a feature is NaN or infinite; the image is named.
+        If the shapes disagree, or features are no real numbers; if one is NaN, infinite or above 1e12, its image is
+        named.
     """
 
     values: npt.NDArray[np.float32]
@@ -66,20 +72,24 @@ class FeatureSet:
 
     def __post_init__(self) -> None:
         n = len(self.ids)
-        if self.values.ndim != 2 or len(self.values) != n or self.sizes.shape != (n, 2):
+        values = feature_rows(self.values, "features")
+        if not n or len(values) != n or np.shape(self.sizes) != (n, 2):
             raise InputError(
                 "features",
-                expected=f"arrays of shape ({n}, d) and ({n}, 2) for {n} ids",
-                found=f"shapes {self.values.shape} and {self.sizes.shape}",
+                expected=f"arrays of shape ({n}, d) and ({n}, 2) for {n} ids" if n else "at least one image",
+                found=f"shapes {values.shape} and {np.shape(self.sizes)}",
             )
-        bad = np.flatnonzero(~np.isfinite(self.values).all(axis=1))
-        if len(bad):
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+            values = values.astype(np.float32, copy=False)
+        if (bad := unusable_rows(values)) is not None:
             raise InputError(
-                f"features of image {self.ids[bad[0]]!r}",
-                expected="finite numbers",
-                found=f"NaN or infinity ({len(bad)} of {n} images)",
+                f"features of image {self.ids[bad.row]!r}",
+                expected=bad.expected,
+                found=f"{bad.found} ({bad.count} of {n} images)",
                 fix="Extract the features again in float32; if it stays, the image or the weights are damaged.",
             )
+        if values.dtype != getattr(self.values, "dtype", None):  # else what is mapped into memory stays so
+            object.__setattr__(self, "values", values)
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -107,26 +117,32 @@ class FeatureSet:
         Raises
         ------
         InputError
-            If the file is missing, not such a set, or holds pickled objects.
+            If the file is missing or is no such set; see `read_npz`, and above.
         """
+        where = str(Path(path))
+        fields = read_npz(path, ("features", "ids", "sizes", "stamp"), expected=_WANTED, fix=_EXTRACT_AGAIN)
+        values, ids, sizes = fields["features"], fields["ids"], fields["sizes"]
         try:
-            # Opened here: numpy leaves a file open that turns out to be damaged.
-            with Path(path).open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                fields: dict[str, Any] = {name: archive[name] for name in ("features", "ids", "sizes", "stamp")}
-            stamp = FeatureStamp(**json.loads(str(fields["stamp"])))
-        except (OSError, ValueError, KeyError, TypeError, BadZipFile, EOFError) as error:
+            stamp = read_stamp(text_of(fields["stamp"]), where)
+            if ids.dtype.kind != "U" or ids.ndim != 1 or ids.shape != values.shape[:1]:
+                raise ValueError(f"ids of {ids.dtype} {ids.shape} for features {values.shape}")
+            if sizes.dtype.kind not in "iu" or (sizes.size and (sizes.min() < 0 or sizes.max() > _LARGEST_SIZE)):
+                raise ValueError(f"sizes of {sizes.dtype}, which are no widths and heights")
+            if values.ndim == 2 and values.shape[1] != stamp.dims:
+                raise ValueError(f"{values.shape[1]} features an image, and a stamp that says {stamp.dims}")
+        except ValueError as error:
+            raise InputError(where, expected=_WANTED, found=str(error), fix=_EXTRACT_AGAIN) from error
+        try:
+            return cls(values=values, ids=tuple(ids.tolist()), sizes=sizes.astype(np.int32, copy=False), stamp=stamp)
+        except InputError as error:
             raise InputError(
-                str(Path(path)),
-                expected="a feature file (.npz with features, ids, sizes and stamp)",
-                found=f"{type(error).__name__}: {error}",
-                fix="Delete the file and extract the features again.",
+                f"{where}, {error.where}", expected=error.expected, found=error.found, fix=error.fix
             ) from error
-        return cls(
-            values=np.asarray(fields["features"], dtype=np.float32),
-            ids=tuple(str(name) for name in fields["ids"]),
-            sizes=np.asarray(fields["sizes"], dtype=np.int32),
-            stamp=stamp,
-        )
+
+
+def read_stamp(text: str, where: str) -> FeatureStamp:
+    """Read a stamp that was written as JSON; raises InputError, naming `where`, if it is none."""
+    return decode_json_as(FeatureStamp, text, f"{where}, stamp", expected="the JSON of a stamp", fix=_EXTRACT_AGAIN)
 
 
 def images_sha256(names: Iterable[str], hashes: Iterable[str]) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +15,7 @@ from p2phd_eval.features.statistics import Statistics, load_statistics
 from p2phd_eval.images.sources.arrays import ArraySource, Layout
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.npz_files import npz_names
 from p2phd_eval.stats.distances.moments import moments
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def open_input(data: Any) -> Any:
             raise InputError("images", expected=given, found=repr(data))
         return data
     file = Path(data)
-    if file.suffix.lower() == ".npz" and "features.npy" in _members(file):
+    if file.suffix.lower() == ".npz" and "features" in npz_names(file):
         return FeatureSet.load(file)
     return load_statistics(file) if file.suffix.lower() in (".npz", ".pt") else open_source(data)
 
@@ -105,11 +105,3 @@ def _features_of_batches(batches: Iterable[Any], extractor: FeatureExtractor, la
         raise InputError("images", expected="at least one batch", found="none")
     names = [f"{index:06}" for index in range(count)]
     return assemble(blocks, extractor.network(), source=f"{count} images of an iterable", names=names, ids=names)
-
-
-def _members(file: Path) -> list[str]:
-    try:
-        with zipfile.ZipFile(file) as archive:
-            return archive.namelist()
-    except (OSError, zipfile.BadZipFile):
-        return []  # what reads it as statistics says what is wrong

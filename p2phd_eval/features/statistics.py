@@ -4,7 +4,6 @@ import dataclasses
 import json
 import os
 import warnings
-import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,8 +12,9 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.feature_set import FeatureStamp
+from p2phd_eval.features.feature_set import FeatureStamp, read_stamp
 from p2phd_eval.files import atomic_write
+from p2phd_eval.npz_files import largest_content, read_npz, text_of
 from p2phd_eval.stats.distances.covariance import cholesky_or_none, require_covariance, require_semidefinite
 from p2phd_eval.stats.distances.moments import Moments
 
@@ -96,7 +96,8 @@ def load_statistics(path: str | os.PathLike[str]) -> Statistics:
             str(file), expected="a file of feature statistics", found="no such file", fix="Check the path."
         )
     fields = (_read_torch if file.suffix.lower() in (".pt", ".pth") else _read_npz)(file)
-    mean, covariance = (_numbers(file, fields, name).astype(np.float64) for name in ("mu", "sigma"))
+    with np.errstate(over="ignore"):  # what float64 cannot hold becomes infinite, and is refused as such
+        mean, covariance = (_numbers(file, fields, name).astype(np.float64) for name in ("mu", "sigma"))
     require_covariance(mean, covariance, str(file))
     if cholesky_or_none(covariance) is None:
         require_semidefinite(np.linalg.eigvalsh(covariance), str(file))
@@ -110,14 +111,7 @@ def load_statistics(path: str | os.PathLike[str]) -> Statistics:
 
 
 def _read_npz(file: Path) -> dict[str, Any]:
-    if not zipfile.is_zipfile(file):
-        raise _unusable(file, "no .npz archive, or one cut short")
-    try:
-        # Opened here: numpy leaves a file open that turns out to be damaged.
-        with file.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-            return {name: archive[name] for name in ("mu", "sigma", "n", "stamp") if name in archive}
-    except Exception as error:  # NumPy raises a different type for each way in which a file is wrong
-        raise _unusable(file, f"{type(error).__name__}: {error}") from error
+    return dict(read_npz(file, ("mu", "sigma"), optional=("n", "stamp"), expected=_WANTED, fix=_COMPUTE_AGAIN))
 
 
 def _read_torch(file: Path) -> dict[str, Any]:
@@ -167,25 +161,33 @@ def _numbers(file: Path, fields: Mapping[str, Any], name: str) -> npt.NDArray[An
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
         kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
         raise _unusable(file, f"{name!r} of {kind}, not of real numbers")
+    if values.nbytes > largest_content(file.stat().st_size):
+        raise _unusable(file, f"{name!r} of shape {values.shape}, more than the file holds")
     return values
 
 
 def _count(file: Path, fields: Mapping[str, Any]) -> int | None:
     if "n" not in fields:
         return None
-    n = np.asarray(fields["n"])
-    if n.shape != () or n.dtype.kind not in "iu" or n < 2:
-        raise _unusable(file, f"n = {n}, which is no number of images")
-    return int(n)
+    n = fields["n"]
+    if isinstance(n, np.ndarray) and n.shape == () and n.dtype.kind in "iu":
+        n = int(n)
+    if type(n) is not int or not 2 <= n < 1 << 63:
+        raise _unusable(file, f"n = {n!r:.60}, which is no number of images")
+    return n
 
 
 def _stamp(file: Path, fields: Mapping[str, Any]) -> FeatureStamp | None:
     if "stamp" not in fields:
         return None
+    stamp = fields["stamp"]
     try:
-        return FeatureStamp(**json.loads(str(fields["stamp"])))
-    except (ValueError, TypeError) as error:
+        text = text_of(stamp) if isinstance(stamp, np.ndarray) else stamp
+        if not isinstance(text, str):
+            raise ValueError(f"a {type(text).__name__}")
+    except ValueError as error:
         raise _unusable(file, f"a stamp that cannot be read ({error})") from error
+    return read_stamp(text, str(file))
 
 
 def _unusable(file: Path, found: str) -> InputError:

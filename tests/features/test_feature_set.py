@@ -54,12 +54,64 @@ def test_other_files_are_refused(features: FeatureSet, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=message):
         FeatureSet.load(path)
     np.savez(path, features=features.values)
-    with pytest.raises(InputError, match="ids is not a file"):
+    with pytest.raises(InputError, match="no array 'ids'"):
         FeatureSet.load(path)
     stamp = np.array(json.dumps({"colour": "blue"}))
     np.savez(path, features=features.values, ids=np.array(features.ids), sizes=features.sizes, stamp=stamp)
-    with pytest.raises(InputError, match="TypeError"):
+    with pytest.raises(InputError, match=r"stamp, \$: expected the key 'weights', found none"):
         FeatureSet.load(path)
+
+
+def _changed(stored: FeatureSet, path: Path, **change: object) -> Path:
+    """The file of a set with some of its arrays, or keys of its stamp, exchanged."""
+    stamp = dataclasses.asdict(stored.stamp) | {key: change.pop(key) for key in [*change] if key not in _ARRAYS}
+    arrays = {"features": stored.values, "ids": np.array(stored.ids), "sizes": stored.sizes}
+    np.savez(path, **(arrays | {"stamp": np.array(json.dumps(stamp))} | change))
+    return path
+
+
+_ARRAYS = ("features", "ids", "sizes", "stamp")
+_WRONG = {
+    "texts": ({"features": np.full((4, 3), "1")}, "real numbers, one row an image, found shape .* of <U1"),
+    "bytes": ({"features": np.full((4, 3), b"1")}, "found shape .* of |S1"),
+    "dates": ({"features": np.zeros((4, 3), "M8[D]")}, r"of datetime64\[D\]"),
+    "complex": ({"features": np.ones((4, 3), complex)}, "of complex128"),
+    "bits": ({"features": np.ones((4, 3), bool)}, "of bool"),
+    "raw": ({"features": np.zeros((4, 3), "V4")}, r"of \|V4"),
+    "no rows": ({"features": np.zeros((0, 3)), "ids": np.array([], str), "sizes": np.zeros((0, 2), int)}, "one image"),
+    "no columns": ({"features": np.zeros((4, 0)), "dims": 0}, r"found shape \(4, 0\)"),
+    "large": ({"features": np.full((4, 3), 3e38)}, r"at most 1e\+12 in size, found 3e\+38 \(4 of 4 images\)"),
+    "larger than float32": ({"features": np.full((4, 3), 1e300)}, "found NaN or infinity"),
+    "one id": ({"ids": np.array("x")}, r"ids of <U1 \(\) for features"),
+    "few ids": ({"ids": np.array(["x"])}, r"ids of <U1 \(1,\) for features"),
+    "numbered": ({"ids": np.arange(4)}, "ids of int64"),
+    "no characters": ({"ids": np.full(4, 0x7FFFFFFF, "u4").view("U1")}, "'ids' with text that is none"),
+    "sizes of texts": ({"sizes": np.full((4, 2), "8")}, "sizes of <U1"),
+    "sizes below 0": ({"sizes": np.full((4, 2), -1)}, "no widths and heights"),
+    "other width": ({"dims": 5}, "3 features an image, and a stamp that says 5"),
+    "NaN in the stamp": ({"tool": float("nan")}, "NaN, which is not a number of JSON"),
+    "no formats": ({"formats": None}, r"stamp, \$.formats: expected object, found None"),
+    "stamp of numbers": ({"stamp": np.array(3)}, "where a text belongs"),
+    "deep stamp": ({"stamp": np.array("[" * 5000)}, "more than 100 deep"),
+}
+
+
+@pytest.mark.parametrize("wrong", _WRONG)
+def test_what_is_no_set_of_features_is_refused(features: FeatureSet, tmp_path: Path, wrong: str) -> None:
+    change, message = _WRONG[wrong]
+    path = _changed(features, tmp_path / "f.npz", **change)
+    with pytest.raises(InputError, match=message) as caught:
+        FeatureSet.load(path)
+    assert str(caught.value).startswith(str(path))
+
+
+def test_features_are_real_numbers(features: FeatureSet) -> None:
+    """Whoever makes a set in Python: nothing is dropped in silence."""
+    for values, found in ((features.values + 1j, "complex64"), (features.values.astype(str), "<U32")):
+        with pytest.raises(InputError, match=f"of {found}"):
+            dataclasses.replace(features, values=values)
+    whole = dataclasses.replace(features, values=np.ones((4, 3), int))
+    assert whole.values.dtype == np.float32
 
 
 class Malicious:

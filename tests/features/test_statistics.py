@@ -38,7 +38,7 @@ class Crafted:
 def refused(path, message):
     with pytest.raises(InputError, match=message) as caught:
         load_statistics(path)
-    assert caught.value.where == str(path)
+    assert caught.value.where.startswith(str(path))
 
 
 def test_what_is_saved_is_loaded_to_the_bit(tmp_path):
@@ -119,8 +119,8 @@ def test_a_singular_sigma_is_one_all_the_same(tmp_path):
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"mu": None}, "no 'mu'"),
-        ({"sigma": None}, "no 'sigma'"),
+        ({"mu": None}, "no array 'mu'"),
+        ({"sigma": None}, "no array 'sigma'"),
         ({"mu": np.zeros((1, D))}, rf"shapes \(1, {D}\) and \({D}, {D}\)"),
         ({"mu": np.zeros(D + 1)}, rf"shapes \({D + 1},\) and \({D}, {D}\)"),
         ({"sigma": np.eye(D)[:, 1:]}, rf"shapes \({D},\) and \({D}, {D - 1}\)"),
@@ -131,10 +131,16 @@ def test_a_singular_sigma_is_one_all_the_same(tmp_path):
         ({"sigma": np.eye(D) - 0.5}, "positive semi-definite"),
         ({"mu": np.array(["a"] * D)}, "'mu' of <U1, not of real numbers"),
         ({"sigma": np.eye(D) * 1j}, "'sigma' of complex128"),
+        ({"mu": np.full(D, 1e200)}, r"at most 1e\+12 in size, found 1e\+200 in the mean"),
+        ({"sigma": np.eye(D) * 1e308}, r"at most 1e\+24 in size, found 1e\+308 in the covariance"),
+        ({"mu": np.zeros(D, "M8[D]")}, "'mu' of datetime64"),
+        ({"mu": np.zeros(D, bool)}, "'mu' of bool"),
         ({"n": np.array(1)}, "n = 1, which is no number of images"),
-        ({"n": np.array([4, 5])}, r"n = \[4 5\], which is no"),
-        ({"stamp": np.array("{")}, "a stamp that cannot be read"),
-        ({"stamp": np.array('{"weights": "mine"}')}, "a stamp that cannot be read .*missing"),
+        ({"n": np.array([4, 5])}, r"n = array\(\[4, 5\]\), which is no"),
+        ({"n": np.array(np.nan)}, r"n = array\(nan\), which is no"),
+        ({"stamp": np.array("{")}, "the JSON of a stamp, found text that is not JSON"),
+        ({"stamp": np.array(4)}, "a stamp that cannot be read"),
+        ({"stamp": np.array('{"weights": "mine"}')}, r"stamp, \$: expected the key 'weights_sha256'"),
     ],
 )
 def test_wrong_content_is_named(tmp_path, fields, message):
@@ -150,7 +156,7 @@ def test_object_arrays_are_refused_and_run_nothing(tmp_path, name):
     fields = dict(zip(("mu", "sigma"), mu_and_sigma(), strict=True))
     fields[name] = np.array([Crafted(ran)], dtype=object)
     np.savez(tmp_path / "a.npz", **fields)
-    refused(tmp_path / "a.npz", "Object arrays cannot be loaded")
+    refused(tmp_path / "a.npz", "pickled objects in")
     torch.save(fields, tmp_path / "a.pt")
     refused(tmp_path / "a.pt", "other objects")
     torch.save({**fields, name: Crafted(ran)}, tmp_path / "b.pt")
@@ -189,7 +195,7 @@ def test_flipped_bits_are_refused(tmp_path):
 def test_other_files_are_refused(tmp_path):
     with zipfile.ZipFile(tmp_path / "photos.npz", "w") as archive:
         archive.writestr("photo.png", b"")
-    refused(tmp_path / "photos.npz", "no 'mu'")
+    refused(tmp_path / "photos.npz", "no array 'mu'")
     np.save(tmp_path / "lone.npy", np.eye(3))
     refused(tmp_path / "lone.npy", r"no \.npz archive")
     torch.save([1, 2], tmp_path / "list.pt")

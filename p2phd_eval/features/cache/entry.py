@@ -13,6 +13,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.features.identity import NetworkIdentity
 from p2phd_eval.files import atomic_write, file_sha256
+from p2phd_eval.json_files import convert_json, decode_json
 
 _VALUES = "features.npy"  # float32 (n, d); uncompressed, so that it can be mapped into memory
 _RECORD = "entry.json"  # the key, everything of the set but its values, and the hashes of both
@@ -77,8 +78,8 @@ def write_entry(folder: Path, key: FeatureKey, features: FeatureSet) -> None:
 def read_entry(folder: Path, key: FeatureKey) -> FeatureSet:
     """Read a set and verify all of it.
 
-    Its values are mapped into memory, read-only. Raises `FileNotFoundError` if there is no entry. Raises `OSError`,
-    `ValueError`, `InputError` if the entry is damaged, or not of this key.
+    Its values are mapped into memory, read-only. Raises `FileNotFoundError` if there is no entry, and
+    almost anything if the entry is damaged, or not of this key.
     """
     content = _read_record(folder)
     if content["key"] != dataclasses.asdict(key):
@@ -103,7 +104,7 @@ def read_entry(folder: Path, key: FeatureKey) -> FeatureSet:
 
 
 def describe_entry(folder: Path) -> CacheEntry:
-    """Read an entry's record, not its values; raises OSError or ValueError if it cannot be read."""
+    """Read an entry's record, not its values; raises almost anything if it cannot be read."""
     stamp = _stamp(_read_record(folder))
     return CacheEntry(
         digest=folder.name,
@@ -129,7 +130,7 @@ def folder_bytes(folder: Path) -> int:
 
 
 def _read_record(folder: Path) -> dict[str, Any]:
-    record = json.loads((folder / _RECORD).read_bytes())
+    record = decode_json((folder / _RECORD).read_bytes(), _RECORD, expected="the record of an entry")
     try:
         content: dict[str, Any] = record["content"]
         if hashlib.sha256(_canonical(content)).hexdigest() != record["content_sha256"]:
@@ -140,10 +141,7 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 
 def _stamp(content: dict[str, Any]) -> FeatureStamp:
-    try:
-        return FeatureStamp(**content["stamp"])
-    except TypeError as error:
-        raise ValueError(f"{_RECORD} is of another version") from error
+    return convert_json(content.get("stamp"), FeatureStamp, f"{_RECORD} of another version")
 
 
 def _canonical(document: Any) -> bytes:

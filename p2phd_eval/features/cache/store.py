@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from p2phd_eval.errors import InputError
 from p2phd_eval.features.cache.entry import (
     CacheEntry,
     FeatureKey,
@@ -64,7 +63,7 @@ class FeatureCache:
             features = read_entry(entry, key)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (OSError, ValueError, InputError) as error:
+        except Exception as error:  # each damage has its own
             self._note(f"The cache entry {entry} was damaged ({_reason(error)}); its features are computed again.")
             self.discard(key)  # if it can be: the cache may be another user's
             return None
@@ -121,7 +120,7 @@ class FeatureCache:
         """List the entries, the last used first; damaged ones are left out."""
         found = []
         for digest in self._digests():
-            with contextlib.suppress(OSError, ValueError):
+            with contextlib.suppress(Exception):  # each damage has its own
                 found.append(describe_entry(self.folder / digest))
         return tuple(sorted(found, key=lambda entry: (-entry.last_used, entry.digest)))
 

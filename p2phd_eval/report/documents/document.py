@@ -4,15 +4,14 @@ Documents and their parts are `msgspec.Struct`, not dataclasses: a Struct names 
 described by msgspec like a dataclass, and is made without compiling code, in 0.1 ms a class instead of 2.
 """
 
-import json
 import math
-import re
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, NoReturn, TypeVar, overload
+from typing import Annotated, Any, ClassVar, TypeVar, overload
 
 import msgspec
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.json_files import convert_json, has_lone_surrogate, read_json
 
 SCHEMA_VERSION = 3
 OLDEST_VERSION = 2
@@ -72,35 +71,29 @@ def read_document(path: Path, kind: type[D], other: type[E], /) -> D | E: ...
 def read_document(path: Path, *kinds: type[Document]) -> Document:
     """Read a JSON document of one of some kinds, written by this version of the schema or by one that it still reads.
 
-    All numbers in it are finite, and all values of the types that its fields say; keys that it does not know are left
-    out. Raises `InputError` if there is no such file, it is not JSON (NaN and infinity are not), it is another kind of
-    document, it is of a version of the schema that is not read, or a value is missing or of another type.
+    All values in it are of the types that its fields say; keys that it does not know are left out. Raises `InputError`
+    as `read_json`, and if it is another kind of document, it is of a version of the schema that is not read, or a value
+    is missing or of another type.
 
     `*kinds`: the documents that it may be.
     """
     by_kind = {kind_of(kind): kind for kind in kinds}
     first, wanted = next(iter(by_kind)), " or ".join(by_kind)
     fix = kinds[0].again
-    try:
-        values: Any = json.loads(path.read_bytes(), parse_constant=_refuse, parse_float=_finite)
-    except FileNotFoundError:
-        raise InputError(str(path), expected=f"a {wanted} document", found="nothing there", fix=fix) from None
-    except IsADirectoryError:
+    if path.is_dir():
         inside = path / f"{first}.json"
         hint = f"Give {inside}." if inside.is_file() else fix
-        raise InputError(str(path), expected=f"a {wanted} document", found="a folder", fix=hint) from None
-    except (ValueError, RecursionError) as error:
-        raise InputError(str(path), expected="JSON, as this tool writes it", found=str(error), fix=fix) from error
+        raise InputError(str(path), expected=f"a {wanted} document", found="a folder", fix=hint)
+    values: Any = read_json(path, expected=f"a {wanted} document", fix=fix)
     schema = values.get("schema") if isinstance(values, dict) else None
     kind = by_kind.get(schema.removeprefix(_PREFIX)) if isinstance(schema, str) and schema.startswith(_PREFIX) else None
     if kind is None:
         found = f"schema {schema!r}" if isinstance(values, dict) else f"JSON that is a {type(values).__name__}"
         raise InputError(str(path), expected=f"a {wanted} document of p2phd-eval", found=found, fix=fix)
     _require_version(values.get("schema_version"), kind, path)
-    try:
-        return msgspec.convert(values, kind)
-    except msgspec.ValidationError as error:
-        raise _misfit(str(error), values, path, kind.again) from error
+    if has_lone_surrogate(values):  # this tool writes none
+        raise InputError(str(path), expected="text that UTF-8 can hold", found="half of a surrogate pair", fix=fix)
+    return convert_json(values, kind, str(path), fix=kind.again)
 
 
 def _require_version(version: object, kind: type[Document], path: Path) -> None:
@@ -118,36 +111,8 @@ def _require_version(version: object, kind: type[Document], path: Path) -> None:
     )
 
 
-def _misfit(message: str, values: Any, path: Path, fix: str) -> InputError:
-    """The error of a value that does not fit, from what msgspec says of it."""
-    what, _, place = message.partition(" - at ")
-    place = place.strip("`") or "$"
-    if missing := re.fullmatch(r"Object missing required field `(.+)`", what):
-        expected, found = f"the key {missing[1]!r}", "none"
-    else:
-        expected, _, found = what.removeprefix("Expected ").replace("`", "").partition(", got ")
-        if what.startswith("Invalid"):
-            expected = "one of the values that there are"
-        if "..." not in place:  # which stands for a key of an object whose keys are free
-            for key, index in re.findall(r"\.(\w+)|\[(\d+)\]", place):
-                values = values[int(index)] if index else values[key]
-            found = repr(values)[:100]
-    return InputError(f"{path}, {place}", expected=expected, found=found, fix=fix)
-
-
 def _number(value: object) -> Any:
     # numpy's float64 is a float, but to msgspec.
     if isinstance(value, float):
         return float(value)
     raise TypeError(f"{type(value).__name__} is no JSON value")
-
-
-def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant}, which is not a number of JSON")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text}, which is too large for a float64")
-    return value

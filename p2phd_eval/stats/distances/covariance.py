@@ -7,6 +7,7 @@ import numpy.typing as npt
 import scipy.linalg
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.feature_arrays import LARGEST, within_reach
 
 # Asymmetry, or eigenvalues below 0, beyond this share of the largest are no rounding, not even of float32 statistics.
 _NOT_ROUNDING = 1e-3
@@ -23,12 +24,13 @@ def require_covariance(mean: npt.NDArray[np.float64], covariance: npt.NDArray[np
             expected="a mean of shape (d,) and a covariance of shape (d, d)",
             found=f"shapes {mean.shape} and {covariance.shape}",
         )
-    for name, values in (("mean", mean), ("covariance", covariance)):
-        if not np.isfinite(values).all():
+    for name, values, largest in (("mean", mean, LARGEST), ("covariance", covariance, LARGEST**2)):
+        if not within_reach(values, largest):
+            finite = bool(np.isfinite(values).all())
             raise InputError(
                 where,
-                expected="finite numbers",
-                found=f"NaN or infinity in the {name}",
+                expected=f"numbers of at most {largest:g} in size" if finite else "finite numbers",
+                found=f"{np.abs(values).max():.3g} in the {name}" if finite else f"NaN or infinity in the {name}",
                 fix="Compute the statistics again; if it stays, an image or the network's weights are damaged.",
             )
     asymmetry = np.abs(covariance - covariance.T).max()

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.distances.shifted_sums import ShiftedSums, Sums
-from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, feature_rows, require_equal_dims, require_finite, too_few
+from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, feature_rows, require_equal_dims, require_usable, too_few
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,14 +57,14 @@ class MomentAccumulator:
         Raises
         ------
         InputError
-            If the array is not 2-D or not real, differs from the rows before in d, or has a NaN or infinite value.
-            Nothing of it is then added.
+            If the array is not 2-D or not real, differs from the rows before in d, or has a value that
+            is NaN, infinite or too large. Nothing of it is then added.
         """
         values = feature_rows(rows, "the features")
         if self._block is None:
             self._block = np.empty((BLOCK_ROWS, values.shape[1]))
         require_equal_dims(self._block, values)
-        require_finite(values, "the features", self.n)
+        require_usable(values, "the features", self.n)
         while len(values):
             used = self.n % BLOCK_ROWS
             taken = min(len(values), BLOCK_ROWS - used)

@@ -71,7 +71,7 @@ def test_a_value_that_does_not_fit_is_named(tmp_path: Path, change: dict[str, ob
         ('{"schema": "p2phd-eval/report", "schema_version": 2, "a": NaN}', "NaN"),
         ('{"schema": "p2phd-eval/report", "schema_version": 2, "a": [-Infinity]}', "-Infinity"),
         ('{"schema": "p2phd-eval/report", "schema_version": 2, "a": 1e999}', "1e999"),
-        ("[" * 100_000, "recursion"),
+        ("[" * 100_000, "more than 100 deep"),
         (b"\xff\xfe\x00", "codec can't decode"),
         (b"\x89PNG\r\n\x1a\n", "codec can't decode"),
     ],
