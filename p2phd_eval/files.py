@@ -1,8 +1,14 @@
 """Files: written whole or not at all, known by their hash; and the folder of those that can be made again."""
 
+import contextlib
+import errno
 import hashlib
+import io
 import json
 import os
+import re
+import stat
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,33 +17,57 @@ from typing import Any, BinaryIO
 
 import platformdirs
 
+from p2phd_eval.errors import InputError
+
 CACHE_VARIABLE = "P2PHD_EVAL_CACHE"
 
 _PART = ".part"  # the ending of files that are being written
+_LONGEST_NAME = 100  # bytes of a name that those of its temporary files show; file systems take 143 or more
+# Where Linux shows a process what it has open; /dev/stdout and /dev/fd lead there.
+_DESCRIPTORS = re.compile(r"/proc/(\d+)(?:/task/\d+)?/fd")
+_MOST_LINKS = 40
 
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path` that replaces it when the block ends.
 
-    The data reaches the disk (fsync of file and folder) before the rename. If the block or the disk fails,
-    the temporary file is removed and `path` is left as it was.
+    The data reaches the disk (fsync of file and folder) before the rename. If the block or the disk fails, the
+    temporary file is removed and `path` is left as it was. A file that was there hands on its permissions and, where
+    this process may, its owner; its other hard links keep the old content. A symbolic link stays: what it leads to is
+    replaced, or made. A device, a pipe or a stream of this process (`/dev/null`, `/dev/stdout`, `>(...)`) is written
+    to when the block ends; if its reader has left, that is no error.
 
     The file is binary, open for reading and writing, seekable. Raises `OSError` if the file cannot be written; the old
-    content survives.
+    content survives. Raises `InputError` if `path` is a folder or a whole disk.
 
     `path`: the file to write. Missing parent folders are made.
     """
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=temporary_prefix(target), suffix=_PART, dir=target.parent)
+    given = Path(path)
+    descriptor = _own_descriptor(given)
     try:
-        with os.fdopen(descriptor, "w+b") as stream:
+        before = given.stat() if descriptor is None else os.fstat(descriptor)
+    except (FileNotFoundError, NotADirectoryError):  # making the folder will say what is wrong
+        before = None
+    if before is not None and (stat.S_ISDIR(before.st_mode) or stat.S_ISBLK(before.st_mode)):
+        found = "a folder" if stat.S_ISDIR(before.st_mode) else "a whole disk"
+        raise InputError(str(given), expected="a file to write", found=found, fix="Name another file.")
+    if descriptor is not None or (before is not None and not stat.S_ISREG(before.st_mode)):
+        content = io.BytesIO()
+        yield content
+        _write_through(given, descriptor, content)
+        return
+    target = Path(os.path.realpath(given)) if given.is_symlink() else given
+    if before is not None and not os.access(target, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(given))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    number, name = tempfile.mkstemp(prefix=temporary_prefix(target), suffix=_PART, dir=target.parent)
+    try:
+        with os.fdopen(number, "w+b") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        # mkstemp makes files only their owner can read; a finished artefact gets the usual permissions.
-        Path(name).chmod(0o666 & ~_umask())
+        _hand_on(Path(name), before)
         Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
@@ -47,7 +77,8 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 def temporary_prefix(path: Path) -> str:
     """Return how the names of files begin that are written before they replace `path`; a word without dots follows."""
-    return f".{path.name}."
+    name = os.fsencode(path.name)
+    return f".{path.name if len(name) <= _LONGEST_NAME else hashlib.sha256(name).hexdigest()[:32]}."
 
 
 def remove_unfinished(folder: Path, of: Path | None = None) -> None:
@@ -65,9 +96,18 @@ def remove_unfinished(folder: Path, of: Path | None = None) -> None:
 
 def write_json(path: str | os.PathLike[str], document: Any) -> None:
     """Write `document` atomically as indented JSON; NaN and infinity are refused (they are not JSON)."""
-    text = json.dumps(document, indent=2, allow_nan=False) + "\n"
+    text = json_text(document)
     with atomic_write(path) as stream:
         stream.write(text.encode())
+
+
+def json_text(document: Any) -> str:
+    r"""Return `document` as indented JSON of ASCII characters; NaN and infinity are refused (they are not JSON).
+
+    A half of a surrogate pair, which stands for a byte of a name that is not UTF-8, becomes the text `\udce9`: no
+    Unicode text, and so no JSON, can hold it.
+    """
+    return json.dumps(_unicode(document), indent=2, allow_nan=False) + "\n"
 
 
 def file_sha256(path: str | os.PathLike[str]) -> str:
@@ -82,6 +122,55 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
 def cache_folder() -> Path:
     """The folder that ``P2PHD_EVAL_CACHE`` names, else this program's folder in the user's cache; it may be missing."""
     return Path(os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("p2phd-eval")).expanduser()
+
+
+def _own_descriptor(path: Path) -> int | None:
+    """The number of the stream of this process that a path means, such as 1 for /dev/stdout; None: another file."""
+    for _ in range(_MOST_LINKS):
+        folder = os.path.realpath(path.parent)
+        found = _DESCRIPTORS.fullmatch(folder)
+        if found and int(found[1]) == os.getpid() and path.name.isdecimal():
+            return int(path.name)
+        try:
+            path = Path(folder) / path.readlink()
+        except OSError:  # no link
+            return None
+    return None
+
+
+def _write_through(path: Path, descriptor: int | None, content: io.BytesIO) -> None:
+    if descriptor is not None:
+        sys.stdout.flush()  # what was printed before stands before it
+    try:
+        # Opening what a descriptor means again would begin at the start of a file, and is not possible for a socket.
+        number = os.open(path, os.O_WRONLY) if descriptor is None else os.dup(descriptor)
+        with os.fdopen(number, "wb") as stream:
+            stream.write(content.getbuffer())
+    except BrokenPipeError:
+        pass
+    except OSError as error:
+        error.filename = str(path)
+        raise
+
+
+def _hand_on(new: Path, before: os.stat_result | None) -> None:
+    """Give a file that only its owner can read the permissions of the one that it replaces, or else the usual ones."""
+    mode = 0o666 & ~_umask()
+    if before is not None:
+        mode = stat.S_IMODE(before.st_mode) & 0o777
+        status = new.stat()
+        if (status.st_uid, status.st_gid) != (before.st_uid, before.st_gid):
+            with contextlib.suppress(OSError):  # only root gives files away
+                os.chown(new, before.st_uid, before.st_gid)
+    new.chmod(mode)
+
+
+def _unicode(value: Any) -> Any:
+    if isinstance(value, str):
+        return re.sub("[\ud800-\udfff]", lambda found: f"\\u{ord(found[0]):04x}", value)
+    if isinstance(value, dict):
+        return {_unicode(key): _unicode(each) for key, each in value.items()}
+    return [_unicode(each) for each in value] if isinstance(value, list | tuple) else value
 
 
 def _umask() -> int:

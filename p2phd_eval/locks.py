@@ -61,8 +61,8 @@ def hold_file(path: str | os.PathLike[str], *, patience: float = 0.0) -> Iterato
     The lock is a hidden file beside it. Missing folders are made. Raises `InputError` as `hold_folder`.
     """
     given = Path(path)
-    # A link's target is what two processes share.
-    target = given.resolve()
+    # A link's target is what two processes share. Of a link to itself this makes no error: the writer will.
+    target = Path(os.path.realpath(given))
     if target.exists() and not target.is_file():
         # A device or a pipe, which takes what several processes write.
         yield

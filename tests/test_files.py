@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import contextlib
 import hashlib
+import os
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from p2phd_eval.files import atomic_write, file_sha256, write_json
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import atomic_write, file_sha256, remove_unfinished, temporary_prefix, write_json
 
 
 def test_the_old_content_survives_an_error(tmp_path: Path) -> None:
@@ -42,6 +46,116 @@ def test_permissions_follow_the_umask(tmp_path: Path) -> None:
         [sys.executable, "-c", code, str(tmp_path / "a.json")], capture_output=True, text=True, check=True
     )
     assert process.stdout.split() == ["0o640", "0o27"]
+
+
+def test_what_is_replaced_hands_on_its_permissions(tmp_path: Path) -> None:
+    path, link = tmp_path / "a", tmp_path / "hard"
+    path.write_text("old")
+    os.link(path, link)
+    path.chmod(0o604)
+    if os.geteuid() == 0:
+        os.chown(path, 12345, 12346)
+    before = path.stat()
+    write_json(path, 1)
+    after = path.stat()
+    assert (after.st_mode, after.st_uid, after.st_gid) == (before.st_mode, before.st_uid, before.st_gid)
+    assert (path.read_text(), link.read_text()) == ("1\n", "old")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write to every file")
+def test_a_file_that_is_protected_stays(tmp_path: Path) -> None:
+    path = tmp_path / "a"
+    path.write_text("old")
+    path.chmod(0o444)
+    with pytest.raises(PermissionError):
+        write_json(path, 1)
+    assert path.read_text() == "old"
+
+
+def test_a_link_stays_and_what_it_leads_to_is_replaced(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.mkdir()
+    (there / "old").write_text("old")
+    inode = (there / "old").stat().st_ino
+    for name in ("old", "new", "deep/new"):
+        link = tmp_path / f"to {name.replace('/', ' ')}"
+        link.symlink_to(Path("there") / name)
+        write_json(link, 1)
+        assert link.is_symlink()
+        assert (there / name).read_text() == "1\n"
+        assert not (there / name).is_symlink()
+    assert (there / "old").stat().st_ino != inode  # whole or not at all, there too
+    loop = tmp_path / "loop"
+    loop.symlink_to(loop)
+    with pytest.raises(OSError, match="symbolic links"):
+        write_json(loop, 1)
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_a_pipe_is_written_to_as_a_whole_and_stays(tmp_path: Path, fails: bool) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with contextlib.suppress(ZeroDivisionError), atomic_write(pipe) as stream:
+            stream.write(b"-ew")
+            stream.seek(0)
+            stream.write(b"n")
+            assert 1 / (not fails)
+        assert os.read(reader, 100) == (b"" if fails else b"new")
+    finally:
+        os.close(reader)
+    assert pipe.is_fifo()
+    assert list(tmp_path.iterdir()) == [pipe]
+
+
+def test_a_stream_of_this_process_goes_on_after_it(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """What stands in the file that stdout was sent to is neither replaced nor written over."""
+    print("before")
+    write_json("/dev/stdout", 1)
+    link = tmp_path / "link"
+    link.symlink_to("/dev/stdout")
+    write_json(link, 2)
+    write_json("/dev/null", 3)
+    os.write(1, b"after")
+    assert capfd.readouterr().out == "before\n1\n2\nafter"
+    assert link.is_symlink()
+    assert Path("/dev/null").is_char_device()
+    read, write = os.pipe()
+    os.close(read)
+    write_json(f"/dev/fd/{write}", 4)  # its reader has left
+    os.close(write)
+    with pytest.raises(OSError, match=r"No space left.*'/dev/full'"):
+        write_json("/dev/full", 5)
+
+
+def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path)
+    for folder in (tmp_path, link):
+        with pytest.raises(InputError, match="expected a file to write, found a folder"):
+            write_json(folder, 1)
+    assert list(tmp_path.iterdir()) == [link]
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127, "a.b" * 30, "\udce9"])
+def test_any_name_that_a_file_can_have_will_do(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    with atomic_write(path) as stream:
+        stream.write(b"x")
+        (part,) = tmp_path.iterdir()
+        assert part.name.startswith(temporary_prefix(path))
+        assert len(os.fsencode(part.name)) < 143
+    assert list(tmp_path.iterdir()) == [path]
+    (tmp_path / f"{temporary_prefix(path)}12.part").touch()
+    remove_unfinished(tmp_path, path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_name_that_is_not_utf8_is_text_in_json(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"\udce9": ["😀\ud83d", ("é",), 1.5]})
+    text = (tmp_path / "a.json").read_text(encoding="ascii")
+    assert msgspec.json.decode(text) == {"\\udce9": ["😀\\ud83d", ["é"], 1.5]}
 
 
 def test_json_is_strict_and_ends_in_a_newline(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Where a command prints: results to stdout, progress and notes to stderr; rich on a terminal, plain in a pipe."""
 
-import json
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn,
 from rich.table import Table
 from rich.text import Text
 
-from p2phd_eval.files import write_json
+from p2phd_eval.files import json_text, write_json
 from p2phd_eval.formatting import one_line
 from p2phd_eval.progress import OnProgress
 from p2phd_eval.report.documents.document import Document
@@ -80,7 +79,7 @@ class Output:
     def document(self, document: Document) -> None:
         """Write the machine-readable result where `--json` says."""
         if self._json_target == "-":
-            sys.stdout.write(json.dumps(document.to_builtins(), indent=2, allow_nan=False) + "\n")
+            sys.stdout.write(json_text(document.to_builtins()))
         elif self._json_target is not None:
             write_json(Path(self._json_target), document.to_builtins())
 
