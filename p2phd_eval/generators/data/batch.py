@@ -25,6 +25,7 @@ class Batch:
     photo: torch.Tensor | None = None  # an image (N, 3, H, W)
     features: torch.Tensor | None = None  # precomputed, an image (N, 3, H, W)
     n_instances: int | None = None  # where known: all instances are in [0, n_instances)
+    contents: tuple[dict[str, str], ...] = ()  # of each sample, the SHA-256 of the files it was decoded from, by part
 
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
         def changed(x: torch.Tensor | None) -> torch.Tensor | None:
@@ -58,7 +59,10 @@ class Batch:
             return [self]
         size = len(self.label) // parts
         slices = [slice(i * size, (i + 1) * size) for i in range(parts)]
-        return [replace(self._map(operator.itemgetter(at)), triplets=self.triplets[at]) for at in slices]
+        return [
+            replace(self._map(operator.itemgetter(at)), triplets=self.triplets[at], contents=self.contents[at])
+            for at in slices
+        ]
 
 
 def photo_array(tensor: torch.Tensor) -> npt.NDArray[np.uint8]:
@@ -95,6 +99,7 @@ def collate(samples: Sequence[Batch]) -> Batch:
         photo=stack([sample.photo for sample in samples]),
         features=stack([sample.features for sample in samples]),
         n_instances=max(counts) if counts else None,
+        contents=tuple(contents for sample in samples for contents in sample.contents),
     )
 
 

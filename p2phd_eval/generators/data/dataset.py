@@ -1,5 +1,6 @@
 """Triplets as tensors: transformed, batched, and the same from any worker and in any resumed run."""
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -21,12 +22,14 @@ from p2phd_eval.generators.data.triplets import (
     read_photo,
     require_equal_sizes,
 )
-from p2phd_eval.images.decoding import image_size
+from p2phd_eval.images.decoding import image_size, read_encoded
 from p2phd_eval.interrupts import leave_interrupts_to_the_parent
 
 Place = tuple[int, int]  # epoch, index of the sample: what a worker needs to make it
 _ORDER, _AUGMENT = 0, 1  # independent random streams under one seed
 _NO_FEATURES = FeatureConfig()
+_Kind = MapKind | Literal["image", "features"]
+_KINDS: dict[str, _Kind] = {"label": "label map", "instance": "instance map", "photo": "image", "features": "features"}
 
 
 class TripletDataset(Dataset[Batch]):
@@ -88,27 +91,27 @@ class TripletDataset(Dataset[Batch]):
         where = str(triplet.label)
         geometry = choose_geometry(size, config, self.size_multiple, rng, where, least=self.least_side)
 
-        label = self._load(triplet.label, "label map" if config.label_nc else "image", geometry)
-        instance, n_instances = None, None
-        if triplet.instance is not None:
-            instance = self._load(triplet.instance, "instance map", geometry)
-            if self._numbers_instances:
-                found, numbered = np.unique(instance, return_inverse=True)
-                instance, n_instances = numbered.reshape(instance.shape).astype(np.int32), len(found)
-        photo = None if triplet.photo is None else self._load(triplet.photo, "image", geometry)
-        features = None if triplet.features is None else self._load(triplet.features, "features", geometry)
-        return Batch(
-            triplets=(triplet,),
-            label=_tensor(label),
-            instance=None if instance is None else _tensor(instance),
-            photo=None if photo is None else _tensor(photo),
-            features=None if features is None else _tensor(features),
-            n_instances=n_instances,
-        )
+        kinds = _KINDS if config.label_nc else _KINDS | {"label": "image"}
+        contents, parts = {}, dict[str, Pixels]()
+        for part, path in triplet.files.items():
+            parts[part], contents[part] = self._load(path, kinds[part], geometry)
+        n_instances = None
+        if "instance" in parts and self._numbers_instances:
+            found, numbered = np.unique(parts["instance"], return_inverse=True)
+            parts["instance"] = numbered.reshape(parts["instance"].shape).astype(np.int32)
+            n_instances = len(found)
+        tensors = {part: _tensor(pixels) for part, pixels in parts.items()}
+        return Batch(triplets=(triplet,), **tensors, n_instances=n_instances, contents=(contents,))
 
-    def _load(self, path: Path, kind: MapKind | Literal["image", "features"], geometry: Geometry) -> Pixels:
+    def _load(self, path: Path, kind: _Kind, geometry: Geometry) -> tuple[Pixels, str]:
+        """Return the pixels, and the SHA-256 of the very content that they were decoded from."""
+        content = read_encoded(path)
+        sha256 = hashlib.sha256(content).hexdigest()
+
         def make() -> Pixels:
-            image = read_map(path, kind) if kind in ("label map", "instance map") else read_photo(path)
+            image = (
+                read_map(path, kind, content) if kind in ("label map", "instance map") else read_photo(path, content)
+            )
             if kind == "label map":
                 # Checked in the file itself, since resizing and cropping can leave a wrong label out by chance.
                 check_labels(np.asarray(image), self.config.label_nc, path)
@@ -117,9 +120,9 @@ class TripletDataset(Dataset[Batch]):
             return pixels.astype(np.uint8 if pixels.dtype.itemsize == 1 else np.int32)
 
         if self._cache is None:
-            return geometry.cut(make())
+            return geometry.cut(make()), sha256
         treatment = f"{kind}, {self.config.label_nc} classes, {geometry.resized[0]} x {geometry.resized[1]}"
-        return geometry.cut(self._cache.load(path, treatment, make))
+        return geometry.cut(self._cache.load(sha256, treatment, geometry.resized, make)), sha256
 
 
 def _tensor(pixels: Pixels) -> torch.Tensor:

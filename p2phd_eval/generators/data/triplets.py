@@ -17,7 +17,7 @@ from PIL import Image
 
 from p2phd_eval.config import DataConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.decoding import decode_image, lossy_format, read_encoded, read_rgb
+from p2phd_eval.images.decoding import decode_image, decode_rgb, lossy_format, read_encoded, read_rgb
 from p2phd_eval.images.names import ImageSet, differ_in_form_alone, ids_of_sets, list_images
 
 MapKind = Literal["label map", "instance map"]
@@ -47,6 +47,12 @@ class Triplet:
     instance: Path | None = None
     photo: Path | None = None
     features: Path | None = None  # a precomputed feature map
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """The files that there are, by what they are of: "label", "instance", "photo", "features"."""
+        files = {"label": self.label, "instance": self.instance, "photo": self.photo, "features": self.features}
+        return {part: path for part, path in files.items() if path is not None}
 
 
 def folder_names(phase: str, config: DataConfig) -> tuple[str, str | None, str]:
@@ -143,15 +149,18 @@ def _refuse_orphans(root: Path, first: str, a: dict[str, Path], second: str, b: 
             )
 
 
-def read_map(path: Path, kind: MapKind = "label map") -> Image.Image:
+def read_map(path: Path, kind: MapKind = "label map", content: bytes | None = None) -> Image.Image:
     """Open a label or instance map: one channel of numbers of up to 32 bits (a palette image gives its indices).
 
     Returned in mode "1", "L", "P" or "I", whichever mode the file has: Pillow resizes all of these to nearest by the
     same rule, the original's, and "I;16" by another, which would shift instances against their labels.
 
+    `content`: the file's, where it has been read already.
+
     Raises `InputError` if the file cannot be read, has several channels, or was compressed with loss.
     """
-    content = read_encoded(path)
+    if content is None:
+        content = read_encoded(path)
     image = decode_image(content, str(path))
     lossy = lossy_format(image, content)
     if lossy is not None:
@@ -173,9 +182,9 @@ def read_map(path: Path, kind: MapKind = "label map") -> Image.Image:
     return image
 
 
-def read_photo(path: Path) -> Image.Image:
-    """Open a photo of any mode as RGB of 8 bits."""
-    return Image.fromarray(read_rgb(path))
+def read_photo(path: Path, content: bytes | None = None) -> Image.Image:
+    """Open a photo of any mode as RGB of 8 bits; `content`: the file's, where it has been read already."""
+    return Image.fromarray(read_rgb(path) if content is None else decode_rgb(content, str(path)).pixels)
 
 
 def check_labels(label: npt.NDArray[np.integer], label_nc: int, path: Path) -> None:

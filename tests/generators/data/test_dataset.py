@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -177,15 +178,38 @@ def test_the_cache_notices_a_changed_image(data: Path, tmp_path: Path) -> None:
     assert torch.equal(photo(), 255 - before)
 
 
-def test_a_damaged_cache_entry_is_made_anew(scenes: Path, tmp_path: Path) -> None:
+def test_a_photo_of_the_same_size_and_time_is_not_taken_from_the_cache(scenes: Path, tmp_path: Path) -> None:
+    """BMP files of one shape have one size; archives and copies restore times."""
+    data = Path(shutil.copytree(scenes, tmp_path / "data"))
+    first(data, "img").unlink()
+    photo = (data / "train_img" / first(data, "label").name).with_suffix(".bmp")
+    seen = []
+    for value in (0, 255):
+        Image.new("RGB", (64, 32), (value, value, value)).save(photo)
+        os.utime(photo, (315532800, 315532800))
+        samples = TripletDataset(
+            data, "train", CONFIG, size_multiple=8, photos=True, augment_seed=None, cache=tmp_path / "cache"
+        )
+        seen.append(int(samples[(1, 0)].photo.max()))
+    assert seen == [0, 255]
+
+
+def test_a_damaged_cache_entry_is_made_anew(tmp_path: Path) -> None:
     cache = DecodedCache(tmp_path)
-    path = first(scenes, "img")
     pixels = np.arange(6, dtype=np.uint8).reshape(2, 3)
-    assert np.array_equal(cache.load(path, "a", lambda: pixels), pixels)
+
+    def load(treatment: str, wanted: np.ndarray) -> bool:
+        return np.array_equal(cache.load("0" * 64, treatment, (3, 2), lambda: wanted), wanted)
+
+    assert load("a", pixels)
     (entry,) = tmp_path.rglob("*.npy")
-    entry.write_bytes(entry.read_bytes()[:100])
-    assert np.array_equal(cache.load(path, "a", lambda: pixels), pixels)
-    assert np.array_equal(cache.load(path, "b", lambda: pixels + 1), pixels + 1)  # another treatment, another entry
+    for damaged in (entry.read_bytes()[:100], b"", b"PK\x03\x04", None):
+        if damaged is None:
+            np.save(entry, np.zeros((9, 9)))  # whole, but another array
+        else:
+            entry.write_bytes(damaged)
+        assert load("a", pixels)
+    assert load("b", pixels + 1)  # another treatment, another entry
 
 
 def test_instances_are_numbered_for_the_encoder(scenes: Path) -> None:
