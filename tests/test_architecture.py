@@ -18,6 +18,7 @@ FLOORS = (
     {"__init__", "files", "formatting", "json_files", "npz_files", "progress", "streams"},
     {"failures", "locks", "versions"},
     {"config", "devices", "distributed", "downloads", "images", "interrupts", "torchvision_ops"},
+    {"workers"},
     {"generators", "scenes", "stats"},
     {"presets"},
     {"bench", "features", "tracking"},

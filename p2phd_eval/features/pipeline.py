@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
@@ -18,9 +18,9 @@ from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp, images_sha
 from p2phd_eval.features.networks.protocol import FeatureNetwork
 from p2phd_eval.features.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
 from p2phd_eval.images.sources.source import ImageSource
-from p2phd_eval.interrupts import leave_interrupts_to_the_parent
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.versions import stamp_versions
+from p2phd_eval.workers import in_batches, load_in_order
 
 _CHUNK = 8  # images that travel from a decoding process together: 8.6 MB of Inception's input
 _SMALL = 64  # images below which starting processes takes longer than it saves
@@ -32,11 +32,8 @@ class _Images(Dataset[Any]):
     def __init__(self, source: ImageSource, prepare: Callable[[npt.NDArray[np.uint8]], Tensor]) -> None:
         self._source, self._prepare = source, prepare
 
-    def __getitem__(self, index: int) -> Prepared | InputError:
-        try:
-            return prepare_image(self._source, index, self._prepare)
-        except InputError as error:
-            return error  # raised, it would reach the parent as text, with this process's traceback
+    def __getitem__(self, index: int) -> Prepared:
+        return prepare_image(self._source, index, self._prepare)
 
 
 def usual_workers(device: torch.device, n: int) -> int:
@@ -68,18 +65,16 @@ def read_features(
     """
     if workers is None:
         workers = usual_workers(network.device, len(indices))
-    loader: DataLoader[Any] = DataLoader(
+    chunks = load_in_order(
         _Images(source, network.prepare),
-        batch_size=_CHUNK,
-        sampler=indices,
-        collate_fn=_stack,
-        num_workers=0 if source.in_process else workers,
+        in_batches(indices, _CHUNK),
+        stack_prepared,
+        workers=0 if source.in_process else workers,
         pin_memory=network.device.type == "cuda",
-        worker_init_fn=leave_interrupts_to_the_parent,
     )
     done = 0
-    for chunks in _grouped(loader, max(1, network.batch_size // _CHUNK)):
-        block = embed_prepared(network, stack_prepared(chunks))
+    for group in _grouped(chunks, max(1, network.batch_size // _CHUNK)):
+        block = embed_prepared(network, stack_prepared(group))
         done += len(block.values)
         yield block
         on_progress(done, len(indices))
@@ -152,33 +147,12 @@ def changed_while_read(source: ImageSource, found: str) -> InputError:
     )
 
 
-def _grouped(loader: DataLoader[Any], size: int) -> Iterator[list[Prepared]]:
+def _grouped(chunks: Iterator[Any], size: int) -> Iterator[list[Prepared]]:
     group: list[Prepared] = []
-    try:
-        for chunk in loader:
-            if isinstance(chunk, InputError):
-                raise chunk
-            group.append(Prepared(*chunk))
-            if len(group) == size:
-                yield group
-                group = []
-    except RuntimeError as error:
-        if "DataLoader worker" not in str(error):
-            raise
-        raise InputError(
-            "decoding processes",
-            expected="them to run to the end",
-            found=f"that one was killed ({str(error).splitlines()[0]})",
-            fix="Often /dev/shm is too small, or memory ran out. Pass --workers 0, or give the container more.",
-        ) from error
+    for chunk in chunks:
+        group.append(Prepared(*chunk))
+        if len(group) == size:
+            yield group
+            group = []
     if group:
         yield group
-
-
-def _stack(items: list[Prepared | InputError]) -> Prepared | InputError:
-    parts: list[Prepared] = []
-    for item in items:
-        if isinstance(item, InputError):
-            return item
-        parts.append(item)
-    return stack_prepared(parts)

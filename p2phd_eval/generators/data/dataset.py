@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
 from p2phd_eval.generators.data.batch import Batch, collate
@@ -23,7 +23,7 @@ from p2phd_eval.generators.data.triplets import (
     require_equal_sizes,
 )
 from p2phd_eval.images.decoding import image_size, read_encoded
-from p2phd_eval.interrupts import leave_interrupts_to_the_parent
+from p2phd_eval.workers import load_in_order
 
 Place = tuple[int, int]  # epoch, index of the sample: what a worker needs to make it
 _ORDER, _AUGMENT = 0, 1  # independent random streams under one seed
@@ -168,16 +168,14 @@ def load_batches(
 
     `batches`, iterable of sequences of (epoch, index): the batches of all epochs, so that workers live as long as the
     run. `workers`: processes; by default `default_workers`. No sample depends on their number: each is seeded by its
-    place.
+    place. Raises what the data set raises, with its type and message, and `InputError` if a worker is killed.
     """
-    loader: DataLoader[Batch] = DataLoader(
+    batches_made: Iterator[Batch] = load_in_order(
         dataset,
-        batch_sampler=batches,  # type: ignore[arg-type]  # typed for plain indices
-        collate_fn=collate,
-        num_workers=default_workers(device) if workers is None else workers,
-        # The parent finishes its step with the batches that workers still make.
-        worker_init_fn=leave_interrupts_to_the_parent,
+        batches,
+        collate,
+        workers=default_workers(device) if workers is None else workers,
         pin_memory=device.type == "cuda",
     )
-    for batch in loader:
+    for batch in batches_made:
         yield batch.to(device)
