@@ -17,6 +17,7 @@ import msgspec
 
 from p2phd_eval.generators.training.run_log import LogRecord
 from p2phd_eval.images.image_folder import Manifest
+from p2phd_eval.images.made_images import MadeImage
 from p2phd_eval.report import documents
 from p2phd_eval.report.documents.document import Document, kind_of
 from p2phd_eval.runs.held_out import Validation
@@ -27,6 +28,7 @@ FOLDER = Path(__file__).parent / "schemas"
 #: Files, or lines of files, that are no documents with a schema of their own in them.
 OTHERS = {
     "image-folder": Manifest,
+    "images-line": MadeImage,
     "log-line": LogRecord,
     "run-outcome": Outcome,
     "study-record": Artefact,

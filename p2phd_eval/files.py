@@ -10,7 +10,8 @@ import re
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -21,6 +22,8 @@ from p2phd_eval.errors import InputError
 
 CACHE_VARIABLE = "P2PHD_EVAL_CACHE"
 
+_READERS = 8  # threads; hashing lets others work
+_MANY = 500  # files that take a second or more to read
 _PART = ".part"  # the ending of files that are being written
 _LONGEST_NAME = 100  # bytes of a name that those of its temporary files show; file systems take 143 or more
 # Where Linux shows a process what it has open; /dev/stdout and /dev/fd lead there.
@@ -117,6 +120,21 @@ def file_sha256(path: str | os.PathLike[str]) -> str:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
+
+
+def hash_files(paths: Iterable[Path], on_progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
+    """Return the SHA-256 of the content of each file, in order; several are read at once.
+
+    `on_progress`: called with how many are read, and how many there are, unless they are so few that it takes no time.
+    """
+    given, found = list(paths), list[str]()
+    watched = len(given) > _MANY
+    with ThreadPoolExecutor(max_workers=_READERS) as readers:
+        for sha256 in readers.map(file_sha256, given):
+            found.append(sha256)
+            if watched:
+                on_progress(len(found), len(given))
+    return found
 
 
 def cache_folder() -> Path:

@@ -86,7 +86,7 @@ def precompute(
 ) -> None:
     """Encode all photos and write their feature maps to DATA/PHASE_feat, for `train --load-features`.
 
-    Maps that are there already are kept, so an interrupted call goes on where it stopped.
+    Finished maps are kept, so an interrupted call goes on where it stopped; those of files that changed are made again.
 
     Example:
 

@@ -61,7 +61,8 @@ def generate(
 ) -> None:
     """Generate a photo for every label map: one PNG each, named after it, and a manifest.json.
 
-    Images that are there already are kept, so an interrupted call goes on where it stopped.
+    Finished images are kept, so an interrupted call goes on where it stopped; those whose label map has changed are
+    made again, those whose label map is gone are removed.
 
     Examples:
 

@@ -31,12 +31,11 @@ class Manifest(Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
-def open_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Sequence[str], fix: str) -> None:
-    """Write the manifest of a folder that is new, empty, or has images made in the same way.
+def require_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Sequence[str], fix: str) -> None:
+    """Raise InputError unless a folder is new, empty, or has images made in the same way; nothing is written.
 
-    `folder`: made if missing. `manifest`: JSON values. `identity`: keys of the manifest in which two calls must agree
-    to write into one folder. `fix`: what to do about a folder of other images, for errors. Raises `InputError` if the
-    folder holds other files, or images that were made in another way.
+    `manifest`: JSON values that `write_manifest` is about to write. `identity`: keys of the manifest in which two calls
+    must agree to write into one folder. `fix`: what to do about a folder of other images, for errors.
     """
     path = folder / MANIFEST
     if path.exists():
@@ -58,7 +57,11 @@ def open_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Seque
         raise InputError(
             str(folder), expected=f"an empty folder or one with a {MANIFEST}", found="other files", fix=fix
         )
-    write_json(path, manifest)
+
+
+def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
+    """Write the manifest of a folder; `require_image_folder` has looked at what is there."""
+    write_json(folder / MANIFEST, manifest)
 
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:

@@ -1,5 +1,6 @@
 """Feature maps of a data set's photos: the encoder over whole images, and maps stored for a later training."""
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,9 +13,10 @@ from PIL import Image
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import file_sha256
+from p2phd_eval.files import atomic_write, file_sha256
 from p2phd_eval.generators.checkpoint import Checkpoint
 from p2phd_eval.generators.data.batch import Batch, photo_array, regions_of
+from p2phd_eval.generators.data.contents import image_name, read_contents
 from p2phd_eval.generators.data.dataset import TripletDataset, load_batches
 from p2phd_eval.generators.data.triplets import Triplet, feature_folder
 from p2phd_eval.generators.networks.encoder import Encoder, build_encoder
@@ -22,8 +24,9 @@ from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.inference import for_inference
 from p2phd_eval.generators.training.precision import PRECISIONS, Precision, backend_flags
 from p2phd_eval.images.decoding import image_size
-from p2phd_eval.images.image_folder import open_image_folder
-from p2phd_eval.images.png import write_png
+from p2phd_eval.images.image_folder import require_image_folder, write_manifest
+from p2phd_eval.images.made_images import Journal, finish, settle
+from p2phd_eval.images.png import encode_png
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
@@ -122,12 +125,13 @@ def precompute(
     """Write the feature map of every photo to `<data>/<phase>_feat`, for a training at a higher resolution.
 
     A map is an RGB image of the label map's name and size (nearest), [-1, 1] rounded to 256 levels. Maps that an
-    earlier call with the same checkpoint finished are kept.
+    earlier call with the same checkpoint finished are kept, known by the contents of what they were made from.
 
     `source`: a run folder, a checkpoint or a folder of the original, with an encoder of 3 features. `data`: a data set
     in pix2pixHD's layout, with photos. `which_epoch`, `label_nc`, `instances`: for a folder of the original, see
     `read_original`. `device`: by default cuda, mps or cpu, the first that there is. Raises `InputError` for a
-    checkpoint without such an encoder, unusable data, or a folder with other feature maps.
+    checkpoint without such an encoder, unusable data, a folder with other feature maps, or one that another process
+    writes to.
     """
     data, on = Path(data), find_device(device)
     checkpoint_path, checkpoint = open_source(
@@ -151,20 +155,27 @@ def precompute(
         "device": describe_device(on),
         "versions": versions(),
     }
+    fix = "Delete the folder, or move it away, to compute its maps anew."
     with hold_folder(folder):
-        open_image_folder(
-            folder,
-            manifest,
-            identity=("checkpoint_sha256", "phase"),
-            fix="Delete the folder, or move it away, to compute its maps anew.",
-        )
-        paths = [folder / f"{triplet.name}.png" for triplet in photos.triplets]
-        todo = [i for i, path in enumerate(paths) if not path.exists()]
-        kept = len(paths) - len(todo)
+        require_image_folder(folder, manifest, identity=("checkpoint_sha256", "phase"), fix=fix)
+        wanted = read_contents(photos.triplets, progress)
+        with progress("look at the maps that are there", "maps") as on_progress:
+            settled = settle(folder, wanted, fix=fix, on_progress=on_progress)
+        write_manifest(folder, manifest)
+        for sentence in settled.notes:
+            note(sentence)
+        names = [image_name(triplet) for triplet in photos.triplets]
+        todo = [i for i, name in enumerate(names) if not (folder / name).exists()]
+        kept, journal = len(settled.kept), Journal(folder, 0)
         with progress("encode", "photos") as on_progress:
             for done, (i, (batch, features)) in enumerate(zip(todo, photos.encode(todo), strict=True), start=1):
                 size = image_size(batch.triplets[0].label)
                 enlarged = Image.fromarray(photo_array(features[0])).resize(size, Image.Resampling.NEAREST)
-                write_png(paths[i], np.asarray(enlarged))
-                on_progress(kept + done, len(paths))
+                path = folder / names[i]
+                content = encode_png(np.asarray(enlarged), str(path))
+                journal.add(names[i], batch.contents[0], hashlib.sha256(content).hexdigest())
+                with atomic_write(path) as stream:
+                    stream.write(content)
+                on_progress(kept + done, len(names))
+        finish(folder, wanted)
     return PrecomputeResult(folder=folder, written=len(todo), kept=kept, manifest=manifest)

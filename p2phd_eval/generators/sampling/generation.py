@@ -1,5 +1,7 @@
 """Checkpoint to image folder: one PNG a label map and a manifest that names every input."""
 
+import hashlib
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +14,10 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.distributed import Ranks, local_device, ranks_from_environment
 from p2phd_eval.errors import DivergenceError, InputError, require_at_least
-from p2phd_eval.files import file_sha256
+from p2phd_eval.files import atomic_write, file_sha256
 from p2phd_eval.generators.checkpoint import Checkpoint
 from p2phd_eval.generators.data.batch import Batch, photo_array, regions_of
+from p2phd_eval.generators.data.contents import image_name, read_contents
 from p2phd_eval.generators.data.dataset import Place, TripletDataset, load_batches
 from p2phd_eval.generators.data.triplets import Triplet
 from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
@@ -26,8 +29,9 @@ from p2phd_eval.generators.sampling.inference import for_inference, most_at_once
 from p2phd_eval.generators.sampling.styles import STYLES, Clusters, clusters_path, draw_style, load_clusters
 from p2phd_eval.generators.training.precision import Precision, backend_flags, find_precision
 from p2phd_eval.images.decoding import image_size
-from p2phd_eval.images.image_folder import Manifest, open_image_folder
-from p2phd_eval.images.png import write_png
+from p2phd_eval.images.image_folder import Manifest, require_image_folder, write_manifest
+from p2phd_eval.images.made_images import Contents, Journal, Settled, finish, settle
+from p2phd_eval.images.png import encode_png
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
@@ -42,7 +46,9 @@ class SampleResult:
 
     folder: Path
     written: int  # images made by this call, on all ranks
-    kept: int  # images that were there already
+    kept: int  # images that were there already, made from what is there now
+    remade: int = 0  # of those written: there was another image, or what it was made from has changed
+    removed: int = 0  # images whose label map is gone
     size: tuple[int, int]  # width and height in pixels of the last image of this rank; (0, 0) if it made none
     manifest: Manifest
 
@@ -82,7 +88,9 @@ def generate(
     data : str or Path
         A data set in pix2pixHD's layout; photos are needed for the style "photo" alone.
     out : str or Path
-        The image folder. Images that an earlier call with the same checkpoint and settings finished are kept.
+        The image folder. Images that an earlier call with the same checkpoint and settings finished are kept, known by
+        the contents of what they were made from and by their own; those of a label map that has changed are made again,
+        those of one that is gone are removed.
     phase : str
         Which part of the data set.
     precision : str
@@ -112,7 +120,8 @@ def generate(
     ------
     InputError
         For an unusable checkpoint or data set, clusters that are missing or another checkpoint's, a style for a model
-        without features, or a folder with samples made in another way.
+        without features, a folder with samples made in another way or of other data, or one that another process
+        writes to; a label map that changes meanwhile.
     DivergenceError
         For a sample that is not finite.
     """
@@ -152,19 +161,41 @@ def generate(
         )
         sampler = _Sampler(checkpoint_path, checkpoint, on, chosen, encodes=style == "photo", clusters=loaded)
 
+        wanted: Mapping[str, Contents] = {}
+        settled = Settled(kept=())
         with hold_folder(out) if joined.is_first else nullcontext():
+            if joined.is_first:
+                fix = "Choose another --out, or delete the folder."
+                values = structs.asdict(manifest)
+                require_image_folder(out, values, identity=_IDENTITY, fix=fix)
+                wanted = read_contents(dataset.triplets, progress)
+                with progress("look at the images that are there", "images") as on_progress:
+                    settled = settle(out, wanted, fix=fix, on_progress=on_progress)
+                write_manifest(out, values)
+                for sentence in settled.notes:
+                    note(sentence)
+            joined.wait()  # what is there now stays
             todo = [i for i, triplet in enumerate(dataset.triplets) if not _path(out, triplet).exists()]
             kept = len(dataset) - len(todo)
             # Whole batches are shared, so that each holds the images that it would hold without other ranks.
             batches = _equal_sized(dataset, todo, most_at_once(config, batch_size))[joined.rank :: joined.size]
-            if joined.is_first:
-                fix = "Choose another --out, or delete the folder."
-                open_image_folder(out, structs.asdict(manifest), identity=_IDENTITY, fix=fix)
             joined.wait()  # no rank writes before all have seen what is there
             with progress(f"generate, first of {joined.size} ranks" if spread else "generate", "images") as on_progress:
-                written, size = sampler.write(dataset, batches, out, seed, kept=kept, on_progress=on_progress)
+                written, size = sampler.write(
+                    dataset, batches, out, Journal(out, joined.rank), seed, kept=kept, on_progress=on_progress
+                )
             written = round(joined.mean({"written": float(written)})["written"] * joined.size)
-    return SampleResult(folder=out, written=written, kept=kept, size=size, manifest=manifest)
+            if joined.is_first:
+                finish(out, wanted)
+    return SampleResult(
+        folder=out,
+        written=written,
+        kept=kept,
+        remade=len(settled.outdated) + len(settled.altered),
+        removed=len(settled.removed),
+        size=size,
+        manifest=manifest,
+    )
 
 
 class _Sampler:
@@ -200,6 +231,7 @@ class _Sampler:
         dataset: TripletDataset,
         batches: list[list[Place]],
         out: Path,
+        journal: Journal,
         seed: int,
         *,
         kept: int,
@@ -210,7 +242,8 @@ class _Sampler:
         written, size = 0, (0, 0)
         with backend_flags(self._precision), torch.inference_mode():
             for batch in load_batches(dataset, batches, self._device):
-                for triplet, photo in zip(batch.triplets, self.sample(batch, seed), strict=True):
+                samples = zip(batch.triplets, batch.contents, self.sample(batch, seed), strict=True)
+                for triplet, contents, photo in samples:
                     if not bool(photo.isfinite().all()):
                         raise DivergenceError(
                             f"sample {triplet.key!r}",
@@ -219,7 +252,11 @@ class _Sampler:
                             fix=f"The checkpoint is damaged, or {self._precision.name} overflows: try "
                             "--precision fp32.",
                         )
-                    write_png(_path(out, triplet), photo_array(photo))
+                    path = _path(out, triplet)
+                    content = encode_png(photo_array(photo), str(path))
+                    journal.add(image_name(triplet), contents, hashlib.sha256(content).hexdigest())
+                    with atomic_write(path) as stream:
+                        stream.write(content)
                     written += 1
                     size = (photo.shape[-1], photo.shape[-2])
                     on_progress(kept + written, total)
@@ -274,7 +311,7 @@ def _choose_style(style: str | None, clusters: Path | None, config: TrainConfig)
 
 
 def _path(out: Path, triplet: Triplet) -> Path:
-    return out / f"{triplet.name}.png"
+    return out / image_name(triplet)
 
 
 def _equal_sized(dataset: TripletDataset, indices: list[int], batch_size: int) -> list[list[Place]]:

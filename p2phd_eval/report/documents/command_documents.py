@@ -61,6 +61,8 @@ class GenerateDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/gene
     folder: str
     written: int
     kept: int
+    remade: int
+    removed: int
     size: tuple[int, int]
     manifest: Manifest
 

@@ -91,6 +91,33 @@ def test_finished_images_are_kept(scenes: Path, run: Path, tmp_path: Path) -> No
     assert np.abs(pixels(out)[first.name].astype(int) - before[first.name].astype(int)).max() <= 1
 
 
+def test_a_folder_that_was_interrupted_and_gone_stale_ends_as_a_new_one(
+    scenes: Path, run: Path, tmp_path: Path
+) -> None:
+    data, out, notes = Path(shutil.copytree(scenes, tmp_path / "data")), tmp_path / "out", list[str]()
+    names = sorted(path.name for path in (data / "test_label").iterdir())
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        generate(run, data, out, device=CPU, batch_size=1, progress=lambda description, unit: nullcontext(stop))
+    kept = (out / names[0]).stat().st_mtime_ns
+    label = data / "test_label" / names[1]
+    Image.fromarray(np.asarray(open_image(label))[:, ::-1]).save(label)
+    for kind in ("label", "inst"):
+        (data / f"test_{kind}" / names[2]).unlink()
+    result = generate(run, data, out, device=CPU, batch_size=1, note=notes.append)
+    assert (result.written, result.kept, result.remade, result.removed) == (2, 1, 1, 1)
+    assert f"Made again, since what they are made from changed: 1 image, {names[1]}." in notes
+    assert f"Removed, since the label maps that they were made from are gone: 1 image, {names[2]}." in notes
+    assert (out / names[0]).stat().st_mtime_ns == kept
+    generate(run, data, tmp_path / "new", device=CPU, batch_size=1)
+    files = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in (out, tmp_path / "new")]
+    assert files[0] == files[1]
+
+
 def test_sampling_precision_is_its_own(scenes: Path, run: Path, tmp_path: Path) -> None:
     generate(run, scenes, tmp_path / "fp32", device=CPU)
     generate(run, scenes, tmp_path / "bf16", device=CPU, precision="amp-bf16")

@@ -1,0 +1,23 @@
+"""What the files of a data set hold, by their hashes."""
+
+from collections.abc import Sequence
+
+from p2phd_eval.files import hash_files
+from p2phd_eval.generators.data.triplets import Triplet
+from p2phd_eval.progress import ProgressFactory
+
+
+def image_name(triplet: Triplet) -> str:
+    """Return the name of the image that is made from a sample, with "/" between folders."""
+    return f"{triplet.name}.png"
+
+
+def read_contents(triplets: Sequence[Triplet], progress: ProgressFactory) -> dict[str, dict[str, str]]:
+    """Return the SHA-256 of each sample's files by what they are of, as `Batch.contents`, by the image's name."""
+    places = [(image_name(triplet), part, path) for triplet in triplets for part, path in triplet.files.items()]
+    with progress("read the data", "files") as on_progress:
+        hashes = hash_files([path for _, _, path in places], on_progress)
+    contents: dict[str, dict[str, str]] = {}
+    for (name, part, _), sha256 in zip(places, hashes, strict=True):
+        contents.setdefault(name, {})[part] = sha256
+    return contents
