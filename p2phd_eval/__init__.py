@@ -4,10 +4,10 @@ The names below are the front door: what the commands do, as calls with the same
 first used, so that importing the package takes no time.
 """
 
-from __future__ import annotations
-
+# `python -m p2phd_eval` runs this while the current folder is searched first: import only what is loaded.
 from importlib import import_module
-from typing import TYPE_CHECKING
+
+TYPE_CHECKING = False  # but for type checkers, who know the name
 
 __version__ = "0.1.0"
 

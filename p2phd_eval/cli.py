@@ -199,6 +199,8 @@ def main() -> None:
     be used; with 3 for a fault of the program; with 128 and the number of a signal that ended it.
     """
     make_streams_safe()
+    # For processes that this one starts, from Python 3.11 on: what lies in the current folder is not theirs to import.
+    os.environ.setdefault("PYTHONSAFEPATH", "1")
     arguments = sys.argv[1:]
     if "--debug" in arguments:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]

@@ -97,7 +97,7 @@ def ranks_from_environment(device: torch.device) -> Iterator[Ranks]:
             f"environment variable {missing[0]}",
             expected="all of torchrun's variables, since WORLD_SIZE is set",
             found="nothing",
-            fix="Start with: torchrun --nproc-per-node N -m p2phd_eval train ...; or unset WORLD_SIZE.",
+            fix="Start with: torchrun --nproc-per-node N --no-python p2phd-eval train ...; or unset WORLD_SIZE.",
         )
     on_gpu = device.type == "cuda"
     if on_gpu:

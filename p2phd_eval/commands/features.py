@@ -33,7 +33,7 @@ def features(
 
         p2phd-eval features photos/ --out photos.npz
 
-        torchrun --nproc-per-node 8 -m p2phd_eval features train.zip --out train.npz --statistics
+        torchrun --nproc-per-node 8 --no-python p2phd-eval features train.zip --out train.npz --statistics
     """
     from p2phd_eval.features.extract_features import extract_features
     from p2phd_eval.report.documents.command_documents import FeaturesDocument

@@ -70,7 +70,7 @@ def generate(
 
         p2phd-eval generate runs/512p-feat DATA --out runs/512p-feat/encoded --style photo
 
-        torchrun --nproc-per-node 8 -m p2phd_eval generate runs/amp DATA --out runs/amp/samples
+        torchrun --nproc-per-node 8 --no-python p2phd-eval generate runs/amp DATA --out runs/amp/samples
 
         p2phd-eval generate checkpoints/label2city DATA --out samples   (the original's latest_net_G.pth)
     """

@@ -60,7 +60,7 @@ def train(
 
         p2phd-eval train DATA --out runs/amp --seed 0 --amp
 
-        torchrun --nproc-per-node 8 -m p2phd_eval train DATA --out runs/8 --batch-size 8 --amp
+        torchrun --nproc-per-node 8 --no-python p2phd-eval train DATA --out runs/8 --batch-size 8 --amp
 
         p2phd-eval train DATA --out runs/1024p --preset 1024p --load-pretrain runs/512p
     """

@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+import p2phd_eval
+
 _PARENT_VARIABLE = "P2PHD_EVAL_STUDY_PROCESS"  # process number of the study that a run belongs to
 _POLL_SECONDS = 0.1
+_PROGRAM = str(Path(p2phd_eval.__file__).with_name("__main__.py").resolve())
 
 
 class StudyStopped(Exception):
@@ -93,7 +96,8 @@ def study_command(
     files = {"--feature-weights": feature_weights, "--lpips-weights": lpips_weights}
     given = [text for option, path in files.items() if path is not None for text in (option, str(path.resolve()))]
     given += [text for name in track for text in ("--track", name)]
-    return (sys.executable, "-m", "p2phd_eval", "study", "--out", str(study.resolve()), *given)
+    # By its file: with -m Python would search the current folder for every module first.
+    return (sys.executable, _PROGRAM, "study", "--out", str(study.resolve()), *given)
 
 
 def follow_parent() -> None:

@@ -1,15 +1,23 @@
-"""The runs of a study as a Slurm job array."""
+"""The runs of a study as a Slurm job array.
+
+A script's lines `#SBATCH` are comments to the shell and are taken apart by sbatch, by rules of its own; the other lines
+are the shell's.
+"""
 
 import os
+import re
 import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.study.schedule import study_command
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
 from p2phd_eval.tracking.trackers import tracker_names
+
+_LONGEST_NAME = 64  # characters of a job's name
 
 _RUNS = """#!/bin/bash
 #SBATCH --job-name={name}
@@ -59,18 +67,26 @@ def write_slurm(
     -------
     Path
         The script that submits the others.
+
+    Raises
+    ------
+    InputError
+        If Slurm can write no log into the folder, because of its name.
     """
     study = Path(out)
+    logs = _logs(study)
     with hold_folder(study, clean=False):
         save_plan(study, plan)
-    runs, name = [run.name for run in plan.runs], Path(plan.data).name
+    runs = [run.name for run in plan.runs]
+    # Only a label.
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(plan.data).name)[:_LONGEST_NAME]
     command = study_command(
         study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=tracker_names(track)
     )
-    folder = (study / "slurm").resolve()
+    folder = _folder(study)
     paths = {part: folder / f"{part}.sbatch" for part in ("runs", "report")}
     submit = folder / "submit.sh"
-    common = {"name": shlex.quote(name), "logs": folder, "command": shlex.join(command)}
+    common = {"name": name, "logs": logs, "command": shlex.join(command)}
     texts = {
         paths["runs"]: _RUNS.format(last=len(runs) - 1, runs=shlex.join(runs), **common),
         paths["report"]: _REPORT.format(**common),
@@ -78,6 +94,24 @@ def write_slurm(
     }
     for path, text in texts.items():
         with atomic_write(path) as stream:
-            stream.write(text.encode())
+            stream.write(os.fsencode(text))
         path.chmod(0o755)
     return submit
+
+
+def _folder(study: Path) -> Path:
+    return (study / "slurm").resolve()
+
+
+def _logs(study: Path) -> str:
+    """The folder of the logs as `--output` begins, by the rules of sbatch and of what it replaces in a name."""
+    folder = str(_folder(study))
+    if re.search(r"[\x00-\x1f\x7f\\]", folder):
+        raise InputError(
+            f"--out {study}",
+            expected="a path that Slurm can write its logs to",
+            found="one with a line break, another control character or a backslash",
+            fix="Give the study a folder with another name.",
+        )
+    # %% is a percent sign where %j is a number; a backslash takes its meaning from a space, a quote or a #.
+    return re.sub(r"([^\w/.,:@+=%-])", r"\\\1", folder.replace("%", "%%"))

@@ -30,7 +30,8 @@ _BATCH_TOLERANCE = 1e-2
 def load_plugin(spec: str, *, device: torch.device, weights: Path | None) -> FeatureNetwork:
     """Import and call ``module:callable``, and check what it returns on images of noise.
 
-    The module's code runs with the rights of this process. The current folder is searched first, as by ``python -m``.
+    The module's code runs with the rights of this process. The current folder is searched last: nothing in it takes the
+    place of a module of Python or of a package that is installed.
 
     What it returns has members of the protocol's types; `prepare` can be pickled; `embed` returned finite float32
     (batch_size, dims) without gradients, and an image's features did not depend on the others of its batch. Raises
@@ -48,7 +49,7 @@ def load_plugin(spec: str, *, device: torch.device, weights: Path | None) -> Fea
     here = str(Path.cwd())
     if here not in sys.path:
         # It stays: decoding processes that are started afresh import the module too, on this path.
-        sys.path.insert(0, here)
+        sys.path.append(here)
     declare_missing_operators()  # most networks' modules import torchvision
     module = _run(spec, f"a module {module_name} that can be imported", lambda: importlib.import_module(module_name))
     build = getattr(module, name, None)

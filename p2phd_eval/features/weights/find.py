@@ -203,6 +203,7 @@ def _run_pip(folder: str, on_progress: OnProgress) -> str:
     # pip before 24.1 cannot tell its progress, but the file that it fills lies below TMPDIR until it is whole.
     process = subprocess.Popen(
         _pip_command(folder),
+        cwd=folder,  # where Python looks for modules first
         env={**os.environ, "TMPDIR": folder},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

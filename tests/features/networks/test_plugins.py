@@ -89,6 +89,15 @@ def test_a_plugin_of_the_current_folder_gives_features(plugin, tmp_path: Path) -
     np.testing.assert_allclose(here.values, expected.numpy(), rtol=0, atol=1e-5)
 
 
+def test_nothing_else_in_the_current_folder_takes_a_modules_place(
+    plugin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("braceexpand", "colorsys"):  # a package's and Python's
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('run')")
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    load_plugin(plugin(f"import braceexpand, colorsys\n{WHOLE}"), device=CPU, weights=None)
+
+
 def test_the_documents_example_runs(plugin, tmp_path: Path) -> None:
     page = (DOCS / "feature-spaces.md").read_text()
     (example,) = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

