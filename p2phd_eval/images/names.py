@@ -4,7 +4,8 @@ import dataclasses
 import os
 import unicodedata
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 from p2phd_eval.errors import InputError
@@ -13,6 +14,23 @@ from p2phd_eval.errors import InputError
 IMAGE_ENDINGS = (
     *(".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".bmp", ".dib", ".tif", ".tiff", ".webp"),
     *(".ppm", ".pgm", ".pbm", ".pnm"),
+)
+
+#: Endings of images, and of what holds images, that are not read. A set that has such files is not what it seems.
+UNREAD_ENDINGS = (
+    *(".gif", ".apng", ".avif", ".heic", ".heif", ".jxl", ".jp2", ".j2k", ".jpx", ".jxr", ".svg", ".psd", ".xcf"),
+    *(".tga", ".pcx", ".sgi", ".dds", ".ico", ".pfm", ".hdr", ".exr", ".dcm", ".nii", ".npy", ".raw"),
+    *(".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".orf", ".rw2"),
+    *(".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm"),
+)
+
+# What images begin with, to know those without ending: PNG, JPEG, GIF, TIFF in both byte orders, WebP's container.
+_IMAGE_HEADS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"GIF8", b"II*\0", b"MM\0*", b"RIFF")
+HEAD = 8  # bytes that tell it
+
+# What systems and their servers put beside files: of macOS, Synology, QNAP, Windows, ext4.
+_SYSTEM_NAMES = frozenset(
+    {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information", "lost+found"}
 )
 
 # pix2pixHD's test.py names a result after its label map: <label stem>_synthesized_image.jpg.
@@ -34,6 +52,7 @@ class ImageSet:
 
     root: Path  # the folder
     paths: tuple[Path, ...]  # the files below `root`, sorted by their relative POSIX path
+    unread: tuple[str, ...] = ()  # names of files below `root` that are images too, but of formats that are not read
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -114,7 +133,7 @@ def list_images(root: str | os.PathLike[str]) -> ImageSet:
     """Find the images of a folder and its subfolders.
 
     Links to files and folders are followed; a folder that is reached twice is read once, so that linked
-    folders cannot loop. Hidden files and folders (also macOS' ``._`` files) are left out.
+    folders cannot loop. Hidden files and folders (also macOS' ``._`` files), and those of systems, are left out.
 
     There is at least one image; they are sorted by relative POSIX path. Raises `InputError` if `root` is missing, is
     not a folder, cannot be read, or holds no image; or if a link leads nowhere.
@@ -129,6 +148,7 @@ def list_images(root: str | os.PathLike[str]) -> ImageSet:
         )
     images: list[Path] = []
     others: list[str] = []
+    unread: list[str] = []
     seen: set[Path] = set()
     pending = deque([folder])
     while pending:
@@ -143,6 +163,8 @@ def list_images(root: str | os.PathLike[str]) -> ImageSet:
                 (pending.append if entry.is_symlink() else pending.appendleft)(entry)
             elif entry.suffix.lower() not in IMAGE_ENDINGS:
                 others.append(entry.relative_to(folder).as_posix())
+                if is_unread_image(entry.name, partial(_head, entry)):
+                    unread.append(others[-1])
             elif entry.is_file():
                 images.append(entry)
             elif entry.is_symlink():
@@ -161,12 +183,47 @@ def list_images(root: str | os.PathLike[str]) -> ImageSet:
             fix="Give the folder that holds the images; its subfolders are searched too.",
         )
     images.sort(key=lambda path: path.relative_to(folder).as_posix())
-    return ImageSet(root=folder, paths=tuple(images))
+    return ImageSet(root=folder, paths=tuple(images), unread=tuple(sorted(unread)))
+
+
+def is_hidden(name: str) -> bool:
+    """Return whether a file or folder of this name is none of the user's images: hidden, or put there by a system."""
+    return name.startswith(".") or name.casefold() in _SYSTEM_NAMES
+
+
+def is_unread_image(name: str, head: Callable[[], bytes]) -> bool:
+    """Return whether a file is an image by its ending, or without one by its content, but of a kind that is not read.
+
+    `name`: the file's, not one in `IMAGE_ENDINGS`. `head`: called for a name without ending; returns its first bytes.
+    """
+    ending = PurePosixPath(name).suffix.lower()
+    if ending:
+        return ending in UNREAD_ENDINGS and ending not in IMAGE_ENDINGS
+    return head()[:HEAD].startswith(_IMAGE_HEADS)
+
+
+def unread_warnings(where: str, unread: Sequence[str]) -> tuple[str, ...]:
+    """Say which images of a set are left out, since their formats are not read."""
+    if not unread:
+        return ()
+    n, shown = len(unread), ", ".join(sorted(unread)[:3]) + (", ..." if len(unread) > 3 else "")
+    return (
+        f"{where}: {n} image{'' if n == 1 else 's'} of formats that are not read {'is' if n == 1 else 'are'} left out "
+        f"({shown}); those that are read end in {', '.join(IMAGE_ENDINGS)}",
+    )
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as stream:
+            return stream.read(HEAD)
+    except OSError:
+        return b""
 
 
 def _entries(folder: Path) -> list[Path]:
     try:
-        return sorted(entry for entry in folder.iterdir() if not entry.name.startswith("."))
+        return sorted(entry for entry in folder.iterdir() if not is_hidden(entry.name))
     except OSError as error:
         raise InputError(
             str(folder), expected="a folder that can be read", found=str(error), fix="Check its permissions."

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import read_encoded
-from p2phd_eval.images.names import image_ids
+from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state, few
 from p2phd_eval.images.sources.encoded import EncodedSource
 
@@ -16,20 +16,27 @@ class ListSource(EncodedSource):
 
     Paths are relative to the list's folder or absolute. Blank lines and lines that begin with ``#`` are left out. The
     text is UTF-8, with or without byte order mark, with line ends of any system. Whatever is listed counts as an
-    image, whichever its ending.
+    image, whichever its ending. A line that begins with ``#`` is an image too if there is a file of that name.
 
-    Raises `InputError` if the file is not such a text, lists nothing, lists a file twice, or lists files that are
-    missing.
+    `kind` and `generated`: which images of results are taken, see `p2phd_eval.images.result_kinds.take_images`. Raises
+    `InputError` if the file is not such a text, lists nothing, lists a file twice, or lists files that are missing, and
+    as `take_images`.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, kind: str | None = None, generated: bool = True) -> None:
         self._path = Path(path)
         names = _read_names(self._path)
-        super().__init__(str(self._path), names, image_ids(names))
-        missing = [name for name in names if not self._file(name).is_file()]
+        taken = take_images(str(path), names, kind=kind, generated=generated)
+        super().__init__(
+            str(self._path) if kind is None else f"{self._path}{KIND_MARK}{kind}",
+            [names[place] for place in taken.places],
+            taken.ids,
+            taken.warnings,
+        )
+        missing = [name for name in names if not _is_file(self._file(name))]
         if missing:
             raise InputError(
-                self.name,
+                str(self._path),
                 expected=f"paths of files that exist, relative to {self._path.parent} or absolute, one a line",
                 found=f"{few(missing, 'line')} of {len(names)} that lead to no file",
                 fix="Correct the paths, or remove the lines.",
@@ -60,17 +67,27 @@ class ListSource(EncodedSource):
 
 def _read_names(path: Path) -> list[str]:
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        content = path.read_bytes()
     except OSError as error:
         raise _not_a_list(path, error.strerror or str(error)) from error
+    bad = None
+    try:
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise _not_a_list(path, f"bytes that are no UTF-8 text at byte {error.start}") from error
-    if "\0" in text:
+        bad = error  # unless it is what `find` wrote of files whose names are no UTF-8
+        text = content.decode("utf-8-sig", "surrogateescape")
+    if bad is None and "\0" in text:
         raise _not_a_list(path, "binary data, or text in UTF-16")
     # Not splitlines: it also breaks lines at characters that may stand in a file's name.
-    lines = [line.strip() for line in text.split("\n")]
+    lines = [line.strip() for line in text.replace("\r", "\n").split("\n")]
     # normpath: "./a.png" and "a.png" are the same file.
-    names = [Path(os.path.normpath(line)).as_posix() for line in lines if line and not line.startswith("#")]
+    names = [
+        Path(os.path.normpath(line)).as_posix()
+        for line in lines
+        if line and (not line.startswith("#") or _is_file(path.parent / line))
+    ]
+    if bad is not None and not all(name.isprintable() or _is_file(path.parent / name) for name in names):
+        raise _not_a_list(path, f"bytes that are no UTF-8 text at byte {bad.start}") from bad
     if not names:
         raise _not_a_list(path, "no lines but blank ones and comments")
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -82,6 +99,13 @@ def _read_names(path: Path) -> list[str]:
             fix="Remove the lines that repeat others: an image that counts twice changes the result.",
         )
     return sorted(names)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # a line that is longer than any name, or has zeros in it
+        return False
 
 
 def _not_a_list(path: Path, found: str) -> InputError:

@@ -5,7 +5,9 @@ from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import read_encoded
-from p2phd_eval.images.names import ImageSet, list_images
+from p2phd_eval.images.image_folder import MANIFEST
+from p2phd_eval.images.names import ImageSet, list_images, unread_warnings
+from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import DiskState, describe_change, disk_state
 from p2phd_eval.images.sources.encoded import EncodedSource
 
@@ -13,13 +15,21 @@ from p2phd_eval.images.sources.encoded import EncodedSource
 class FolderSource(EncodedSource):
     """The images of a folder and its subfolders, sorted by relative POSIX path; see `list_images`.
 
-    Raises `InputError` as `p2phd_eval.images.names.list_images`.
+    `kind` and `generated`: which images of results are taken, see `p2phd_eval.images.result_kinds.take_images`. Raises
+    `InputError` as `p2phd_eval.images.names.list_images` and `take_images`.
     """
 
-    def __init__(self, root: str | os.PathLike[str]) -> None:
+    def __init__(self, root: str | os.PathLike[str], *, kind: str | None = None, generated: bool = True) -> None:
         self._root = Path(root)
         images = list_images(root)
-        super().__init__(str(self._root), images.names, images.ids)
+        names = images.names
+        taken = take_images(str(root), names, kind=kind, generated=generated, own=_is_own(self._root))
+        super().__init__(
+            str(self._root) if kind is None else f"{self._root}{KIND_MARK}{kind}",
+            [names[place] for place in taken.places],
+            taken.ids,
+            (*taken.warnings, *unread_warnings(str(root), images.unread)),
+        )
         self._state = _state(images)
 
     def read(self, index: int) -> bytes:
@@ -36,6 +46,16 @@ class FolderSource(EncodedSource):
             return describe_change(self._state, _state(list_images(self._root)))
         except InputError as error:
             return error.found
+
+
+def _is_own(root: Path) -> bool:
+    """Whether a folder is what `generate` writes, or a part of a data set, whose names mean nothing but their keys."""
+    folder = root.resolve()
+    phase, _, part = folder.name.rpartition("_")
+    parts = {"label", "inst", "img", "A", "B"}
+    return (root / MANIFEST).is_file() or (
+        part in parts and any((folder.parent / f"{phase}_{other}").is_dir() for other in parts - {part})
+    )
 
 
 def _state(images: ImageSet) -> DiskState:

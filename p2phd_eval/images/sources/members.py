@@ -2,24 +2,25 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import PurePosixPath
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.names import IMAGE_ENDINGS
+from p2phd_eval.images.names import IMAGE_ENDINGS, is_hidden, is_unread_image
 from p2phd_eval.images.sources.disk_state import few
 
 _DRIVE = re.compile("[A-Za-z]:")
 
 
-def image_name(archive: str, name: str) -> str | None:
+def image_name(archive: str, name: str, head: Callable[[], bytes], unread: list[str]) -> str | None:
     """Return the normal form of a member's name if it is an image's, else None.
 
-    Hidden files and folders are left out, also ``__MACOSX``, which holds what macOS hides; endings count in any case.
+    Hidden files and folders are left out, and those of systems such as ``__MACOSX``; endings count in any case.
 
     `archive`: what errors call the archive. `name`: the member's name with ``/`` between folders, such as
-    ``./photos/a.PNG``. Raises `InputError` if the name leads out of the archive: it is absolute or has ``..`` in it.
-    Nothing is ever unpacked, but names become the images' keys, and an archive with such names was made to do harm.
+    ``./photos/a.PNG``. `head` and `unread`: see `is_unread_image`; such a member's name is added to the list.
+    Raises `InputError` if the name leads out of the archive: it is absolute or has ``..`` in it. Nothing is ever
+    unpacked, but names become the images' keys, and an archive with such names was made to do harm.
     """
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts or _DRIVE.match(name):
@@ -29,8 +30,13 @@ def image_name(archive: str, name: str) -> str | None:
             found="an absolute path or one with '..'",
             fix="Do not trust this archive. If it is yours, pack it again from inside the folder.",
         )
-    hidden = any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-    return None if hidden or path.suffix.lower() not in IMAGE_ENDINGS else str(path)
+    if any(map(is_hidden, path.parts)):
+        return None
+    if path.suffix.lower() in IMAGE_ENDINGS:
+        return str(path)
+    if is_unread_image(path.name, head):
+        unread.append(str(path))
+    return None
 
 
 def require_images(archive: str, names: Iterable[str]) -> None:

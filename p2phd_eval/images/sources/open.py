@@ -4,7 +4,8 @@ import os
 from pathlib import Path
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.names import IMAGE_ENDINGS
+from p2phd_eval.images.names import IMAGE_ENDINGS, is_hidden
+from p2phd_eval.images.result_kinds import KIND_MARK, is_kind
 from p2phd_eval.images.sources.file_list import ListSource
 from p2phd_eval.images.sources.folder import FolderSource
 from p2phd_eval.images.sources.shards import ShardsSource, expand_shards
@@ -12,15 +13,13 @@ from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.images.sources.tar_archive import TAR_ENDINGS, TarSource
 from p2phd_eval.images.sources.zip_archive import ZipSource
 
-_FIELD_MARK = "::"
-
 _TAKEN = (
     f"a folder of images, a zip archive (.zip), a tar archive ({', '.join(TAR_ENDINGS)}), webdataset shards "
     "(a folder of .tar files, or a pattern such as train-{000000..000009}.tar), or a list of image files (.txt)"
 )
 
 
-def open_source(path: str | os.PathLike[str], *, field: str | None = None) -> ImageSource:
+def open_source(path: str | os.PathLike[str], *, field: str | None = None, generated: bool = True) -> ImageSource:
     """Return the source of the images at a path.
 
     Parameters
@@ -28,9 +27,13 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None) -> Im
     path : path-like
         A folder, a zip or tar archive, webdataset shards, or a text file that lists images, one path a line. A folder
         that holds .tar files, and neither images nor folders beside them, is one of shards. A field may follow, as in
-        ``shards::photo.png``.
+        ``shards::photo.png``, and a kind of results, as in ``results/images::fake_B``.
     field : str, optional
-        Which image of a webdataset sample, such as "photo.png"; it makes a single tar archive a shard.
+        Which image of a webdataset sample, such as "photo.png"; it makes a single tar archive a shard. Or which kind of
+        results: see `p2phd_eval.images.result_kinds`.
+    generated : bool
+        Of results in which samples lie beside their inputs and photos, take the samples. If not, they are refused
+        unless the kind is given: for real images, and for label maps.
 
     Returns
     -------
@@ -42,33 +45,34 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None) -> Im
         If nothing is there, it is none of these, or it cannot be read as what it is.
     """
     given = Path(path)
-    if field is None and _FIELD_MARK in str(given) and not given.exists():
-        place, _, field = str(given).rpartition(_FIELD_MARK)
+    if field is None and KIND_MARK in str(given) and not given.exists():
+        place, _, field = str(given).rpartition(KIND_MARK)
         given = Path(place)
     shards = _shards(given)
     if shards:
         return ShardsSource(str(given), shards, field=field)
     ending = given.name.lower()
-    if field is not None:
+    kind = field if field is not None and is_kind(field) else None
+    if field is not None and kind is None:
         if given.is_file() and ending.endswith(TAR_ENDINGS):
             return ShardsSource(str(given), (given,), field=field)
         raise InputError(str(given), expected=f"webdataset shards, to choose the field {field!r}", found=_found(given))
     if given.is_dir():
-        return FolderSource(given)
+        return FolderSource(given, kind=kind, generated=generated)
     if given.is_file():
         if ending.endswith(".zip"):
-            return ZipSource(given)
+            return ZipSource(given, kind=kind, generated=generated)
         if ending.endswith(TAR_ENDINGS):
-            return TarSource(given)
+            return TarSource(given, kind=kind, generated=generated)
         if ending.endswith(".txt"):
-            return ListSource(given)
+            return ListSource(given, kind=kind, generated=generated)
     raise InputError(str(given), expected=_TAKEN, found=_found(given), fix=_fix(given))
 
 
 def _shards(given: Path) -> tuple[Path, ...]:
     if given.is_dir():
         try:
-            entries = [entry for entry in given.iterdir() if not entry.name.startswith(".")]
+            entries = [entry for entry in given.iterdir() if not is_hidden(entry.name)]
         except OSError:
             return ()  # FolderSource says what is wrong
         if any(entry.is_dir() or entry.suffix.lower() in IMAGE_ENDINGS for entry in entries):

@@ -13,7 +13,7 @@ from pathlib import Path
 from braceexpand import braceexpand
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.names import image_ids
+from p2phd_eval.images.names import image_ids, unread_warnings
 from p2phd_eval.images.sources.disk_state import few
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.tar_archive import TarImages, TarMember
@@ -43,7 +43,12 @@ class ShardsSource(EncodedSource):
                 self._places.append((number, member))
                 names.append(f"{Path(os.path.relpath(shard.path, root)).as_posix()}/{member.name}")
                 keys.append(key)
-        super().__init__(name, names, image_ids(keys))
+        unread = [
+            f"{Path(os.path.relpath(shard.path, root)).as_posix()}/{each}"
+            for shard in self._shards
+            for each in shard.unread
+        ]
+        super().__init__(name, names, image_ids(keys), unread_warnings(name, unread))
 
     def read(self, index: int) -> bytes:
         """Return the content of a sample's image."""

@@ -25,16 +25,18 @@ class ImageSource(ABC):
     index counts from 0 to ``len(source) - 1``.
 
     `name`: what the user gave: a path as text, or such as "3 arrays". `names`: a distinct name for each image, in the
-    order of the set. `ids`: the key of each image, by which sets are paired (see `p2phd_eval.images.names.pair_key`).
+    order of the set. `ids`: the key of each image, by which sets are paired (see `p2phd_eval.images.names.image_ids`).
+    `warnings`: what the reader of a result should know of the choice of the images, a sentence each.
     """
 
     #: Whether `load` must run in the process that made the source; other sources are read by worker processes.
     in_process: ClassVar[bool] = False
 
-    def __init__(self, name: str, names: Sequence[str], ids: Sequence[str]) -> None:
+    def __init__(self, name: str, names: Sequence[str], ids: Sequence[str], warnings: Sequence[str] = ()) -> None:
         self.name = name
         self.names = tuple(names)
         self.ids = tuple(ids)
+        self.warnings = tuple(warnings)
 
     def __len__(self) -> int:
         return len(self.names)

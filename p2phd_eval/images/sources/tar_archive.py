@@ -5,24 +5,29 @@ import gzip
 import io
 import lzma
 import os
+import shutil
 import tarfile
 import tempfile
 import weakref
 import zlib
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import MAX_IMAGE_BYTES, too_many_bytes
-from p2phd_eval.images.names import image_ids
+from p2phd_eval.images.names import HEAD, unread_warnings
+from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.members import image_name, not_a_plain_file, require_images
+from p2phd_eval.images.sources.tar_stream import TarStream
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 _BLOCK = 512  # POSIX.1-2017, pax, "ustar Interchange Format": an archive ends with two blocks of zeros
+_ROOM = 0.9  # share of the free space on the disk that decompressed images may take
 # The first bytes of compressed files: RFC 1952 section 2.3.1, the bzip2 and the xz file format (section 2.1.1.1).
 _OPENERS: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
     b"\x1f\x8b": gzip.GzipFile,
@@ -48,7 +53,10 @@ class TarImages:
 
     `path`: the archive: plain, or compressed with gzip, bzip2 or xz. Raises `InputError` if the file is not a whole tar
     archive, has no image, or two of one name; or if an image is a symbolic link, larger than
-    `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`, or has a name that leads out of the archive.
+    `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`, or has a name that leads out of the archive; or if it asks for more
+    than any honest archive does (see `p2phd_eval.images.sources.tar_stream`).
+
+    `unread`: names of images of formats that are not read.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -61,9 +69,9 @@ class TarImages:
             opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
             if opener is None:
                 with self.path.open("rb") as stream:
-                    members = _index(self.path, stream, None)
+                    members, self.unread = _index(self.path, stream, None)
             else:
-                members = self._decompress(opener)
+                members, self.unread = self._decompress(opener)
         except _ERRORS as error:
             raise _damaged(self.path, str(error)) from error
         require_images(str(self.path), [member.name for member in members])
@@ -85,7 +93,7 @@ class TarImages:
         """Return that the archive was removed or rewritten, or None."""
         return describe_change(self._state, disk_state([(str(self.path), self.path)]))
 
-    def _decompress(self, opener: Callable[[Path], io.BufferedIOBase]) -> list[TarMember]:
+    def _decompress(self, opener: Callable[[Path], io.BufferedIOBase]) -> tuple[list[TarMember], tuple[str, ...]]:
         descriptor, name = tempfile.mkstemp(prefix="p2phd-eval-", suffix=".images")
         self._file = Path(name)
         # Copies of this object in other processes, forked or spawned, read the file and leave it.
@@ -95,35 +103,53 @@ class TarImages:
 
 
 class TarSource(EncodedSource):
-    """The images of a tar archive, sorted by name; see `TarImages`, also for what is refused."""
+    """The images of a tar archive, sorted by name; see `TarImages`, also for what is refused.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    `kind` and `generated`: which images of results are taken, see `p2phd_eval.images.result_kinds.take_images`.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, kind: str | None = None, generated: bool = True) -> None:
         self._images = TarImages(path)
-        names = [member.name for member in self._images.members]
-        super().__init__(str(Path(path)), names, image_ids(names))
+        where = str(Path(path))
+        members = self._images.members
+        taken = take_images(where, [member.name for member in members], kind=kind, generated=generated)
+        self._members = [members[place] for place in taken.places]
+        super().__init__(
+            where if kind is None else f"{where}{KIND_MARK}{kind}",
+            [member.name for member in self._members],
+            taken.ids,
+            (*taken.warnings, *unread_warnings(where, self._images.unread)),
+        )
 
     def read(self, index: int) -> bytes:
         """Return the content of a member."""
-        return self._images.read(self._images.members[index])
+        return self._images.read(self._members[index])
 
     def describe(self, index: int) -> str:
         """Return the archive and the member's name."""
-        return f"{self.name}:{self.names[index]}"
+        return f"{self._images.path}:{self.names[index]}"
 
     def changed(self) -> str | None:
         """Return that the archive was removed or rewritten, or None."""
         return self._images.changed()
 
 
-def _index(path: Path, stream: BinaryIO, spool: BinaryIO | None) -> list[TarMember]:
-    """List the images of an archive; with `spool`, copy their content there."""
+def _index(path: Path, source: BinaryIO, spool: BinaryIO | None) -> tuple[list[TarMember], tuple[str, ...]]:
+    """List an archive's images, and names of those that are not read; with `spool`, copy the images' content there."""
     files: dict[str, TarMember] = {}  # by the name as written, which hard links refer to
-    found = []
-    with tarfile.open(fileobj=stream, mode="r:") as archive:
-        for entry in archive:
+    found: list[TarMember] = []
+    unread: list[str] = []
+    stream = TarStream(source, str(path), path.stat().st_size, packed=spool is not None)
+    room = _ROOM * shutil.disk_usage(tempfile.gettempdir()).free if spool is not None else 0
+    with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r:") as archive:
+        count = 0
+        while (entry := archive.next()) is not None:
+            # tarfile keeps them all, at several times the memory of their headers.
+            archive.members.clear()  # type: ignore[attr-defined]
+            count += 1
             if entry.size < 0:
                 raise _damaged(path, f"a negative size, of {entry.name}")
-            name = image_name(str(path), entry.name)
+            name = image_name(str(path), entry.name, partial(_head, stream, entry), unread)
             if name is None or entry.isdir():
                 continue
             if entry.islnk() and entry.linkname in files:
@@ -135,42 +161,48 @@ def _index(path: Path, stream: BinaryIO, spool: BinaryIO | None) -> list[TarMemb
             elif entry.size > MAX_IMAGE_BYTES:
                 raise too_many_bytes(f"{path}:{name}", entry.size)
             else:
-                offset = entry.offset_data if spool is None else _copy(path, stream, entry, spool)
+                offset = entry.offset_data if spool is None else _copy(path, stream, entry, spool, room)
                 member = files[entry.name] = TarMember(name, offset, entry.size)
             found.append(member)
-        _require_end(path, stream, archive)
-    return found
+        _require_end(path, stream, archive.offset, count)
+    return found, tuple(unread)
 
 
-def _copy(path: Path, stream: BinaryIO, entry: tarfile.TarInfo, spool: BinaryIO) -> int:
+def _head(stream: TarStream, entry: tarfile.TarInfo) -> bytes:
+    return b"".join(stream.content(entry.offset_data, min(HEAD, entry.size))) if entry.isreg() else b""
+
+
+def _copy(path: Path, stream: TarStream, entry: tarfile.TarInfo, spool: BinaryIO, room: float) -> int:
     offset = spool.tell()
-    stream.seek(entry.offset_data)
-    content = stream.read(entry.size)
-    if len(content) != entry.size:
-        raise _damaged(path, f"{len(content)} of {entry.size} bytes of {entry.name}")
-    try:
-        spool.write(content)
-    except OSError as error:
-        raise InputError(
-            str(path),
-            expected=f"space in {tempfile.gettempdir()} for its decompressed images",
-            found=error.strerror or str(error),
-            fix="Set TMPDIR to a folder with more space, or decompress the archive: a plain one is read in its place.",
-        ) from error
+    if offset + entry.size > room:
+        raise _no_space(path, f"{offset + entry.size} bytes or more, which leave too little of it")
+    for part in stream.content(entry.offset_data, entry.size):
+        try:
+            spool.write(part)
+        except OSError as error:
+            raise _no_space(path, error.strerror or str(error)) from error
+    if spool.tell() - offset != entry.size:
+        raise _damaged(path, f"{spool.tell() - offset} of {entry.size} bytes of {entry.name}")
     return offset
 
 
-def _require_end(path: Path, stream: BinaryIO, archive: tarfile.TarFile) -> None:
+def _require_end(path: Path, stream: TarStream, offset: int, count: int) -> None:
     # tarfile takes a damaged header, and the end of the file, for the end of the archive: images would go missing
     # without a word.
-    stream.seek(archive.offset)
-    count = len(archive.getmembers())
-    if len(end := stream.read(_BLOCK)) < _BLOCK:
+    end = b"".join(stream.content(offset, _BLOCK))
+    if len(end) < _BLOCK:
         raise _damaged(path, f"no end mark after {count} members: the file is cut short")
-    while end:
-        if end.strip(b"\0"):
-            raise _damaged(path, f"a damaged header, or another archive joined to this one, after {count} members")
-        end = stream.read(1 << 20)
+    if end.strip(b"\0") or not stream.padding_ends(offset + _BLOCK):
+        raise _damaged(path, f"a damaged header, or another archive joined to this one, after {count} members")
+
+
+def _no_space(path: Path, found: str) -> InputError:
+    return InputError(
+        str(path),
+        expected=f"space in {tempfile.gettempdir()} for its decompressed images",
+        found=found,
+        fix="Set TMPDIR to a folder with more space, or decompress the archive: a plain one is read in its place.",
+    )
 
 
 def _damaged(path: Path, found: str) -> InputError:

@@ -1,16 +1,19 @@
 """The images of a zip archive, which is not unpacked."""
 
+import itertools
 import os
 import stat
 import struct
 import zipfile
 import zlib
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import MAX_IMAGE_BYTES, too_many_bytes
-from p2phd_eval.images.names import image_ids
+from p2phd_eval.images.names import HEAD, unread_warnings
+from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.members import image_name, not_a_plain_file, require_images
@@ -19,6 +22,8 @@ from p2phd_eval.images.sources.members import image_name, not_a_plain_file, requ
 # extra field that follow it stand at 26 and 28.
 _LOCAL_HEADER = struct.Struct("<4s22xHH")
 _LOCAL_MAGIC = b"PK\3\4"
+
+_MUCH, _MUCH_A_BYTE = 64 << 20, 200  # bytes of an inflated image, by its bytes in the archive
 
 
 class _Member(NamedTuple):
@@ -35,18 +40,27 @@ class ZipSource(EncodedSource):
 
     Each is read by itself from its place in the file, and inflated no further than the archive says it is long.
 
-    `path`: the archive; its members are stored or deflated, as is usual. Raises `InputError` if the file is not a whole
-    zip archive, has no image, or two of one name; or if a member is encrypted, a link, larger than
+    `path`: the archive; its members are stored or deflated, as is usual. `kind` and `generated`: which images of
+    results are taken, see `p2phd_eval.images.result_kinds.take_images`. Raises `InputError` if the file is not a whole
+    zip archive, has no image, or two of one name; or if members overlap, or one is encrypted, a link, larger than
     `images.decoding.MAX_IMAGE_BYTES`, packed in an unusual way, or has a name that leads out of the archive.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, kind: str | None = None, generated: bool = True) -> None:
         self._path = Path(path)
         self._state = disk_state([(str(self._path), self._path)])
-        self._members = sorted(_list_members(self._path))
-        names = [member.name for member in self._members]
+        unread: list[str] = []
+        members = sorted(_list_members(self._path, unread))
+        names = [member.name for member in members]
         require_images(str(self._path), names)
-        super().__init__(str(self._path), names, image_ids(names))
+        taken = take_images(str(self._path), names, kind=kind, generated=generated)
+        self._members = [members[place] for place in taken.places]
+        super().__init__(
+            str(self._path) if kind is None else f"{self._path}{KIND_MARK}{kind}",
+            [member.name for member in self._members],
+            taken.ids,
+            (*taken.warnings, *unread_warnings(str(self._path), unread)),
+        )
 
     def read(self, index: int) -> bytes:
         """Return the inflated content of a member, after a check of its size and CRC."""
@@ -72,11 +86,11 @@ class ZipSource(EncodedSource):
 
     def describe(self, index: int) -> str:
         """Return the archive and the member's name."""
-        return f"{self.name}:{self.names[index]}"
+        return f"{self._path}:{self.names[index]}"
 
     def changed(self) -> str | None:
         """Return that the archive was removed or rewritten, or None."""
-        return describe_change(self._state, disk_state([(self.name, self._path)]))
+        return describe_change(self._state, disk_state([(str(self._path), self._path)]))
 
     def _damaged(self, index: int, found: str) -> InputError:
         return InputError(
@@ -87,10 +101,16 @@ class ZipSource(EncodedSource):
         )
 
 
-def _list_members(path: Path) -> list[_Member]:
+def _list_members(path: Path, unread: list[str]) -> list[_Member]:
+    """List the images of an archive, and add the names of those of other formats to `unread`."""
+    found = []
     try:
         with zipfile.ZipFile(path) as archive:
-            entries = archive.infolist()
+            for entry in archive.infolist():
+                # Some packers of Windows write their own separator, against APPNOTE 4.4.17.
+                name = image_name(str(path), entry.filename.replace("\\", "/"), partial(_head, archive, entry), unread)
+                if name is not None and not entry.is_dir():
+                    found.append((name, entry))
     except (OSError, zipfile.BadZipFile, NotImplementedError, ValueError, EOFError, struct.error) as error:
         raise InputError(
             str(path),
@@ -98,16 +118,36 @@ def _list_members(path: Path) -> list[_Member]:
             found=f"one that is damaged or truncated ({error})",
             fix="Make, copy or download the archive again.",
         ) from error
-    found = []
-    for entry in entries:
-        # Some packers of Windows write their own separator, against APPNOTE 4.4.17.
-        name = image_name(str(path), entry.filename.replace("\\", "/"))
-        if name is None or entry.is_dir():
-            continue
-        _require_plain(str(path), name, entry)
-        deflated = entry.compress_type == zipfile.ZIP_DEFLATED
-        found.append(_Member(name, entry.header_offset, entry.compress_size, entry.file_size, entry.CRC, deflated))
-    return found
+    members = [_member(str(path), name, entry) for name, entry in found]
+    _require_apart(str(path), members)
+    return members
+
+
+def _require_apart(archive: str, members: list[_Member]) -> None:
+    # Bombs let thousands of members share one content: David Fifield, "A better zip bomb", USENIX WOOT 2019.
+    in_order = sorted(members, key=lambda member: member.header)
+    for member, following in itertools.pairwise(in_order):
+        if following.header < member.header + _LOCAL_HEADER.size + member.packed:
+            raise InputError(
+                archive,
+                expected="a place of its own for each member",
+                found=f"{member.name} and {following.name}, which overlap",
+                fix="Do not trust this archive: it was made to exhaust disk, memory or time.",
+            )
+
+
+def _member(archive: str, name: str, entry: zipfile.ZipInfo) -> _Member:
+    _require_plain(archive, name, entry)
+    deflated = entry.compress_type == zipfile.ZIP_DEFLATED
+    return _Member(name, entry.header_offset, entry.compress_size, entry.file_size, entry.CRC, deflated)
+
+
+def _head(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
+    try:
+        with archive.open(entry) as stream:
+            return stream.read(HEAD)
+    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError, zlib.error, EOFError):
+        return b""  # whatever it is, it is no image that could be taken
 
 
 def _require_plain(archive: str, name: str, entry: zipfile.ZipInfo) -> None:
@@ -130,3 +170,10 @@ def _require_plain(archive: str, name: str, entry: zipfile.ZipInfo) -> None:
         )
     if max(entry.file_size, entry.compress_size) > MAX_IMAGE_BYTES:
         raise too_many_bytes(f"{archive}:{name}", max(entry.file_size, entry.compress_size))
+    if entry.file_size > _MUCH + _MUCH_A_BYTE * entry.compress_size:
+        raise InputError(
+            f"{archive}:{name}",
+            expected=f"an image of at most {_MUCH >> 20} MiB, or one that shrank to a {_MUCH_A_BYTE}th at the most",
+            found=f"{entry.file_size} bytes in {entry.compress_size}",
+            fix="It is no usual image, perhaps made to exhaust memory. Unpack it if it is what it should be.",
+        )

@@ -23,7 +23,7 @@ from p2phd_eval.images.sources.folder import FolderSource
 from p2phd_eval.images.sources.generated import GeneratedSource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
-from tests.images.sources.pack import contents, write_folder, write_tar, write_zip
+from tests.images.sources.pack import contents, encoded, write_folder, write_tar, write_zip
 
 OTHERS = [
     ("notes.txt", b"no image"),
@@ -31,33 +31,39 @@ OTHERS = [
     (".hidden/x.png", b""),
     ("b/._1.png", b""),
     ("Thumbs.db", b""),
+    ("@eaDir/z.png/SYNOPHOTO_THUMB_XL.jpg", b""),
+    ("$RECYCLE.BIN/old.png", b""),
+    ("c/lost+found/x.png", b""),
+    (".ipynb_checkpoints/z-checkpoint.png", b""),
 ]
 
 
-def _shuffled() -> list[tuple[str, bytes]]:
-    files = [*contents().items(), *OTHERS]
+def _shuffled(more: dict[str, bytes]) -> list[tuple[str, bytes]]:
+    files = [*contents().items(), *OTHERS, *more.items()]
     random.Random(0).shuffle(files)
     return files
 
 
 def _list(folder: Path) -> Path:
     write_folder(folder, contents())
-    lines = ["# photos", "", *(f"./{name}" for name, _ in _shuffled() if name in contents())]
+    lines = ["# photos", "", *(f"./{name}" for name, _ in _shuffled({}) if name in contents())]
     (folder / "list.txt").write_bytes(b"\xef\xbb\xbf" + "\r\n".join(lines).encode())
     return folder / "list.txt"
 
 
-MAKERS: dict[str, Callable[[Path], Path]] = {
-    "folder": lambda root: write_folder(root / "copy", dict(_shuffled())),
-    "zip": lambda root: write_zip(root / "x.zip", _shuffled()),
-    "stored zip": lambda root: write_zip(root / "x.ZIP", _shuffled(), zipfile.ZIP_STORED),
-    "tar": lambda root: write_tar(root / "x.tar", _shuffled()),
-    "tar with dots": lambda root: write_tar(root / "x.tar", [(f"./{name}", data) for name, data in _shuffled()]),
-    "tar.gz": lambda root: write_tar(root / "x.tar.gz", _shuffled(), "w:gz"),
-    "tgz": lambda root: write_tar(root / "x.TGZ", _shuffled(), "w:gz"),
-    "tar.bz2": lambda root: write_tar(root / "x.tar.bz2", _shuffled(), "w:bz2"),
-    "tar.xz": lambda root: write_tar(root / "x.tar.xz", _shuffled(), "w:xz"),
-    "list": lambda root: _list(root / "listed"),
+MAKERS: dict[str, Callable[[Path, dict[str, bytes]], Path]] = {
+    "folder": lambda root, more: write_folder(root / "copy", dict(_shuffled(more))),
+    "zip": lambda root, more: write_zip(root / "x.zip", _shuffled(more)),
+    "stored zip": lambda root, more: write_zip(root / "x.ZIP", _shuffled(more), zipfile.ZIP_STORED),
+    "tar": lambda root, more: write_tar(root / "x.tar", _shuffled(more)),
+    "tar with dots": lambda root, more: write_tar(
+        root / "x.tar", [(f"./{name}", data) for name, data in _shuffled(more)]
+    ),
+    "tar.gz": lambda root, more: write_tar(root / "x.tar.gz", _shuffled(more), "w:gz"),
+    "tgz": lambda root, more: write_tar(root / "x.TGZ", _shuffled(more), "w:gz"),
+    "tar.bz2": lambda root, more: write_tar(root / "x.tar.bz2", _shuffled(more), "w:bz2"),
+    "tar.xz": lambda root, more: write_tar(root / "x.tar.xz", _shuffled(more), "w:xz"),
+    "list": lambda root, more: _list(root / "listed"),
 }
 
 
@@ -69,7 +75,7 @@ def folder(tmp_path: Path) -> FolderSource:
 @pytest.fixture(params=MAKERS)
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> ImageSource:
     """The same images kept in some way."""
-    return open_source(MAKERS[request.param](tmp_path))
+    return open_source(MAKERS[request.param](tmp_path, {}))
 
 
 def _hash_and_sum(source: ImageSource, index: int) -> tuple[str, str, str, int]:
@@ -79,6 +85,15 @@ def _hash_and_sum(source: ImageSource, index: int) -> tuple[str, str, str, int]:
 
 def _all(source: ImageSource) -> list[tuple[str, str, str, int]]:
     return [_hash_and_sum(source, index) for index in range(len(source))]
+
+
+@pytest.mark.parametrize("kind", [kind for kind in MAKERS if kind != "list"])
+def test_images_of_other_formats_are_left_out_with_a_warning(tmp_path: Path, kind: str) -> None:
+    others = {"a.HEIC": b"", "b/c.exr": b"", "d": encoded(0), "e": b"text", "f.html": b"", "@eaDir/g.gif": b""}
+    source = open_source(MAKERS[kind](tmp_path, others))
+    assert source.names == tuple(sorted(contents()))
+    (warning,) = source.warnings
+    assert f"{source.name}: 3 images of formats that are not read are left out (a.HEIC, b/c.exr, d)" in warning
 
 
 def test_names_and_pixels_are_those_of_the_folder(folder: FolderSource, kept: ImageSource) -> None:
@@ -131,7 +146,7 @@ def test_another_program_reads_pickled_sources(tmp_path: Path) -> None:
     sources = []
     for number, make in enumerate(MAKERS.values()):
         (tmp_path / str(number)).mkdir()
-        sources.append(open_source(make(tmp_path / str(number))))
+        sources.append(open_source(make(tmp_path / str(number), {})))
     sources.append(ArraySource([source.load(0).pixels for source in sources]))
     code = (
         "import pickle, sys\n"

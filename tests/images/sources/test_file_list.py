@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,22 @@ def test_absolute_paths_and_links_and_other_endings_are_taken(root: Path, tmp_pa
     assert source.load(1).sha256 == ListSource(_list(root, "2.png")).load(0).sha256
 
 
+def test_a_name_that_begins_as_a_comment_is_an_image_where_there_is_one(root: Path) -> None:
+    for name in ("#0.png", "# no"):
+        (root / name).write_bytes(encoded(7))
+    assert ListSource(_list(root, "#0.png\n#1.png\n# no\n./0.png\n# nobody")).names == ("# no", "#0.png", "0.png")
+
+
+def test_names_that_are_no_utf8_are_listed_as_find_writes_them(root: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.png")
+    (root / name).write_bytes(encoded(7))
+    (root / "list.txt").write_bytes(b"0.png\ncaf\xe9.png\n")
+    assert ListSource(root / "list.txt").names == ("0.png", name)
+    (root / "list.txt").write_bytes(b"0.png\nth\xe9.png\n")
+    with pytest.raises(InputError, match="no UTF-8 text at byte 8"):
+        ListSource(root / "list.txt")
+
+
 def test_missing_files_are_counted_and_the_first_named(root: Path) -> None:
     lines = "\n".join(["0.png", *(f"gone{number}.png" for number in range(5)), "."])
     with pytest.raises(InputError, match=r"6 lines \(\., gone0\.png, gone1\.png, \.\.\.\) of 7 that lead to no file"):
@@ -50,6 +67,8 @@ def test_missing_files_are_counted_and_the_first_named(root: Path) -> None:
 def test_text_that_is_no_list_is_refused(root: Path) -> None:
     with pytest.raises(InputError, match=r"2 lines .* of 2 that lead to no file"):
         ListSource(_list(root, "Dear reader,\nthis is a README.\n"))
+    with pytest.raises(InputError, match=r"1 line \(nnn"):
+        ListSource(_list(root, "n" * 5000))
     with pytest.raises(InputError, match="no lines but blank ones"):
         ListSource(_list(root, "# nothing\n\n"))
 

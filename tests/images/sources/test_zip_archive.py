@@ -76,6 +76,22 @@ def test_a_member_declared_too_large_is_refused(tmp_path: Path) -> None:
         ZipSource(path)
 
 
+def test_a_member_that_shrank_to_next_to_nothing_is_refused(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", [("a.png", bytes(1000))])
+    _patch_central(path, 24, "<I", 100 << 20)
+    with pytest.raises(InputError, match=r"x\.zip:a\.png: .*at most 64 MiB.*found 104857600 bytes in"):
+        ZipSource(path)
+
+
+def test_members_that_share_their_content_are_refused(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", [("a.png", encoded(0)), ("b.png", encoded(1))])
+    content = bytearray(path.read_bytes())
+    content[-22 - 51 + 42 : -22 - 51 + 46] = bytes(4)  # where the second header of the directory says that b.png lies
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=r"x\.zip: .*found a\.png and b\.png, which overlap"):
+        ZipSource(path)
+
+
 def test_the_limit_itself_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_zip(tmp_path / "x.zip", [("a.png", encoded(0))], zipfile.ZIP_STORED)
     monkeypatch.setattr(zip_archive, "MAX_IMAGE_BYTES", len(encoded(0)))
