@@ -21,10 +21,10 @@ import p2phd_eval
 from p2phd_eval.blind_test.scoring import results_checksum
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.features.weights.index import WeightsFile
-from p2phd_eval.generators.checkpoint import load_safely
 from p2phd_eval.report.documents.blind_test_documents import RESULTS_VERSION
 from p2phd_eval.report.documents.document import SCHEMA_VERSION
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
+from p2phd_eval.tensor_files import read_tensors
 from tests.commands.command_line import invoke, noise_folder
 from tests.documentation import DOCS, checked, documented_keys, schema_of
 from tests.features.feature_sets import arm_file
@@ -197,7 +197,7 @@ def written(inception_weights: WeightsFile, tmp_path_factory: pytest.TempPathFac
     return {
         "Configuration file": json.loads((run / "config.json").read_text()),
         "Log": json.loads((run / "log.jsonl").read_text().splitlines()[0]),
-        "Checkpoints": load_safely(run / "checkpoints" / "latest.pt", "a checkpoint", fix="") | {"pool": None},
+        "Checkpoints": read_tensors(run / "checkpoints" / "latest.pt", expected="a checkpoint") | {"pool": None},
         "Manifest": json.loads((samples / "manifest.json").read_text()),
         "Feature file": feature_file,
         "Statistics file": statistics_file,

@@ -1,7 +1,6 @@
 """Whole, atomic, self-describing checkpoints that are read without executing anything."""
 
 import sys
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,12 +10,14 @@ import torch
 from torch import nn
 
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import DivergenceError, InputError, shown
 from p2phd_eval.files import atomic_write
+from p2phd_eval.tensor_files import is_finite, read_tensors, tensor_fault
 from p2phd_eval.versions import versions
 
 FORMAT = "p2phd-eval checkpoint"
 FORMAT_VERSION = 2
+NETWORKS = ("G", "D", "E")
 _KEYS = ("config", "step", "networks", "optimizers", "rng", "versions")
 
 
@@ -93,69 +94,115 @@ def load_checkpoint(path: Path) -> Checkpoint:
     Raises
     ------
     InputError
-        If the file is missing, damaged, holds anything but data, or is of another format.
+        If the file is missing, damaged, holds anything but data, or is of another format; or if a part is missing or
+        has another type, which is named. Whether networks and optimizers fit is found out by who loads them.
     """
     where = str(path)
-    wanted = f"a {FORMAT}"
-    document = load_safely(path, wanted, fix="Use a checkpoint that p2phd-eval wrote.")
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
+    document = read_tensors(path, expected=f"a {FORMAT}", fix="Use a checkpoint that p2phd-eval wrote.")
+    if not isinstance(document, dict) or shown(document.get("format")) != repr(FORMAT):
         raise InputError(
             where,
-            expected=wanted,
+            expected=f"a {FORMAT}",
             found=f"something else ({type(document).__name__})",
             fix="If it is a network of the original, give the folder that it lies in.",
         )
-    if document["format_version"] != FORMAT_VERSION:
+    missing = [key for key in ("format_version", *_KEYS) if key not in document]
+    if missing:
+        raise InputError(f"{where}, key {missing[0]!r}", expected="a value", found="nothing")
+    if shown(document["format_version"]) != str(FORMAT_VERSION):
         raise InputError(
             where,
             expected=f"format version {FORMAT_VERSION}",
-            found=str(document["format_version"]),
+            found=shown(document["format_version"]),
             fix="Use the version of p2phd-eval that wrote it.",
         )
-    missing = [key for key in _KEYS if key not in document]
-    if missing:
-        raise InputError(f"{where}, key {missing[0]!r}", expected="a value", found="nothing")
-    fields = {key: document[key] for key in _KEYS}
-    fields.update((key, document[key]) for key in ("n_samples", "pool") if key in document)
-    fields["config"] = TrainConfig.from_dict(document["config"], f"{where}, config")
-    return Checkpoint(**fields)
+    networks = {
+        name: stored_tensors(state, f"{where}, networks, {shown(name)}")
+        for name, state in _named(document["networks"], f"{where}, networks").items()
+    }
+    for name in ("G", *networks):
+        if name not in networks or name not in NETWORKS:
+            expected, found = ("a network", "nothing") if name == "G" else (f"one of {', '.join(NETWORKS)}", "another")
+            raise InputError(f"{where}, networks, key {shown(name)}", expected=expected, found=found)
+    rng = _named(document["rng"], f"{where}, rng")
+    for name, state in rng.items():
+        if not isinstance(state, torch.Tensor) or state.dtype != torch.uint8 or state.layout is not torch.strided:
+            raise InputError(f"{where}, rng, key {name!r}", expected="a tensor of uint8", found=shown(state))
+    n_samples, pool = document.get("n_samples"), document.get("pool")
+    return Checkpoint(
+        config=TrainConfig.from_dict(document["config"], f"{where}, config"),
+        step=stored_count(document["step"], f"{where}, step"),
+        networks=networks,
+        optimizers=_named(document["optimizers"], f"{where}, optimizers"),
+        rng=rng,
+        versions=_named(document["versions"], f"{where}, versions", str),
+        n_samples=None if n_samples is None else stored_count(n_samples, f"{where}, n_samples"),
+        pool=None if pool is None else _named(pool, f"{where}, pool"),
+    )
 
 
-def load_safely(path: Path, wanted: str, *, fix: str) -> Any:
-    """Read what `torch.save` wrote onto the CPU, of any version of its format; pickled code is refused, never run.
+def stored_tensors(value: object, where: str) -> dict[str, torch.Tensor]:
+    """Return a state dict that was read, if it is one: real numbers, or whole ones, by name; else raise `InputError`
+    that names the first key at fault."""
+    state = _named(value, where)
+    for key, tensor in state.items():
+        fault = tensor_fault(tensor)
+        if fault is not None and tensor_fault(tensor, whole=True) is not None:
+            raise InputError(
+                f"{where}, key {key!r}", expected="a tensor of real numbers", found=fault, fix="The file is damaged."
+            )
+    return state
 
-    `wanted` and `fix`, for errors: what the file should be, and what to do if it is not. Raises `InputError` if the
-    file is missing, damaged, or holds anything but data.
-    """
-    if not path.is_file():
-        raise InputError(str(path), expected=wanted, found="no such file")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about what the error says better
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises a different type for each way in which a file is wrong
-        with path.open("rb") as stream:
-            holds_pickle = stream.read(1) in (b"P", b"\x80")  # in a zip archive, or plain
-        refused = holds_pickle and "unsupported" in str(error).lower()
-        raise InputError(
-            str(path),
-            expected=wanted,
-            found="pickled objects other than tensors, which could run code when loaded (nothing was run)"
-            if refused
-            else f"a damaged or foreign file ({type(error).__name__})",
-            fix=fix,
-        ) from error
+
+def stored_count(value: object, where: str) -> int:
+    """Return a number that was read, if it counts something; else raise `InputError`."""
+    if type(value) is not int or not 0 <= value < 2**63:
+        raise InputError(where, expected="a whole number of 0 or more", found=shown(value))
+    return value
+
+
+def _named(value: object, where: str, kind: type = object) -> dict[str, Any]:
+    """Return values by name, if that is what was read; else raise `InputError`."""
+    if not isinstance(value, dict):
+        raise InputError(where, expected="values by name", found=shown(value))
+    for key, each in value.items():
+        if not isinstance(key, str):
+            raise InputError(where, expected="values by name", found=f"the key {shown(key)}")
+        if not isinstance(each, kind):
+            raise InputError(f"{where}, key {key!r}", expected=f"a {kind.__name__}", found=shown(each))
+    return value
 
 
 def load_network(network: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
-    """Load a state dict into a network in place.
+    """Load a state dict into a network in place; one on the device "meta" comes onto the CPU.
 
-    Raises `InputError` if a key is missing, superfluous or of another shape; the first is named.
+    Raises `InputError` if a key is missing, superfluous, of another shape or of another kind of number;
+    `DivergenceError` if there is NaN or infinity in it. The first key at fault is named.
     """
+    require_fitting(network, state, where)
+    for key, tensor in state.items():
+        if tensor.is_floating_point() and not is_finite(tensor):
+            raise DivergenceError(
+                f"{where}, key {key!r}",
+                expected="finite numbers",
+                found="NaN or infinity",
+                fix="The training had diverged, or the file is damaged; use an earlier checkpoint.",
+            )
+    if any(parameter.is_meta for parameter in network.parameters()):
+        network.to_empty(device="cpu")
+    network.load_state_dict(state)
+
+
+def require_fitting(network: nn.Module, state: Mapping[str, torch.Tensor], where: str) -> None:
+    """Raise `InputError` unless a state dict has a network's keys, their shapes and kinds of numbers; see
+    `load_network`."""
     own = network.state_dict()
     for key in [*own, *(key for key in state if key not in own)]:
         expected = f"shape {tuple(own[key].shape)}" if key in own else "no such key"
         found = f"shape {tuple(state[key].shape)}" if key in state else "nothing"
+        if expected == found:
+            expected = "real numbers" if own[key].is_floating_point() else "whole numbers"
+            found = tensor_fault(state[key], whole=not own[key].is_floating_point()) or expected
         if expected != found:
             raise InputError(
                 f"{where}, key {key!r}",
@@ -163,7 +210,6 @@ def load_network(network: nn.Module, state: Mapping[str, torch.Tensor], where: s
                 found=found,
                 fix="The checkpoint belongs to another configuration; use the one that is stored in it.",
             )
-    network.load_state_dict(state)
 
 
 def find_checkpoint(run: Path) -> Path:

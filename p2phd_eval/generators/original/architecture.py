@@ -63,7 +63,10 @@ def discriminator_architecture(state: State, where: str) -> Architecture:
     """Read the discriminators off their keys and shapes; see `generator_architecture`."""
     # With feature matching the layers are modules of their own, without they are one sequence.
     exposed = "scale0_layer0.0.weight" in state
-    found = [re.match(r"scale(\d+)_layer\d+\.0\.weight$" if exposed else r"layer(\d+)\.\d+\.weight$", k) for k in state]
+    found = [
+        re.match(r"scale(\d{1,4})_layer\d+\.0\.weight$" if exposed else r"layer(\d{1,4})\.\d+\.weight$", k)
+        for k in state
+    ]
     convolutions = [(int(m[1]), state[m.string]) for m in found if m and state[m.string].dim() == 4]
     first = [weight for scale, weight in convolutions if scale == 0]
     if len(first) < 3 or first[0].shape[2:] != (4, 4):
@@ -89,8 +92,11 @@ class _Trunk:
 
 def _trunk(state: State, where: str, wanted: str) -> _Trunk:
     """Read the sequence `model`: a 7x7 convolution, halvings, residual blocks, doublings, perhaps a head."""
-    found = {int(m[1]): state[m.string] for key in state if (m := re.match(r"model\.(\d+)\.weight$", key))}
+    found = {int(m[1]): state[m.string] for key in state if (m := re.match(r"model\.(\d{1,4})\.weight$", key))}
     convolutions = {i: weight for i, weight in sorted(found.items()) if weight.dim() == 4}
+    # After the head, a second 7x7 convolution, comes nothing that belongs to the network.
+    sevens = [i for i, weight in convolutions.items() if weight.shape[2:] == (7, 7)]
+    convolutions = {i: weight for i, weight in convolutions.items() if len(sevens) < 2 or i <= sevens[1]}
     # Each halving has its doubling.
     n_downsample = sum(weight.shape[2:] == (3, 3) for weight in convolutions.values()) // 2
     stem = convolutions.get(1)

@@ -1,6 +1,6 @@
 """Checkpoints of the original, NVIDIA/pix2pixHD: folders with `latest_net_G.pth`, `_D` and `_E`, read and written."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,16 +8,17 @@ import torch
 from torch import nn
 
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, shown
 from p2phd_eval.files import atomic_write, write_json
 from p2phd_eval.generators.checkpoint import (
+    NETWORKS,
     Checkpoint,
     find_checkpoint,
     latest_path,
     load_checkpoint,
-    load_network,
-    load_safely,
+    require_fitting,
     save_checkpoint,
+    stored_tensors,
 )
 from p2phd_eval.generators.networks.conditioning import conditioning_channels
 from p2phd_eval.generators.networks.discriminator import build_discriminator
@@ -25,9 +26,9 @@ from p2phd_eval.generators.networks.encoder import build_encoder
 from p2phd_eval.generators.networks.generator import build_generator
 from p2phd_eval.generators.original.inferred_config import infer_config
 from p2phd_eval.generators.original.options import OPTIONS_FILE, write_options
+from p2phd_eval.tensor_files import read_tensors
 from p2phd_eval.versions import versions
 
-_NETWORKS = ("G", "D", "E")
 _RUNNING = ("running_mean", "running_var", "num_batches_tracked")
 
 
@@ -44,7 +45,7 @@ class OriginalCheckpoint:
 
 def is_original_folder(path: Path) -> bool:
     """Return whether `path` is a folder with networks of the original, of any epoch."""
-    return path.is_dir() and any(any(path.glob(f"*_net_{name}.pth")) for name in _NETWORKS)
+    return path.is_dir() and any(any(path.glob(f"*_net_{name}.pth")) for name in NETWORKS)
 
 
 def read_original(
@@ -67,10 +68,10 @@ def read_original(
     instances : bool, optional
         Whether there is an edge channel.
     """
-    files = {name: folder / f"{which_epoch}_net_{name}.pth" for name in _NETWORKS}
+    files = {name: folder / f"{which_epoch}_net_{name}.pth" for name in NETWORKS}
     files = {name: path for name, path in files.items() if path.is_file()}
     if "G" not in files:
-        there = sorted(path.name for path in folder.glob("*_net_*.pth")) if folder.is_dir() else []
+        there = sorted(f"{path.name}{'/' * path.is_dir()}" for path in folder.glob("*_net_*.pth"))
         raise InputError(
             str(folder),
             expected=f"{which_epoch}_net_G.pth, the generator",
@@ -80,7 +81,7 @@ def read_original(
     notes: list[str] = []
     networks = {name: _read_network(path, notes) for name, path in files.items()}
     inferred = infer_config(networks, files, label_nc=label_nc, instances=instances)
-    _require_loadable(inferred.config, networks, files)
+    networks = _fitting(inferred.config, networks, files, notes)
     return OriginalCheckpoint(
         config=inferred.config,
         sources=inferred.sources,
@@ -144,7 +145,7 @@ def write_original(checkpoint: Checkpoint, folder: Path, which_epoch: str = "lat
     is left half-written.
     """
     options = folder / OPTIONS_FILE
-    files = {name: folder / f"{which_epoch}_net_{name}.pth" for name in _NETWORKS[::-1] if name in checkpoint.networks}
+    files = {name: folder / f"{which_epoch}_net_{name}.pth" for name in NETWORKS[::-1] if name in checkpoint.networks}
     # With both in one folder it would not be plain which of them a command takes.
     _require_new(options, *files.values(), latest_path(folder))
     write_options(options, checkpoint.config)
@@ -164,17 +165,24 @@ def _require_new(*paths: Path) -> None:
 
 def _read_network(path: Path, notes: list[str]) -> dict[str, torch.Tensor]:
     wanted = "a state dict of the original's network"
-    document = load_safely(path, wanted, fix="Copy it again from where it was trained.")
-    if not isinstance(document, dict) or not all(
-        isinstance(key, str) and isinstance(value, torch.Tensor) for key, value in document.items()
-    ):
+    document = read_tensors(path, expected=wanted, fix="Copy it again from where it was trained.")
+    if not isinstance(document, dict) or not any(isinstance(value, torch.Tensor) for value in document.values()):
         found = f"an object of type {type(document).__name__}, not tensors by name"
         raise InputError(str(path), expected=wanted, found=found, fix="Save the network's state_dict() alone.")
-    state = {key: tensor.detach() for key, tensor in document.items()}
-    if state and all(key.startswith("module.") for key in state):
+    others = [key for key, value in document.items() if not isinstance(value, torch.Tensor)]
+    if others:
+        notes.append(f"{path.name}: {_listed(others)}, no tensors, are left out.")
+    tensors = {key: value.detach() for key, value in document.items() if isinstance(value, torch.Tensor)}
+    state = stored_tensors(tensors, str(path))
+    if any(key.startswith("module.") for key in state):
         notes.append(f"{path.name}: saved from DataParallel; `module.` is taken off its keys.")
         state = {key.removeprefix("module."): tensor for key, tensor in state.items()}
     return _with_current_norms(state, path, notes)
+
+
+def _listed(keys: Sequence[object]) -> str:
+    shown_keys = ", ".join(shown(key) for key in keys[:3])
+    return f"{len(keys)} keys ({shown_keys}{', ...' if len(keys) > 3 else ''})"
 
 
 def _with_current_norms(state: dict[str, torch.Tensor], path: Path, notes: list[str]) -> dict[str, torch.Tensor]:
@@ -194,9 +202,11 @@ def _with_current_norms(state: dict[str, torch.Tensor], path: Path, notes: list[
     return current
 
 
-def _require_loadable(
-    config: TrainConfig, networks: Mapping[str, Mapping[str, torch.Tensor]], files: Mapping[str, Path]
-) -> None:
+def _fitting(
+    config: TrainConfig, networks: Mapping[str, Mapping[str, torch.Tensor]], files: Mapping[str, Path], notes: list[str]
+) -> dict[str, dict[str, torch.Tensor]]:
+    """Return the networks without keys that are superfluous, as the original itself loads them; raise `InputError` if
+    one is missing or of another shape."""
     channels = conditioning_channels(config.data)
     build: dict[str, Callable[[], nn.Module]] = {
         "G": lambda: build_generator(config.generator, channels + config.features.channels),
@@ -205,12 +215,17 @@ def _require_loadable(
         ),
         "E": lambda: build_encoder(config.features, config.generator.norm),
     }
+    fitting: dict[str, dict[str, torch.Tensor]] = {}
     for name, state in networks.items():
         # Without data: neither time nor random numbers are spent on initial weights.
         with torch.device("meta"):
             network = build[name]()
+        own = network.state_dict()
+        if superfluous := [key for key in state if key not in own]:
+            notes.append(f"{files[name].name}: {_listed(superfluous)} of no layer of the network are left out.")
+        fitting[name] = {key: tensor for key, tensor in state.items() if key in own}
         try:
-            load_network(network.to_empty(device="cpu"), state, str(files[name]))
+            require_fitting(network, fitting[name], str(files[name]))
         except InputError as error:
             raise InputError(
                 error.where,
@@ -218,3 +233,4 @@ def _require_loadable(
                 found=error.found,
                 fix="The file is damaged, or of a network with other layers than pix2pixHD's; copy it again.",
             ) from error
+    return fitting

@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, shown
 from p2phd_eval.files import atomic_write
 
 OPTIONS_FILE = "opt.txt"
+_LARGEST = 1 << 20  # bytes; the original writes two thousand
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,13 @@ def read_options(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         return {}
-    lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    with path.open("rb") as stream:
+        content = stream.read(_LARGEST + 1)
+    if len(content) > _LARGEST:
+        raise InputError(
+            str(path), expected="options, one a line", found=f"more than {_LARGEST >> 10} KiB", fix="Remove the file."
+        )
+    lines = content.decode("utf-8", errors="replace").splitlines()
     stored = {name.strip(): value.strip() for name, colon, value in (line.partition(":") for line in lines) if colon}
     settings = {
         option.setting: _parse(f"{path}, {option.name}", stored[option.name], option.kind)
@@ -120,4 +127,4 @@ def _parse(where: str, text: str, kind: type | Mapping[bool, Any]) -> Any:
         return kind(text)
     except (KeyError, ValueError) as error:
         expected = "True or False" if isinstance(kind, Mapping) else f"a value of type {kind.__name__}"
-        raise InputError(where, expected=expected, found=repr(text), fix="Correct the file, or remove it.") from error
+        raise InputError(where, expected=expected, found=shown(text), fix="Correct the file, or remove it.") from error

@@ -68,7 +68,8 @@ def load_encoder(checkpoint: Checkpoint, where: str, *, device: torch.device, pr
             if trained
             else "Train with --features instance or --features label.",
         )
-    encoder = build_encoder(config.features, config.generator.norm)
+    with torch.device("meta"):  # without data until the checkpoint's come
+        encoder = build_encoder(config.features, config.generator.norm)
     return for_inference(encoder, checkpoint.networks["E"], f"{where}, E", device=device, precision=precision)
 
 

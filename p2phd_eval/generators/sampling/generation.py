@@ -214,12 +214,10 @@ class _Sampler:
         self._config, self._clusters = checkpoint.config, clusters
         self._device, self._precision = device, precision
         channels = conditioning_channels(self._config.data) + self._config.features.channels
+        with torch.device("meta"):  # without data until the checkpoint's come
+            generator = build_generator(self._config.generator, channels)
         generator = for_inference(
-            build_generator(self._config.generator, channels),
-            checkpoint.networks["G"],
-            f"{checkpoint_path}, G",
-            device=device,
-            precision=precision,
+            generator, checkpoint.networks["G"], f"{checkpoint_path}, G", device=device, precision=precision
         )
         encoder = None
         if encodes:

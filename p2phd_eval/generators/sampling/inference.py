@@ -22,7 +22,8 @@ def for_inference(
     The original samples in training mode, one image at a time: its batch norm uses the statistics of the image
     and not those collected while training. So does this one; dropout is off.
 
-    Raises `InputError` if the state belongs to another network; `where` and the key are named.
+    `network`: on the device "meta", or on the CPU. Raises `InputError` if the state belongs to another network,
+    `DivergenceError` if it is not finite; `where` and the key are named.
     """
     load_network(network, state, where)
     cast_weights(network, precision.weights_dtype)

@@ -9,6 +9,7 @@ from torch import nn
 
 from p2phd_eval.generators.training.apex_amp import import_apex_amp
 from p2phd_eval.generators.training.precision import applied_steps
+from p2phd_eval.generators.training.stored_state import adam_state, stored_part, stored_steps
 
 
 class ApexOptimizer:
@@ -50,11 +51,13 @@ class ApexOptimizer:
         state = self.optimizer.state_dict()
         return {"optimizer": state, "amp": self._amp.state_dict(), "attempts": self._attempts}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self.optimizer.load_state_dict(state["optimizer"])
-        self._amp.load_state_dict(state["amp"])
-        self._attempts = state["attempts"]
+    def load_state_dict(self, state: object, where: str) -> None:
+        """Restore what `state_dict` returned; raise `InputError` that names the key if it is of another optimizer."""
+        moments = adam_state(stored_part(state, "optimizer", where), self.optimizer, f"{where}, optimizer")
+        amp = stored_part(state, "amp", where)
+        self._attempts = stored_steps(state, "attempts", where)
+        self.optimizer.load_state_dict(moments)
+        self._amp.load_state_dict(amp)
 
 
 def initialise_apex(

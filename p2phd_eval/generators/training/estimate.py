@@ -183,7 +183,7 @@ def _fill_pool(model: Pix2PixHD, size: tuple[int, int]) -> None:
     if model.pool is not None:
         shape = (conditioning_channels(model.config.data) + 3, size[1], size[0])
         samples = [torch.zeros(shape, dtype=model.precision.weights_dtype) for _ in range(model.pool.size)]
-        model.pool.load_state_dict({**model.pool.state_dict(), "samples": samples}, model.device)
+        model.pool.load_state_dict({**model.pool.state_dict(), "samples": samples}, model.device, "pool")
 
 
 def _account(model: Pix2PixHD, storages: _LivingStorages, size: tuple[int, int]) -> Estimate:

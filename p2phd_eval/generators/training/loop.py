@@ -24,6 +24,7 @@ from p2phd_eval.generators.training.pretrained import read_networks
 from p2phd_eval.generators.training.run_folder import keep_checkpoint, open_run, require_samples
 from p2phd_eval.generators.training.run_log import LogRecord, RunLog, finite_or_none
 from p2phd_eval.generators.training.step import Losses, Pix2PixHD
+from p2phd_eval.generators.training.stored_state import restore_random
 from p2phd_eval.images.pictures import label_colours, picture_grid
 from p2phd_eval.images.png import write_png
 from p2phd_eval.interrupts import StopRequest
@@ -259,9 +260,7 @@ def _restore(model: Pix2PixHD, checkpoint: Checkpoint, steps_per_epoch: int, whe
     model.set_epoch(max(checkpoint.step - 1, 0) // steps_per_epoch + 1)
     state = {"networks": checkpoint.networks, "optimizers": checkpoint.optimizers, "pool": checkpoint.pool}
     model.load_state_dict(state, where)
-    torch.set_rng_state(checkpoint.rng["torch"])
-    if "cuda" in checkpoint.rng and torch.cuda.is_available():
-        torch.cuda.set_rng_state(checkpoint.rng["cuda"])
+    restore_random(checkpoint.rng, where)
     return checkpoint.step
 
 

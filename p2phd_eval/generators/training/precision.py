@@ -26,6 +26,7 @@ from torch import nn
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.training.apex_amp import import_apex_amp
+from p2phd_eval.generators.training.stored_state import adam_state, scaler_state, stored_part, stored_steps
 
 _determinism: Any = torch.utils.deterministic  # a module that makes itself from a class, which type checkers miss
 
@@ -213,12 +214,16 @@ class ScaledOptimizer:
             "skipped_before": self._skipped_before,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore what `state_dict` returned."""
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.scaler.load_state_dict(state["scaler"])
-        self._attempts = state["attempts"]
-        self._skipped_before = state["skipped_before"]
+    def load_state_dict(self, state: object, where: str) -> None:
+        """Restore what `state_dict` returned; raise `InputError` that names the key if it is of another optimizer."""
+        moments = adam_state(stored_part(state, "optimizer", where), self.optimizer, f"{where}, optimizer")
+        scaler = scaler_state(stored_part(state, "scaler", where), self.scaler, f"{where}, scaler")
+        self._attempts, self._skipped_before = (
+            stored_steps(state, key, where) for key in ("attempts", "skipped_before")
+        )
+        self.optimizer.load_state_dict(moments)
+        if self.scaler.is_enabled():
+            self.scaler.load_state_dict(scaler)
 
 
 def applied_steps(optimizer: torch.optim.Optimizer) -> int:

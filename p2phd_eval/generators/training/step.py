@@ -9,7 +9,7 @@ from torch import nn
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.distributed import SINGLE, Ranks, without_averaging
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.checkpoint import load_network
+from p2phd_eval.generators.checkpoint import require_fitting
 from p2phd_eval.generators.data.batch import Batch, regions_of
 from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.networks.discriminator import build_discriminator
@@ -25,6 +25,7 @@ from p2phd_eval.generators.training.image_pool import ImagePool
 from p2phd_eval.generators.training.master_weights import NetworkWeights, cast_weights
 from p2phd_eval.generators.training.precision import ScaledOptimizer, find_precision
 from p2phd_eval.generators.training.pretrained import match
+from p2phd_eval.generators.training.stored_state import stored_part
 
 Losses = dict[str, torch.Tensor]
 
@@ -127,7 +128,9 @@ class Pix2PixHD:
                 weights.load(matched.state, where)
                 fresh[name] = matched.fresh
         if self.config.features.precomputed and "E" in networks:
-            load_network(build_encoder(self.config.features, self.config.generator.norm), networks["E"], f"{where}, E")
+            with torch.device("meta"):
+                encoder = build_encoder(self.config.features, self.config.generator.norm)
+            require_fitting(encoder, networks["E"], f"{where}, E")
             self._carried = {"E": dict(networks["E"])}
         return fresh
 
@@ -264,12 +267,15 @@ class Pix2PixHD:
     def load_state_dict(self, state: Mapping[str, Any], where: str) -> None:
         """Restore what `state_dict` returned; `set_epoch` comes first.
 
-        Raises `InputError` if a network does not fit; `where` and the key are named.
+        Raises `InputError` if a network, an optimizer or the pool does not fit; `where` and the key are named.
         """
+        networks, optimizers = (stored_part(state, key, where) for key in ("networks", "optimizers"))
         for name, weights in self._weights.items():
-            weights.load(state["networks"][name], f"{where}, {name}")
-        self._carried = {name: kept for name, kept in state["networks"].items() if name not in self._weights}
-        self.generator_optimizer.load_state_dict(state["optimizers"]["G"])
-        self.discriminator_optimizer.load_state_dict(state["optimizers"]["D"])
+            weights.load(stored_part(networks, name, f"{where}, networks"), f"{where}, {name}")
+        self._carried = {name: kept for name, kept in networks.items() if name not in self._weights}
+        for name, optimizer in (("G", self.generator_optimizer), ("D", self.discriminator_optimizer)):
+            optimizer.load_state_dict(
+                stored_part(optimizers, name, f"{where}, optimizers"), f"{where}, optimizers, {name}"
+            )
         if self.pool is not None:
-            self.pool.load_state_dict(state["pool"], self.device)
+            self.pool.load_state_dict(state.get("pool"), self.device, f"{where}, pool")

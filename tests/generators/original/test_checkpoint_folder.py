@@ -177,7 +177,7 @@ def test_a_half_written_file(tmp_path: Path, zipped: bool, kept: float) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
     with pytest.raises(
-        InputError, match=r"_G\.pth: expected a state dict .* found a damaged or foreign file"
+        InputError, match=r"_G\.pth: expected a state dict .* found (a damaged or foreign|an empty) file"
     ) as caught:
         read_original(tmp_path)
     assert "Copy it again" in caught.value.fix
@@ -188,7 +188,9 @@ def test_a_half_written_file(tmp_path: Path, zipped: bool, kept: float) -> None:
     [
         ("model.4.weight", torch.zeros(16, 4, 3, 3), "(16, 4, 3, 3)"),  # twice the width of the rest
         ("model.4.bias", None, "nothing"),
-        ("model.99.weight", torch.zeros(1), "(1,)"),
+        ("model.4.weight", torch.zeros(8, 4, 3, 3, dtype=torch.complex64), "numbers of complex64"),
+        ("model.4.weight", torch.zeros(8, 4, 3, 3, device="meta"), "a tensor on the device meta"),
+        ("model.4.weight", torch.zeros(8, 4, 3, 3, dtype=torch.int64), "numbers of int64"),
     ],
 )
 def test_shapes_that_contradict_one_another(tmp_path: Path, key: str, tensor: torch.Tensor | None, found: str) -> None:
@@ -199,6 +201,35 @@ def test_shapes_that_contradict_one_another(tmp_path: Path, key: str, tensor: to
     assert key in caught.value.where
     assert "latest_net_G.pth" in caught.value.where
     assert found in caught.value.found
+
+
+@pytest.mark.parametrize("extra", [torch.zeros(1), torch.zeros(8, 4, 3, 3), 5, "a note"])
+def test_what_the_network_has_no_layer_for_is_left_out_with_a_note(tmp_path: Path, extra: object) -> None:
+    """As the original's own `load_network` does."""
+    folder = save_original(tmp_path, TINY)
+    change(folder / "latest_net_G.pth", **{"model.99.weight": extra})
+    original = read_original(folder)
+    assert torch.equal(original.networks["G"]["model.1.weight"], build(TINY)["G"].state_dict()["model.1.weight"])
+    assert "model.99.weight" not in original.networks["G"]
+    assert any("latest_net_G.pth: 1 keys ('model.99.weight')" in note for note in original.notes)
+
+
+def test_a_folder_in_the_place_of_a_network(tmp_path: Path) -> None:
+    (save_original(tmp_path, TINY, only="D") / "latest_net_G.pth").mkdir()
+    with pytest.raises(InputError, match=r"the generator, found latest_net_D\.pth, latest_net_G\.pth/"):
+        read_original(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content", [b"\xff\xfe\0garbage: \x80", bytes(3 << 20), b"ngf: " + b"9" * 5000, b"lr: nan", b"lr: 1e999"]
+)
+def test_an_opt_txt_of_anything(tmp_path: Path, content: bytes) -> None:
+    (save_original(tmp_path, TINY) / "opt.txt").write_bytes(content)
+    if content.startswith(b"\xff"):
+        assert read_original(tmp_path).config.generator == TINY.generator  # no option that is known
+        return
+    with pytest.raises(InputError, match=r"opt\.txt|--lr"):
+        read_original(tmp_path)
 
 
 def test_a_page_that_was_downloaded_in_its_place(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_the_loss_scale_falls_on_overflow_and_the_step_is_skipped(tiny: TrainCon
     model = Pix2PixHD(replace(tiny, precision="amp-fp16"), CUDA)
     state = model.discriminator_optimizer.state_dict()
     state["scaler"]["scale"] = 1e38
-    model.discriminator_optimizer.load_state_dict(state)
+    model.discriminator_optimizer.load_state_dict(state, "run.pt")
     model.train_step(random_batch(CUDA))
     assert (model.discriminator_optimizer.skipped, model.generator_optimizer.skipped) == (1, 0)
     assert model.discriminator_optimizer.scale == pytest.approx(0.5e38)

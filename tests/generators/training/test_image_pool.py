@@ -45,10 +45,10 @@ def test_half_of_the_samples_are_swapped_and_none_is_lost() -> None:
 
 def test_a_restored_pool_goes_on_the_same() -> None:
     pool = ImagePool(2, seed=0)
-    pool.query(samples(0, 1, 2, 3))
+    pool.query(samples(0.0, 1.0, 2.0, 3.0))
     other = ImagePool(2, seed=5)
-    other.load_state_dict(pool.state_dict(), torch.device("cpu"))
-    later = samples(*range(4, 30))
+    other.load_state_dict(pool.state_dict(), torch.device("cpu"), "run.pt")
+    later = samples(*map(float, range(4, 30)))
     assert torch.equal(pool.query(later), other.query(later))
 
 

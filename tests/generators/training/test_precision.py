@@ -91,7 +91,7 @@ def test_scaler_and_counter_survive_saving_and_a_new_optimizer() -> None:
     parameter, scaled = scaled_parameter("amp-fp16")
     step(scaled, (parameter * torch.nan).sum())
     _, restored = scaled_parameter("amp-fp16")
-    restored.load_state_dict(copy.deepcopy(scaled.state_dict()))
+    restored.load_state_dict(copy.deepcopy(scaled.state_dict()), "run.pt")
     assert (restored.scale, restored.skipped) == (scaled.scale, 1)
     _, successor = scaled_parameter("amp-fp16")
     successor.take_over(restored)
@@ -140,7 +140,7 @@ def test_an_overflow_of_the_discriminator_leaves_the_generators_step_and_scale_a
     for scaled, scale in ((model.generator_optimizer, 128.0), (model.discriminator_optimizer, 1e38)):
         state = scaled.state_dict()
         state["scaler"]["scale"] = scale
-        scaled.load_state_dict(state)
+        scaled.load_state_dict(state, "run.pt")
     model.train_step(random_batch(tiny))
     after = model.state_dict()["networks"]
     assert model.discriminator_optimizer.skipped == 1
