@@ -69,7 +69,8 @@ def validate(
 ) -> None:
     """Read every file and name all that is wrong: orphans, unreadable files, sizes that differ, labels out of range.
 
-    Exit code 2 if anything is.
+    Exit code 2 if anything is. Warnings name what training reads, but perhaps not as it is meant: photos with an EXIF
+    orientation or transparent pixels, files of several frames, dark 16-bit data, palettes that differ.
 
     Example:
 
@@ -82,13 +83,19 @@ def validate(
     output = Output(json_target)
     report = validate_data(data, label_nc=label_nc, instances=instances, progress=output.progress)
     output.table(_table(data, report))
-    for problem in report.problems:
-        output.note(f"problem: {problem}")
-    output.document(from_result(ValidateDocument, report, folder=str(data), n_problems=len(report.problems)))
+    for word, messages in (("problem", report.problems), ("warning", report.warnings)):
+        for message in messages:
+            output.note(f"{word}: {message}".replace("\n", " "))
+    output.document(
+        from_result(
+            ValidateDocument, report, folder=str(data), n_problems=len(report.problems), n_warnings=len(report.warnings)
+        )
+    )
     if report.problems:
         raise typer.Exit(2)
     n = sum(phase.n for phase in report.phases)
-    output.note(f"All good: {n} samples in {len(report.phases)} phases, and every file of them can be read.")
+    good = "All good" if not report.warnings else "Nothing is wrong"
+    output.note(f"{good}: {n} samples in {len(report.phases)} phases, and every file of them can be read.")
 
 
 def _table(data: Path, report: DataReport) -> ResultTable:
@@ -103,11 +110,12 @@ def _table(data: Path, report: DataReport) -> ResultTable:
                 str(len(phase.class_shares)),
                 ", ".join(f"{label}: {share:.0%}" for label, share in largest),
                 str(len(phase.problems)),
+                str(len(phase.warnings)),
             )
         )
     return ResultTable(
         title=f"{data}: {report.label_nc} classes, instances {'on' if report.instances else 'off'}",
-        columns=("phase", "samples", "sizes", "labels used", "largest classes", "problems"),
+        columns=("phase", "samples", "sizes", "labels used", "largest classes", "problems", "warnings"),
         rows=tuple(rows),
-        styles=tuple("red" if phase.problems else "" for phase in report.phases),
+        styles=tuple("red" if phase.problems else "yellow" if phase.warnings else "" for phase in report.phases),
     )

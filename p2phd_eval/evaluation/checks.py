@@ -8,6 +8,7 @@ import numpy as np
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import NamedSet, NamedStamp
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.images.oddities import oddity_sentences
 from p2phd_eval.stats.design import SamplingDesign
 
 _FEW_CLUSTERS = 10
@@ -57,6 +58,14 @@ def duplicate_warnings(stamp: NamedStamp) -> tuple[str, ...]:
     if not found.duplicates:
         return ()
     return (f"{name}: {found.duplicates} of {found.n} are copies of others, bit for bit",)
+
+
+def oddity_warnings(stamp: NamedStamp) -> tuple[str, ...]:
+    """Say which images of a set may be others than they seem; nothing of features whose file does not say."""
+    name, found = stamp
+    return tuple(
+        f"{name}: {sentence}" for sentence in oddity_sentences(found.oddities or {}, found.odd_examples, found.n)
+    )
 
 
 def count_warnings(n_real: int, n_fake: int) -> tuple[str, ...]:

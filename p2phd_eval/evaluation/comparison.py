@@ -14,6 +14,7 @@ from p2phd_eval.evaluation.checks import (
     duplicate_warnings,
     few_images_warnings,
     format_warnings,
+    oddity_warnings,
     said_once,
     size_warnings,
 )
@@ -142,6 +143,7 @@ def compare_feature_sets(
     warnings += _matching_warnings(named, pairing, ids, strict)
     for stamp in stamps:
         warnings += duplicate_warnings(stamp)
+    warnings += oddity_warnings(stamps[0]) + said_once(stamps[1:], oddity_warnings)
     warnings += said_once(stamps[1:], lambda stamp: format_warnings(real.stamp, stamp))
     used = [
         aligned(features, ids) if pairing == "triplets" or (k and pairing == "generated") else sorted_by_id(features)

@@ -3,7 +3,13 @@
 import dataclasses
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.checks import count_warnings, duplicate_warnings, few_images_warnings, format_warnings
+from p2phd_eval.evaluation.checks import (
+    count_warnings,
+    duplicate_warnings,
+    few_images_warnings,
+    format_warnings,
+    oddity_warnings,
+)
 from p2phd_eval.evaluation.pairing import require_same_stamps
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.features.statistics import Statistics
@@ -78,5 +84,5 @@ def _stamp_warnings(real: Statistics, fake: Statistics, force: bool) -> tuple[st
         warnings += require_same_stamps(named, force=force) + format_warnings(real.stamp, named[1])
     for name, stamp in (("the real images", real.stamp), ("the generated images", fake.stamp)):
         if stamp is not None:
-            warnings += duplicate_warnings((name, stamp))
+            warnings += duplicate_warnings((name, stamp)) + oddity_warnings((name, stamp))
     return warnings

@@ -11,6 +11,7 @@ from p2phd_eval.evaluation.checks import (
     duplicate_warnings,
     few_images_warnings,
     format_warnings,
+    oddity_warnings,
     size_warnings,
 )
 from p2phd_eval.evaluation.cluster_rules import ClusterRule
@@ -112,6 +113,7 @@ def evaluate_fid(
     warnings = require_same_stamps(named, force=force)
     warnings += size_warnings(real, ("the generated images", fake))
     warnings += format_warnings(real.stamp, named[1]) + duplicate_warnings(named[0]) + duplicate_warnings(named[1])
+    warnings += oddity_warnings(named[0]) + oddity_warnings(named[1])
     warnings += count_warnings(len(real), len(fake))
     warnings += few_images_warnings(min(len(real), len(fake)), real.stamp.dims)
     axes = None

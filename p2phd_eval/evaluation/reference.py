@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.checks import duplicate_warnings
+from p2phd_eval.evaluation.checks import duplicate_warnings, oddity_warnings
 from p2phd_eval.evaluation.pairing import NamedSet, examples, require_same_stamps
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.stats.distances.block_frechet import ReferenceAxes, reference_axes
@@ -39,7 +39,7 @@ def axes_of_reference(
         few (see `reference_axes`).
     """
     stamps = [(name, features.stamp) for name, features in (sets[0], ("the reference", reference))]
-    warnings = require_same_stamps(stamps, force=force) + duplicate_warnings(stamps[1])
+    warnings = require_same_stamps(stamps, force=force) + duplicate_warnings(stamps[1]) + oddity_warnings(stamps[1])
     axes = reference_axes(reference.values)
     shared = []
     for name, features in sets:

@@ -1,14 +1,16 @@
 """FID of images that come batch by batch: the object that training loops keep, as torchmetrics has it."""
 
+import warnings
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 from p2phd_eval.features.device_moments import accumulator_on, frechet_distance_on
 from p2phd_eval.features.networks.protocol import FeatureNetwork
 from p2phd_eval.features.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
+from p2phd_eval.images.oddities import count_oddities, oddity_sentences
 from p2phd_eval.images.sources.arrays import ArraySource, Layout
 from p2phd_eval.stats.distances.frechet import FrechetDistance
-from p2phd_eval.stats.distances.moments import MomentAccumulator
 
 
 class FeatureStream:
@@ -38,6 +40,25 @@ class FeatureStream:
         if self._waiting:
             self._sink(embed_prepared(self._network, stack_prepared(self._waiting)))
             self._waiting.clear()
+
+
+class _Images:
+    """What a metric keeps of one set of images."""
+
+    def __init__(self, network: FeatureNetwork) -> None:
+        self.stream = FeatureStream(network, self._take)
+        self.moments = accumulator_on(network.device)
+        self.n = 0
+        self.oddities: Counter[str] = Counter()
+        self.examples: dict[str, str] = {}
+
+    def _take(self, block: FeatureBlock) -> None:
+        names = [f"number {self.n + k}" for k in range(len(block.values))]
+        counts, examples = count_oddities(names, block.oddities)
+        self.moments.update(block.values)
+        self.n += len(names)
+        self.oddities.update(counts)
+        self.examples = examples | self.examples
 
 
 class FidMetric:
@@ -81,26 +102,26 @@ class FidMetric:
         InputError
             If they are not such images.
         """
-        (self._real if real else self._fake)[0].add(images, layout=layout)
+        (self._real if real else self._fake).stream.add(images, layout=layout)
 
     def compute(self) -> FrechetDistance:
         """Return the distance of all images so far, on the network's device in float64; more may follow.
+
+        Images that may be others than they seem, such as values in [0, 1] cast to uint8, are a `UserWarning`.
 
         Raises
         ------
         InputError
             If a set has fewer than two images.
         """
-        for stream, _ in (self._real, self._fake):
-            stream.flush()
-        return frechet_distance_on(self._network.device, self._real[1].result(), self._fake[1].result())
+        for set_, who in ((self._real, "real"), (self._fake, "generated")):
+            set_.stream.flush()
+            for sentence in oddity_sentences(set_.oddities, set_.examples, set_.n):
+                warnings.warn(f"the {who} images: {sentence}", stacklevel=2)
+        return frechet_distance_on(self._network.device, *(each.moments.result() for each in (self._real, self._fake)))
 
     def reset(self, *, keep_real: bool = True) -> None:
         """Forget the generated images, and the real ones too unless `keep_real`."""
-        self._fake = self._start()
+        self._fake = _Images(self._network)
         if not keep_real:
-            self._real = self._start()
-
-    def _start(self) -> tuple[FeatureStream, MomentAccumulator]:
-        accumulator = accumulator_on(self._network.device)
-        return FeatureStream(self._network, lambda block: accumulator.update(block.values)), accumulator
+            self._real = _Images(self._network)

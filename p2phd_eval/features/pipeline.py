@@ -17,6 +17,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp, images_sha256
 from p2phd_eval.features.networks.protocol import FeatureNetwork
 from p2phd_eval.features.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
+from p2phd_eval.images.oddities import Oddity, count_oddities
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.versions import stamp_versions
@@ -106,18 +107,30 @@ def assemble(
     """Put blocks together to the features of images called `names`, of which `source` is where they came from."""
     hashes = [sha256 for block in blocks for sha256 in block.hashes]
     formats = Counter(name for block in blocks for name in block.formats)
+    oddities = [found for block in blocks for found in block.oddities]
     return FeatureSet(
         values=np.concatenate([block.values for block in blocks]),
         ids=tuple(ids),
         sizes=np.concatenate([block.sizes for block in blocks]),
-        stamp=stamp_of(network, source=source, names=names, hashes=hashes, formats=formats),
+        stamp=stamp_of(network, source=source, names=names, hashes=hashes, formats=formats, oddities=oddities),
     )
 
 
 def stamp_of(
-    network: FeatureNetwork, *, source: str, names: Sequence[str], hashes: Sequence[str], formats: Counter[str]
+    network: FeatureNetwork,
+    *,
+    source: str,
+    names: Sequence[str],
+    hashes: Sequence[str],
+    formats: Counter[str],
+    oddities: Sequence[Sequence[Oddity]],
 ) -> FeatureStamp:
-    """Return the stamp of all images of a source, given their names, their contents' hashes and their formats."""
+    """Return the stamp of all images of a source.
+
+    `names`, `hashes`, `oddities`: of each image its name, its content's hash, and why it may be another than it seems.
+    `formats`: how many images have each.
+    """
+    counts, examples = count_oddities(names, oddities)
     return FeatureStamp(
         **asdict(network.identity),
         device=describe_device(network.device),
@@ -126,6 +139,8 @@ def stamp_of(
         n=len(names),
         formats=dict(sorted(formats.items())),
         duplicates=len(hashes) - len(set(hashes)),
+        oddities=counts,
+        odd_examples=examples,
         **stamp_versions(),
     )
 

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from p2phd_eval.features.networks.protocol import FeatureNetwork, embed_all
+from p2phd_eval.images.oddities import Oddity
 from p2phd_eval.images.sources.source import ImageSource
 
 
@@ -20,6 +21,7 @@ class Prepared(NamedTuple):
     sizes: list[tuple[int, int]]  # width and height of each image in pixels, as stored
     hashes: list[str]  # SHA-256 of each image's content, hexadecimal
     formats: list[str]  # such as "PNG"
+    oddities: list[tuple[Oddity, ...]]  # of each image
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +32,14 @@ class FeatureBlock:
     sizes: npt.NDArray[np.int32]  # (k, 2), width and height in pixels
     hashes: tuple[str, ...]  # SHA-256 of each image's content, hexadecimal
     formats: tuple[str, ...]  # such as "PNG"
+    oddities: tuple[tuple[Oddity, ...], ...]  # of each image
 
 
 def prepare_image(source: ImageSource, index: int, prepare: Callable[[npt.NDArray[np.uint8]], Tensor]) -> Prepared:
     """Read one image and bring it to the network's size."""
     image = source.load(index)
     height, width, _ = image.pixels.shape
-    return Prepared(prepare(image.pixels)[None], [(width, height)], [image.sha256], [image.format])
+    return Prepared(prepare(image.pixels)[None], [(width, height)], [image.sha256], [image.format], [image.oddities])
 
 
 def stack_prepared(parts: Sequence[Prepared]) -> Prepared:
@@ -46,6 +49,7 @@ def stack_prepared(parts: Sequence[Prepared]) -> Prepared:
         [size for part in parts for size in part.sizes],
         [sha256 for part in parts for sha256 in part.hashes],
         [name for part in parts for name in part.formats],
+        [found for part in parts for found in part.oddities],
     )
 
 
@@ -56,4 +60,5 @@ def embed_prepared(network: FeatureNetwork, images: Prepared) -> FeatureBlock:
         sizes=np.array(images.sizes, dtype=np.int32),
         hashes=tuple(images.hashes),
         formats=tuple(images.formats),
+        oddities=tuple(map(tuple, images.oddities)),
     )

@@ -80,6 +80,8 @@ def _compute(
 
 def _joined(parts: Sequence[FeatureSet], whole_sha256: str, duplicates: int) -> FeatureSet:
     formats: Counter[str] = sum((Counter(part.stamp.formats) for part in parts), Counter())
+    oddities: Counter[str] = sum((Counter(part.stamp.oddities) for part in parts), Counter())
+    examples = {kind: name for part in reversed(parts) for kind, name in part.stamp.odd_examples.items()}
     ids = tuple(image for part in parts for image in part.ids)
     return FeatureSet(
         values=np.concatenate([part.values for part in parts]),
@@ -91,5 +93,7 @@ def _joined(parts: Sequence[FeatureSet], whole_sha256: str, duplicates: int) -> 
             n=len(ids),
             formats=dict(sorted(formats.items())),
             duplicates=duplicates,
+            oddities=dict(oddities),
+            odd_examples=examples,
         ),
     )

@@ -11,6 +11,7 @@ from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.pipeline import feature_set_of, require_unchanged, stamp_of
 from p2phd_eval.features.statistics import Statistics
+from p2phd_eval.images.oddities import Oddity
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.moments import Moments, merge_moments
 
@@ -50,21 +51,26 @@ def sharded_statistics(source: ImageSource, extractor: FeatureExtractor, ranks: 
     accumulator = accumulator_on(extractor.network().device)
     hashes: list[str] = []
     formats: Counter[str] = Counter()
+    oddities: list[tuple[Oddity, ...]] = []
     for block in extractor.blocks(source, ranks.indices(len(source))):
         accumulator.update(block.values)
         hashes.extend(block.hashes)
         formats.update(block.formats)
+        oddities.extend(block.oddities)
     require_unchanged(source)
-    parts: list[tuple[Moments, list[str], Counter[str]]] = ranks.gather((accumulator.result(), hashes, formats))
+    parts: list[tuple[Moments, list[str], Counter[str], list[tuple[Oddity, ...]]]] = ranks.gather(
+        (accumulator.result(), hashes, formats, oddities)
+    )
     if not ranks.is_first:
         return None
     stamp = stamp_of(
         extractor.network(),
         source=source.name,
         names=source.names,
-        hashes=[sha256 for _, part, _ in parts for sha256 in part],
-        formats=sum((part for _, _, part in parts), Counter()),
+        hashes=[sha256 for _, part, _, _ in parts for sha256 in part],
+        formats=sum((part for _, _, part, _ in parts), Counter()),
+        oddities=[found for _, _, _, part in parts for found in part],
     )
     return Statistics(
-        moments=reduce(merge_moments, (moments for moments, _, _ in parts)), stamp=stamp, path=Path(source.name)
+        moments=reduce(merge_moments, (moments for moments, _, _, _ in parts)), stamp=stamp, path=Path(source.name)
     )

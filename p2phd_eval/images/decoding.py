@@ -10,6 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.formats import name_of_content, opened
+from p2phd_eval.images.oddities import Oddity, file_oddities, is_wide, orientation, pixel_oddities
 from p2phd_eval.images.png import without_metadata
 
 #: Bytes of an encoded image above which none is read: 512 MiB. The largest photos have a tenth of it.
@@ -25,10 +26,11 @@ _BAND = 1 << 24  # pixels that are converted at once
 
 
 class DecodedImage(NamedTuple):
-    """Pixels and the file format they were stored in."""
+    """Pixels, and what else there is to know of the file they were stored in."""
 
     pixels: npt.NDArray[Any]  # uint8 (h, w, 3); of `decode_stored` also uint8 or uint16 (h, w)
     format: str  # Pillow's name of the format, such as "PNG" or "JPEG"
+    oddities: tuple[Oddity, ...]  # of `decode_stored` those of the file alone
 
 
 def read_encoded(path: str | os.PathLike[str]) -> bytes:
@@ -57,8 +59,9 @@ def decode_rgb(content: bytes, where: str) -> DecodedImage:
     content is empty, not an image of `p2phd_eval.images.formats.FORMATS`, truncated or damaged, or has more pixels than
     `require_sensible_size` allows; or for grey values that are not integers in [0, 65535].
     """
-    image = decode_image(content, where)
-    return DecodedImage(_to_rgb(image, where), _format(image))
+    image, oddities = decode_image(content, where)
+    pixels = _to_rgb(image, where)
+    return DecodedImage(pixels, _format(image), oddities + pixel_oddities(pixels, wide=is_wide(image, content)))
 
 
 def decode_stored(content: bytes, where: str) -> DecodedImage:
@@ -68,16 +71,21 @@ def decode_stored(content: bytes, where: str) -> DecodedImage:
     uint16 (h, w) of a grey image of 16 bits, and otherwise uint8 (h, w, 3), as `decode_rgb` gives them. Raises
     `InputError` as `decode_rgb`.
     """
-    image = decode_image(content, where)
+    image, oddities = decode_image(content, where)
     if _is_wide(image):
-        return DecodedImage(_wide_grey(image, where), _format(image))
-    if image.mode in ("1", "L", "P"):
-        return DecodedImage(np.array(image, dtype=np.uint8), _format(image))
-    return DecodedImage(_to_rgb(image, where), _format(image))
+        pixels: npt.NDArray[Any] = _wide_grey(image, where)
+    elif image.mode in ("1", "L", "P"):
+        pixels = np.array(image, dtype=np.uint8)
+    else:
+        pixels = _to_rgb(image, where)
+    return DecodedImage(pixels, _format(image), oddities)
 
 
-def decode_image(content: bytes, where: str) -> Image.Image:
-    """Decode an image in its own mode; `content`, `where` and errors as of `decode_rgb`."""
+def decode_image(content: bytes, where: str) -> tuple[Image.Image, tuple[Oddity, ...]]:
+    """Decode an image in its own mode, with what is odd about its file.
+
+    `content`, `where` and errors: as of `decode_rgb`.
+    """
     try:
         return _load(content, where)
     except InputError:
@@ -100,7 +108,7 @@ def open_image(path: str | os.PathLike[str]) -> Image.Image:
     The image is decoded, and its file closed. Raises `InputError` if the file is missing, not an image of
     `p2phd_eval.images.formats.FORMATS`, truncated or damaged, or has more pixels than `require_sensible_size` allows.
     """
-    return decode_image(read_encoded(path), str(Path(path)))
+    return decode_image(read_encoded(path), str(Path(path)))[0]
 
 
 def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
@@ -112,6 +120,15 @@ def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
     except Exception:  # whatever it is, decoding describes it
         pass
     return open_image(path).size
+
+
+def file_orientation(path: str | os.PathLike[str]) -> int:
+    """Return the EXIF orientation of an image file, 1 to 8; 1 where it says none, or cannot be read."""
+    try:
+        with opened(path) as image:
+            return orientation(image)
+    except Exception:  # whatever is wrong with its metadata
+        return 1
 
 
 def read_rgb(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
@@ -154,11 +171,11 @@ def require_sensible_size(image: Image.Image, n_bytes: int, where: str) -> None:
         )
 
 
-def _load(content: bytes, where: str) -> Image.Image:
+def _load(content: bytes, where: str) -> tuple[Image.Image, tuple[Oddity, ...]]:
     with opened(content) as image:
         require_sensible_size(image, len(content), where)
         image.load()
-        return image
+        return image, file_oddities(image, content)
 
 
 def _to_rgb(image: Image.Image, where: str) -> npt.NDArray[np.uint8]:

@@ -161,7 +161,7 @@ class _Stages:
         """What a set of generated images takes in a comparison."""
         n = len(self._photos)
         ids = self._photos.ids[:_COMPARED]
-        stamp = stamp_of(self._extract.network(), source="noise", names=(), hashes=(), formats=Counter())
+        stamp = stamp_of(self._extract.network(), source="noise", names=(), hashes=(), formats=Counter(), oddities=())
         rng = np.random.default_rng(0)
 
         def noise(ids: tuple[str, ...]) -> FeatureSet:

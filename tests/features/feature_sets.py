@@ -23,6 +23,7 @@ STAMP = FeatureStamp(
     tool="test",
     torch="test",
     pillow="test",
+    oddities={},
 )
 
 

@@ -141,7 +141,10 @@ def _read_record(folder: Path) -> dict[str, Any]:
 
 
 def _stamp(content: dict[str, Any]) -> FeatureStamp:
-    return convert_json(content.get("stamp"), FeatureStamp, f"{_RECORD} of another version")
+    stamp = convert_json(content.get("stamp"), FeatureStamp, f"{_RECORD} of another version")
+    if stamp.oddities is None:  # unlike a file that a user keeps, an entry is made again in its place
+        raise ValueError(f"{_RECORD} is of another version")
+    return stamp
 
 
 def _canonical(document: Any) -> bytes:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from p2phd_eval.config import DataConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.decoding import decode_image, decode_rgb, lossy_format, read_encoded, read_rgb
+from p2phd_eval.images.decoding import decode_image, decode_rgb, file_orientation, lossy_format, read_encoded, read_rgb
 from p2phd_eval.images.names import ImageSet, differ_in_form_alone, ids_of_sets, list_images
 
 MapKind = Literal["label map", "instance map"]
@@ -161,7 +161,11 @@ def read_map(path: Path, kind: MapKind = "label map", content: bytes | None = No
     """
     if content is None:
         content = read_encoded(path)
-    image = decode_image(content, str(path))
+    return as_map(decode_image(content, str(path))[0], content, path, kind)
+
+
+def as_map(image: Image.Image, content: bytes, path: Path, kind: MapKind) -> Image.Image:
+    """Return a decoded image as `read_map` does, or raise as it does; `content`: what it was decoded from."""
     lossy = lossy_format(image, content)
     if lossy is not None:
         raise InputError(
@@ -208,8 +212,20 @@ def require_equal_sizes(first: tuple[int, int], first_path: Path, second: tuple[
             str(second_path),
             expected=f"{first[0]} x {first[1]} pixels as {first_path.name} has",
             found=f"{second[0]} x {second[1]}",
-            fix="Export both at one size.",
+            fix=_size_advice(first_path, second_path) if first == second[::-1] else "Export both at one size.",
         )
+
+
+def _size_advice(*paths: Path) -> str:
+    for path in paths:
+        orientation = file_orientation(path)
+        if orientation > 4:
+            return (
+                f"{path.name} carries EXIF orientation {orientation}: viewers turn it by 90 degrees, training reads it "
+                "as it lies. Turn the pixels themselves: `exiftran -ai FILE`, `mogrify -auto-orient FILE`, or "
+                "PIL.ImageOps.exif_transpose(image)."
+            )
+    return "Width and height are swapped: export both at one size."
 
 
 def stored_label_nc(data: Path) -> int | None:

@@ -1,6 +1,6 @@
 """Reads a whole data set before a run does, and lists everything that a run would stumble over."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -8,18 +8,23 @@ import numpy as np
 
 from p2phd_eval.config import DataConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.generators.data.palettes import PaletteCheck
 from p2phd_eval.generators.data.triplets import (
+    MapKind,
+    as_map,
     by_key,
     check_labels,
     folder_names,
     orphans,
-    read_map,
-    read_photo,
     require_equal_sizes,
     stored_label_nc,
 )
+from p2phd_eval.images.decoding import decode_image, decode_rgb, read_encoded
 from p2phd_eval.images.names import ids_of_sets, list_images
+from p2phd_eval.images.oddities import Oddity, count_oddities, oddity_sentences
 from p2phd_eval.progress import OnProgress, ProgressFactory, silent, unwatched
+
+_AT_ONCE = 1 << 24  # pixels that are counted at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +36,7 @@ class PhaseReport:
     sizes: dict[str, int]  # "WIDTHxHEIGHT" of the label maps to the number of files
     class_shares: dict[int, float]  # share of all pixels, by label; empty for label_nc 0
     problems: tuple[str, ...]  # one message each
+    warnings: tuple[str, ...] = ()  # what is read, but perhaps not as it was meant; one sentence each
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +47,7 @@ class DataReport:
     instances: bool
     phases: tuple[PhaseReport, ...]
     problems: tuple[str, ...]  # in all phases, and in the data set as a whole
+    warnings: tuple[str, ...] = ()  # in all phases
 
 
 def validate_data(
@@ -86,6 +93,7 @@ def validate_data(
         instances=config.instances,
         phases=tuple(reports),
         problems=(*problems, *(problem for report in reports for problem in report.problems)),
+        warnings=tuple(warning for report in reports for warning in report.warnings),
     )
 
 
@@ -135,37 +143,64 @@ def validate_phase(root: Path, phase: str, config: DataConfig, *, on_progress: O
         problems += [f"{root / label_folder}: {key!r} has no partner in {folder}" for key in missing]
         problems += [f"{root / folder}: {key!r} has no partner in {label_folder}" for key in extra]
 
-    pixels: Counter[int] = Counter()
+    reader = _Reader(config)
     sizes: Counter[str] = Counter()
     complete = 0
     for done, (key, path) in enumerate(sorted(labels.items()), start=1):
         files = {folder: files.get(key) for folder, files in partners.items()}
         try:
-            size = _read_label(path, config, pixels)
+            size = reader.read(path, root / label_folder, "label map" if config.label_nc else None)
             sizes[f"{size[0]}x{size[1]}"] += 1
             for folder, file in files.items():
                 if file is not None:
-                    image = read_map(file, "instance map") if folder == instance_folder else read_photo(file)
-                    require_equal_sizes(size, path, image.size, file)
+                    kind: MapKind | None = "instance map" if folder == instance_folder else None
+                    require_equal_sizes(size, path, reader.read(file, root / folder, kind), file)
             complete += all(file is not None for file in files.values())
         except InputError as error:
             problems.append(str(error))
         on_progress(done, len(labels))
-    total = sum(pixels.values())
+    total = sum(reader.pixels.values())
     return PhaseReport(
         phase=phase,
         n=complete,
         sizes=dict(sizes),
-        class_shares={label: count / total for label, count in sorted(pixels.items())},
+        class_shares={label: count / total for label, count in sorted(reader.pixels.items())},
         problems=tuple(problems),
+        warnings=reader.warnings(root / label_folder),
     )
 
 
-def _read_label(path: Path, config: DataConfig, pixels: Counter[int]) -> tuple[int, int]:
-    if not config.label_nc:
-        return read_photo(path).size
-    image = read_map(path)
-    values = np.asarray(image)
-    check_labels(values, config.label_nc, path)
-    pixels.update({label: n for label, n in enumerate(np.bincount(values.ravel()).tolist()) if n})
-    return image.size
+class _Reader:
+    """Reads the files of a phase, and keeps of them what the report says."""
+
+    def __init__(self, config: DataConfig) -> None:
+        self.pixels: Counter[int] = Counter()  # of all label maps, by class
+        self._label_nc = config.label_nc
+        self._palettes = PaletteCheck()
+        self._oddities: dict[Path, dict[str, tuple[Oddity, ...]]] = defaultdict(dict)  # by folder and name
+
+    def read(self, path: Path, folder: Path, kind: MapKind | None) -> tuple[int, int]:
+        """Return width and height of a map, or of a photo (None); raises `InputError` if it cannot be used."""
+        content = read_encoded(path)
+        name = path.relative_to(folder).as_posix()
+        if kind is None:
+            pixels, _, self._oddities[folder][name] = decode_rgb(content, str(path))
+            return pixels.shape[1], pixels.shape[0]
+        image, oddities = decode_image(content, str(path))
+        self._oddities[folder][name] = tuple({*oddities} & {Oddity.TURNED, Oddity.FRAMES})  # numbers, not colours
+        image = as_map(image, content, path, kind)
+        if kind == "label map":
+            values = np.asarray(image)
+            check_labels(values, self._label_nc, path)
+            for rows in np.array_split(values, 1 + values.size // _AT_ONCE):  # bincount takes 8 bytes a pixel
+                self.pixels.update({label: n for label, n in enumerate(np.bincount(rows.ravel()).tolist()) if n})
+            self._palettes.add(path, image)
+        return image.size
+
+    def warnings(self, label_folder: Path) -> tuple[str, ...]:
+        """Return a sentence for each oddity of each folder, and for the palettes of the label maps."""
+        found = self._palettes.warnings(label_folder)
+        for folder, oddities in self._oddities.items():
+            sentences = oddity_sentences(*count_oddities(list(oddities), list(oddities.values())), len(oddities))
+            found += tuple(f"{folder}: {sentence}" for sentence in sentences)
+        return found

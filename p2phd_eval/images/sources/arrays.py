@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.images.oddities import pixel_oddities
 from p2phd_eval.images.sources.source import ImageSource, LoadedImage
 
 Layout = Literal["NHWC", "NCHW"]
@@ -60,7 +61,7 @@ class ArraySource(ImageSource):
     def load(self, index: int) -> LoadedImage:
         """Return a copy of an image."""
         pixels = np.array(self._images[index], order="C")
-        return LoadedImage(pixels=pixels, sha256=array_sha256(pixels), format="array")
+        return array_image(pixels)
 
     def load_stored(self, index: int) -> npt.NDArray[Any]:
         """Return a copy of an image, uint8 (h, w, 3)."""
@@ -99,6 +100,11 @@ def rgb_images(stack: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[
             fix="Say layout='NCHW' where channels come first and 'NHWC' where they come last; repeat grey three times.",
         )
     return images
+
+
+def array_image(pixels: npt.NDArray[np.uint8]) -> LoadedImage:
+    """Return pixels, uint8 (h, w, 3), as an image that was read from memory."""
+    return LoadedImage(pixels=pixels, sha256=array_sha256(pixels), format="array", oddities=pixel_oddities(pixels))
 
 
 def array_sha256(image: npt.NDArray[Any]) -> str:

@@ -28,8 +28,8 @@ class EncodedSource(ImageSource):
     def load(self, index: int) -> LoadedImage:
         """Read and decode an image as RGB; see `p2phd_eval.images.decoding.decode_rgb`."""
         content = self.read(index)
-        pixels, kind = decode_rgb(content, self.describe(index))
-        return LoadedImage(pixels=pixels, sha256=hashlib.sha256(content).hexdigest(), format=kind)
+        pixels, kind, oddities = decode_rgb(content, self.describe(index))
+        return LoadedImage(pixels=pixels, sha256=hashlib.sha256(content).hexdigest(), format=kind, oddities=oddities)
 
     def load_stored(self, index: int) -> npt.NDArray[Any]:
         """Read and decode a label map or photo; see `p2phd_eval.images.decoding.decode_stored`."""

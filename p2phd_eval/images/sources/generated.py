@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.sources.arrays import array_sha256, rgb_images
+from p2phd_eval.images.sources.arrays import array_image, rgb_images
 from p2phd_eval.images.sources.source import ImageSource, LoadedImage
 
 #: A label map, uint8 or uint16 (h, w), or a photo, uint8 (h, w, 3), to the generated image, uint8 (h', w', 3).
@@ -52,7 +52,7 @@ class GeneratedSource(ImageSource):
                 self.describe(index), expected="a NumPy array of uint8 (h, w, 3)", found=type(made).__name__
             )
         pixels = np.array(rgb_images(made[np.newaxis], "NHWC", self.describe(index))[0], order="C")
-        return LoadedImage(pixels=pixels, sha256=array_sha256(pixels), format="array")
+        return array_image(pixels)
 
     def load_stored(self, index: int) -> npt.NDArray[Any]:
         """Generate an image, uint8 (h, w, 3)."""

@@ -8,6 +8,8 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
+from p2phd_eval.images.oddities import Oddity
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedImage:
@@ -16,6 +18,7 @@ class LoadedImage:
     pixels: npt.NDArray[np.uint8]  # (h, w, 3), red, green and blue in [0, 255]; writeable
     sha256: str  # hash of the content that the pixels were decoded from, hexadecimal
     format: str  # file format, such as "PNG" or "JPEG"; "array" of images that were in memory
+    oddities: tuple[Oddity, ...]  # why it may be another image than it seems
 
 
 class ImageSource(ABC):

@@ -125,6 +125,7 @@ class ValidateDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/data
     instances: bool
     phases: tuple[PhaseReport, ...]
     n_problems: int
+    n_warnings: int = 0
 
 
 class FeaturesDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/features"):
