@@ -64,7 +64,7 @@ def oddity_warnings(stamp: NamedStamp) -> tuple[str, ...]:
     """Say which images of a set may be others than they seem; nothing of features whose file does not say."""
     name, found = stamp
     return tuple(
-        f"{name}: {sentence}" for sentence in oddity_sentences(found.oddities or {}, found.odd_examples, found.n)
+        f"{name}: {sentence}" for sentence in oddity_sentences(found.oddities or {}, found.odd_examples or {}, found.n)
     )
 
 

@@ -41,9 +41,8 @@ class FeatureStamp:
     tool: str  # version of p2phd-eval
     torch: str  # version of torch
     pillow: str  # version of Pillow, which decodes
-    #: Number of images by what may make them others than they seem (`images.oddities`); None in files that do not say.
-    oddities: dict[str, int] | None = None
-    odd_examples: dict[str, str] = dataclasses.field(default_factory=dict)  # the name of the first of each
+    oddities: dict[str, int] | None = None  # images by what may make them others than they seem; None: not known
+    odd_examples: dict[str, str] | None = None  # the name of the first image of each
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -81,7 +81,7 @@ def _compute(
 def _joined(parts: Sequence[FeatureSet], whole_sha256: str, duplicates: int) -> FeatureSet:
     formats: Counter[str] = sum((Counter(part.stamp.formats) for part in parts), Counter())
     oddities: Counter[str] = sum((Counter(part.stamp.oddities) for part in parts), Counter())
-    examples = {kind: name for part in reversed(parts) for kind, name in part.stamp.odd_examples.items()}
+    examples = {kind: name for part in reversed(parts) for kind, name in (part.stamp.odd_examples or {}).items()}
     ids = tuple(image for part in parts for image in part.ids)
     return FeatureSet(
         values=np.concatenate([part.values for part in parts]),

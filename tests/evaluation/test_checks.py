@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.checks import count_warnings, duplicate_warnings, format_warnings, said_once
+from p2phd_eval.evaluation.checks import count_warnings, duplicate_warnings, format_warnings, oddity_warnings, said_once
 from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.pairing import require_same_stamps
@@ -41,6 +41,14 @@ def test_copies_and_unequal_numbers() -> None:
     assert "fake: 2 of 5 are copies" in duplicate_warnings(("fake", stamp(n=5, duplicates=2)))[0]
     assert count_warnings(5, 5) == ()
     assert "5 real and 4 generated images" in count_warnings(5, 4)[0]
+
+
+def test_images_that_are_not_what_they_seem() -> None:
+    odd = stamp(n=5, oddities={"frames": 2, "dark": 5}, odd_examples={"frames": "b.webp", "dark": "a.png"})
+    frames, dark = oddity_warnings(("fake", odd))
+    assert frames.startswith("fake: 2 of 5, such as b.webp, hold several frames or pages, of which the first is read")
+    assert dark.startswith("fake: 5 of 5, such as a.png, are all but black")
+    assert oddity_warnings(("fake", stamp(n=5, oddities=None))) == ()  # a file of before
 
 
 @pytest.mark.parametrize("field", ["weights_sha256", "resize", "dims", "dtype"])

@@ -83,3 +83,14 @@ def test_reset_keeps_the_real_images(images: tuple[np.ndarray, np.ndarray], netw
 def test_floats_are_refused(network: FidInception) -> None:
     with pytest.raises(InputError, match="dtype uint8"):
         FidMetric(network).update(torch.zeros(2, 3, 8, 8), real=True)
+
+
+def test_floats_that_were_cast_to_bytes_are_warned_of(
+    images: tuple[np.ndarray, np.ndarray], network: FidInception
+) -> None:
+    metric = FidMetric(network)
+    metric.update(images[0][:4], real=True)
+    metric.update((images[1][:5] / 255).astype(np.uint8), real=False)
+    metric.update(images[1][:5], real=False)
+    with pytest.warns(UserWarning, match="the generated images: 5 of 10, such as number 0, are black, without"):
+        metric.compute()

@@ -127,14 +127,18 @@ def test_the_hash_of_the_images_covers_names_and_contents(tmp_path: Path, incept
     assert len({stamp("a", 0), stamp("a", 1), stamp("b", 0)}) == 3
 
 
-def test_formats_and_copies_are_counted(tmp_path: Path, inception: FidInception) -> None:
+def test_formats_copies_and_oddities_are_counted(tmp_path: Path, inception: FidInception) -> None:
     grey, black = Image.new("L", (8, 8), 128), Image.new("L", (8, 8))
     for name in ("a", "b", "c"):
         grey.save(tmp_path / f"{name}.png")
     black.save(tmp_path / "d.png")
-    black.save(tmp_path / "e.jpg")
+    exif = Image.Exif()
+    exif[0x0112] = 6  # EXIF 2.3, tag Orientation
+    black.save(tmp_path / "e.jpg", exif=exif)
     stamp = compute_features(open_source(tmp_path), inception).stamp
     assert (stamp.formats, stamp.duplicates) == ({"JPEG": 1, "PNG": 4}, 2)
+    assert stamp.oddities == {"unscaled": 2, "turned": 1}
+    assert stamp.odd_examples == {"unscaled": "d.png", "turned": "e.jpg"}
 
 
 @pytest.mark.parametrize("workers", [0, 2])

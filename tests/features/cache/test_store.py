@@ -86,6 +86,18 @@ def test_what_was_put_is_found_and_mapped_into_memory(folder: Path) -> None:
     assert_equal(cache.put(KEY, second), second)  # the last one stays
 
 
+def test_an_entry_that_does_not_say_what_is_odd_is_made_again(folder: Path) -> None:
+    before = make()
+    FeatureCache(folder).put(KEY, dataclasses.replace(before, stamp=dataclasses.replace(before.stamp, oddities=None)))
+    notes = Notes()
+    assert FeatureCache(folder, note=notes).get(KEY) is None
+    features = make()
+    stamp = dataclasses.replace(features.stamp, oddities={"dark": 2}, odd_examples={"dark": "bild 3 ü/名"})
+    features = dataclasses.replace(features, stamp=stamp)
+    assert_equal(FeatureCache(folder, note=notes).put(KEY, features), features)
+    assert_equal(FeatureCache(folder, note=notes).get(KEY), features)
+
+
 def test_it_is_read_without_torch(folder: Path) -> None:
     FeatureCache(folder).put(KEY, make())
     script = (
