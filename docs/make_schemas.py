@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from p2phd_eval.generators.training.run_log import LogRecord
+from p2phd_eval.generators.training.training_data import TrainingData
 from p2phd_eval.images.image_folder import Manifest
 from p2phd_eval.images.made_images import MadeImage
 from p2phd_eval.report import documents
@@ -32,6 +33,7 @@ OTHERS = {
     "log-line": LogRecord,
     "run-outcome": Outcome,
     "study-record": Artefact,
+    "training-data": TrainingData,
     "validation-line": Validation,
 }
 

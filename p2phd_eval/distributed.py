@@ -62,6 +62,14 @@ class Ranks:
         dist.gather_object(value, values, group=self.control)
         return values or []
 
+    def from_first(self, value: _T) -> _T:
+        """Return the first rank's value on all; a meeting point."""
+        if self.size == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, src=0, group=self.control)
+        return values[0]
+
     def indices(self, n: int) -> range:
         """Return this rank's share of 0 to n - 1: consecutive, in the order of ranks, as equal as can be."""
         return range(n * self.rank // self.size, n * (self.rank + 1) // self.size)

@@ -32,16 +32,24 @@ class Checkpoint:
     rng: dict[str, torch.Tensor]  # "torch", and "cuda" where there is one: generator states, uint8
     versions: dict[str, str]  # which libraries wrote it
     n_samples: int | None = None  # how many the training set has
+    data_sha256: str | None = None  # of names and contents of its files; None of an earlier version
     pool: dict[str, Any] | None = None  # what the ImagePool holds
 
 
 def save_checkpoint(
-    path: Path, *, config: TrainConfig, step: int, state: Mapping[str, Any], n_samples: int | None = None
+    path: Path,
+    *,
+    config: TrainConfig,
+    step: int,
+    state: Mapping[str, Any],
+    n_samples: int | None = None,
+    data_sha256: str | None = None,
 ) -> None:
     """Write a checkpoint atomically: a full disk or a kill leaves the one before as it was.
 
     `step`: finished training steps. `state`: what `Pix2PixHD.state_dict` returned. `n_samples`: how many the training
-    set has; a resumed run must find as many. Raises `InputError` if the disk refuses.
+    set has; a resumed run must find as many. `data_sha256`: of their files, which it must find again. Raises
+    `InputError` if the disk refuses.
     """
     rng = {"torch": torch.get_rng_state()}
     if torch.cuda.is_available():
@@ -52,6 +60,7 @@ def save_checkpoint(
         "config": config.to_dict(),
         "step": step,
         "n_samples": n_samples,
+        "data_sha256": data_sha256,
         **state,
         "rng": rng,
         "versions": versions(),
@@ -129,6 +138,9 @@ def load_checkpoint(path: Path) -> Checkpoint:
         if not isinstance(state, torch.Tensor) or state.dtype != torch.uint8 or state.layout is not torch.strided:
             raise InputError(f"{where}, rng, key {name!r}", expected="a tensor of uint8", found=shown(state))
     n_samples, pool = document.get("n_samples"), document.get("pool")
+    data_sha256 = document.get("data_sha256")
+    if data_sha256 is not None and not isinstance(data_sha256, str):
+        raise InputError(f"{where}, data_sha256", expected="a hash", found=shown(data_sha256))
     return Checkpoint(
         config=TrainConfig.from_dict(document["config"], f"{where}, config"),
         step=stored_count(document["step"], f"{where}, step"),
@@ -137,6 +149,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         rng=rng,
         versions=_named(document["versions"], f"{where}, versions", str),
         n_samples=None if n_samples is None else stored_count(n_samples, f"{where}, n_samples"),
+        data_sha256=data_sha256,
         pool=None if pool is None else _named(pool, f"{where}, pool"),
     )
 

@@ -149,6 +149,11 @@ def finish(folder: Path, wanted: Mapping[str, Contents]) -> None:
         )
 
 
+def read_index(folder: Path) -> dict[str, MadeImage]:
+    """Return the record of a folder's images by name; what is none, or of no image, is left out."""
+    return {name: own[-1] for name, own in _read_lines([folder / INDEX]).items()}
+
+
 def _images(folder: Path) -> list[Path]:
     if not folder.is_dir():
         return []
@@ -161,8 +166,12 @@ def _journals(folder: Path) -> list[Path]:
 
 
 def _read_records(folder: Path) -> dict[str, list[MadeImage]]:
+    return _read_lines([folder / INDEX, *_journals(folder)])
+
+
+def _read_lines(paths: Iterable[Path]) -> dict[str, list[MadeImage]]:
     records = defaultdict[str, list[MadeImage]](list)
-    for path in (folder / INDEX, *_journals(folder)):
+    for path in paths:
         if path.exists():
             for line in path.read_bytes().splitlines():
                 # A line that a kill cut short, or that somebody changed, says nothing: its image is made again.

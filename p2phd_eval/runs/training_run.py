@@ -104,7 +104,9 @@ def train(
             watchers = watch(
                 trackers, note=note, on_progress=on_progress, source=config.load_pretrain, held_out=held_out
             )
-            result = train_networks(config, data, out, device=on, ranks=ranks, resume=resume, watchers=watchers)
+            result = train_networks(
+                config, data, out, device=on, ranks=ranks, resume=resume, watchers=watchers, progress=progress
+            )
             trackers.end(Ending.FINISHED if result.stopped_by is None else Ending.STOPPED)
     return result
 

@@ -42,5 +42,10 @@ def watch(
         trackers.on_scores(step, {"fid": found.fid, "fid_se": found.fid_se, "kid": found.kid, "kid_se": found.kid_se})
 
     return Watchers(
-        on_log=on_log, on_grid=trackers.on_grid, on_progress=on_progress, on_start=on_start, on_validation=on_validation
+        on_log=on_log,
+        on_grid=trackers.on_grid,
+        on_progress=on_progress,
+        on_start=on_start,
+        on_validation=on_validation,
+        on_note=note,
     )

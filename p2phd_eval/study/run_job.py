@@ -220,6 +220,7 @@ class _Job:
                 device=self._device,
                 resume=True,
                 watchers=watch(trackers, note=note, on_progress=on_progress, held_out=held_out),
+                progress=self._progress,
             )
         if result.stopped_by is not None:
             raise StudyStopped(result.stopped_by, f"{self._run.name}: stopped and saved.")

@@ -18,6 +18,7 @@ from p2phd_eval.errors import DivergenceError, InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, save_checkpoint
 from p2phd_eval.generators.data.batch import Batch, photo_array
+from p2phd_eval.generators.data.contents import read_contents
 from p2phd_eval.generators.data.dataset import Place, TripletDataset, epoch_batches, load_batches, training_set
 from p2phd_eval.generators.training.precision import backend_flags, find_precision
 from p2phd_eval.generators.training.pretrained import read_networks
@@ -25,10 +26,19 @@ from p2phd_eval.generators.training.run_folder import keep_checkpoint, open_run,
 from p2phd_eval.generators.training.run_log import LogRecord, RunLog, finite_or_none
 from p2phd_eval.generators.training.step import Losses, Pix2PixHD
 from p2phd_eval.generators.training.stored_state import restore_random
+from p2phd_eval.generators.training.training_data import (
+    Contents,
+    TrainingData,
+    require_own_feature_maps,
+    require_same_data,
+    require_unchanged,
+    save_training_data,
+    training_data,
+)
 from p2phd_eval.images.pictures import label_colours, picture_grid
 from p2phd_eval.images.png import write_png
 from p2phd_eval.interrupts import StopRequest
-from p2phd_eval.progress import OnProgress
+from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 
 _GRID_ROWS = 4
 
@@ -68,6 +78,7 @@ class Watchers:
     on_progress: OnProgress | None = None  # finished steps, all steps
     on_start: Callable[[dict[str, tuple[str, ...]]], None] | None = None  # gets what `Pix2PixHD.start_from` returns
     on_validation: Callable[[int, int, Path], None] | None = None  # epoch, step, checkpoint
+    on_note: Note = unheard  # sentences about what is not as it could be
 
 
 _NOBODY = Watchers()
@@ -82,6 +93,7 @@ def train_networks(
     ranks: Ranks = SINGLE,
     resume: bool = False,
     watchers: Watchers = _NOBODY,
+    progress: ProgressFactory = silent,
 ) -> TrainResult:
     """Train on `<data>/<phase>_*` and write a run folder.
 
@@ -91,13 +103,15 @@ def train_networks(
     data : Path
         A data set in pix2pixHD's layout.
     out : Path
-        The run folder: `config.json`, `log.jsonl`, `checkpoints/latest.pt`, `grids/*.png`.
+        The run folder: `config.json`, `data.json`, `log.jsonl`, `checkpoints/latest.pt`, `grids/*.png`.
     device : torch.device
     ranks : Ranks
         The processes that share each batch; the first alone writes.
     resume : bool
         Continue from the folder's checkpoint, on any number of ranks; without one, start.
     watchers : Watchers
+    progress : ProgressFactory
+        Opened for reading the data, whose contents are hashed.
 
     Returns
     -------
@@ -107,12 +121,13 @@ def train_networks(
     Raises
     ------
     InputError
-        For unusable data; a folder that holds a run already (without `resume`) or a run of another configuration
-        (with it); a batch that cannot be shared; a full disk.
+        For unusable data; a folder that holds a run already (without `resume`), or a run of another configuration or
+        other data, or one whose checkpoint is lost (with it); a file that changes while it trains; a batch that cannot
+        be shared; a full disk.
     DivergenceError
         For a loss that is not finite although nothing scales it.
     """
-    checkpoint = open_run(out, config, resume=resume)
+    checkpoint = open_run(out, config, resume=resume, note=watchers.on_note if ranks.is_first else unheard)
     execution = config.execution
     config.samples_at_once(ranks.size)
     if config.objective.pool_size and ranks.size > 1:
@@ -126,8 +141,14 @@ def train_networks(
             + (f" for {ranks.size} ranks" if ranks.size > 1 else ""),
             found=f"{len(dataset)} samples",
         )
+    contents: Contents = read_contents(dataset.triplets, progress) if ranks.is_first else {}
+    contents = ranks.from_first(contents)  # each rank sees that what it reads is what was hashed
+    record = training_data(config, data, dataset.triplets, contents)
     if checkpoint:
+        require_same_data(checkpoint, out, data, record, watchers.on_note if ranks.is_first else unheard)
         require_samples(checkpoint, len(dataset), data)
+    if config.features.precomputed:
+        require_own_feature_maps(data, config.data.phase, dataset.triplets, contents)
     precision = find_precision(config.precision, device)
     # Whole images may come in several sizes, each of which would be measured anew.
     autotune = config.data.resize != "none"
@@ -144,11 +165,19 @@ def train_networks(
         ranks.wait()  # no rank writes before all have found the folder as it was
         if ranks.is_first:
             write_json(out / "config.json", config.to_dict())
-        return _run(model, dataset, out, step, ranks, watchers if ranks.is_first else _NOBODY)
+            save_training_data(out, record, saved=checkpoint is not None)
+        return _run(model, dataset, contents, record, out, step, ranks, watchers if ranks.is_first else _NOBODY)
 
 
 def _run(
-    model: Pix2PixHD, dataset: TripletDataset, out: Path, step: int, ranks: Ranks, watchers: Watchers
+    model: Pix2PixHD,
+    dataset: TripletDataset,
+    contents: Contents,
+    record: TrainingData,
+    out: Path,
+    step: int,
+    ranks: Ranks,
+    watchers: Watchers,
 ) -> TrainResult:
     config = model.config
     steps_per_epoch = len(dataset) // config.batch_size
@@ -166,8 +195,17 @@ def _run(
         if saved != step:
             _finite_losses(model, step, losses, ranks)
             if ranks.is_first:
-                state = model.state_dict()
-                save_checkpoint(latest_path(out), config=config, step=step, state=state, n_samples=len(dataset))
+                state, first = model.state_dict(), not latest_path(out).exists()
+                save_checkpoint(
+                    latest_path(out),
+                    config=config,
+                    step=step,
+                    state=state,
+                    n_samples=len(dataset),
+                    data_sha256=record.sha256,
+                )
+                if first:
+                    save_training_data(out, record, saved=True)
             saved = step
         ranks.wait()
 
@@ -177,6 +215,7 @@ def _run(
         places = _places(len(dataset), config, step, ranks)
         batches = load_batches(dataset, places, model.device, config.execution.workers)
         for batch, waited in _timed(batches):
+            require_unchanged(batch, contents)
             epoch = step // steps_per_epoch + 1
             model.set_epoch(epoch)
             # Drawn from (seed, step, rank) alone, so that a resumed run draws what an uninterrupted one would.

@@ -7,16 +7,20 @@ from pathlib import Path
 from p2phd_eval.config import Role, TrainConfig, values_of
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, load_checkpoint
+from p2phd_eval.generators.training.run_log import last_step
+from p2phd_eval.generators.training.training_data import load_training_data
+from p2phd_eval.progress import Note, unheard
 
 # What must not differ between a run and its continuation.
 _FIXED = (Role.RECIPE, Role.RUN)
 
 
-def open_run(out: Path, config: TrainConfig, *, resume: bool) -> Checkpoint | None:
+def open_run(out: Path, config: TrainConfig, *, resume: bool, note: Note = unheard) -> Checkpoint | None:
     """Return the checkpoint that a run goes on from; None where it starts.
 
-    Raises `InputError` if the folder holds a run already (without `resume`), one of another configuration, or a
-    checkpoint that was converted and has no optimizers (with it).
+    `note`: told where a run that had saved no checkpoint yet starts again. Raises `InputError` if the folder holds a
+    run already (without `resume`), one of another configuration, one whose checkpoint is lost, or a checkpoint that
+    was converted and has no optimizers (with it).
     """
     path = latest_path(out)
     if not resume:
@@ -29,6 +33,7 @@ def open_run(out: Path, config: TrainConfig, *, resume: bool) -> Checkpoint | No
             )
         return None
     if not path.exists():
+        _require_nothing_lost(out, note)
         return None
     checkpoint = load_checkpoint(path)
     if not checkpoint.optimizers:
@@ -48,6 +53,23 @@ def open_run(out: Path, config: TrainConfig, *, resume: bool) -> Checkpoint | No
                 fix="Repeat the run's own options with --resume, or choose another --out.",
             )
     return checkpoint
+
+
+def _require_nothing_lost(out: Path, note: Note) -> None:
+    """Raise InputError if a run without a checkpoint had one: to begin again would take its place in silence."""
+    logged, record = last_step(out / "log.jsonl"), load_training_data(out)
+    if logged == 0 if record is None else not record.saved:
+        if logged:
+            note(f"The run in {out} had saved no checkpoint yet: it starts from the first step.")
+        return
+    kept = sorted(latest_path(out).parent.glob("epoch_*.pt"))
+    raise InputError(
+        str(latest_path(out)),
+        expected=f"the checkpoint of a run whose log reaches step {logged}",
+        found="nothing there",
+        fix=(f"Copy {kept[-1].name} to its place, and the run goes on from there" if kept else "Restore it")
+        + f"; or start anew: delete {out}, or choose another --out.",
+    )
 
 
 def require_samples(checkpoint: Checkpoint, n: int, data: Path) -> None:

@@ -81,6 +81,14 @@ def read_log(path: Path) -> list[LogRecord]:
         ) from error
 
 
+def last_step(path: Path) -> int:
+    """Return the last step of a log, whatever else is in it; 0 where there is none."""
+    if not path.exists():
+        return 0
+    steps = (_step_of(line) for line in path.read_text(errors="replace").splitlines())
+    return max((int(step) for step in steps if math.isfinite(step)), default=0)
+
+
 def finite_or_none(value: float) -> float | None:
     """Return `value`, or None where JSON has no number for it."""
     return value if math.isfinite(value) else None

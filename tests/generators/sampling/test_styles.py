@@ -334,3 +334,14 @@ def test_from_encoder_to_maps_to_a_second_training_to_samples(
     for style in ("clusters", "photo"):
         sampled = generate(tmp_path / "second", enlarged, tmp_path / style, device=CPU, phase="train", style=style)
         assert (sampled.written, sampled.size) == (6, (128, 64))
+
+
+def test_feature_maps_of_other_photos_are_not_trained_on(run: Path, config: TrainConfig, enlarged: Path) -> None:
+    precompute(run, enlarged, device=CPU)
+    first, second, *_ = sorted((enlarged / "train_img").iterdir())
+    first.write_bytes(second.read_bytes())
+    training = replace(config, features=replace(config.features, precomputed=True), load_pretrain=str(run))
+    with pytest.raises(InputError, match=rf"train_feat.*found 1 of others or altered ones, such as {first.name}"):
+        train_networks(training, enlarged, enlarged / "second", device=CPU)
+    precompute(run, enlarged, device=CPU)  # the way out
+    assert train_networks(training, enlarged, enlarged / "second", device=CPU).step > 0

@@ -10,7 +10,7 @@ import torch
 
 from p2phd_eval.config import FeatureConfig, GeneratorConfig, TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.checkpoint import load_checkpoint
+from p2phd_eval.generators.checkpoint import latest_path, load_checkpoint
 from p2phd_eval.generators.training.loop import Watchers, train_networks
 
 CPU = torch.device("cpu")
@@ -107,10 +107,13 @@ def test_mismatching_widths_are_refused(scenes: Path, local: TrainConfig, tmp_pa
 
 
 def test_a_data_set_of_another_size_is_noticed(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    """By a checkpoint of an earlier version too, which knows no more of it."""
     data = Path(shutil.copytree(scenes, tmp_path / "data"))
     train_networks(tiny, data, tmp_path / "run", device=CPU)
     for kind in ("label", "inst", "img"):
         sorted((data / f"train_{kind}").iterdir())[0].unlink()
+    document = torch.load(latest_path(tmp_path / "run"), weights_only=True)
+    torch.save({**document, "data_sha256": None}, latest_path(tmp_path / "run"))
     with pytest.raises(InputError, match="expected 6 training samples as when the run began, found 5"):
         train_networks(tiny, data, tmp_path / "run", device=CPU, resume=True)
 
