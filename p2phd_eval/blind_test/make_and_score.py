@@ -93,7 +93,7 @@ def make_blind_test(
         test = make_trials(
             open_source(Path(baseline)),
             open_source(Path(candidate)),
-            None if photos is None else open_source(photos),
+            None if photos is None else open_source(photos, generated=False),
             trials=trials,
             seed=seed,
             on_progress=on_progress,

@@ -58,7 +58,7 @@ def make_trials(
     """
     sources = [baseline, candidate] if reference is None else [baseline, candidate, reference]
     named = [(source.name, source.ids) for source in sources]
-    require_unique_ids(named)
+    require_unique_ids(named, {source.name: source.names for source in sources})
     shared = common_ids(named)
     wanted = min(DEFAULT_TRIALS, len(shared)) if trials is None else trials
     if not 2 <= wanted <= len(shared):
@@ -131,7 +131,8 @@ def _require_one_size(loaded: list[LoadedImage], sources: list[ImageSource], pla
 def _warnings(
     sources: list[ImageSource], shared: int, formats: set[tuple[str, str]], equal: int, wanted: int
 ) -> tuple[str, ...]:
-    found = [
+    found = [text for source in sources for text in source.warnings]
+    found += [
         f"{len(source) - shared} of the {len(source)} images of {source.name} have no partner and are left out"
         for source in sources
         if len(source) > shared

@@ -1,5 +1,6 @@
 """What about the image sets themselves limits what a FID between them says."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
@@ -65,6 +66,20 @@ def oddity_warnings(stamp: NamedStamp) -> tuple[str, ...]:
     name, found = stamp
     return tuple(
         f"{name}: {sentence}" for sentence in oddity_sentences(found.oddities or {}, found.odd_examples or {}, found.n)
+    )
+
+
+def repeated_id_warnings(named: NamedSet) -> tuple[str, ...]:
+    """Say where images of a set share an id, which keeps the set from being paired."""
+    name, features = named
+    repeated = {image: count for image, count in Counter(features.ids).items() if count > 1}
+    if not repeated:
+        return ()
+    image, count = next(iter(repeated.items()))
+    several = "1 id is" if len(repeated) == 1 else f"{len(repeated)} ids are"
+    return (
+        f"{name}: {several} of several images, such as {image!r} of {count}: files that differ in their endings alone "
+        "are perhaps one image twice, and cannot be paired",
     )
 
 

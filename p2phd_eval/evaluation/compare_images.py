@@ -17,7 +17,7 @@ from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
 from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
-from p2phd_eval.features.inputs import features_of, name_of, open_images_or_features
+from p2phd_eval.features.inputs import features_of, name_of, open_images_or_features, source_warnings
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.images.sources.open import open_source
@@ -124,10 +124,13 @@ def compare_images(
     if scope == Scope.RECIPES:
         require_runs({name: len(sets) for name, sets in named.items()})
     given = [real, *(each for sets in named.values() for each in sets)]
-    inputs = [open_images_or_features(each) for each in given]
-    reference_input = None if reference is None else open_images_or_features(reference)
+    inputs = [open_images_or_features(each, generated=k > 0) for k, each in enumerate(given)]
+    reference_input = None if reference is None else open_images_or_features(reference, generated=False)
     named_ids = [(name_of(each), found.ids) for each, found in zip(given, inputs, strict=True) if hasattr(found, "ids")]
-    require_unique_ids(named_ids)
+    require_unique_ids(
+        named_ids,
+        {name_of(each): found.names for each, found in zip(given, inputs, strict=True) if hasattr(found, "names")},
+    )
     if rule is not None:
         for _, ids in named_ids:
             rule.labels(ids)
@@ -137,7 +140,7 @@ def compare_images(
         if any(not isinstance(each, ImageSource) for each in inputs):
             raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
         common_ids(named_ids)
-    label_maps = None if labels is None else open_source(labels)
+    label_maps = None if labels is None else open_source(labels, generated=False)
 
     for text in notes:
         note(text)
@@ -167,7 +170,11 @@ def compare_images(
         progress=progress,
     )
     result = replace(
-        result, arms=named, notes=notes, precision_shifts=precision_shifts(extractor, inputs, features, names)
+        result,
+        arms=named,
+        notes=notes,
+        warnings=(*source_warnings([*inputs, reference_input, label_maps]), *result.warnings),
+        precision_shifts=precision_shifts(extractor, inputs, features, names),
     )
     if explain:
         shares = None

@@ -19,6 +19,7 @@ from p2phd_eval.evaluation.checks import (
     size_warnings,
 )
 from p2phd_eval.evaluation.cluster_rules import ClusterRule
+from p2phd_eval.evaluation.copies import copy_warnings
 from p2phd_eval.evaluation.pairing import aligned, examples, require_same_stamps, require_unique_ids, sorted_by_id
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.evaluation.reference import axes_of_reference
@@ -144,6 +145,7 @@ def compare_feature_sets(
     for stamp in stamps:
         warnings += duplicate_warnings(stamp)
     warnings += oddity_warnings(stamps[0]) + said_once(stamps[1:], oddity_warnings)
+    warnings += said_once(named[1:], lambda each: copy_warnings(real, each))
     warnings += said_once(stamps[1:], lambda stamp: format_warnings(real.stamp, stamp))
     used = [
         aligned(features, ids) if pairing == "triplets" or (k and pairing == "generated") else sorted_by_id(features)

@@ -11,7 +11,14 @@ from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
 from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
-from p2phd_eval.features.inputs import as_statistics, features_of, name_of, open_images_or_features, open_input
+from p2phd_eval.features.inputs import (
+    as_statistics,
+    features_of,
+    name_of,
+    open_images_or_features,
+    open_input,
+    source_warnings,
+)
 from p2phd_eval.features.statistics import Statistics
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
@@ -77,8 +84,8 @@ def compute_fid(
     require_at_least(0, {"--replicates": replicates, "--seed": seed})
     rule = as_rule(cluster_by)
     opened = open_input if reference is None else open_images_or_features  # blocks take single images
-    inputs = [opened(data) for data in (real, fake)]
-    reference_input = None if reference is None else open_images_or_features(reference)
+    inputs = [opened(real, generated=False), opened(fake)]
+    reference_input = None if reference is None else open_images_or_features(reference, generated=False)
     if rule is not None:
         for each in inputs:
             rule.labels(getattr(each, "ids", ()))
@@ -89,7 +96,8 @@ def compute_fid(
     ]
     features = [each for each in sets if not isinstance(each, Statistics)]
     if len(features) < len(sets):
-        return fid_from_statistics(*map(as_statistics, sets), force=force)
+        from_statistics = fid_from_statistics(*map(as_statistics, sets), force=force)
+        return replace(from_statistics, warnings=(*source_warnings(inputs), *from_statistics.warnings))
     of_reference = None
     if reference_input is not None:
         of_reference = features_of(reference_input, extractor, name="reference", layout=layout)
@@ -103,4 +111,8 @@ def compute_fid(
         force=force,
         progress=progress,
     )
-    return replace(result, precision_shifts=precision_shifts(extractor, inputs, features, [name_of(fake)]))
+    return replace(
+        result,
+        warnings=(*source_warnings([*inputs, reference_input]), *result.warnings),
+        precision_shifts=precision_shifts(extractor, inputs, features, [name_of(fake)]),
+    )

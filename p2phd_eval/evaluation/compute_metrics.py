@@ -8,7 +8,7 @@ from p2phd_eval.evaluation.metrics_of_sets import MetricsResult, evaluate_metric
 from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
-from p2phd_eval.features.inputs import features_of, name_of, open_images_or_features
+from p2phd_eval.features.inputs import features_of, name_of, open_images_or_features, source_warnings
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
@@ -49,7 +49,7 @@ def compute_metrics(
     >>> compute_metrics("real/", "fake/").neighbours.coverage
     """
     require_at_least(0, {"--seed": seed})
-    inputs = [open_images_or_features(data) for data in (real, fake)]
+    inputs = [open_images_or_features(real, generated=False), open_images_or_features(fake)]
     extractor = FeatureExtractor(settings or FeatureSettings(), progress=progress, note=note)
     features = [
         features_of(each, extractor, name=side, layout=layout)
@@ -57,4 +57,8 @@ def compute_metrics(
     ]
     with progress("metrics", "%") as on_progress:
         result = evaluate_metrics(*features, seed=seed, force=force, on_progress=on_progress)
-    return replace(result, precision_shifts=precision_shifts(extractor, inputs, features, [name_of(fake)]))
+    return replace(
+        result,
+        warnings=(*source_warnings(inputs), *result.warnings),
+        precision_shifts=precision_shifts(extractor, inputs, features, [name_of(fake)]),
+    )

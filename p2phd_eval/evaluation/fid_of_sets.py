@@ -12,9 +12,11 @@ from p2phd_eval.evaluation.checks import (
     few_images_warnings,
     format_warnings,
     oddity_warnings,
+    repeated_id_warnings,
     size_warnings,
 )
 from p2phd_eval.evaluation.cluster_rules import ClusterRule
+from p2phd_eval.evaluation.copies import copy_warnings
 from p2phd_eval.evaluation.pairing import require_same_stamps, sorted_by_id
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.evaluation.reference import axes_of_reference
@@ -114,6 +116,9 @@ def evaluate_fid(
     warnings += size_warnings(real, ("the generated images", fake))
     warnings += format_warnings(real.stamp, named[1]) + duplicate_warnings(named[0]) + duplicate_warnings(named[1])
     warnings += oddity_warnings(named[0]) + oddity_warnings(named[1])
+    for each in (("the real images", real), ("the generated images", fake)):
+        warnings += repeated_id_warnings(each)
+    warnings += copy_warnings(real, ("the generated images", fake))
     warnings += count_warnings(len(real), len(fake))
     warnings += few_images_warnings(min(len(real), len(fake)), real.stamp.dims)
     axes = None

@@ -1,7 +1,8 @@
 """Which feature sets may be compared, and how their images pair up."""
 
+import itertools
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -47,15 +48,21 @@ def require_same_stamps(stamps: Sequence[NamedStamp], *, force: bool = False) ->
     return warnings
 
 
-def require_unique_ids(sets: Iterable[NamedIds]) -> None:
-    """Raise InputError if an image id occurs twice in a set, so that it cannot be paired; one is named."""
+def require_unique_ids(sets: Iterable[NamedIds], files: Mapping[str, Sequence[str]] | None = None) -> None:
+    """Raise InputError if an image id occurs twice in a set, so that it cannot be paired; one is named.
+
+    `files`: by the name of a set what its images are called, where that is known.
+    """
     for name, ids in sets:
         if len(set(ids)) < len(ids):
             image, count = Counter(ids).most_common(1)[0]
+            named = () if files is None else files.get(name, ())
+            called = [file for file, own in zip(named, ids, strict=False) if own == image]
             raise InputError(
                 f"images of {name}",
                 expected="one image for each id",
-                found=f"{count} images with the id {image!r}",
+                found=f"{count} images with the id {image!r}"
+                + (f" ({', '.join(itertools.islice(called, 3))})" if called else ""),
                 fix="Rename or remove the duplicates.",
             )
 

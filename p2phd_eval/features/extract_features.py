@@ -69,6 +69,8 @@ def extract_features(
         hold_file(out) if out is not None and ranks.is_first else nullcontext(),
     ):
         heard = (progress, note) if ranks.is_first else (silent, unheard)
+        for text in source.warnings:
+            heard[1](f"warning: {text}")
         extractor = FeatureExtractor(replace(settings, device=str(device)), progress=heard[0], note=heard[1])
         found: FeatureSet | Statistics | None
         if statistics:

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from p2phd_eval.features.prepared import FeatureBlock
 
 
-def open_input(data: Any) -> Any:
+def open_input(data: Any, *, generated: bool = True) -> Any:
     """Open a path: images (see `open_source`), features of `p2phd-eval features`, or statistics of any FID tool.
 
     Files ending in `.npz` hold features or statistics (`mu` and `sigma`), those in `.pt` torch-fidelity's statistics.
 
-    `data`: what is no path is returned as it is. The result is an ImageSource, a FeatureSet, Statistics, or what was
-    given. Raises `InputError` if nothing is there, it cannot be read, or it can hold no images.
+    `data`: what is no path is returned as it is. `generated`: see `open_source`. The result is an ImageSource, a
+    FeatureSet, Statistics, or what was given. Raises `InputError` if nothing is there, it cannot be read, or it can
+    hold no images.
     """
     if not isinstance(data, str | os.PathLike):
         opened = isinstance(data, ImageSource | FeatureSet | Statistics)
@@ -39,12 +40,12 @@ def open_input(data: Any) -> Any:
     file = Path(data)
     if file.suffix.lower() == ".npz" and "features" in npz_names(file):
         return FeatureSet.load(file)
-    return load_statistics(file) if file.suffix.lower() in (".npz", ".pt") else open_source(data)
+    return load_statistics(file) if file.suffix.lower() in (".npz", ".pt") else open_source(data, generated=generated)
 
 
-def open_images_or_features(data: Any) -> Any:
+def open_images_or_features(data: Any, *, generated: bool = True) -> Any:
     """Open an input as `open_input` does, where single images count: statistics are refused."""
-    found = open_input(data)
+    found = open_input(data, generated=generated)
     if isinstance(found, Statistics):
         raise InputError(
             str(found.path),
@@ -53,6 +54,11 @@ def open_images_or_features(data: Any) -> Any:
             fix="Give the images they were made from.",
         )
     return found
+
+
+def source_warnings(inputs: Iterable[Any]) -> tuple[str, ...]:
+    """Return what opened inputs say of the choice of their images, each once."""
+    return tuple(dict.fromkeys(text for each in inputs if isinstance(each, ImageSource) for text in each.warnings))
 
 
 def name_of(data: Any) -> str:

@@ -111,7 +111,7 @@ class _Vocabulary:
     def __init__(self, words: Iterable[str]) -> None:
         self.words = {word.casefold(): word for word in words}
         some = "|".join(sorted(map(re.escape, self.words), key=len, reverse=True))
-        self._end = re.compile(rf"(?:(?P<rest>.+)[_-])?(?P<kind>{some})", re.IGNORECASE)
+        self._end = re.compile(rf"(?:(?P<rest>.+?)[_-])?(?P<kind>{some})", re.IGNORECASE)
         self._beginning = re.compile(rf"(?P<kind>{some})[_-](?P<rest>.+)", re.IGNORECASE)
         self._any = re.compile(some, re.IGNORECASE)
 

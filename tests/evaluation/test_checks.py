@@ -9,7 +9,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.checks import count_warnings, duplicate_warnings, format_warnings, oddity_warnings, said_once
 from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
-from p2phd_eval.evaluation.pairing import require_same_stamps
+from p2phd_eval.evaluation.pairing import require_same_stamps, require_unique_ids
 from p2phd_eval.features.feature_set import FeatureStamp
 from tests.features.feature_sets import STAMP, feature_set, triplets
 
@@ -49,6 +49,16 @@ def test_images_that_are_not_what_they_seem() -> None:
     assert frames.startswith("fake: 2 of 5, such as b.webp, hold several frames or pages, of which the first is read")
     assert dark.startswith("fake: 5 of 5, such as a.png, are all but black")
     assert oddity_warnings(("fake", stamp(n=5, oddities=None))) == ()  # a file of before
+
+
+def test_one_id_of_several_images_is_told_or_refused_with_their_names() -> None:
+    real, fake, _ = triplets(20)
+    repeated = dataclasses.replace(fake, ids=("a", "a", *fake.ids[2:]))
+    warnings = evaluate_fid(real, repeated, replicates=0, extrapolate=False).warnings
+    assert any("the generated images: 1 id is of several images, such as 'a' of 2" in warning for warning in warnings)
+    assert not any("several images" in each for each in evaluate_fid(real, fake, replicates=0).warnings)
+    with pytest.raises(InputError, match=r"images of fake: .* found 2 images with the id 'a' \(a\.jpg, a\.png\)\."):
+        require_unique_ids([("real", ["a", "b"]), ("fake", ["a", "b", "a"])], {"fake": ["a.jpg", "b.jpg", "a.png"]})
 
 
 @pytest.mark.parametrize("field", ["weights_sha256", "resize", "dims", "dtype"])

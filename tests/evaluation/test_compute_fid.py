@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.compute_fid import compute_fid
@@ -109,3 +110,26 @@ def test_bad_options_are_told_before_anything_is_read(tmp_path: Path) -> None:
         compute_fid(tmp_path / "none", tmp_path / "none", confidence=95)
     with pytest.raises(InputError, match=r"none\.csv"):
         compute_fid(tmp_path, tmp_path, cluster_by=tmp_path / "none.csv")
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_sets_that_are_not_what_they_seem_are_told(images: Images, tmp_path: Path) -> None:
+    real = write(tmp_path / "real", images[0])
+    (real / "more.heic").touch()
+    results, samples = tmp_path / "results", write(tmp_path / "samples", images[1][:5])
+    for name in ("00", "01", "02", "03", "04"):
+        for kind, folder in (("input_label", real), ("synthesized_image", samples)):
+            write_png(results / f"{name}_{kind}.png", np.asarray(Image.open(folder / f"{name}.png")))
+    found = compute_fid(real, results, settings=SETTINGS, replicates=0)
+    assert found.fid == fid_of(real, samples)
+    assert isinstance(found, FidResult)
+    said = "\n".join(found.warnings)
+    assert f"{results} holds results" in said
+    assert "left out are 5 input_label" in said
+    assert "1 image of formats that are not read is left out (more.heic)" in said
+    assert "13 real and 5 generated images" in said
+    with pytest.raises(InputError, match="expected real images, found results of several kinds"):
+        compute_fid(results, samples, settings=SETTINGS)
+    assert "5 of 5 images are copies of real ones" in "\n".join(
+        compute_fid(real, f"{results}::input_label", settings=SETTINGS, replicates=0).warnings
+    )

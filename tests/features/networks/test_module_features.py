@@ -10,6 +10,7 @@ from torch import nn
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.module_features import IMAGENET_MEAN, IMAGENET_STD, ModuleFeatures
+from p2phd_eval.features.networks.protocol import embed_all
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 SIDE = 24
@@ -192,3 +193,12 @@ def test_a_module_that_returns_something_else_is_refused(answer: object, found: 
 def test_arguments_that_cannot_be_are_refused(argument: dict[str, object], match: str) -> None:
     with pytest.raises(InputError, match=match):
         features_of(small_network(), **argument)
+
+
+def test_features_of_passes_are_the_same_bits_at_any_place_and_beside_any_images() -> None:
+    """By which copies of an image are found in other sets."""
+    network = features_of(small_network(), batch_size=8)
+    batch = torch.stack([network.prepare(pixels(seed=seed)) for seed in range(19)])
+    together = embed_all(network, batch)
+    for rows in ([18], [4, 18, 0], list(range(18, -1, -1))):
+        assert torch.equal(embed_all(network, batch[rows]), together[rows])
