@@ -16,6 +16,7 @@ from p2phd_eval.errors import InputError, shown
 REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 
 _ALWAYS = 64 << 20  # bytes that even a small file may take
+_ALWAYS_SHARED = 256 << 20  # bytes of tensors that may lie in fewer bytes
 _LARGEST_PICKLE = 64 << 20  # bytes of what describes the tensors
 # The one thing that torch's unpickler of data makes in any size that a file asks for.
 _SIZED_AT_WILL = b"bytearray"
@@ -121,7 +122,7 @@ def _require_own_memory(content: Any) -> None:
             wanted += tensor.numel() * tensor.element_size()
             storage = tensor.untyped_storage()
             storages[storage.data_ptr()] = storage.nbytes()
-    if wanted > sum(storages.values()) + _ALWAYS:
+    if wanted > sum(storages.values()) + _ALWAYS_SHARED:
         raise ValueError(f"tensors of {wanted} bytes that share {sum(storages.values())}")
 
 
@@ -144,6 +145,7 @@ def _reason(file: Path, error: Exception) -> str:
         return str(error)
     with file.open("rb") as stream:
         holds_pickle = stream.read(1) in (b"P", b"\x80")  # in a zip archive, or plain
-    if holds_pickle and "unsupported" in str(error).lower():
+    text = str(error).lower()
+    if holds_pickle and ("unsupported" in text or "can only build" in text):
         return _OTHERS
     return f"a damaged or foreign file ({type(error).__name__})"

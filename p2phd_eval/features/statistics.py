@@ -3,7 +3,6 @@
 import dataclasses
 import json
 import os
-import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, shown
 from p2phd_eval.features.feature_set import FeatureStamp, read_stamp
 from p2phd_eval.files import atomic_write
 from p2phd_eval.npz_files import largest_content, read_npz, text_of
@@ -122,24 +121,20 @@ def _read_torch(file: Path) -> dict[str, Any]:
     """
     import torch
 
-    try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals(_array_globals()):
-            warnings.simplefilter("ignore")  # about what the error says better
-            content = torch.load(file, map_location="cpu", weights_only=True)
-        if not isinstance(content, dict):
-            raise TypeError(f"a {type(content).__name__}")
-        return {
-            name: value.detach().numpy() if isinstance(value, torch.Tensor) else value
-            for name, value in content.items()
-        }
-    except Exception as error:  # torch.load raises a different type for each way in which a file is wrong
-        reason = (str(error).splitlines() or [""])[0][:200]
-        raise InputError(
-            str(file),
-            expected="a dict of arrays or tensors mu and sigma, as torch-fidelity caches it",
-            found=f"a damaged file, or other objects ({type(error).__name__}: {reason})",
-            fix=_COMPUTE_AGAIN,
-        ) from error
+    from p2phd_eval.tensor_files import read_tensors, tensor_fault
+
+    wanted = "a dict of arrays or tensors mu and sigma, as torch-fidelity caches it"
+    content = read_tensors(file, expected=wanted, fix=_COMPUTE_AGAIN, also=_array_globals())
+    if not isinstance(content, dict):
+        raise InputError(str(file), expected=wanted, found=shown(content), fix=_COMPUTE_AGAIN)
+    fields: dict[str, Any] = {}
+    for name, value in content.items():
+        if isinstance(value, torch.Tensor) and (fault := tensor_fault(value)) and tensor_fault(value, whole=True):
+            raise InputError(f"{file}, key {shown(name)}", expected="real numbers", found=fault, fix=_COMPUTE_AGAIN)
+        if isinstance(value, torch.Tensor):
+            value = (value.float() if value.dtype is torch.bfloat16 else value).detach().numpy()
+        fields[name] = value
+    return fields
 
 
 def _array_globals() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]]:

@@ -158,12 +158,12 @@ def test_object_arrays_are_refused_and_run_nothing(tmp_path, name):
     np.savez(tmp_path / "a.npz", **fields)
     refused(tmp_path / "a.npz", "pickled objects in")
     torch.save(fields, tmp_path / "a.pt")
-    refused(tmp_path / "a.pt", "other objects")
+    refused(tmp_path / "a.pt", "objects other than tensors")
     torch.save({**fields, name: Crafted(ran)}, tmp_path / "b.pt")
-    refused(tmp_path / "b.pt", "other objects")
+    refused(tmp_path / "b.pt", "objects other than tensors")
     for path in (tmp_path / "plain.npz", tmp_path / "plain.pt"):
         path.write_bytes(pickle.dumps(Crafted(ran)))
-        refused(path, r"no \.npz archive|other objects")
+        refused(path, r"no \.npz archive|objects other than tensors")
     assert not ran.exists()
 
 
@@ -178,7 +178,7 @@ def test_a_file_cut_short_is_refused(tmp_path, ending, kept):
         torch.save(fields, path)
     content = path.read_bytes()
     path.write_bytes(content[: int(kept * len(content))])
-    refused(path, "feature statistics|a damaged file")
+    refused(path, "feature statistics|a damaged|an empty file")
 
 
 def test_flipped_bits_are_refused(tmp_path):

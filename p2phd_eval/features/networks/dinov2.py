@@ -1,8 +1,5 @@
 """DINOv2's feature spaces, as plug-ins: `--feature-network p2phd_eval.features.networks.dinov2:dinov2_vitl14`."""
 
-import pickle
-import warnings
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
@@ -11,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, shown
 from p2phd_eval.features.networks.module_features import ModuleFeatures
+from p2phd_eval.tensor_files import is_finite, read_tensors, tensor_fault
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 SIDE = 224  # pixels, the network's input here
@@ -117,19 +115,14 @@ def _read(name: str, path: Path) -> Mapping[str, object]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    try:
-        if path.suffix.lower() == ".safetensors":
+    if path.suffix.lower() == ".safetensors":
+        try:
             return load_file(path)
-        with warnings.catch_warnings():
-            # It is about files that torch did not write, which are then refused with an error that says more.
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            raw = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise _unusable(str(path), name, "a damaged file, or one that holds more than tensors") from error
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError, zipfile.BadZipFile, SafetensorError) as error:
-        raise _unusable(str(path), name, f"a file that cannot be read ({type(error).__name__})") from error
+        except (OSError, RuntimeError, ValueError, LookupError, TypeError, SafetensorError) as error:
+            raise _unusable(str(path), name, f"a file that cannot be read ({type(error).__name__})") from error
+    raw = read_tensors(path, expected=_wanted(name), fix=_get(name))
     if not isinstance(raw, Mapping):
-        raise _unusable(str(path), name, f"a {type(raw).__name__}")
+        raise _unusable(str(path), name, shown(raw))
     return raw
 
 
@@ -142,9 +135,9 @@ def _checked(
         tensor = raw.get(key)
         if not isinstance(tensor, Tensor):
             raise _unusable(where, name, f"no tensor {key!r}")
-        if tuple(tensor.shape) != shape or not tensor.is_floating_point():
-            raise _unusable(where, name, f"{key!r} of {tensor.dtype} {tuple(tensor.shape)} instead of {shape}")
-        if not bool(torch.isfinite(tensor).all()):
+        if fault := tensor_fault(tensor, shape):
+            raise _unusable(where, name, f"{key!r}: {fault} instead of {shape}")
+        if not is_finite(tensor):
             raise _unusable(where, name, f"NaN or infinity in {key!r}")
         state[key] = tensor.to(torch.float32)
     strangers = sorted(str(key) for key in set(raw) - set(shapes) - {"mask_token"})
@@ -154,9 +147,12 @@ def _checked(
 
 
 def _unusable(where: str, name: str, found: str) -> InputError:
-    return InputError(
-        where,
-        expected=f"a state dict of {name} without registers, as Meta ({name}_pretrain.pth) and timm publish it",
-        found=found,
-        fix=f"Get {_URL.format(name=name)}",
-    )
+    return InputError(where, expected=_wanted(name), found=found, fix=_get(name))
+
+
+def _wanted(name: str) -> str:
+    return f"a state dict of {name} without registers, as Meta ({name}_pretrain.pth) and timm publish it"
+
+
+def _get(name: str) -> str:
+    return f"Get {_URL.format(name=name)}"

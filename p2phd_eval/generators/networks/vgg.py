@@ -1,12 +1,15 @@
 """The perceptual loss of pix2pixHD on VGG19 activations, and where its weights come from."""
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from torch import nn
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, shown
 from p2phd_eval.generators.networks.losses import mean_absolute_difference
+from p2phd_eval.tensor_files import is_finite, read_tensors, tensor_fault
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 UNTRAINED = "untrained"  # source of weights for timing only
@@ -35,12 +38,13 @@ class VGGLoss(nn.Module):
         if source == "torchvision":
             try:
                 features = vgg19(weights=VGG19_Weights.IMAGENET1K_V1, progress=False).features
-            except OSError as error:
+            except Exception as error:  # what torch.hub keeps may be cut short, and is then refused in many ways
                 raise InputError(
                     "--vgg torchvision",
                     expected="torchvision's VGG19 weights in torch's hub cache or from the network",
-                    found=str(error),
-                    fix="Pass --vgg FILE with a state dict of them, or --vgg none.",
+                    found=str(error).partition("\n")[0] or type(error).__name__,
+                    fix="Delete the file in the cache if it is damaged; or pass --vgg FILE with a state dict of them, "
+                    "or --vgg none.",
                 ) from error
         elif source == UNTRAINED:
             features = untrained_vgg19_features()
@@ -89,30 +93,42 @@ def untrained_vgg19_features() -> nn.Sequential:
 def _read_vgg_features(path: Path, features: nn.Module) -> dict[str, torch.Tensor]:
     where = f"--vgg {path}"
     wanted = features.state_dict()
-    try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # torch.load raises a different type for each way in which a file is wrong
-        raise InputError(
-            where, expected="a file of tensors (a VGG19 state dict)", found=f"{type(error).__name__}"
-        ) from error
+    state = read_tensors(path, expected="a file of tensors (a VGG19 state dict)", where=where)
     if not isinstance(state, dict):
-        raise InputError(where, expected="a state dict", found=type(state).__name__)
-    tensors = {str(k).removeprefix("features."): v for k, v in state.items() if isinstance(v, torch.Tensor)}
-    convolutions = _convolutions(tensors)
-    for i, name in enumerate(name for name in wanted if name.endswith(".weight")):
-        shape = tuple(wanted[name].shape)
-        found = tuple(convolutions[i][0].shape) if i < len(convolutions) else "nothing"
-        if found != shape:
-            raise InputError(f"{where}, convolution {i + 1} of VGG19", expected=f"shape {shape}", found=f"{found}")
+        raise InputError(where, expected="a state dict", found=shown(state))
+    convolutions = _convolutions(state, where)
+    weights = [name for name in wanted if name.endswith(".weight")]
+    for i, name in enumerate(weights):
+        place = f"{where}, convolution {i + 1} of VGG19"
+        for kind in (0, 1):
+            shape = tuple(wanted[name if kind == 0 else name.replace(".weight", ".bias")].shape)
+            found = tuple(convolutions[i][kind].shape) if i < len(convolutions) else "nothing"
+            if found != shape:
+                raise InputError(place, expected=f"shape {shape}", found=f"{found}")
     values = [tensor.float() for pair in convolutions for tensor in pair]
     return dict(zip(wanted, values, strict=False))
 
 
-def _convolutions(state: dict[str, torch.Tensor]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def _convolutions(state: Mapping[object, object], where: str) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Weights and biases by the number of their layer, which differs where padding layers are counted too."""
-    numbers = sorted(int(key.removesuffix(".weight")) for key in state if key.removesuffix(".weight").isdecimal())
-    found = [(state[f"{n}.weight"], state[f"{n}.bias"]) for n in numbers if f"{n}.bias" in state]
-    if len(found) > 1 and found[0][0].shape == (3, 3, 1, 1):
+    found: dict[int, dict[str, torch.Tensor]] = {}
+    for key, tensor in state.items():
+        layer = re.fullmatch(r"(?:features\.)?(\d{1,4})\.(weight|bias)", str(key))
+        if layer is None:
+            continue
+        fault = tensor_fault(tensor)
+        if fault is None and isinstance(tensor, torch.Tensor) and is_finite(tensor):
+            found.setdefault(int(layer[1]), {})[layer[2]] = tensor
+        else:
+            place = f"{where}, key {shown(key)}"
+            raise InputError(place, expected="finite real numbers", found=fault or "NaN or infinity")
+    pairs = [(layer["weight"], layer["bias"]) for _, layer in sorted(found.items()) if len(layer) == 2]
+    return _without_colour_layer(pairs)
+
+
+def _without_colour_layer(found: list[tuple[torch.Tensor, torch.Tensor]]) -> list[tuple[torch.Tensor, torch.Tensor]]:
+    first = [tensor.shape for pair in found[:2] for tensor in pair]
+    if [list(shape) for shape in first] == [[3, 3, 1, 1], [3], [64, 3, 3, 3], [64]]:
         # The style transfer port (AdaIN's "normalised" VGG19) begins with a layer that maps RGB to the colours of
         # its training. It is linear, so it goes into the convolution after it.
         (colour, offset), (weight, bias), *rest = found

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from msgspec import Meta, Struct
 
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.errors import InputError
@@ -20,12 +20,15 @@ from p2phd_eval.generators.checkpoint import Checkpoint, latest_path
 from p2phd_eval.generators.data.batch import regions_of
 from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder
+from p2phd_eval.json_files import decode_json_as
 from p2phd_eval.locks import hold_file
+from p2phd_eval.npz_files import read_npz, text_of
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
 
 STYLES = ("clusters", "photo")
 _PREFIX = "class_"
+_WANTED = "clusters of features"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,22 +63,48 @@ class Clusters:
         InputError
             If the file is missing, or is another.
         """
+        fix = "Make them: p2phd-eval encode cluster RUN DATA"
+        arrays = read_npz(path, expected=_WANTED, fix=fix)
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
-                stamp = json.loads(str(arrays["stamp"]))
-                centres = {int(name.removeprefix(_PREFIX)): arrays[name] for name in arrays.files if name != "stamp"}
-            return cls(
-                centres=centres,
-                regions={int(label): count for label, count in stamp["regions"].items()},
-                **{name: stamp[name] for name in ("checkpoint_sha256", "phase", "n_clusters")},
-            )
-        except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
+            text = text_of(arrays.pop("stamp"))
+            centres = {_label_of(name): _centres(name, values) for name, values in arrays.items()}
+        except (KeyError, ValueError) as error:
             raise InputError(
-                str(path),
-                expected="clusters of features",
-                found=f"another or a damaged file ({type(error).__name__})",
-                fix="Make them: p2phd-eval encode cluster RUN DATA",
-            ) from error
+                str(path), expected=_WANTED, found=f"another or a damaged file ({error})", fix=fix
+            ) from None
+        stamp = decode_json_as(_Stamp, text, f"{path}, stamp", expected=_WANTED, fix=fix)
+        return cls(
+            centres=centres,
+            regions={int(label): count for label, count in stamp.regions.items()},
+            checkpoint_sha256=stamp.checkpoint_sha256,
+            phase=stamp.phase,
+            n_clusters=stamp.n_clusters,
+        )
+
+
+class _Stamp(Struct):
+    checkpoint_sha256: str
+    phase: str
+    n_clusters: int
+    regions: dict[Annotated[str, Meta(pattern="^[0-9]{1,9}$")], int]  # by class
+
+
+def _label_of(name: str) -> int:
+    number = name.removeprefix(_PREFIX)
+    if not number.isdecimal() or len(number) > 9:
+        raise ValueError(f"an array {name!r:.60}")
+    return int(number)
+
+
+def _centres(name: str, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    """Return centres (k, n_features) as float32; raise `ValueError` for others."""
+    if values.dtype.kind != "f" or values.ndim != 2 or not values.size:
+        raise ValueError(f"{name} of {values.dtype} {values.shape}")
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite
+        centres = values.astype(np.float32)
+    if not np.isfinite(centres).all():
+        raise ValueError(f"{name} with NaN or infinity")
+    return centres
 
 
 def clusters_path(source: Path, given: Path | None, option: str) -> Path:

@@ -112,14 +112,14 @@ def without(name: str):
     [
         (without("blocks.3.mlp.fc1.bias"), r"no tensor 'blocks\.3\.mlp\.fc1\.bias'"),
         (lambda state: {"teacher": state}, "no tensor 'cls_token'"),
-        (lambda state: {**state, "cls_token": torch.zeros(1, 1, 768)}, r"'cls_token' .* instead of \(1, 1, 384\)"),
+        (lambda state: {**state, "cls_token": torch.zeros(1, 1, 768)}, r"'cls_token': .* instead of \(1, 1, 384\)"),
         # A model that timm saved at 224 pixels: its positions were interpolated otherwise.
-        (lambda state: {**state, "pos_embed": torch.zeros(1, 257, 384)}, r"'pos_embed' .* instead of \(1, 1370, 384\)"),
+        (lambda state: {**state, "pos_embed": torch.zeros(1, 257, 384)}, r"'pos_embed': .* of \(1, 1370, 384\)"),
         (lambda state: {**state, "norm.bias": torch.full((384,), torch.nan)}, "NaN or infinity in 'norm.bias'"),
-        (lambda state: {**state, "norm.bias": torch.zeros(384, dtype=torch.int64)}, "'norm.bias' of torch.int64"),
+        (lambda state: {**state, "norm.bias": torch.zeros(384, dtype=torch.int64)}, "'norm.bias': numbers of int64"),
         (lambda state: {**state, "register_tokens": torch.zeros(1, 4, 384)}, "a tensor 'register_tokens' as well"),
         (lambda state: list(state), "a list"),
-        (lambda state: Path("code"), "a damaged file, or one that holds more than tensors"),
+        (lambda state: Path("code"), "pickled objects other than tensors"),
     ],
 )
 def test_a_file_of_another_network_is_refused(state, tmp_path: Path, change, found: str) -> None:
@@ -138,7 +138,7 @@ def test_a_damaged_file_is_refused(metas_file: Path, state, tmp_path: Path, name
         path.write_bytes(metas_file.read_bytes())
     with path.open("r+b") as stream:
         stream.truncate(path.stat().st_size // 2)
-    with pytest.raises(InputError, match=rf"{name}: .*found a file that cannot be read"):
+    with pytest.raises(InputError, match=rf"{name}: .*found a (damaged or foreign file|file that cannot be read)"):
         dinov2_vits14(CPU, path)
 
 

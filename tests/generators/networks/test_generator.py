@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -138,7 +139,7 @@ def test_vgg_loss_from_a_file(vgg_file: str) -> None:
 
 
 def test_vgg_files_that_are_none(vgg_file: str, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"expected a file of tensors \(a VGG19 state dict\), found FileNotFoundError"):
+    with pytest.raises(InputError, match=r"expected a file of tensors \(a VGG19 state dict\), found no such file"):
         VGGLoss("/nowhere/vgg.pth")
     state = torch.load(vgg_file, weights_only=True)
     state.pop("28.bias")
@@ -146,6 +147,26 @@ def test_vgg_files_that_are_none(vgg_file: str, tmp_path: Path) -> None:
     torch.save(state, path)
     with pytest.raises(InputError, match=r"convolution 16 of VGG19: expected shape \(512, 512, 3, 3\), found nothing"):
         VGGLoss(path)
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "found"),
+    [
+        ("0.weight", lambda t: t * 1j, "finite real numbers, found numbers of complex64"),
+        ("0.weight", lambda t: t.to("meta"), "finite real numbers, found a tensor on the device meta"),
+        ("2.bias", lambda t: t / 0, "finite real numbers, found NaN or infinity"),
+        ("2.bias", lambda t: t[:3], r"convolution 2 of VGG19: expected shape \(64,\), found \(3,\)"),
+        ("0.weight", lambda t: torch.zeros(3, 3, 1, 1), r"convolution 1 of VGG19: expected shape \(64, 3, 3, 3\)"),
+    ],
+)
+def test_vgg_weights_that_are_none(
+    vgg_file: str, tmp_path: Path, key: str, change: Callable[[torch.Tensor], torch.Tensor], found: str
+) -> None:
+    state = torch.load(vgg_file, weights_only=True)
+    state[key] = change(state[key])
+    torch.save(state, tmp_path / "odd.pt")
+    with pytest.raises(InputError, match=found):
+        VGGLoss(str(tmp_path / "odd.pt"))
 
 
 def test_vgg_of_the_style_transfer_port(vgg_file: str, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -226,11 +227,34 @@ def test_files_that_are_no_clusters(run: Path, tmp_path: Path) -> None:
     np.savez(tmp_path / "other.npz", features=np.zeros(3))
     np.savez(tmp_path / "unstamped.npz", stamp=np.array("[]"))
     for name in ("half.npz", "empty.npz", "original.npy", "other.npz", "unstamped.npz"):
-        with pytest.raises(InputError, match="expected clusters of features, found another or a damaged file"):
+        with pytest.raises(InputError, match=r"clusters of features, found|stamp, \$: expected object"):
             load(tmp_path / name)
     clusters_of(c0=[[1, 2]]).save(tmp_path / "two.npz")  # features, not three
     with pytest.raises(InputError, match="found those of another"):
         load(tmp_path / "two.npz")
+
+
+@pytest.mark.parametrize(
+    "centres",
+    [
+        np.array([["a", "b", "c"]]),
+        np.ones((1, 3)) * 1j,
+        np.array([[np.nan, 0, 0]]),
+        np.full((1, 3), 1e300),
+        np.ones((0, 3)),
+        np.ones(3),
+        np.ones((1, 3), dtype=np.int64),
+        np.ones((1, 3), dtype=bool),
+    ],
+    ids=lambda centres: f"{centres.dtype} {centres.shape}",
+)
+def test_centres_that_are_no_features_are_refused(tmp_path: Path, centres: npt.NDArray[np.generic]) -> None:
+    clusters_of(c0=[[1, 2, 3]]).save(tmp_path / "good.npz")
+    with np.load(tmp_path / "good.npz") as good:
+        arrays = dict(good)
+    np.savez(tmp_path / "odd.npz", **{**arrays, "class_0": centres})
+    with pytest.raises(InputError, match=r"odd\.npz: expected clusters of features, found another .*class_0"):
+        Clusters.load(tmp_path / "odd.npz")
 
 
 def test_clusters_of_another_checkpoint(scenes: Path, run: Path, config: TrainConfig, tmp_path: Path) -> None:
