@@ -8,6 +8,7 @@ from typing import Any
 
 from torch.utils.data import DataLoader, Dataset
 
+from p2phd_eval.cores import useful_processes
 from p2phd_eval.errors import InputError
 from p2phd_eval.interrupts import leave_interrupts_to_the_parent
 
@@ -88,7 +89,7 @@ def load_in_order(
     collate : callable
         Makes a batch of a list of items.
     workers : int
-        Processes; 0: this one.
+        Processes, of which no more are started than the cores can use; 0: this one.
     pin_memory : bool
         Whether batches are put into page-locked memory.
 
@@ -98,6 +99,7 @@ def load_in_order(
         If a worker is killed, or the machine has no room for as many.
     """
     guarded = _Guarded(dataset, collate)
+    workers = useful_processes(workers)
     loader: DataLoader[Any] = DataLoader(
         guarded,
         batch_sampler=batches,

@@ -15,7 +15,7 @@ PACKAGE = Path(p2phd_eval.__file__).parent
 # A room may import rooms below it and itself. Modules at the top of the package are rooms of their own.
 FLOORS = (
     {"errors"},
-    {"__init__", "files", "formatting", "json_files", "npz_files", "progress", "streams", "tensor_files"},
+    {"__init__", "cores", "files", "formatting", "json_files", "npz_files", "progress", "streams", "tensor_files"},
     {"failures", "locks", "versions"},
     {"config", "devices", "distributed", "downloads", "images", "interrupts", "torchvision_ops"},
     {"workers"},

@@ -3,12 +3,14 @@
 import os
 from contextlib import nullcontext
 from dataclasses import replace
+from typing import Any
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.statistics import Statistics, save_statistics
+from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.locks import hold_file
@@ -16,7 +18,7 @@ from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
 
 def extract_features(
-    images: str | os.PathLike[str] | ImageSource,
+    images: Any,
     out: str | os.PathLike[str] | None = None,
     *,
     statistics: bool = False,
@@ -30,8 +32,8 @@ def extract_features(
 
     Parameters
     ----------
-    images : path-like or ImageSource
-        See `open_source`.
+    images : path-like, ImageSource, array, Tensor or iterable of batches
+        See `open_source`, and `ArraySource` for images in memory.
     out : path-like, optional
         File to write, ending in `.npz`.
     statistics : bool
@@ -55,7 +57,10 @@ def extract_features(
     # Cheap failures first: pytorch-fid knows statistics by this ending, and so does this tool.
     if out is not None and not os.fspath(out).endswith(".npz"):
         raise InputError("--out", expected="a file name ending in .npz", found=str(out))
-    source = images if isinstance(images, ImageSource) else open_source(images)
+    if isinstance(images, str | os.PathLike):
+        source = open_source(images)
+    else:
+        source = images if isinstance(images, ImageSource) else ArraySource(images)
 
     # Imported here, since it takes torch.
     from p2phd_eval.devices import find_device

@@ -5,11 +5,12 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
+from p2phd_eval.errors import InputError
 from p2phd_eval.features.device_moments import accumulator_on, frechet_distance_on
 from p2phd_eval.features.networks.protocol import FeatureNetwork
 from p2phd_eval.features.prepared import FeatureBlock, Prepared, embed_prepared, prepare_image, stack_prepared
 from p2phd_eval.images.oddities import count_oddities, oddity_sentences
-from p2phd_eval.images.sources.arrays import ArraySource, Layout
+from p2phd_eval.images.sources.arrays import ArraySource, Layout, require_images_alone
 from p2phd_eval.stats.distances.frechet import FrechetDistance
 
 
@@ -27,9 +28,17 @@ class FeatureStream:
         """Add images.
 
         `images`: see `ArraySource`: uint8 arrays (n, h, w, 3) or tensors (n, 3, h, w), unless `layout`, "NHWC" or
-        "NCHW", says otherwise. Raises `InputError` if they are not such images.
+        "NCHW", says otherwise; or one image without n. Raises `InputError` if they are not such images.
         """
-        source = ArraySource(images, layout=layout)
+        require_images_alone(images)
+        if isinstance(images, list | tuple) and len(images) > 1 and all(getattr(x, "ndim", 0) == 4 for x in images):
+            raise InputError(
+                "images",
+                expected="one array of images a batch",
+                found=f"{len(images)} arrays, such as inputs and targets",
+                fix="Take one of them out of each batch: (batch[0] for batch in loader), or batch[0] of one.",
+            )
+        source = ArraySource([images] if getattr(images, "ndim", None) == 3 else images, layout=layout)
         for index in range(len(source)):
             self._waiting.append(prepare_image(source, index, self._network.prepare))
             if len(self._waiting) == self._network.batch_size:

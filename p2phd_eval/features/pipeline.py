@@ -1,5 +1,6 @@
 """From an image source to its features, or to their moments alone."""
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from p2phd_eval.cores import usable_cores
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp, images_sha256
@@ -39,10 +41,11 @@ class _Images(Dataset[Any]):
 
 def usual_workers(device: torch.device, n: int) -> int:
     """Return how many decoding processes are started for `n` images unless the caller says otherwise."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if n < _SMALL:
         return 0
-    cores = max(1, cores // int(os.environ.get("LOCAL_WORLD_SIZE", "1")))  # torchrun's processes share a machine
+    cores = max(
+        1, usable_cores() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    )  # torchrun's processes share a machine
     # On a CPU the network needs the cores itself: two keep it fed.
     return min(cores, 2 if device.type == "cpu" else 16)
 
@@ -61,8 +64,8 @@ def read_features(
     images are read: each goes alone through the resize, and through the network in passes of a fixed size.
 
     `indices`: which images, in the order in which they are wanted. `workers`: decoding processes, by default
-    `usual_workers`; with 0 this process decodes. Raises `InputError` if an image cannot be read (it is named), or the
-    decoding processes have too little shared memory.
+    `usual_workers`; no more are started than images and cores ask for, and with 0 this process decodes. Raises
+    `InputError` if an image cannot be read (it is named), or the decoding processes have too little shared memory.
     """
     if workers is None:
         workers = usual_workers(network.device, len(indices))
@@ -70,7 +73,7 @@ def read_features(
         _Images(source, network.prepare),
         in_batches(indices, _CHUNK),
         stack_prepared,
-        workers=0 if source.in_process else workers,
+        workers=0 if source.in_process else min(workers, math.ceil(len(indices) / _CHUNK)),
         pin_memory=network.device.type == "cuda",
     )
     done = 0

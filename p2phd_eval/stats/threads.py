@@ -1,12 +1,12 @@
 """Many decompositions on all cores: several at a time where they are small, else one at a time on all of them."""
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from threadpoolctl import threadpool_limits
 
+from p2phd_eval.cores import usable_cores
 from p2phd_eval.progress import OnProgress, unwatched
 
 T = TypeVar("T")
@@ -36,10 +36,3 @@ def map_in_threads(
             # An interrupt must not wait for what has not begun.
             pool.shutdown(wait=True, cancel_futures=True)
     return results
-
-
-def usable_cores() -> int:
-    """Number of cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -94,3 +94,13 @@ def test_floats_that_were_cast_to_bytes_are_warned_of(
     metric.update(images[1][:5], real=False)
     with pytest.warns(UserWarning, match="the generated images: 5 of 10, such as number 0, are black, without"):
         metric.compute()
+
+
+def test_batches_with_labels_or_targets_are_refused(
+    images: tuple[np.ndarray, np.ndarray], network: FidInception
+) -> None:
+    metric = FidMetric(network)
+    for batch in ([images[0], np.zeros(13)], (images[0], images[1])):
+        with pytest.raises(InputError, match=r"\(batch\[0\] for batch in loader\)"):
+            metric.update(batch, real=True)
+    metric.update(images[0][0], real=True)  # a single image is one

@@ -1,13 +1,13 @@
 """Work on several cores: order, progress, errors and BLAS threads."""
 
-import os
 import threading
 
 import numpy as np
 import pytest
 from threadpoolctl import threadpool_info
 
-from p2phd_eval.stats.threads import map_in_threads, usable_cores
+from p2phd_eval.cores import usable_cores
+from p2phd_eval.stats.threads import map_in_threads
 
 EITHER = pytest.mark.parametrize("parallel", [True, False])
 
@@ -102,18 +102,3 @@ def test_an_interrupt_in_the_progress_ends_it_too(parallel):
     with pytest.raises(KeyboardInterrupt):
         map_in_threads(work, range(500), parallel, on_progress)
     assert len(begun) < 500
-
-
-def test_cores_are_those_of_this_machine():
-    assert 1 <= usable_cores() <= os.cpu_count()
-
-
-@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="this system binds no process to cores")
-def test_cores_are_those_this_process_may_use():
-    allowed = os.sched_getaffinity(0)
-    try:
-        os.sched_setaffinity(0, {min(allowed)})
-        assert usable_cores() == 1
-    finally:
-        os.sched_setaffinity(0, allowed)
-    assert usable_cores() == len(allowed)

@@ -20,7 +20,7 @@ from p2phd_eval.generators.data.triplets import (
     stored_label_nc,
 )
 from p2phd_eval.images.decoding import decode_image, decode_rgb, read_encoded
-from p2phd_eval.images.names import ids_of_sets, list_images
+from p2phd_eval.images.names import ids_of_sets, list_images, unread_warnings
 from p2phd_eval.images.oddities import Oddity, count_oddities, oddity_sentences
 from p2phd_eval.progress import OnProgress, ProgressFactory, silent, unwatched
 
@@ -166,7 +166,10 @@ def validate_phase(root: Path, phase: str, config: DataConfig, *, on_progress: O
         sizes=dict(sizes),
         class_shares={label: count / total for label, count in sorted(reader.pixels.items())},
         problems=tuple(problems),
-        warnings=reader.warnings(root / label_folder),
+        warnings=(
+            *(text for folder, each in images.items() for text in unread_warnings(str(root / folder), each.unread)),
+            *reader.warnings(root / label_folder),
+        ),
     )
 
 

@@ -1,7 +1,7 @@
 """Images that are in memory: arrays of NumPy, tensors of torch, and what converts to arrays."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +21,8 @@ class ArraySource(ImageSource):
     ----------
     images : array, tensor or iterable of them
         uint8 in [0, 255], RGB: one (n, h, w, 3) or (n, 3, h, w), or n of shape (h, w, 3) or (3, h, w), which may
-        differ in size. They are not copied; an iterator is read to its end. Memory-mapped arrays stay on disk.
+        differ in size, or several of (n, h, w, 3). They are not copied; an iterator is read to its end. Memory-mapped
+        arrays stay on disk.
     layout : {"NHWC", "NCHW"}, optional
         Where the channels stand: by default first in torch's tensors and last in everything else.
     ids : sequence of str, optional
@@ -30,7 +31,7 @@ class ArraySource(ImageSource):
     Raises
     ------
     InputError
-        If there is no image, or one has another dtype or shape; or if the number of ids differs.
+        If there is no image, or one has another dtype or shape, or labels beside it; or if the number of ids differs.
     """
 
     def __init__(self, images: Any, *, layout: Layout | None = None, ids: Sequence[str] | None = None) -> None:
@@ -38,12 +39,14 @@ class ArraySource(ImageSource):
             raise InputError("layout", expected='"NHWC", "NCHW" or None', found=repr(layout))
         # Rows of a whole array are views, so nothing is copied.
         whole = [images] if hasattr(images, "__array__") else images
+        require_images_alone(images)
         if not isinstance(whole, Iterable):
             raise InputError("images", expected="arrays, tensors or an iterable of them", found=type(images).__name__)
         self._images: list[npt.NDArray[np.uint8]] = []
         for item in whole:
+            require_images_alone(item)
             array, order = _as_array(item), layout or ("NCHW" if _is_tensor(item) else "NHWC")
-            stack = array if whole is not images else array[np.newaxis]
+            stack = array if whole is not images or array.ndim == 4 else array[np.newaxis]
             where = f"image {len(self._images)}" if whole is images else "images"
             self._images.extend(rgb_images(stack, order, where))
         count = len(self._images)
@@ -74,6 +77,44 @@ class ArraySource(ImageSource):
     def changed(self) -> str | None:
         """Return None: what happens to arrays in memory is the caller's to know."""
         return None
+
+
+def require_images_alone(given: Any) -> None:
+    """Raise InputError if images come with something else, such as labels: what a DataLoader gives as (images, labels).
+
+    The error says which element to take.
+    """
+    if isinstance(given, Mapping):
+        elements, kind = {repr(key): each for key, each in given.items()}, "a mapping"
+    elif isinstance(given, list | tuple):
+        elements, kind = {str(place): each for place, each in enumerate(given)}, f"a {type(given).__name__}"
+    else:
+        return
+    dims = {place: _dimensions(each) for place, each in elements.items()}
+    found = [place for place, ndim in dims.items() if ndim >= 3]
+    most = max(dims.values(), default=0)
+    # Beside one image a matrix is a wrong image; beside a batch it may be labels, a row each.
+    others = any(ndim < (most if most == 4 else 2) for ndim in dims.values())
+    if not isinstance(given, Mapping) and not (found and others):
+        return
+    held = ", ".join(f"{place}: {_description(each)}" for place, each in list(elements.items())[:4])
+    place = found[0] if found else next(iter(elements))
+    raise InputError(
+        "images",
+        expected="images alone",
+        found=f"{kind} of {len(elements)} elements ({held}), such as images with their labels",
+        fix=f"Take the images out of each batch: (batch[{place}] for batch in loader), or batch[{place}] of one.",
+    )
+
+
+def _dimensions(element: Any) -> int:
+    is_pillows = hasattr(element, "getbands")
+    return 3 if is_pillows else int(getattr(element, "ndim", 0))
+
+
+def _description(element: Any) -> str:
+    shape = getattr(element, "shape", None)
+    return type(element).__name__ + (f" of shape {tuple(shape)}" if isinstance(shape, tuple) else "")
 
 
 def rgb_images(stack: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[np.uint8]:
@@ -120,4 +161,7 @@ def _is_tensor(images: Any) -> bool:
 
 
 def _as_array(images: Any) -> npt.NDArray[Any]:
-    return np.asarray(images.detach().cpu() if _is_tensor(images) else images)
+    try:
+        return np.asarray(images.detach().cpu() if _is_tensor(images) else images)
+    except ValueError as error:
+        raise InputError("images", expected="an array", found=f"{type(images).__name__}: {error}") from error

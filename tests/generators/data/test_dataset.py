@@ -336,6 +336,12 @@ def test_names_that_repeat_in_several_folders_are_matched_by_their_paths(data: P
         dataset(data)
 
 
+def test_images_of_other_formats_beside_a_data_set_are_told(data: Path) -> None:
+    (data / "train_img" / "x.heic").touch()
+    (warning,) = validate_phase(data, "train", CONFIG).warnings
+    assert "train_img: 1 image of formats that are not read is left out (x.heic)" in warning
+
+
 def test_names_are_matched_however_unicode_writes_their_letters(data: Path) -> None:
     label, photo = first(data, "label"), first(data, "img")
     label.rename(label.with_name("stre\u0301e.png"))

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
+from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.sources.arrays import ArraySource
@@ -113,3 +114,32 @@ def test_other_mistakes_are_refused(images: npt.NDArray[np.uint8]) -> None:
         ArraySource([])
     with pytest.raises(InputError, match="images: expected arrays, tensors"):
         ArraySource(3)
+
+
+def one_picture() -> Image.Image:
+    return Image.fromarray(np.zeros((5, 6, 3), dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("given", "fix"),
+    [
+        ((np.zeros((2, 5, 6, 3), np.uint8), np.zeros(2)), r"batch\[0\]"),
+        ([torch.zeros(2), torch.zeros((2, 3, 5, 6), dtype=torch.uint8)], r"batch\[1\]"),
+        ((np.zeros((2, 5, 6, 3), np.uint8), np.zeros((2, 10))), r"batch\[0\]"),
+        ((np.zeros((5, 6, 3), np.uint8), 7), r"batch\[0\]"),
+        ([(one_picture(), 7), (one_picture(), 8)], r"batch\[0\]"),
+        (({"image": np.zeros((2, 5, 6, 3), np.uint8), "label": ["a", "b"]} for _ in range(2)), r"batch\['image'\]"),
+    ],
+)
+def test_images_with_labels_are_refused_with_the_line_to_write(given: object, fix: str) -> None:
+    with pytest.raises(
+        InputError, match=rf"images: expected images alone, found .*such as .*labels.\nTake .*\({fix} for"
+    ):
+        ArraySource(given)
+
+
+def test_lists_of_pictures_and_of_batches_are_taken() -> None:
+    batch = np.zeros((2, 5, 6, 3), dtype=np.uint8)
+    assert len(ArraySource([batch, batch[:1]])) == 3
+    assert len(ArraySource([one_picture(), one_picture()])) == 2
+    assert len(ArraySource(torch.from_numpy(batch).permute(0, 3, 1, 2) for _ in range(2))) == 4
