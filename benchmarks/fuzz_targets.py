@@ -398,7 +398,7 @@ def _read_comparison(folder: Path) -> None:
     from p2phd_eval.errors import InputError
 
     given, written = folder / "document.json", str(folder / "out.json")
-    outputs = {"junit": folder / "gate.xml", "summary": folder / "gate.md", "json_target": written}
+    outputs: dict[str, Any] = {"junit": folder / "gate.xml", "summary": folder / "gate.md", "json_target": written}
     refused: list[InputError] = []
     try:
         gate(report=given, require=RequireOption.WITHIN, max_dfid=1.0, max_dkid=0.1, **outputs)

@@ -32,6 +32,14 @@ def read_json_as(kind: type[_T], path: str | os.PathLike[str], *, expected: str,
     return convert_json(read_json(path, expected=expected, fix=fix), kind, str(path), fix=fix)
 
 
+def read_json_or_none(kind: type[_T], path: str | os.PathLike[str]) -> _T | None:
+    """Read a JSON file as a value of a type, as `read_json_as` does; None where there is none that can be read."""
+    try:
+        return read_json_as(kind, path, expected="JSON")
+    except InputError:
+        return None
+
+
 def read_json_lines(kind: type[_T], path: str | os.PathLike[str], *, expected: str, fix: str = "") -> list[_T]:
     """Read a file of JSON lines as values of a type; errors name the line, counted from 1."""
     lines = _content(Path(path), expected, fix).splitlines()
@@ -90,7 +98,7 @@ def convert_json(values: Any, kind: type[_T], where: str, *, fix: str = "") -> _
     type.
     """
     try:
-        return msgspec.convert(values, kind)
+        return msgspec.convert(values, kind, str_keys=True)
     except msgspec.ValidationError as error:
         raise _misfit(str(error), values, where, fix) from error
 
@@ -128,7 +136,7 @@ def _content(path: Path, expected: str, fix: str) -> bytes:
 def _misfit(message: str, values: Any, where: str, fix: str) -> InputError:
     """The error of a value that does not fit, from what msgspec says of it."""
     what, _, place = message.partition(" - at ")
-    place = place.strip("`") or "$"
+    place = place.replace("`", "") or "$"
     if missing := re.fullmatch(r"Object missing required field `(.+)`", what):
         expected, found = f"the key {missing[1]!r}", "none"
     else:
@@ -140,7 +148,8 @@ def _misfit(message: str, values: Any, where: str, fix: str) -> InputError:
             for key, index in steps:  # else a key of an object whose keys are free is on the way, which has no name
                 values = values[int(index)] if index else values[key]
             found = f"{values!r:.100}"
-    return InputError(f"{where}, {place}", expected=expected, found=found or "something else", fix=fix)
+    where = where if place == "$" else f"{where}, {place}"
+    return InputError(where, expected=expected, found=found or "something else", fix=fix)
 
 
 _TOO_DEEP = f"objects or lists that lie more than {_DEEPEST} deep in each other"

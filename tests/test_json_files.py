@@ -57,11 +57,11 @@ def test_deep_enough_for_what_is_real() -> None:
 @pytest.mark.parametrize(
     ("text", "place"),
     [
-        ('{"step": 1}', r"f, \$: expected the key 'losses', found none"),
+        ('{"step": 1}', r"^f: expected the key 'losses', found none"),
         ('{"step": "1", "losses": {}}', r"f, \$.step: expected int, found '1'"),
         ('{"step": 1.5, "losses": {}}', r"f, \$.step: expected int, found 1.5"),
         ('{"step": 1, "losses": {"a b": "x"}}', r"f, \$.losses\[...\]: expected (float|null)"),
-        ("[]", r"f, \$: expected object, found \[\]"),
+        ("[]", r"^f: expected object, found \[\]"),
     ],
 )
 def test_what_does_not_fit_a_type_is_named(text: str, place: str) -> None:
@@ -75,7 +75,7 @@ def test_files(tmp_path: Path) -> None:
             read_json(path, expected="x")
     path = tmp_path / "log"
     path.write_text('{"step": 1, "losses": {"G": null}}\n{"step": 2}\n')
-    with pytest.raises(InputError, match=r"log, line 2, .*the key 'losses'"):
+    with pytest.raises(InputError, match=r"log, line 2: expected the key 'losses'"):
         read_json_lines(Line, path, expected="x")
     path.write_text('{"step": 1, "losses": {"G": null}}\n')
     assert read_json_lines(Line, path, expected="x") == [Line(1, {"G": None})]

@@ -1,6 +1,5 @@
 """Which arms are compared, and which folders are their runs: as the user names them, or as manifests say."""
 
-import json
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -9,9 +8,12 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from p2phd_eval.config import recipe_of
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, shown
 from p2phd_eval.images.image_folder import MANIFEST
+from p2phd_eval.json_files import read_json_as
 
 _EXAMPLES = (
     "Give one run an arm: p2phd-eval compare REAL BASELINE CANDIDATE\n"
@@ -191,24 +193,31 @@ def _with_manifest(folder: Path) -> list[Path]:
 
 
 def _read_run(folder: Path) -> _Run:
-    path = folder / MANIFEST
+    path, wanted = folder / MANIFEST, "the manifest of images that `p2phd-eval generate` made"
+    fix = "Generate the images again, or name them with --baseline and --candidate."
+    manifest = read_json_as(_Manifest, path, expected=wanted, fix=fix)
+    images = {key: getattr(manifest, key) for key in (*_PRECISIONS, *_SAMPLING)}
+    seed = manifest.config.get("seed")
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-        config = manifest["config"]
-        images = {key: manifest[key] for key in _PRECISIONS} | {key: manifest.get(key) for key in _SAMPLING}
-        return _Run(
-            folder=folder,
-            seed=int(config["seed"]),
-            checkpoint=manifest["checkpoint_sha256"],
-            recipe=images | recipe_of(config),
-        )
+        recipe = recipe_of(manifest.config)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
-            str(path),
-            expected="the manifest of images that `p2phd-eval generate` made",
-            found=f"{type(error).__name__}: {error}",
-            fix="Generate the images again, or name them with --baseline and --candidate.",
+            f"{path}, config", expected=wanted, found=f"{type(error).__name__}: {error}", fix=fix
         ) from error
+    if type(seed) is not int:
+        raise InputError(f"{path}, config, key 'seed'", expected="a whole number", found=shown(seed), fix=fix)
+    return _Run(folder=folder, seed=seed, checkpoint=manifest.checkpoint_sha256, recipe=images | recipe)
+
+
+class _Manifest(Struct, frozen=True):
+    # Of it what is read here; keys that a version did not know are None.
+    config: dict[str, Any]
+    checkpoint_sha256: str
+    training_precision: str
+    sampling_precision: str
+    training_step: int | None = None
+    phase: str | None = None
+    style: str | None = None
 
 
 def _arms_of_runs(runs: Sequence[_Run]) -> tuple[tuple[ArmFolders, ...], tuple[str, ...]]:

@@ -1,14 +1,15 @@
 """How much of each label map every class covers."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.json_files import read_json_as
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.verdicts.explanation import ClassShares
 
@@ -64,14 +65,13 @@ def stored_class_names(labels: Path) -> tuple[str, ...]:
     path = labels.parent / "classes.json"
     if not path.is_file():
         return ()
-    try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise InputError(str(path), expected="JSON", found=str(error), fix="Mend or remove it.") from error
-    names = stored.get("classes", []) if isinstance(stored, dict) else None
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise InputError(str(path), expected='"classes": a list of names', found=str(names)[:60], fix="Mend it.")
-    return tuple(names)
+    return read_json_as(
+        _Classes, path, expected='JSON with "classes", a list of names', fix="Mend or remove it."
+    ).classes
+
+
+class _Classes(Struct, frozen=True):
+    classes: tuple[str, ...] = ()
 
 
 def _pixels_by_class(labels: ImageSource, index: int) -> npt.NDArray[np.int64]:

@@ -1,6 +1,5 @@
 """A folder of images that one checkpoint made, with a manifest that says how."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -9,6 +8,7 @@ from msgspec import Struct
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
+from p2phd_eval.json_files import read_json_as, read_json_or_none
 from p2phd_eval.locks import LOCK
 
 MANIFEST = "manifest.json"
@@ -39,13 +39,11 @@ def require_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Se
     """
     path = folder / MANIFEST
     if path.exists():
-        try:
-            before = json.loads(path.read_text())
-            changed = [key for key in identity if before[key] != manifest[key]]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(
-                str(path), expected="the manifest of an image folder", found=f"{type(error).__name__}: {error}", fix=fix
-            ) from error
+        wanted = "the manifest of an image folder"
+        before = read_json_as(dict[str, Any], path, expected=wanted, fix=fix)
+        if missing := [key for key in identity if key not in before]:
+            raise InputError(str(path), expected=wanted, found=f"no {missing[0]!r} in it", fix=fix)
+        changed = [key for key in identity if before[key] != manifest[key]]
         if changed:
             raise InputError(
                 str(folder),
@@ -66,8 +64,4 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
 
 def read_manifest(folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a folder; None where there is none that can be read."""
-    try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
-    return manifest if isinstance(manifest, dict) else None
+    return read_json_or_none(dict[str, Any], folder / MANIFEST)

@@ -21,6 +21,7 @@ from p2phd_eval.files import atomic_write
 from p2phd_eval.generators.data.triplets import find_triplets, folder_names
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.json_files import read_json_lines
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.stats.distances.kernel import kernel_distance
 
@@ -156,12 +157,5 @@ def read_validations(run: Path) -> list[Validation]:
     path = run / "validation.jsonl"
     if not path.exists():
         return []
-    try:
-        return [msgspec.json.decode(line, type=Validation) for line in path.read_bytes().splitlines()]
-    except msgspec.DecodeError as error:
-        raise InputError(
-            str(path),
-            expected="a line of JSON for each validation",
-            found=str(error),
-            fix="Mend the file, or move it away.",
-        ) from error
+    wanted = "a line of JSON for each validation"
+    return read_json_lines(Validation, path, expected=wanted, fix="Mend the file, or move it away.")

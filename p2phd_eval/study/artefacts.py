@@ -10,6 +10,7 @@ from typing import Any
 from p2phd_eval.config import DataConfig
 from p2phd_eval.files import file_sha256, remove_unfinished, write_json
 from p2phd_eval.generators.data.triplets import folder_names
+from p2phd_eval.json_files import read_json_or_none
 
 _RECORDS = "records"
 
@@ -37,10 +38,7 @@ def finished(study: Path, name: str, inputs: Mapping[str, str], content: Path) -
 
 def read_record(study: Path, name: str) -> Artefact | None:
     """Return the record of an artefact, whatever has become of it since; None if there is none that can be read."""
-    try:
-        return Artefact(**json.loads(_path(study, name).read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+    return read_json_or_none(Artefact, _path(study, name))
 
 
 def record(study: Path, name: str, inputs: Mapping[str, str], content: Path, seconds: float) -> Artefact:

@@ -1,6 +1,5 @@
 """How the training of a run ended: a failure is a result of its arm, not the end of the study."""
 
-import json
 import signal
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from typing import Literal
 from scipy import stats
 
 from p2phd_eval.files import write_json
+from p2phd_eval.json_files import read_json_or_none
 
 Status = Literal["finished", "diverged", "out_of_memory", "killed"]
 
@@ -37,10 +37,7 @@ def save_outcome(run: Path, outcome: Outcome) -> None:
 
 def load_outcome(run: Path) -> Outcome | None:
     """Read the outcome of a run; None for one that has not ended."""
-    try:
-        return Outcome(**json.loads((run / "outcome.json").read_text()))
-    except (OSError, ValueError, TypeError):
-        return None
+    return read_json_or_none(Outcome, run / "outcome.json")
 
 
 def killed(signum: int) -> Outcome:

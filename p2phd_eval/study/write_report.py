@@ -1,6 +1,5 @@
 """The report of a finished study, from the artefacts in its folder: JSON, one page, and a table for a pull request."""
 
-import json
 import os
 import statistics
 from collections.abc import Mapping, Sequence
@@ -12,7 +11,8 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, write_json
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.run_log import LogRecord, read_log
-from p2phd_eval.images.image_folder import MANIFEST
+from p2phd_eval.images.image_folder import MANIFEST, Manifest
+from p2phd_eval.json_files import read_json_as
 from p2phd_eval.locks import hold_file
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate, CompareDocument
@@ -44,6 +44,7 @@ from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan, 
 from p2phd_eval.study.verdicts import arm_verdicts
 
 _FILES = ("report.json", "report.html", "report.md")
+_AGAIN = "Delete it, and p2phd-eval study makes it again."
 _LOCK_SECONDS = 60.0  # another process writes them within; a study must not end in an error because of it
 
 
@@ -207,7 +208,7 @@ def _what_was_run(
 ) -> WhatWasRun:
     data = Path(plan.data)
     manifests = [
-        json.loads((folder / MANIFEST).read_text())
+        read_json_as(Manifest, folder / MANIFEST, expected="the manifest of a run's samples", fix=_AGAIN)
         for run in plan.runs
         if not outcomes[run.name].failed and (folder := samples_folder(study, run, COMMON_SAMPLING)).exists()
     ]
@@ -218,8 +219,8 @@ def _what_was_run(
         n_test=len(find_triplets(data, "test", plan.base.data, photos=False)),
         config=plan.base.to_dict(),
         arms=tuple(Arm(name=arm, precision=arm) for arm in plan.arms),
-        device=manifests[0]["device"] if manifests else bench.device,
+        device=manifests[0].device if manifests else bench.device,
         machine=from_result(Processor, bench),
-        versions=manifests[0]["versions"] if manifests else bench.versions,
+        versions=manifests[0].versions if manifests else bench.versions,
         weights=None if training is None else training.stamp,
     )

@@ -1,6 +1,5 @@
 """A run as MLflow shows it."""
 
-import json
 import os
 import sys
 import time
@@ -18,6 +17,7 @@ from p2phd_eval.config import TrainConfig, flat
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.generators.training.run_log import LogRecord
+from p2phd_eval.json_files import read_json_or_none
 from p2phd_eval.tracking.tracker import Ending, missing_package, scalars, validation_scalars
 
 _STATUS = {Ending.FINISHED: "FINISHED", Ending.STOPPED: "KILLED", Ending.FAILED: "FAILED"}
@@ -132,11 +132,8 @@ class MLflow:
 
     def _earlier(self) -> str | None:
         """The MLflow run that this training began before; None if there is none, or it was deleted."""
-        try:
-            stored = json.loads(self._stored.read_text())
-            known = stored["run_id"] if stored["tracking_uri"] == self._uri else None
-        except (OSError, ValueError, KeyError, TypeError):
-            return None
+        stored = read_json_or_none(dict[str, str], self._stored) or {}
+        known = stored.get("run_id") if stored.get("tracking_uri") == self._uri else None
         if known is None:
             return None
         try:

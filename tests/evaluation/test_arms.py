@@ -288,7 +288,8 @@ def test_runs_without_a_manifest(make_run: MakeRun, tmp_path: Path) -> None:
 def test_a_manifest_that_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "manifest.json").write_text(text)
     message = error_of("--runs", tmp_path)
-    assert "expected the manifest of images that `p2phd-eval generate` made" in message
+    assert "manifest.json" in message
+    assert "Generate the images again, or name them with --baseline and --candidate." in message
 
 
 def test_manifests_of_an_earlier_version(make_run: MakeRun) -> None:

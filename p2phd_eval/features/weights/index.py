@@ -2,12 +2,12 @@
 
 import contextlib
 import dataclasses
-import json
 import os
 from pathlib import Path
 from typing import Any
 
 from p2phd_eval.files import cache_folder, file_sha256, write_json
+from p2phd_eval.json_files import read_json_or_none
 
 WEIGHTS_VARIABLE = "P2PHD_EVAL_INCEPTION_WEIGHTS"
 
@@ -114,7 +114,4 @@ def _record(content_sha256: str) -> Path:
 
 
 def _read(record: Path) -> Any:
-    try:
-        return json.loads(record.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+    return read_json_or_none(dict[str, Any], record)

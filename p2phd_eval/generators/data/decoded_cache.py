@@ -45,7 +45,7 @@ class DecodedCache:
             stored: Pixels = np.lib.format.open_memmap(entry, mode="r")
             if stored.shape[:2] == size[::-1] and stored.dtype in (np.uint8, np.int32):
                 return stored
-        except (FileNotFoundError, ValueError):
+        except Exception:  # each damage of a header has its own
             pass
         # None yet, or another array, or none at all: it is written anew.
         pixels = make()

@@ -5,7 +5,6 @@
 several folders, such as those of video sequences, by their path (see `p2phd_eval.images.names.image_ids`).
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,12 +12,14 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import Struct
 from PIL import Image
 
 from p2phd_eval.config import DataConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import decode_image, decode_rgb, file_orientation, lossy_format, read_encoded, read_rgb
 from p2phd_eval.images.names import ImageSet, differ_in_form_alone, ids_of_sets, list_images
+from p2phd_eval.json_files import read_json_as
 
 MapKind = Literal["label map", "instance map"]
 
@@ -236,9 +237,12 @@ def stored_label_nc(data: Path) -> int | None:
     path = data / "classes.json"
     if not path.is_file():
         return None
-    try:
-        return int(json.loads(path.read_text())["label_nc"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise InputError(
-            str(path), expected='JSON with a number "label_nc"', found=str(error), fix="Mend it, or pass --label-nc."
-        ) from error
+    wanted, fix = 'JSON with a number "label_nc"', "Mend it, or pass --label-nc."
+    found = read_json_as(_Classes, path, expected=wanted, fix=fix).label_nc
+    if found < 0:
+        raise InputError(str(path), expected=wanted, found=str(found), fix=fix)
+    return found
+
+
+class _Classes(Struct, frozen=True):
+    label_nc: int

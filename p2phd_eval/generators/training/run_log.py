@@ -6,10 +6,9 @@ import math
 import time
 from pathlib import Path
 
-import msgspec
-
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
+from p2phd_eval.json_files import decode_json_as, read_json_lines
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,17 +29,17 @@ class LogRecord:
 class RunLog:
     """Appends records to `log.jsonl`.
 
-    `step`: finished steps; later lines, which an interrupted run wrote after its last checkpoint, are removed.
+    `step`: finished steps; later lines, which an interrupted run wrote after its last checkpoint, are removed, and what
+    is no record.
     """
 
     def __init__(self, path: Path, step: int) -> None:
         self._path = path
-        kept: list[str] = []
-        if path.exists():
-            kept = [line for line in path.read_text().splitlines() if _step_of(line) <= step]
+        lines = path.read_bytes().splitlines() if path.exists() else []
+        kept = [line for line in lines if _step_of(line) <= step]
         with atomic_write(path) as stream:
-            stream.write("".join(f"{line}\n" for line in kept).encode())
-        self.last = LogRecord(**json.loads(kept[-1])) if kept else None  # the newest record
+            stream.writelines(line + b"\n" for line in kept)
+        self.last = _record(kept[-1]) if kept else None  # the newest record
         self._images, self._waited, self._since = 0, 0.0, time.perf_counter()
 
     def count(self, images: int, waited: float) -> None:
@@ -71,14 +70,9 @@ def read_log(path: Path) -> list[LogRecord]:
 
     Raises `InputError` if a line is damaged.
     """
-    try:
-        return [msgspec.json.decode(line, type=LogRecord) for line in path.read_bytes().splitlines()]
-    except FileNotFoundError:
+    if not path.exists():
         return []
-    except msgspec.DecodeError as error:
-        raise InputError(
-            str(path), expected="lines of JSON", found=str(error), fix="Delete the damaged line."
-        ) from error
+    return read_json_lines(LogRecord, path, expected="a line of JSON for each logged step", fix="Delete the line.")
 
 
 def last_step(path: Path) -> int:
@@ -94,12 +88,17 @@ def finite_or_none(value: float) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _step_of(line: str) -> float:
-    # A line cut short by a kill is not JSON; it counts as later than any step, so it goes.
+def _step_of(line: bytes | str) -> float:
+    record = _record(line)
+    return math.inf if record is None else record.step
+
+
+def _record(line: bytes | str) -> LogRecord | None:
+    # A line that a kill cut short is no record, and goes.
     try:
-        return float(json.loads(line)["step"])
-    except (ValueError, KeyError, TypeError):
-        return math.inf
+        return decode_json_as(LogRecord, line, "log", expected="a record")
+    except InputError:
+        return None
 
 
 def log_line(record: LogRecord) -> str:
