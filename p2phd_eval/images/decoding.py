@@ -9,6 +9,7 @@ import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.images.bands import BAND, bands
 from p2phd_eval.images.formats import name_of_content, opened
 from p2phd_eval.images.oddities import Oddity, file_oddities, is_wide, orientation, pixel_oddities
 from p2phd_eval.images.png import without_metadata
@@ -18,11 +19,12 @@ MAX_IMAGE_BYTES = 512 << 20
 
 #: Pixels of an image above which none is read: a gigapixel, which takes some 10 GiB.
 MAX_PIXELS = 1 << 30
+_SCAN = b"\xff\xda"  # the marker SOS; in the coded data no such bytes occur (ITU-T T.81, B.1.1.5)
 _PIXELS_PER_BYTE = 20  # of the largest photo that a file can hold
 
 # Bytes of memory that decoding takes a pixel, with all copies, by Pillow's name of the format; other formats take 10.
-_MEMORY = {"JPEG": 11, "MPO": 11, "TIFF": 11, "WEBP": 20, "AVIF": 20, "JPEG2000": 28}
-_BAND = 1 << 24  # pixels that are converted at once
+# JPEG 2000 takes half of that, but its decoder is slow.
+_MEMORY = {"JPEG": 11, "MPO": 11, "TIFF": 11, "WEBP": 20, "AVIF": 20, "JPEG2000": 56}
 
 
 class DecodedImage(NamedTuple):
@@ -174,8 +176,21 @@ def require_sensible_size(image: Image.Image, n_bytes: int, where: str) -> None:
 def _load(content: bytes, where: str) -> tuple[Image.Image, tuple[Oddity, ...]]:
     with opened(content) as image:
         require_sensible_size(image, len(content), where)
+        if image.format in ("JPEG", "MPO"):
+            _require_sensible_scans(image, content.count(_SCAN), where)
         image.load()
         return image, file_oddities(image, content)
+
+
+def _require_sensible_scans(image: Image.Image, scans: int, where: str) -> None:
+    # A progressive JPEG is refined scan by scan, usually ten. An empty one has a hundred bytes, and takes as long.
+    if scans > 32 and scans * image.width * image.height > 1 << 32:
+        raise InputError(
+            where,
+            expected="a JPEG file of at most 32 scans",
+            found=f"{scans} of {image.width} x {image.height} pixels",
+            fix="It was perhaps made to keep the machine busy. If it is a picture, save it again.",
+        )
 
 
 def _to_rgb(image: Image.Image, where: str) -> npt.NDArray[np.uint8]:
@@ -183,14 +198,11 @@ def _to_rgb(image: Image.Image, where: str) -> npt.NDArray[np.uint8]:
         raise _bad_grey(where, "floating-point values, whose range is unknown")
     # The transparency of a palette does not change the colours, but the conversion would warn of it.
     image.info.pop("transparency", None)
-    if image.width * image.height <= _BAND:
+    if image.width * image.height <= BAND:
         return _rgb_band(image, where)
-    # Large images in bands: as a whole, Pillow's and NumPy's copies would take three times the memory.
     pixels = np.empty((image.height, image.width, 3), dtype=np.uint8)
-    rows = max(1, _BAND // image.width)
-    for top in range(0, image.height, rows):
-        bottom = min(top + rows, image.height)
-        pixels[top:bottom] = _rgb_band(image.crop((0, top, image.width, bottom)), where)
+    for rows, band in bands(image):
+        pixels[rows] = _rgb_band(band, where)
     return pixels
 
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from p2phd_eval.images.bands import bands
 from p2phd_eval.images.formats import FORMATS
 
 _ORIENTATION = 0x0112  # EXIF 2.3, tag Orientation: 1 is as it lies
@@ -129,8 +130,11 @@ def _hides_colours(image: Image.Image, content: bytes) -> bool:
     if isinstance(hidden, bytes):  # the alpha of each index of a palette
         return any(count and alpha < 255 for count, alpha in zip(image.histogram(), hidden, strict=False))
     # One index, grey value or colour is transparent.
-    matches = np.asarray(image) == np.asarray(hidden)
-    return bool((matches if matches.ndim == 2 else matches.all(axis=-1)).any())
+    for _, band in bands(image):
+        matches = np.asarray(band) == np.asarray(hidden)
+        if (matches if matches.ndim == 2 else matches.all(axis=-1)).any():
+            return True
+    return False
 
 
 def _has_frames(image: Image.Image, content: bytes) -> bool:

@@ -13,7 +13,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images import decoding
+from p2phd_eval.images import bands, decoding
 from p2phd_eval.images.decoding import (
     decode_rgb,
     decode_stored,
@@ -136,6 +136,13 @@ def test_pixels_are_limited_by_memory_and_by_the_files_size() -> None:
         require_sensible_size(image, 400 << 20, "x.png")
 
 
+def test_a_jpeg_of_very_many_scans_is_refused() -> None:
+    content = _encoded(Image.new("L", (3000, 3000)), "JPEG", progressive=True)
+    last = content[content.rindex(b"\xff\xc4") : -2]  # its Huffman table and its scan
+    with pytest.raises(InputError, match="expected a JPEG file of at most 32 scans, found 486 of 3000 x 3000 pixels"):
+        decode_rgb(content[:-2] + 480 * last + content[-2:], "x")
+
+
 def test_large_images_are_converted_in_bands(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.random.default_rng(7).integers(0, 256, (23, 31, 4), dtype=np.uint8)
     images = [Image.fromarray(values), Image.fromarray(values[..., :3]).convert("P"), Image.fromarray(values[..., 0])]
@@ -145,7 +152,8 @@ def test_large_images_are_converted_in_bands(monkeypatch: pytest.MonkeyPatch) ->
         _encoded(Image.fromarray(values, "CMYK"), "TIFF"),
     ]
     whole = [decode_rgb(content, "x").pixels for content in contents]
-    monkeypatch.setattr(decoding, "_BAND", 100)
+    for module in (decoding, bands):
+        monkeypatch.setattr(module, "BAND", 100)
     for content, expected in zip(contents, whole, strict=True):
         np.testing.assert_array_equal(decode_rgb(content, "x").pixels, expected)
 

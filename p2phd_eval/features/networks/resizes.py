@@ -14,6 +14,7 @@ from torch.nn import functional
 from p2phd_eval.features.identity import Resize
 
 SIDE = 299  # pixels, the network's input
+_LARGE = 1 << 24  # pixels
 
 Pixels = npt.NDArray[np.uint8]  # (h, w, 3), RGB in [0, 255]
 
@@ -32,7 +33,7 @@ def _one_thread() -> Iterator[None]:
 @_one_thread()
 def legacy_pytorch(pixels: Pixels) -> Tensor:
     """pytorch-fid's: bilinear of [0, 1], corners not aligned, not antialiased; then 2 x - 1."""
-    return 2 * _bilinear(_planes(pixels) / 255, antialias=False) - 1
+    return 2 * _bilinear(pixels, antialias=False, most=255) - 1
 
 
 @_one_thread()
@@ -65,7 +66,7 @@ def clean(pixels: Pixels) -> Tensor:
 @_one_thread()
 def torchmetrics(pixels: Pixels) -> Tensor:
     """torchmetrics': bilinear, antialiased, of [0, 255]; then (x - 128) / 128."""
-    return _to_unit(_bilinear(_planes(pixels), antialias=True))
+    return _to_unit(_bilinear(pixels, antialias=True, most=1))
 
 
 #: uint8 (h, w, 3) -> float32 (3, 299, 299) in about [-1, 1]; an image of 299 x 299 changes its range alone.
@@ -84,8 +85,13 @@ def _planes(pixels: Pixels) -> Tensor:
 _interpolate = partial(functional.interpolate, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
 
 
-def _bilinear(planes: Tensor, *, antialias: bool) -> Tensor:
-    scaled: Tensor = _interpolate(planes[None], antialias=antialias)
+def _bilinear(pixels: Pixels, *, antialias: bool, most: int) -> Tensor:
+    """Scale `pixels / most` to (3, 299, 299)."""
+    if pixels.shape[0] * pixels.shape[1] > _LARGE and pixels.shape[2] > 1:
+        # By its channels: of a gigapixel, float32 of all of them would be 12 GB.
+        parts = [pixels[:, :, channel : channel + 1] for channel in range(pixels.shape[2])]
+        return torch.cat([_bilinear(part, antialias=antialias, most=most) for part in parts])
+    scaled: Tensor = _interpolate(_planes(pixels).div_(most)[None], antialias=antialias)
     return scaled[0]
 
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from p2phd_eval.features.identity import Resize
+from p2phd_eval.features.networks import resizes
 from p2phd_eval.features.networks.resizes import RESIZES, SIDE
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
@@ -91,3 +92,11 @@ def test_threads_do_not_matter(resize: Resize) -> None:
         torch.set_num_threads(threads)
     assert torch.equal(results[0], results[1])
     assert torch.equal(results[0], results[2])
+
+
+@pytest.mark.parametrize("resize", [Resize.LEGACY_PYTORCH, Resize.TORCHMETRICS])
+def test_a_large_image_is_resized_by_its_channels(resize: Resize, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = pixels((310, 420))
+    whole = RESIZES[resize](image)
+    monkeypatch.setattr(resizes, "_LARGE", 1000)
+    torch.testing.assert_close(RESIZES[resize](image), whole, rtol=0, atol=1e-6)
