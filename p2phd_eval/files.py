@@ -113,6 +113,19 @@ def json_text(document: Any) -> str:
     return json.dumps(_unicode(document), indent=2, allow_nan=False) + "\n"
 
 
+def name_bytes(name: str) -> bytes:
+    """Return a name as bytes, to be hashed or listed: those of the file system, of names that are no UTF-8 too."""
+    try:
+        return name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # no file system's: an id that was given in Python
+        return name.encode("utf-8", "surrogatepass")
+
+
+def page_bytes(text: str) -> bytes:
+    r"""Return text as UTF-8, to be read by people; what is no Unicode, as in some names, becomes such as `\udce9`."""
+    return text.encode("utf-8", "backslashreplace")
+
+
 def file_sha256(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file's content, hexadecimal."""
     digest = hashlib.sha256()

@@ -12,7 +12,15 @@ import msgspec
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import atomic_write, file_sha256, remove_unfinished, temporary_prefix, write_json
+from p2phd_eval.files import (
+    atomic_write,
+    file_sha256,
+    name_bytes,
+    page_bytes,
+    remove_unfinished,
+    temporary_prefix,
+    write_json,
+)
 
 
 def test_the_old_content_survives_an_error(tmp_path: Path) -> None:
@@ -156,6 +164,13 @@ def test_a_name_that_is_not_utf8_is_text_in_json(tmp_path: Path) -> None:
     write_json(tmp_path / "a.json", {"\udce9": ["😀\ud83d", ("é",), 1.5]})
     text = (tmp_path / "a.json").read_text(encoding="ascii")
     assert msgspec.json.decode(text) == {"\\udce9": ["😀\\ud83d", ["é"], 1.5]}
+
+
+def test_names_that_are_no_utf8_are_hashed_and_shown() -> None:
+    name = os.fsdecode(b"caf\xe9")
+    assert name_bytes(name) == b"caf\xe9"
+    assert page_bytes(f"<{name}>") == rb"<caf\udce9>"
+    assert name_bytes("a\ud800") != name_bytes("a\ud801")  # ids that no file system gives
 
 
 def test_json_is_strict_and_ends_in_a_newline(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from p2phd_eval.blind_test.key import key_path, read_key, write_key
 from p2phd_eval.blind_test.question_page import render_questions
 from p2phd_eval.blind_test.scoring import read_responses
 from p2phd_eval.blind_test.trials import BlindTest, make_trials
-from p2phd_eval.files import atomic_write
+from p2phd_eval.files import atomic_write, page_bytes
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.report.documents.blind_test_documents import KeyDocument, TrialsNeeded, score_sentences, trials_needed
@@ -101,7 +101,7 @@ def make_blind_test(
     key = key_path(page)
     write_key(key, test, baseline=Path(baseline), candidate=Path(candidate), reference=photos, seed=seed)
     with atomic_write(page) as stream:
-        stream.write(render_questions(test).encode())
+        stream.write(page_bytes(render_questions(test)))
     return MadeBlindTest(page=page, key=key, test=test, needed=needed)
 
 

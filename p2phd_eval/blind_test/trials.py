@@ -9,6 +9,7 @@ from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
+from p2phd_eval.files import name_bytes
 from p2phd_eval.images.sources.source import ImageSource, LoadedImage
 from p2phd_eval.progress import OnProgress, unwatched
 
@@ -90,7 +91,7 @@ def _entropy(seed: int, shared: tuple[str, ...], sources: list[ImageSource], pla
     digest = hashlib.sha256(str(seed).encode())
     for source, place in zip(sources, places, strict=True):
         for image in shared:
-            digest.update(f"\n{image}\n{source.content_sha256(place[image])}".encode())
+            digest.update(name_bytes(f"\n{image}\n{source.content_sha256(place[image])}"))
     return int.from_bytes(digest.digest(), "big")
 
 

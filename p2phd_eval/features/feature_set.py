@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import atomic_write
+from p2phd_eval.files import atomic_write, name_bytes
 from p2phd_eval.json_files import decode_json_as
 from p2phd_eval.npz_files import read_npz, text_of
 from p2phd_eval.stats.feature_arrays import feature_rows, unusable_rows
@@ -151,6 +151,5 @@ def images_sha256(names: Iterable[str], hashes: Iterable[str]) -> str:
     """Return the hash of a set: of its images' names and of their contents' SHA-256, in order, hexadecimal."""
     digest = hashlib.sha256()
     for name, content in zip(names, hashes, strict=True):
-        # File systems give names that are not UTF-8 as surrogates.
-        digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + bytes.fromhex(content))
+        digest.update(name_bytes(name) + b"\0" + bytes.fromhex(content))
     return digest.hexdigest()

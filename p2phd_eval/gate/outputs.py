@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 from xml.etree import ElementTree
 
-from p2phd_eval.files import atomic_write
+from p2phd_eval.files import atomic_write, page_bytes
 from p2phd_eval.formatting import one_line
 from p2phd_eval.gate.rules import GateResult
 from p2phd_eval.report.console import ResultTable
@@ -62,7 +62,7 @@ def write_junit(path: Path, result: GateResult) -> None:
 
 def append_summary(path: Path, result: GateResult) -> None:
     """Append a section of Markdown to a step summary, which other steps write to as well."""
-    text = summary_markdown(result).encode()
+    text = page_bytes(summary_markdown(result))
     path.parent.mkdir(parents=True, exist_ok=True)
     # One write to a file opened for appending: never half a section between those of others.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)

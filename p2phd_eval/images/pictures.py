@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from p2phd_eval.formatting import one_line
+
 Pixels = npt.NDArray[np.uint8]
 _GAP = 4  # pixels between tiles
 _CAPTION = 18  # pixels of height
@@ -57,9 +59,9 @@ def picture_grid(rows: Sequence[Sequence[Pixels]], captions: Sequence[str], row_
     draw = ImageDraw.Draw(canvas)
     font = ImageFont.load_default(size=12)
     for column, caption in enumerate(captions):
-        draw.text((_GAP + column * (width + _GAP), 2), caption, fill="black", font=font)
+        draw.text((_GAP + column * (width + _GAP), 2), one_line(caption), fill="black", font=font)
     for row, caption in enumerate(row_captions):
-        draw.text((_GAP, _CAPTION + _GAP + row * row_height), caption, fill="black", font=font)
+        draw.text((_GAP, _CAPTION + _GAP + row * row_height), one_line(caption), fill="black", font=font)
     for row, tiles in enumerate(rows):
         bottom = _CAPTION + (row + 1) * row_height
         for column, tile in enumerate(tiles):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from p2phd_eval.config import DataConfig
-from p2phd_eval.files import file_sha256, remove_unfinished, write_json
+from p2phd_eval.files import file_sha256, name_bytes, remove_unfinished, write_json
 from p2phd_eval.generators.data.triplets import folder_names
 from p2phd_eval.json_files import read_json_or_none
 
@@ -77,7 +77,7 @@ def values_sha256(values: Any) -> str:
 def _files_sha256(root: Path, files: Sequence[Path]) -> str:
     digest = hashlib.sha256()
     for name, path in sorted((path.relative_to(root).as_posix(), path) for path in files):
-        digest.update(f"{name}\0{file_sha256(path)}\n".encode())
+        digest.update(name_bytes(f"{name}\0{file_sha256(path)}\n"))
     return digest.hexdigest()
 
 

@@ -9,7 +9,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.reference import axes_of_reference
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
-from p2phd_eval.files import atomic_write
+from p2phd_eval.files import atomic_write, name_bytes
 from p2phd_eval.generators.data.triplets import files_by_key, folder_names
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.stats.distances.block_frechet import BLOCK
@@ -64,7 +64,7 @@ def reference_features(
         if len(files) > n:
             source = path.with_suffix(".txt")
             with atomic_write(source) as stream:
-                stream.write("".join(f"{files[key].resolve()}\n" for key in sorted(files)[:n]).encode())
+                stream.write(name_bytes("".join(f"{files[key].resolve()}\n" for key in sorted(files)[:n])))
         features = extract(open_source(source))
         replace(features, stamp=replace(features.stamp, source=str(photos))).save(path)
         record(study, "reference", inputs, path, time.perf_counter() - start)

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import atomic_write, write_json
+from p2phd_eval.files import atomic_write, page_bytes, write_json
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.run_log import LogRecord, read_log
 from p2phd_eval.images.image_folder import MANIFEST, Manifest
@@ -70,7 +70,7 @@ def write_report(study: str | os.PathLike[str]) -> ReportDocument:
         write_json(folder / "report.json", report.to_builtins())
         for name, text in (("report.html", render_page(report, folder)), ("report.md", render_markdown(report))):
             with atomic_write(folder / name) as stream:
-                stream.write(text.encode())
+                stream.write(page_bytes(text))
     return report
 
 

@@ -29,6 +29,12 @@ def test_a_row_has_its_caption_above_its_tiles() -> None:
         assert (grid[top + 18 : top + 28, 4:64] == colour).all()
 
 
+def test_any_name_can_be_a_caption() -> None:
+    tile = np.zeros((30, 200, 3), dtype=np.uint8)
+    shown = picture_grid([[tile]], ("caf\\udce9\\n",), ("a\\x1b",))
+    assert np.array_equal(picture_grid([[tile]], ("caf\udce9\n",), ("a\x1b",)), shown)
+
+
 def test_differences_do_not_wrap() -> None:
     rows = [[np.array([[[10, 200, 0]]], dtype=np.uint8), np.array([[[13, 0, 0]]], dtype=np.uint8)]]
     assert difference_column(rows, ("a", "b"), 0, 1) == ["a", "b", "|a - b| x 4"]

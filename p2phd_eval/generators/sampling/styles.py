@@ -15,7 +15,7 @@ from msgspec import Meta, Struct
 
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import atomic_write, file_sha256
+from p2phd_eval.files import atomic_write, file_sha256, name_bytes
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path
 from p2phd_eval.generators.data.batch import regions_of
 from p2phd_eval.generators.original.checkpoint_folder import open_source
@@ -254,7 +254,7 @@ def draw_style(
     key : str
         The image's: it and the seed determine the draws, whatever was drawn before.
     """
-    rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(key.encode()).digest(), "big")])
+    rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name_bytes(key)).digest(), "big")])
     label_of, area = _classes_and_areas(regions, n_regions, label, label_nc)
     table = np.zeros((n_regions, n_features), np.float32)
     for region in np.flatnonzero(area):

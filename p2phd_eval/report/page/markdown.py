@@ -4,7 +4,7 @@ import html
 import statistics
 from collections.abc import Sequence
 
-from p2phd_eval.formatting import estimate_texts, given_text, number_text
+from p2phd_eval.formatting import estimate_texts, given_text, number_text, one_line
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.page.page_tables import random_parts
 from p2phd_eval.report.page.verdict_cards import convergence
@@ -89,4 +89,4 @@ def _row(cells: Sequence[str]) -> str:
 
 def _text(text: str) -> str:
     # All marks in one pass: a reference such as &#95; holds a mark itself.
-    return html.escape(" ".join(str(text).split()), quote=False).translate(_REFERENCES)
+    return html.escape(one_line(" ".join(str(text).split())), quote=False).translate(_REFERENCES)

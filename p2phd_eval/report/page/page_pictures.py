@@ -11,6 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import page_bytes
 from p2phd_eval.images.pictures import difference_column, evenly_spaced, label_colours
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
@@ -99,8 +100,9 @@ def _chosen(report: ReportDocument, samples: ImageSource) -> list[tuple[str, flo
 
 def _index(source: ImageSource, id_: str) -> int:
     try:
-        return source.ids.index(id_)
-    except ValueError:
+        # The report is read from JSON, which has no bytes that are no Unicode.
+        return next(place for place, own in enumerate(source.ids) if id_ in (own, page_bytes(own).decode()))
+    except StopIteration:
         raise InputError(
             source.name,
             expected=f"an image of the label map {id_!r}, which the report shows",
