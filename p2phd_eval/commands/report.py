@@ -15,6 +15,8 @@ def report(
 ) -> None:
     """Write report.html, report.json and report.md of a study again, from what is there; nothing is computed.
 
+    An artefact that is not the one that the study recorded is named, and nothing is written.
+
     Example:
 
         p2phd-eval report study
@@ -23,7 +25,7 @@ def report(
     from p2phd_eval.study.write_report import write_report
 
     output = Output(json_target)
-    written = write_report(folder)
+    written = write_report(folder, progress=output.progress)
     output.table(study_table(written))
     output.document(written)
     output.note(f"Report: {folder / 'report.html'}")

@@ -7,12 +7,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from msgspec import Struct
+
 from p2phd_eval.config import DataConfig
-from p2phd_eval.files import file_sha256, name_bytes, remove_unfinished, write_json
+from p2phd_eval.files import file_sha256, hash_files, name_bytes, remove_unfinished, write_json
+from p2phd_eval.generators.data.contents import describe_difference
 from p2phd_eval.generators.data.triplets import folder_names
 from p2phd_eval.json_files import read_json_or_none
+from p2phd_eval.progress import OnProgress, unwatched
 
 _RECORDS = "records"
+_DATA = "data.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,18 +60,50 @@ def remove_unfinished_records(study: Path, name: str = "") -> None:
         remove_unfinished(folder)
 
 
-def content_sha256(content: Path) -> str:
+def content_sha256(content: Path, on_progress: OnProgress = unwatched) -> str:
     """Return the hash of a file, or of the names and contents of all files below a folder."""
     if content.is_file():
         return file_sha256(content)
     # What a killed process left half written is no content.
-    return _files_sha256(content, [path for path in content.rglob("*") if path.is_file() and path.name[0] != "."])
+    files = [path for path in content.rglob("*") if path.is_file() and path.name[0] != "."]
+    return _names_sha256(_hashes(content, files, on_progress))
 
 
-def data_sha256(data: Path, config: DataConfig, phases: Sequence[str]) -> str:
-    """Return the hash of the names and contents of all label, instance and photo files of some phases."""
+def read_data(
+    data: Path, config: DataConfig, phases: Sequence[str], on_progress: OnProgress = unwatched
+) -> dict[str, str]:
+    """Return the hash of each label, instance and photo file of some phases, by its name below the data set."""
     folders = [data / name for phase in phases for name in folder_names(phase, config) if name is not None]
-    return _files_sha256(data, [path for folder in folders for path in folder.rglob("*") if path.is_file()])
+    files = [path for folder in folders for path in folder.rglob("*") if path.is_file()]
+    return _hashes(data, files, on_progress)
+
+
+def data_sha256(files: Mapping[str, str]) -> str:
+    """Return the hash of the names and contents that `read_data` returned."""
+    return _names_sha256(files)
+
+
+def save_data(study: Path, files: Mapping[str, str]) -> None:
+    """Write down what the data set of a study holds, so that a file which is changed later can be named."""
+    write_json(study / _DATA, {"sha256": data_sha256(files), "files": files})
+
+
+def describe_change(study: Path, before_sha256: str, data: Path, files: Mapping[str, str]) -> str:
+    """Say in which files a data set differs from the one that a study began with.
+
+    `before_sha256`: its hash. `data`, `files`: where it is now, and what `read_data` returned.
+    """
+    before = read_json_or_none(_StudyData, study / _DATA)
+    if before is not None and before.sha256 == before_sha256:
+        return describe_difference(before.files, files)
+    # An earlier version kept no more than the hash of all.
+    newest = max(files, key=lambda name: (data / name).stat().st_mtime, default="nothing is there")
+    return f"others; last changed was {newest}"
+
+
+class _StudyData(Struct, frozen=True, kw_only=True):
+    sha256: str
+    files: dict[str, str]
 
 
 def values_sha256(values: Any) -> str:
@@ -74,10 +111,15 @@ def values_sha256(values: Any) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
 
 
-def _files_sha256(root: Path, files: Sequence[Path]) -> str:
+def _hashes(root: Path, files: Sequence[Path], on_progress: OnProgress) -> dict[str, str]:
+    names = (path.relative_to(root).as_posix() for path in files)
+    return dict(zip(names, hash_files(files, on_progress), strict=True))
+
+
+def _names_sha256(files: Mapping[str, str]) -> str:
     digest = hashlib.sha256()
-    for name, path in sorted((path.relative_to(root).as_posix(), path) for path in files):
-        digest.update(name_bytes(f"{name}\0{file_sha256(path)}\n"))
+    for name, sha256 in sorted(files.items()):
+        digest.update(name_bytes(f"{name}\0{sha256}\n"))
     return digest.hexdigest()
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,19 @@ from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import require_judgeable
 from p2phd_eval.stats.verdicts.margins import parse_margin
-from p2phd_eval.study.artefacts import data_sha256
+from p2phd_eval.study.artefacts import data_sha256, describe_change, read_data
 from p2phd_eval.study.effort import Effort, effort, measure, step_seconds
 from p2phd_eval.study.pace import measure_pace
 from p2phd_eval.study.run_job import ended
-from p2phd_eval.study.study_plan import PLAN_FILE, PlannedRun, StudyPlan, continue_plan, load_plan, parse_arms
+from p2phd_eval.study.study_plan import (
+    PLAN_FILE,
+    PlannedRun,
+    StudyPlan,
+    continue_plan,
+    load_plan,
+    other_data,
+    parse_arms,
+)
 from p2phd_eval.study.training_photos import require_reference
 
 
@@ -61,9 +69,12 @@ def plan_study(
     device: str | torch.device | None = None,
     command: str = "p2phd_eval.run_study",
     progress: ProgressFactory = silent,
+    on_data: Callable[[Mapping[str, str]], None] = lambda files: None,
     **options: Any,
 ) -> StudyPlan:
     """Plan a study as `run_study` does, which says what the parameters mean; nothing is written.
+
+    `on_data`: called with the hash of each file of the data, by its name below the data set.
 
     Raises
     ------
@@ -112,9 +123,15 @@ def plan_study(
         for done, phase in enumerate(phases, start=1):
             find_triplets(root, phase, base.data, photos=True)
             on_progress(done, len(phases))
-    changes |= {"data": str(root), "data_sha256": data_sha256(root, base.data, phases)}
+    with progress("read the data", "files") as on_progress:
+        files = read_data(root, base.data, phases, on_progress)
+    on_data(files)
+    changes |= {"data": str(root), "data_sha256": data_sha256(files)}
     if before is not None:
-        continue_plan(before, dataclasses.replace(before, **changes, base=base), str(out))
+        now = dataclasses.replace(before, **changes, base=base)
+        if now.data_sha256 != before.data_sha256:
+            raise other_data(before, now, str(out), describe_change(out, before.data_sha256, root, files))
+        continue_plan(before, now, str(out))
         # The switches of the beginning too: how steps are computed stays as it was.
         plan = dataclasses.replace(before, **changes)
     else:

@@ -15,13 +15,13 @@ from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.study.analysis import analyse
-from p2phd_eval.study.artefacts import remove_unfinished_records
+from p2phd_eval.study.artefacts import remove_unfinished_records, save_data
 from p2phd_eval.study.outcome import Outcome, killed, save_outcome
 from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
 from p2phd_eval.study.run_job import run_folder
 from p2phd_eval.study.schedule import Ended, Job, StudyStopped, run_processes, study_command
 from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
-from p2phd_eval.study.write_report import outcomes_of, write_report
+from p2phd_eval.study.write_report import outcomes_of, write_verified_report
 from p2phd_eval.tracking.trackers import tracker_names
 
 
@@ -143,6 +143,7 @@ def run_study(
     # Runs have locks of their own: those of a job array work side by side in this folder.
     with hold_folder(study, clean=False):
         _remove_unfinished(study)
+        files: dict[str, str] = {}
         plan = plan_study(
             data,
             study,
@@ -157,6 +158,7 @@ def run_study(
             device=device,
             command=command,
             progress=progress,
+            on_data=files.update,
             **options,
         )
         forecast = forecast_study(
@@ -170,6 +172,7 @@ def run_study(
             note=note,
         )
         on_forecast(forecast)
+        save_data(study, files)
         save_plan(study, plan)
         again = study_command(study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=track)
         logged = len(forecast.devices) > 1 or not in_terminal
@@ -184,7 +187,7 @@ def run_study(
             lpips_weights=lpips_weights,
             progress=progress,
         )
-        return StudyResult(report=write_report(study), page=study / "report.html", outcomes=outcomes)
+        return StudyResult(report=write_verified_report(study), page=study / "report.html", outcomes=outcomes)
 
 
 def _remove_unfinished(study: Path) -> None:

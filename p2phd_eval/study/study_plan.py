@@ -140,6 +140,21 @@ def load_plan(out: Path) -> StudyPlan:
     return StudyPlan(**{**values, "base": TrainConfig.from_dict(stored.base, f"{path}, base")})
 
 
+def other_data(before: StudyPlan, now: StudyPlan, where: str, difference: str) -> InputError:
+    """Return the error of a study that is to go on with other files than it began with.
+
+    `where`: its folder. `difference`: in which files.
+    """
+    begun = f"`{before.command}`" if before.command.startswith("p2phd-eval ") else f"that of {before.data}"
+    return InputError(
+        f"{where}, data",
+        expected=f"the files of {before.data} as the study began",
+        found=difference if now.data == before.data else f"those of {now.data}: {difference}",
+        fix=f"Restore them, and go on with `p2phd-eval study --out {where}`; or begin another study of what is there "
+        f"now, as {begun} began this one, with another --out.",
+    )
+
+
 def continue_plan(before: StudyPlan, now: StudyPlan, where: str) -> None:
     """Check that a plan goes on with what an earlier one began: more arms and seeds are welcome, another recipe is not.
 
@@ -147,9 +162,7 @@ def continue_plan(before: StudyPlan, now: StudyPlan, where: str) -> None:
     """
     fix = f"Go on with `p2phd-eval study --out {where}` and no other options, or choose another --out."
     if before.data_sha256 != now.data_sha256:
-        raise InputError(
-            f"{where}, data", expected=f"the files of {before.data} as the study began", found=now.data, fix=fix
-        )
+        raise other_data(before, now, where, "others")
     old, new = (recipe_of(plan.base.to_dict()) for plan in (before, now))
     for key in old:
         if old[key] != new[key]:

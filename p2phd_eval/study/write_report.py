@@ -14,6 +14,7 @@ from p2phd_eval.generators.training.run_log import LogRecord, read_log
 from p2phd_eval.images.image_folder import MANIFEST, Manifest
 from p2phd_eval.json_files import read_json_as
 from p2phd_eval.locks import hold_file
+from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate, CompareDocument
 from p2phd_eval.report.documents.document import from_result, read_document
@@ -41,6 +42,7 @@ from p2phd_eval.study.comparisons import labels_folder, photos_folder
 from p2phd_eval.study.outcome import Outcome, load_outcome
 from p2phd_eval.study.run_job import run_folder, samples_folder
 from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan, load_plan
+from p2phd_eval.study.unaltered import require_unaltered
 from p2phd_eval.study.verdicts import arm_verdicts
 
 _FILES = ("report.json", "report.html", "report.md")
@@ -48,20 +50,30 @@ _AGAIN = "Delete it, and p2phd-eval study makes it again."
 _LOCK_SECONDS = 60.0  # another process writes them within; a study must not end in an error because of it
 
 
-def write_report(study: str | os.PathLike[str]) -> ReportDocument:
+def write_report(study: str | os.PathLike[str], *, progress: ProgressFactory = silent) -> ReportDocument:
     """Write `report.json`, `report.html` and `report.md` from what is in a study's folder, and return the document.
 
     Parameters
     ----------
     study : path-like
         A study folder whose runs have ended and are compared; nothing is computed again.
+    progress : ProgressFactory
+        Opened for the artefacts, which are compared with the study's records.
 
     Raises
     ------
     InputError
-        If there is no study, or an artefact, an image or a photo of it is missing or cannot be read.
+        If there is no study, an artefact, an image or a photo of it is missing or cannot be read, or an artefact is not
+        the one that the study recorded.
     """
     folder = Path(study)
+    plan = load_plan(folder)
+    require_unaltered(folder, plan, outcomes_of(folder, plan), progress=progress)
+    return write_verified_report(folder)
+
+
+def write_verified_report(folder: Path) -> ReportDocument:
+    """Write the report of a study whose artefacts have just been found to be the recorded ones."""
     plan = load_plan(folder)
     with ExitStack() as stack:
         for name in _FILES:

@@ -11,6 +11,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.presets import configure
+from p2phd_eval.study.artefacts import save_data
 from p2phd_eval.study.plan_study import forecast_study, plan_study
 from p2phd_eval.study.study_plan import load_plan, save_plan
 
@@ -39,6 +40,24 @@ def test_a_study_that_goes_on_takes_no_preset(study_data: Path, tmp_path: Path) 
     save_plan(tmp_path, plan_study(study_data, device="cpu", **SMALL))
     with pytest.raises(InputError, match="--preset: expected DATA before it"):
         plan_study(out=tmp_path, preset="1024p", device="cpu")
+
+
+def test_data_that_were_edited_are_named_and_the_way_out_is_one(study_data: Path, tmp_path: Path) -> None:
+    data, study = Path(shutil.copytree(study_data, tmp_path / "data")), tmp_path / "study"
+    files: dict[str, str] = {}
+    save_plan(study, plan_study(data, study, device="cpu", on_data=files.update, **SMALL))
+    photo = min((data / "test_img").iterdir())
+    before = photo.read_bytes()
+    photo.write_bytes(before + b" ")
+    with pytest.raises(InputError, match=f"found others; last changed was test_img/{photo.name}"):
+        plan_study(out=study, device="cpu")  # of a version that kept no list
+    save_data(study, files)
+    with pytest.raises(InputError, match=rf"found 1 changed \(test_img/{photo.name}\).*\nRestore them.*another --out"):
+        plan_study(out=study, device="cpu")
+    with pytest.raises(InputError, match=r"found those of .*: 1 changed"):
+        plan_study(Path(shutil.copytree(data, tmp_path / "other")), study, device="cpu", **SMALL)
+    photo.write_bytes(before)
+    assert plan_study(out=study, device="cpu") == load_plan(study)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """What the files of a data set hold, by their hashes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from p2phd_eval.files import hash_files
 from p2phd_eval.generators.data.triplets import Triplet
@@ -21,3 +21,17 @@ def read_contents(triplets: Sequence[Triplet], progress: ProgressFactory) -> dic
     for (name, part, _), sha256 in zip(places, hashes, strict=True):
         contents.setdefault(name, {})[part] = sha256
     return contents
+
+
+def describe_difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """Say how many files were changed, added and lost, with an example of each."""
+    kinds = {
+        "changed": sorted(name for name in before.keys() & now.keys() if before[name] != now[name]),
+        "added": sorted(now.keys() - before.keys()),
+        "gone": sorted(before.keys() - now.keys()),
+    }
+    return ", ".join(
+        f"{len(names)} {kind} ({'' if len(names) == 1 else 'such as '}{names[0]})"
+        for kind, names in kinds.items()
+        if names
+    )

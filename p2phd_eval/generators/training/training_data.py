@@ -11,10 +11,10 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256, write_json
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path
 from p2phd_eval.generators.data.batch import Batch
-from p2phd_eval.generators.data.contents import image_name
+from p2phd_eval.generators.data.contents import describe_difference, image_name
 from p2phd_eval.generators.data.triplets import Triplet, feature_folder
 from p2phd_eval.images.made_images import read_index
-from p2phd_eval.json_files import read_json_as
+from p2phd_eval.json_files import read_json_or_none
 from p2phd_eval.progress import Note
 
 FILE = "data.json"
@@ -54,10 +54,7 @@ def save_training_data(out: Path, data: TrainingData, *, saved: bool) -> None:
 
 def load_training_data(out: Path) -> TrainingData | None:
     """Read the record of a run folder; None for a run that has none, or none that can be read."""
-    try:
-        return read_json_as(TrainingData, out / FILE, expected="the hashes of a run's training files")
-    except InputError:
-        return None
+    return read_json_or_none(TrainingData, out / FILE)
 
 
 def require_same_data(checkpoint: Checkpoint, out: Path, data: Path, now: TrainingData, note: Note) -> None:
@@ -126,20 +123,6 @@ def require_own_feature_maps(data: Path, phase: str, triplets: tuple[Triplet, ..
             found=f"{len(wrong)} of others or altered ones, such as {wrong[0]}",
             fix=f"Make them again: p2phd-eval encode precompute RUN {data} --phase {phase}",
         )
-
-
-def describe_difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:
-    """Say how many files were changed, added and lost, with an example of each."""
-    kinds = {
-        "changed": sorted(name for name in before.keys() & now.keys() if before[name] != now[name]),
-        "added": sorted(now.keys() - before.keys()),
-        "gone": sorted(before.keys() - now.keys()),
-    }
-    return ", ".join(
-        f"{len(names)} {kind} ({'' if len(names) == 1 else 'such as '}{names[0]})"
-        for kind, names in kinds.items()
-        if names
-    )
 
 
 def _plain(name: str) -> str:

@@ -1,0 +1,76 @@
+"""What a report is made from is what the study recorded: an artefact that was changed since is named, not reported."""
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.generators.checkpoint import latest_path
+from p2phd_eval.progress import ProgressFactory
+from p2phd_eval.study.artefacts import content_sha256, read_record
+from p2phd_eval.study.outcome import Outcome
+from p2phd_eval.study.run_job import features_path, run_folder, samples_folder
+from p2phd_eval.study.study_plan import StudyPlan
+
+_ANALYSES = ("comparisons", "quality", "bench", "pace")
+_PHOTOS = ("real", "reference")
+
+
+def require_unaltered(
+    study: Path, plan: StudyPlan, outcomes: Mapping[str, Outcome], *, progress: ProgressFactory
+) -> None:
+    """Raise InputError for the first artefact that is not the recorded one, or was made from others than these.
+
+    Artefacts that are missing, or were never recorded, are for those to say who need them. `study`: its folder.
+    `outcomes`: how each run ended, by name.
+    """
+    again = f"p2phd-eval study --out {study}"
+    with progress("compare the study with its records", "artefacts") as on_progress:
+        parts = list(_artefacts(study, plan, outcomes))
+        for done, (name, path) in enumerate(parts, start=1):
+            recorded = read_record(study, name)
+            if recorded is not None and path.exists() and content_sha256(path) != recorded.sha256:
+                is_checkpoint = name.endswith("/train")
+                raise InputError(
+                    str(path),
+                    expected="what the study recorded when it was made",
+                    found="another content",
+                    # A training of hours is not made again because of a file that was put in the wrong place.
+                    fix=f"Restore it; or delete {path.parent.parent}, and the run is made again by: {again}"
+                    if is_checkpoint
+                    else f"Restore it, or make it again: {again}",
+                )
+            on_progress(done, len(parts))
+    _require_up_to_date(study, plan, outcomes, again)
+
+
+def _require_up_to_date(study: Path, plan: StudyPlan, outcomes: Mapping[str, Outcome], again: str) -> None:
+    made_from = {name: name for name in _PHOTOS}
+    for run in plan.runs:
+        if not outcomes[run.name].failed:
+            made_from |= {f"{run.name}@{each}": f"{run.name}/features-{each}" for each in run.sampling}
+    comparisons = read_record(study, "comparisons")
+    if comparisons is None:
+        return
+    for key, name in made_from.items():
+        recorded = read_record(study, name)
+        if recorded is not None and comparisons.inputs.get(key, recorded.sha256) != recorded.sha256:
+            raise InputError(
+                str(study / "analysis" / "comparisons.json"),
+                expected="comparisons of the features that are there now",
+                found=f"those of earlier ones: {name} was made again since",
+                fix=f"Make them again: {again}",
+            )
+
+
+def _artefacts(study: Path, plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> Iterator[tuple[str, Path]]:
+    """The names of records and where their artefacts are."""
+    for name in _ANALYSES:
+        yield name, study / "analysis" / f"{name}.json"
+    for name in _PHOTOS:
+        yield name, study / "features" / f"{name}.npz"
+    for run in plan.runs:
+        if not outcomes[run.name].failed:
+            for precision in run.sampling:
+                yield f"{run.name}/features-{precision}", features_path(study, run, precision)
+                yield f"{run.name}/generate-{precision}", samples_folder(study, run, precision)
+            yield f"{run.name}/train", latest_path(run_folder(study, run))
