@@ -15,7 +15,7 @@ from p2phd_eval.bench.peer import original_step, require_checkout
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.data.dataset import Batch
-from p2phd_eval.generators.original.options import write_options
+from p2phd_eval.generators.original.options import options_text
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.torchvision_ops import declare_missing_operators
 from tests.bench.checkout import write_checkout
@@ -83,7 +83,7 @@ def test_the_original_is_given_our_configuration(preset: str, checkout: Path, tm
     config = PRESETS[preset]
     with original_step(checkout, config, CPU):
         given = json.loads((checkout / "models" / "options.json").read_text())
-    write_options(tmp_path / "opt.txt", config)
+    (tmp_path / "opt.txt").write_text(options_text(config))
     recorded = dict(line.split(": ") for line in (tmp_path / "opt.txt").read_text().splitlines()[1:])
     assert {name: str(given[name]) for name in recorded} == recorded
 

@@ -1,8 +1,9 @@
 """What the files of a data set hold, by their hashes."""
 
+import hashlib
 from collections.abc import Mapping, Sequence
 
-from p2phd_eval.files import hash_files
+from p2phd_eval.files import hash_files, name_bytes
 from p2phd_eval.generators.data.triplets import Triplet
 from p2phd_eval.progress import ProgressFactory
 
@@ -21,6 +22,15 @@ def read_contents(triplets: Sequence[Triplet], progress: ProgressFactory) -> dic
     for (name, part, _), sha256 in zip(places, hashes, strict=True):
         contents.setdefault(name, {})[part] = sha256
     return contents
+
+
+def contents_sha256(contents: Mapping[str, Mapping[str, str]]) -> str:
+    """Return the hash of what `read_contents` returned: of names and contents, in any order."""
+    digest = hashlib.sha256()
+    for name, parts in sorted(contents.items()):
+        for part, sha256 in sorted(parts.items()):
+            digest.update(name_bytes(f"{name}\0{part}\0{sha256}\n"))
+    return digest.hexdigest()
 
 
 def describe_difference(before: Mapping[str, str], now: Mapping[str, str]) -> str:

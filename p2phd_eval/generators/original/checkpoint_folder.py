@@ -25,7 +25,7 @@ from p2phd_eval.generators.networks.discriminator import build_discriminator
 from p2phd_eval.generators.networks.encoder import build_encoder
 from p2phd_eval.generators.networks.generator import build_generator
 from p2phd_eval.generators.original.inferred_config import infer_config
-from p2phd_eval.generators.original.options import OPTIONS_FILE, write_options
+from p2phd_eval.generators.original.options import OPTIONS_FILE, options_text
 from p2phd_eval.tensor_files import read_tensors
 from p2phd_eval.versions import versions
 
@@ -128,38 +128,69 @@ def open_source(
 def write_run(original: OriginalCheckpoint, out: Path) -> Path:
     """Write a run folder with `config.json` and the networks as its newest checkpoint; return the checkpoint's path.
 
-    Raises `InputError` if there is a run or a folder of the original already, or the disk refuses.
+    What is there with the same content stays, so that a call that was cut short can be repeated. Raises `InputError` if
+    there is another run, or a folder of the original, or the disk refuses.
     """
-    path = latest_path(out)
-    _require_new(path, out / "config.json", *out.glob("*_net_*.pth"))
-    save_checkpoint(path, config=original.config, step=0, state={"networks": original.networks, "optimizers": {}})
-    write_json(out / "config.json", original.config.to_dict())
+    path, settings = latest_path(out), out / "config.json"
+    _require_own({path: _is_conversion_of(original, path), settings: path.exists()})
+    _require_own(dict.fromkeys(out.glob("*_net_*.pth"), False))
+    if not path.exists():
+        save_checkpoint(path, config=original.config, step=0, state={"networks": original.networks, "optimizers": {}})
+    write_json(settings, original.config.to_dict())
     return path
 
 
 def write_original(checkpoint: Checkpoint, folder: Path, which_epoch: str = "latest") -> tuple[Path, ...]:
     """Write networks as the original saves them, tensors bitwise equal, with an `opt.txt` of the configuration.
 
-    The result names `opt.txt` and the networks that there are, the generator last: with it the folder is whole. Raises
-    `InputError` if one of the files, or a run of ours, is there already. Raises `OSError` if the disk refuses; no file
-    is left half-written.
+    The result names `opt.txt` and the networks that there are, the generator last: with it the folder is whole. What is
+    there with the same content stays. Raises `InputError` if one of the files is there with another, or a run of ours.
+    Raises `OSError` if the disk refuses; no file is left half-written.
     """
-    options = folder / OPTIONS_FILE
+    options, text = folder / OPTIONS_FILE, options_text(checkpoint.config).encode()
     files = {name: folder / f"{which_epoch}_net_{name}.pth" for name in NETWORKS[::-1] if name in checkpoint.networks}
+    own = {path: path.exists() and _holds(path, checkpoint.networks[name]) for name, path in files.items()}
     # With both in one folder it would not be plain which of them a command takes.
-    _require_new(options, *files.values(), latest_path(folder))
-    write_options(options, checkpoint.config)
+    _require_own({options: options.exists() and options.read_bytes() == text, **own, latest_path(folder): False})
+    if not options.exists():
+        with atomic_write(options) as stream:
+            stream.write(text)
     for name, path in files.items():
-        with atomic_write(path) as stream:
-            torch.save(dict(checkpoint.networks[name]), stream)
+        if not own[path]:
+            with atomic_write(path) as stream:
+                torch.save(dict(checkpoint.networks[name]), stream)
     return options, *files.values()
 
 
-def _require_new(*paths: Path) -> None:
-    for path in paths:
-        if path.exists():
+def _is_conversion_of(original: OriginalCheckpoint, path: Path) -> bool:
+    try:
+        there = load_checkpoint(path)
+    except InputError:
+        return False
+    same = there.networks.keys() == original.networks.keys() and there.config == original.config
+    return same and all(_equal(there.networks[name], state) for name, state in original.networks.items())
+
+
+def _holds(path: Path, state: Mapping[str, torch.Tensor]) -> bool:
+    try:
+        return _equal(_read_network(path, []), state)
+    except InputError:
+        return False
+
+
+def _equal(a: Mapping[str, torch.Tensor], b: Mapping[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(a[key].dtype == b[key].dtype and torch.equal(a[key], b[key]) for key in a)
+
+
+def _require_own(own: Mapping[Path, bool]) -> None:
+    """Raise InputError for the first file that is there but is not what would be written."""
+    for path, is_own in own.items():
+        if path.exists() and not is_own:
             raise InputError(
-                str(path), expected="nothing there", found="a file", fix="Choose another folder to write to."
+                str(path),
+                expected="nothing there, or what would be written",
+                found="another file",
+                fix="Choose another folder to write to.",
             )
 
 

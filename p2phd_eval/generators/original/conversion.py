@@ -39,7 +39,7 @@ def convert(
 
     `source`: a folder of the original, or a run folder or checkpoint of ours. `out`: the run folder to write, or the
     original's folder where `source` is ours. `which_epoch`, `label_nc`, `instances`: for a folder of the original, see
-    `read_original`. Raises `InputError` if `source` is neither, or files to write are there already.
+    `read_original`. Raises `InputError` if `source` is neither, or a file to write is there with another content.
     """
     source, out = Path(source), Path(out)
     with hold_folder(out):

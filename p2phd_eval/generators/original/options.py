@@ -7,7 +7,6 @@ from typing import Any
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError, shown
-from p2phd_eval.files import atomic_write
 
 OPTIONS_FILE = "opt.txt"
 _LARGEST = 1 << 20  # bytes; the original writes two thousand
@@ -113,11 +112,10 @@ def original_options(config: TrainConfig) -> dict[str, Any]:
     return options | {name: name == f"{config.features.kind}_feat" for name in _FEATURE_SWITCHES}
 
 
-def write_options(path: Path, config: TrainConfig) -> None:
-    """Write the `opt.txt` of a configuration; see `original_options`."""
+def options_text(config: TrainConfig) -> str:
+    """Return the `opt.txt` of a configuration; see `original_options`."""
     lines = [f"{name}: {value}" for name, value in sorted(original_options(config).items())]
-    with atomic_write(path) as stream:
-        stream.write("\n".join(["------------ Options -------------", *lines, ""]).encode())
+    return "\n".join(["------------ Options -------------", *lines, ""])
 
 
 def _parse(where: str, text: str, kind: type | Mapping[bool, Any]) -> Any:

@@ -18,6 +18,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, file_sha256, name_bytes
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path
 from p2phd_eval.generators.data.batch import regions_of
+from p2phd_eval.generators.data.contents import contents_sha256, image_name
 from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder
 from p2phd_eval.json_files import decode_json_as
@@ -40,6 +41,7 @@ class Clusters:
     checkpoint_sha256: str
     phase: str  # which part of the data set
     n_clusters: int  # the most of a class
+    data_sha256: str | None = None  # of names and contents of what was encoded; None of an earlier version
 
     def save(self, path: Path) -> None:
         """Write an `.npz`, atomically: `class_<label>` for each class, and `stamp`, JSON of the rest."""
@@ -47,6 +49,7 @@ class Clusters:
             "checkpoint_sha256": self.checkpoint_sha256,
             "phase": self.phase,
             "n_clusters": self.n_clusters,
+            "data_sha256": self.data_sha256,
             "regions": {str(label): count for label, count in self.regions.items()},
             "versions": versions(),
         }
@@ -79,6 +82,7 @@ class Clusters:
             checkpoint_sha256=stamp.checkpoint_sha256,
             phase=stamp.phase,
             n_clusters=stamp.n_clusters,
+            data_sha256=stamp.data_sha256,
         )
 
 
@@ -87,6 +91,7 @@ class _Stamp(Struct):
     phase: str
     n_clusters: int
     regions: dict[Annotated[str, Meta(pattern="^[0-9]{1,9}$")], int]  # by class
+    data_sha256: str | None = None
 
 
 def _label_of(name: str) -> int:
@@ -196,12 +201,13 @@ def cluster_styles(
     photos = PhotoEncoder(path, checkpoint, Path(data), phase, on)
     with hold_file(target):
         with progress("encode", "photos") as on_progress:
-            features, classes = _encoded_regions(photos, on_progress)
+            features, classes, data_sha256 = _encoded_regions(photos, on_progress)
         clusters = Clusters(
             **_cluster(features, classes, n_clusters),
             checkpoint_sha256=file_sha256(path),
             phase=phase,
             n_clusters=n_clusters,
+            data_sha256=data_sha256,
         )
         clusters.save(target)
     return target, clusters
@@ -209,11 +215,13 @@ def cluster_styles(
 
 def _encoded_regions(
     photos: PhotoEncoder, on_progress: OnProgress
-) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64]]:
-    """Return the features (n, n_features) and the classes (n,) of all large regions of all photos."""
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.int64], str]:
+    """Return the features (n, n_features) and the classes (n,) of all large regions of all photos, and their hash."""
     n = len(photos.triplets)
     features, classes = [], []
+    contents: dict[str, dict[str, str]] = {}
     for done, (batch, encoded) in enumerate(photos.encode(range(n)), start=1):
+        contents[image_name(batch.triplets[0])] = batch.contents[0]
         regions, n_regions = regions_of(batch, photos.config)
         assert n_regions is not None  # the data set numbers instances
         label_of, area = _classes_and_areas(regions, n_regions, batch.label, photos.config.data.label_nc)
@@ -224,7 +232,7 @@ def _encoded_regions(
         features.append(table.cpu().numpy()[large])
         classes.append(label_of[large])
         on_progress(done, n)
-    return np.concatenate(features), np.concatenate(classes)
+    return np.concatenate(features), np.concatenate(classes), contents_sha256(contents)
 
 
 def draw_style(

@@ -256,21 +256,30 @@ def test_reading_draws_no_random_numbers(tmp_path: Path) -> None:
     assert torch.equal(torch.get_rng_state(), before)
 
 
-def test_nothing_is_overwritten(tmp_path: Path) -> None:
+def test_nothing_else_is_overwritten_and_what_is_there_already_stays(tmp_path: Path) -> None:
     original = read_original(save_original(tmp_path / "theirs", TINY))
     path = write_run(original, tmp_path / "run")
-    content = path.read_bytes()
-    with pytest.raises(InputError, match=r"latest\.pt: expected nothing there, found a file"):
-        write_run(original, tmp_path / "run")
-    assert path.read_bytes() == content
-    before = {path.name: path.read_bytes() for path in (tmp_path / "theirs").iterdir()}
-    with pytest.raises(InputError, match=r"latest_net_D\.pth: expected nothing there, found a file"):
-        write_original(load_checkpoint(path), tmp_path / "theirs")
-    with pytest.raises(InputError, match=r"latest_net_.\.pth: expected nothing there"):
+    back = write_original(load_checkpoint(path), tmp_path / "back")
+    times = [each.stat().st_mtime_ns for each in (path, *back)]
+    back[0].unlink()  # as if the call had been cut short
+    (tmp_path / "run/config.json").unlink()
+    assert write_run(original, tmp_path / "run") == path
+    assert write_original(load_checkpoint(path), tmp_path / "back") == back
+    assert [each.stat().st_mtime_ns for each in (path, *back[1:])] == [times[0], *times[2:]]
+    before = {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()}
+    other = replace(original, networks={**original.networks, "G": {**original.networks["G"]}})
+    key = next(iter(other.networks["G"]))
+    other.networks["G"][key] = other.networks["G"][key] + 1
+    expected = "expected nothing there, or what would be written, found another file"
+    with pytest.raises(InputError, match=rf"latest\.pt: {expected}"):
+        write_run(other, tmp_path / "run")
+    with pytest.raises(InputError, match=rf"latest_net_G\.pth: {expected}"):
+        write_original(replace(load_checkpoint(path), networks=other.networks), tmp_path / "back")
+    with pytest.raises(InputError, match=rf"latest_net_.\.pth: {expected}"):
         write_run(original, tmp_path / "theirs")
-    assert {path.name: path.read_bytes() for path in (tmp_path / "theirs").iterdir()} == before
-    with pytest.raises(InputError, match=r"latest\.pt: expected nothing there"):
+    with pytest.raises(InputError, match=rf"latest\.pt: {expected}"):
         write_original(load_checkpoint(path), tmp_path / "run")
+    assert {each: each.read_bytes() for each in tmp_path.rglob("*") if each.is_file()} == before
 
 
 def test_samples_of_the_folder_are_those_of_the_converted_run(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:

@@ -369,3 +369,15 @@ def test_feature_maps_of_other_photos_are_not_trained_on(run: Path, config: Trai
         train_networks(training, enlarged, enlarged / "second", device=CPU)
     precompute(run, enlarged, device=CPU)  # the way out
     assert train_networks(training, enlarged, enlarged / "second", device=CPU).step > 0
+
+
+def test_clusters_say_what_they_were_made_from(run: Path, enlarged: Path, tmp_path: Path) -> None:
+    def made_from() -> str | None:
+        cluster_styles(run, enlarged, out=tmp_path / "clusters.npz", device=CPU)
+        return Clusters.load(tmp_path / "clusters.npz").data_sha256
+
+    before = made_from()
+    assert made_from() == before is not None
+    first, second, *_ = sorted((enlarged / "train_img").iterdir())
+    first.write_bytes(second.read_bytes())
+    assert made_from() != before
