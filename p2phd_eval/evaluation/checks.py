@@ -78,8 +78,8 @@ def repeated_id_warnings(named: NamedSet) -> tuple[str, ...]:
     image, count = next(iter(repeated.items()))
     several = "1 id is" if len(repeated) == 1 else f"{len(repeated)} ids are"
     return (
-        f"{name}: {several} of several images, such as {image!r} of {count}: files that differ in their endings alone "
-        "are perhaps one image twice, and cannot be paired",
+        f"{name}: {several} of several images, such as {image!r} of {count}: files that differ in their ending alone, "
+        "or in how Unicode writes their letters, are perhaps one image twice, and cannot be paired",
     )
 
 

@@ -88,8 +88,9 @@ def test_unlike_sets_with_common_words_are_no_results() -> None:
         lambda root, files: write_zip(root / "results.zip", files.items()),
         lambda root, files: write_tar(root / "results.tar.gz", files.items(), "w:gz"),
         lambda root, files: _list(root, files),
+        lambda root, files: write_tar(root / "0.tar", files.items()).with_name("{0..0}.tar"),
     ],
-    ids=["folder", "zip", "tar", "list"],
+    ids=["folder", "zip", "tar", "list", "shards"],
 )
 def test_every_source_takes_samples_or_the_kind_that_its_path_names(
     tmp_path: Path, pack: Callable[[Path, dict[str, bytes]], Path]

@@ -31,7 +31,7 @@ class GeneratedSource(ImageSource):
     in_process = True
 
     def __init__(self, labels: ImageSource, generator: Generator) -> None:
-        super().__init__(f"generated from {labels.name}", labels.names, labels.ids)
+        super().__init__(f"generated from {labels.name}", labels.names, labels.ids, labels.warnings)
         self._labels, self._generator = labels, generator
 
     def content_sha256(self, index: int) -> str:

@@ -49,10 +49,12 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None, gener
         place, _, field = str(given).rpartition(KIND_MARK)
         given = Path(place)
     shards = _shards(given)
-    if shards:
-        return ShardsSource(str(given), shards, field=field)
-    ending = given.name.lower()
     kind = field if field is not None and is_kind(field) else None
+    if shards:
+        return ShardsSource(
+            str(given), shards, field=None if kind is not None else field, kind=kind, generated=generated
+        )
+    ending = given.name.lower()
     if field is not None and kind is None:
         if given.is_file() and ending.endswith(TAR_ENDINGS):
             return ShardsSource(str(given), (given,), field=field)

@@ -13,7 +13,8 @@ from pathlib import Path
 from braceexpand import braceexpand
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.names import image_ids, unread_warnings
+from p2phd_eval.images.names import unread_warnings
+from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import few
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.tar_archive import TarImages, TarMember
@@ -29,18 +30,27 @@ class ShardsSource(EncodedSource):
     sample's, ``0001``, so that different fields of the same samples pair up.
 
     `name`: what the user gave for the shards. `paths`: the shards. `field`: which image of a sample, such as
-    "photo.png"; needed where samples have several. Raises `InputError` if a shard is no tar archive with images (see
+    "photo.png"; needed where samples have several. `kind` and `generated`: which images of results are taken, see
+    `p2phd_eval.images.result_kinds.take_images`. Raises `InputError` if a shard is no tar archive with images (see
     `TarImages`), or a sample has no or several images to choose from; the fields are named.
     """
 
-    def __init__(self, name: str, paths: Sequence[Path], *, field: str | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        paths: Sequence[Path],
+        *,
+        field: str | None = None,
+        kind: str | None = None,
+        generated: bool = True,
+    ) -> None:
         self._shards = tuple(TarImages(path) for path in sorted(paths))
         root = os.path.commonpath([shard.path.parent for shard in self._shards])
-        self._places: list[tuple[int, TarMember]] = []
+        places: list[tuple[int, TarMember]] = []
         names, keys = [], []
         for number, shard in enumerate(self._shards):
             for key, member in _choose(shard, field).items():
-                self._places.append((number, member))
+                places.append((number, member))
                 names.append(f"{Path(os.path.relpath(shard.path, root)).as_posix()}/{member.name}")
                 keys.append(key)
         unread = [
@@ -48,7 +58,14 @@ class ShardsSource(EncodedSource):
             for shard in self._shards
             for each in shard.unread
         ]
-        super().__init__(name, names, image_ids(keys), unread_warnings(name, unread))
+        taken = take_images(name, keys, kind=kind, generated=generated)
+        self._places = [places[place] for place in taken.places]
+        super().__init__(
+            name if kind is None else f"{name}{KIND_MARK}{kind}",
+            [names[place] for place in taken.places],
+            taken.ids,
+            (*taken.warnings, *unread_warnings(name, unread)),
+        )
 
     def read(self, index: int) -> bytes:
         """Return the content of a sample's image."""
