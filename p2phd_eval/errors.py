@@ -53,6 +53,10 @@ class DivergenceError(InputError):
     """A network whose losses or samples are no longer finite: an outcome of its training, not a mistake of the user."""
 
 
+class MemoryShortage(InputError):
+    """Work that needs more memory than there is: an outcome of a recipe on a machine, where a study asks for it."""
+
+
 def as_choice(kind: type[_Choice], given: object, where: str) -> _Choice:
     """Return the member of an enumeration that is given as such or by its value; raise `InputError` for others."""
     try:

@@ -18,7 +18,7 @@ FLOORS = (
     {"__init__", "cores", "files", "formatting", "json_files", "npz_files", "progress", "streams", "tensor_files"},
     {"failures", "locks", "versions"},
     {"config", "devices", "distributed", "downloads", "images", "interrupts", "torchvision_ops"},
-    {"workers"},
+    {"memory", "workers"},
     {"generators", "scenes", "stats"},
     {"presets"},
     {"bench", "features", "tracking"},

@@ -19,6 +19,7 @@ from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.data.dataset import default_workers
 from p2phd_eval.generators.training.precision import find_precision
+from p2phd_eval.memory import memory_for
 from p2phd_eval.presets import PRESETS, configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
@@ -40,6 +41,7 @@ class Bench:
     workers: int  # that loaded data
 
 
+@memory_for("bench", "Measure smaller batches or networks, or use a --device with more memory.")
 def bench(
     data: str | Path | None = None,
     *,

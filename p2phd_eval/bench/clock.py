@@ -17,7 +17,9 @@ from p2phd_eval.bench.stage import Stage
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.data.dataset import Place, TripletDataset, default_workers, load_batches, training_set
 from p2phd_eval.generators.networks.vgg import UNTRAINED
+from p2phd_eval.generators.training.least_memory import least_training_bytes
 from p2phd_eval.generators.training.precision import find_precision
+from p2phd_eval.memory import is_shortage, require_memory
 from p2phd_eval.progress import OnProgress, unwatched
 
 _SAMPLES = 8  # that the search for the largest batch repeats
@@ -79,7 +81,7 @@ def time_settings(
 
     largest = tuple(largest_batch(stage, name, samples) for name in largest_of)
     found = [Setting(precision=row.precision, batch_size=row.batch_size) for row in largest if row.batch_size]
-    clock = _Clock(stage, dataset, timing, config.execution.workers, enough_seconds)
+    clock = _Clock(stage, dataset, timing, config, enough_seconds)
     parts: dict[Setting, list[Measurement]] = {row: [] for row in (*rows, *found)}
     if config.execution.cache is not None:
         clock.fill_cache(max(row.batch_size for row in parts))
@@ -116,8 +118,9 @@ class _Clock:
     """Times settings, each from a fresh start."""
 
     def __init__(
-        self, stage: Stage, dataset: TripletDataset, timing: Timing, workers: int | None, enough_seconds: float
+        self, stage: Stage, dataset: TripletDataset, timing: Timing, config: TrainConfig, enough_seconds: float
     ) -> None:
+        self._config, workers = config, config.execution.workers
         self._stage, self._dataset, self._timing, self._enough = stage, dataset, timing, enough_seconds
         # To know how much is prefetched.
         self._workers = default_workers(stage.device) if workers is None else workers
@@ -138,13 +141,18 @@ class _Clock:
         """Time the steps of a setting; none where the memory is too small."""
         try:
             return self._measure(setting)
-        except torch.OutOfMemoryError:
+        except Exception as error:
+            if not is_shortage(error):
+                raise
             return Measurement(setting=setting)
         finally:
             self._stage.clear()
 
     def _measure(self, setting: Setting) -> Measurement:
         stage, now = self._stage, time.perf_counter
+        precision = find_precision(setting.precision, stage.device)
+        needed = least_training_bytes(self._config, self._dataset.size_of((1, 0)), precision, setting.batch_size)
+        require_memory(needed, stage.device, str(setting), "Measure smaller batches.")
         seconds, waited = [], []
         places = self._places(setting.batch_size)
         with (

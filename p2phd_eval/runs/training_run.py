@@ -137,8 +137,7 @@ def dry_run(
     data = Path(data)
     with _begun(data, Path(out), preset, options, amp=amp, device=device, note=note) as (config, _, ranks):
         dataset = training_set(config, data)
-        label = dataset[(1, 0)].label
-        expected = estimate(config, (label.shape[-1], label.shape[-2]), ranks.size)
+        expected = estimate(config, dataset.size_of((1, 0)), ranks.size)
     return DryRun(config=config, n_samples=len(dataset), estimate=expected)
 
 

@@ -11,7 +11,7 @@ import torch
 
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.distributed import SINGLE
-from p2phd_eval.errors import DivergenceError, InputError
+from p2phd_eval.errors import DivergenceError, InputError, MemoryShortage
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.weights.find import find_weights
@@ -22,6 +22,7 @@ from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.locks import hold_folder
+from p2phd_eval.memory import is_shortage
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.runs.held_out import HeldOut
 from p2phd_eval.runs.watching import watch
@@ -186,8 +187,11 @@ class _Job:
                 self.features(precision, self.generate(precision, trained))
         except DivergenceError as error:
             return Outcome(status="diverged", why=f"{error.where}: {error.found}")
-        except (MemoryError, torch.OutOfMemoryError) as error:
-            return Outcome(status="out_of_memory", why=str(error).partition("\n")[0] or "out of memory")
+        except Exception as error:
+            if not is_shortage(error):
+                raise
+            why = error.found if isinstance(error, MemoryShortage) else str(error).partition("\n")[0]
+            return Outcome(status="out_of_memory", why=why or "out of memory")
         return Outcome(status="finished")
 
     def train(self, trackers: Trackers, note: Note) -> Artefact:

@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
 from p2phd_eval.generators.data.batch import Batch, collate
 from p2phd_eval.generators.data.decoded_cache import DecodedCache, Pixels
-from p2phd_eval.generators.data.transforms import Geometry, choose_geometry
+from p2phd_eval.generators.data.transforms import Geometry, Size, choose_geometry
 from p2phd_eval.generators.data.triplets import (
     MapKind,
     check_labels,
@@ -71,6 +71,17 @@ class TripletDataset(Dataset[Batch]):
         self._numbers_instances = features.kind == "instance"
         self._cache = None if cache is None else DecodedCache(cache)
 
+    def size_of(self, place: Place) -> Size:
+        """Return width and height in pixels that a sample has for the networks, from its label map's header."""
+        return self._geometry(place, image_size(self.triplets[place[1]].label)).size
+
+    def _geometry(self, place: Place, size: Size) -> Geometry:
+        rng = None
+        if self.augment_seed is not None:
+            rng = np.random.default_rng([self.augment_seed, _AUGMENT, *place])
+        where = str(self.triplets[place[1]].label)
+        return choose_geometry(size, self.config, self.size_multiple, rng, where, least=self.least_side)
+
     def __len__(self) -> int:
         return len(self.triplets)
 
@@ -79,17 +90,12 @@ class TripletDataset(Dataset[Batch]):
 
         Raises `InputError` if a file cannot be read, sizes differ, or a label is out of range.
         """
-        epoch, index = place
-        triplet, config = self.triplets[index], self.config
-        rng = None
-        if self.augment_seed is not None:
-            rng = np.random.default_rng([self.augment_seed, _AUGMENT, epoch, index])
+        triplet, config = self.triplets[place[1]], self.config
         size = image_size(triplet.label)
         for path in (triplet.instance, triplet.photo, triplet.features):
             if path is not None:
                 require_equal_sizes(size, triplet.label, image_size(path), path)
-        where = str(triplet.label)
-        geometry = choose_geometry(size, config, self.size_multiple, rng, where, least=self.least_side)
+        geometry = self._geometry(place, size)
 
         kinds = _KINDS if config.label_nc else _KINDS | {"label": "image"}
         contents, parts = {}, dict[str, Pixels]()

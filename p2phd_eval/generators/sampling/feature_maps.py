@@ -28,6 +28,7 @@ from p2phd_eval.images.image_folder import require_image_folder, write_manifest
 from p2phd_eval.images.made_images import Journal, finish, settle
 from p2phd_eval.images.png import encode_png
 from p2phd_eval.locks import hold_folder
+from p2phd_eval.memory import memory_for
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
 
@@ -111,6 +112,7 @@ class PhotoEncoder:
             yield batch, features
 
 
+@memory_for("encoding", "Use a --device with more memory, or smaller images.")
 def precompute(
     source: str | Path,
     data: str | Path,

@@ -27,12 +27,14 @@ from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.feature_maps import load_encoder, whole_images
 from p2phd_eval.generators.sampling.inference import for_inference, most_at_once
 from p2phd_eval.generators.sampling.styles import STYLES, Clusters, clusters_path, draw_style, load_clusters
+from p2phd_eval.generators.training.least_memory import least_sampling_bytes
 from p2phd_eval.generators.training.precision import Precision, backend_flags, find_precision
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import Manifest, require_image_folder, write_manifest
 from p2phd_eval.images.made_images import Contents, Journal, Settled, finish, settle
 from p2phd_eval.images.png import encode_png
 from p2phd_eval.locks import hold_folder
+from p2phd_eval.memory import memory_for, require_memory
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
 
@@ -60,6 +62,10 @@ class SampleResult:
         return f"SampleResult: {self}"
 
 
+_LESS = "Reduce --batch-size; use a reduced --precision, such as amp-bf16; or a --device with more memory."
+
+
+@memory_for("generation", _LESS)
 def generate(
     source: str | Path,
     data: str | Path,
@@ -179,6 +185,8 @@ def generate(
             kept = len(dataset) - len(todo)
             # Whole batches are shared, so that each holds the images that it would hold without other ranks.
             batches = _equal_sized(dataset, todo, most_at_once(config, batch_size))[joined.rank :: joined.size]
+            needed = (least_sampling_bytes(config, dataset.size_of(b[0]), chosen, len(b)) for b in batches)
+            require_memory(max(needed, default=0), on, "generation", _LESS)
             joined.wait()  # no rank writes before all have seen what is there
             with progress(f"generate, first of {joined.size} ranks" if spread else "generate", "images") as on_progress:
                 written, size = sampler.write(

@@ -23,6 +23,7 @@ from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder
 from p2phd_eval.json_files import decode_json_as
 from p2phd_eval.locks import hold_file
+from p2phd_eval.memory import memory_for
 from p2phd_eval.npz_files import read_npz, text_of
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
@@ -152,6 +153,7 @@ def load_clusters(path: Path, checkpoint: Checkpoint, checkpoint_sha256: str, ar
     return clusters
 
 
+@memory_for("encoding", "Use a --device with more memory, or smaller images.")
 def cluster_styles(
     source: str | Path,
     data: str | Path,

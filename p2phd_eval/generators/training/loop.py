@@ -20,6 +20,7 @@ from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, save_check
 from p2phd_eval.generators.data.batch import Batch, photo_array
 from p2phd_eval.generators.data.contents import read_contents
 from p2phd_eval.generators.data.dataset import Place, TripletDataset, epoch_batches, load_batches, training_set
+from p2phd_eval.generators.training.least_memory import least_training_bytes
 from p2phd_eval.generators.training.precision import backend_flags, find_precision
 from p2phd_eval.generators.training.pretrained import read_networks
 from p2phd_eval.generators.training.run_folder import keep_checkpoint, open_run, require_samples
@@ -38,6 +39,7 @@ from p2phd_eval.generators.training.training_data import (
 from p2phd_eval.images.pictures import label_colours, picture_grid
 from p2phd_eval.images.png import write_png
 from p2phd_eval.interrupts import StopRequest
+from p2phd_eval.memory import memory_for, require_memory
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 
 _GRID_ROWS = 4
@@ -84,6 +86,13 @@ class Watchers:
 _NOBODY = Watchers()
 
 
+_LESS = (
+    "Reduce --batch-size or raise --grad-accum; reduce --load-size or --crop-size, --ngf or --ndf; or use --amp. "
+    "`p2phd-eval train` with --dry-run says what a step takes."
+)
+
+
+@memory_for("training", _LESS)
 def train_networks(
     config: TrainConfig,
     data: Path,
@@ -150,6 +159,9 @@ def train_networks(
     if config.features.precomputed:
         require_own_feature_maps(data, config.data.phase, dataset.triplets, contents)
     precision = find_precision(config.precision, device)
+    at_once = config.samples_at_once(ranks.size)
+    needed = least_training_bytes(config, dataset.size_of((1, 0)), precision, at_once)
+    require_memory(needed, device, "training", _LESS)
     # Whole images may come in several sizes, each of which would be measured anew.
     autotune = config.data.resize != "none"
     with backend_flags(precision, deterministic=execution.deterministic, autotune=autotune):

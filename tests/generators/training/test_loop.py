@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, MemoryShortage
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import load_checkpoint
 from p2phd_eval.generators.training.loop import Watchers, train_networks
@@ -245,3 +245,12 @@ def test_an_overflow_of_the_discriminators_is_in_the_log(scenes: Path, tiny: Tra
     assert first["skipped_steps"] == {"G": skipped["G"], "D": skipped["D"] + 1}  # type: ignore[index]
     assert first["loss_scale"] == {"G": 128.0, "D": pytest.approx(0.5e38)}
     assert before == {"G": 0, "D": 0}
+
+
+def test_networks_that_no_machine_holds_are_refused_before_anything_is_written(
+    scenes: Path, tiny: TrainConfig, tmp_path: Path
+) -> None:
+    wide = replace(tiny, generator=replace(tiny.generator, ngf=16384))
+    with pytest.raises(MemoryShortage, match=r"training: expected at most the .* found at least [\d,]{5,}\.\d GB"):
+        train_networks(wide, scenes, tmp_path / "run", device=CPU)
+    assert not (tmp_path / "run").exists()
