@@ -115,6 +115,17 @@ def _list(root: Path, files: dict[str, bytes]) -> Path:
     return root / "results.txt"
 
 
+def test_folders_of_several_generators_are_no_set(tmp_path: Path) -> None:
+    for precision in ("amp-bf16", "fp32"):
+        write_folder(tmp_path / "samples" / precision, {"0.png": encoded(0), "1.png": encoded(1)})
+        (tmp_path / "samples" / precision / MANIFEST).write_text("{}")
+    with pytest.raises(InputError, match=r"2 image folders \(amp-bf16, fp32\) with the same names"):
+        open_source(tmp_path / "samples")
+    (tmp_path / "samples" / "fp32" / "0.png").rename(tmp_path / "samples" / "fp32" / "2.png")
+    (tmp_path / "samples" / "fp32" / "1.png").rename(tmp_path / "samples" / "fp32" / "3.png")
+    assert open_source(tmp_path / "samples").ids == ("0", "1", "2", "3")  # two parts of a data set, say
+
+
 def test_such_words_mean_nothing_in_what_this_program_writes_and_in_parts_of_data_sets(tmp_path: Path) -> None:
     files = {f"{i}_{kind}.png": encoded(i) for i in range(2) for kind in ("fake_B", "real_B")}
     (tmp_path / "data" / "test_img").mkdir(parents=True)

@@ -1,14 +1,15 @@
 """The images of a folder and its subfolders."""
 
 import os
-from pathlib import Path
+from collections.abc import Sequence
+from pathlib import Path, PurePosixPath
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.decoding import read_encoded
 from p2phd_eval.images.image_folder import MANIFEST
 from p2phd_eval.images.names import ImageSet, list_images, unread_warnings
 from p2phd_eval.images.result_kinds import KIND_MARK, take_images
-from p2phd_eval.images.sources.disk_state import DiskState, describe_change, disk_state
+from p2phd_eval.images.sources.disk_state import DiskState, describe_change, disk_state, few
 from p2phd_eval.images.sources.encoded import EncodedSource
 
 
@@ -24,6 +25,7 @@ class FolderSource(EncodedSource):
         images = list_images(root)
         names = images.names
         taken = take_images(str(root), names, kind=kind, generated=generated, own=_is_own(self._root))
+        _require_one_generator(self._root, names, taken.ids)
         super().__init__(
             str(self._root) if kind is None else f"{self._root}{KIND_MARK}{kind}",
             [names[place] for place in taken.places],
@@ -46,6 +48,23 @@ class FolderSource(EncodedSource):
             return describe_change(self._state, _state(list_images(self._root)))
         except InputError as error:
             return error.found
+
+
+def _require_one_generator(root: Path, names: Sequence[str], ids: Sequence[str]) -> None:
+    """Refuse image folders of `generate` side by side that hold the same names, such as a run's of each precision."""
+    if not any("/" in each for each in ids):
+        return
+    folders = {
+        folder for parent in {PurePosixPath(name).parent for name in names} for folder in (parent, *parent.parents)
+    }
+    made = sorted(str(folder) for folder in folders if (root / folder / MANIFEST).is_file())
+    if len(made) > 1:
+        raise InputError(
+            str(root),
+            expected="images of one generator",
+            found=f"{few(made, 'image folder')} with the same names",
+            fix=f"Give one of them, such as {root / made[0]}.",
+        )
 
 
 def _is_own(root: Path) -> bool:
