@@ -80,20 +80,21 @@ def test_sets_made_differently_are_refused_with_the_difference_named(field: str)
 
 def test_evaluations_carry_all_of_it() -> None:
     real, base, fake = triplets()
+    frames = {"oddities": {"frames": 2}, "odd_examples": {"frames": "a.webp"}}
     odd = dataclasses.replace(
-        fake, stamp=dataclasses.replace(fake.stamp, resize="clean", formats={"JPEG": 80}, duplicates=3)
+        fake, stamp=dataclasses.replace(fake.stamp, resize="clean", formats={"JPEG": 80}, duplicates=3, **frames)
     )
     with pytest.raises(InputError, match="resize mode"):
         evaluate_fid(real, odd, replicates=0)
     forced = evaluate_fid(real, odd, replicates=0, force=True)
     assert forced.fid == evaluate_fid(real, fake, replicates=0).fid
-    for word in ("compared by force", "JPEG", "3 of 80 are copies"):
+    for word in ("compared by force", "JPEG", "3 of 80 are copies", "2 of 80, such as a.webp, hold several frames"):
         assert any(word in warning for warning in forced.warnings)
     arms = [FeatureArm(name="base", runs=(base,)), FeatureArm(name="odd", runs=(odd,))]
     with pytest.raises(InputError, match="resize mode"):
         compare_feature_sets(real, arms, margin=None, replicates=0)
     compared = compare_feature_sets(real, arms, margin=None, replicates=0, force=True)
-    for word in ("compared by force", "JPEG", "3 of 80 are copies"):
+    for word in ("compared by force", "JPEG", "3 of 80 are copies", "2 of 80, such as a.webp, hold several frames"):
         assert any(word in warning for warning in compared.warnings)
 
 

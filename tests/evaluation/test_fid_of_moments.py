@@ -51,8 +51,15 @@ def test_what_is_not_known_is_said():
 def test_unequal_and_small_numbers_and_duplicates_are_warned_of():
     real, fake = statistics(features(60, 0), "real.npz"), statistics(features(4, 1), "fake.npz")
     fake = replace(fake, stamp=replace(fake.stamp, duplicates=1, formats={"JPEG": 4}))
+    real = replace(real, stamp=replace(real.stamp, oddities={"dark": 7}, odd_examples={"dark": "x.png"}))
     warnings = "\n".join(fid_from_statistics(real, fake).warnings)
-    for part in ("60 real and 4 generated", f"fewer than its {D} features", "1 of 4 are copies", "are JPEG"):
+    for part in (
+        "60 real and 4 generated",
+        f"fewer than its {D} features",
+        "1 of 4 are copies",
+        "are JPEG",
+        "7 of 60, such as x.png",
+    ):
         assert part in warnings
 
 
