@@ -28,6 +28,7 @@ from p2phd_eval.commands.plan import plan
 from p2phd_eval.commands.report import report
 from p2phd_eval.commands.study import study
 from p2phd_eval.commands.train import train
+from p2phd_eval.errors import InputError
 from p2phd_eval.failures import FAULT, describe_failure, traceback_text
 from p2phd_eval.formatting import one_line, printable
 from p2phd_eval.streams import make_streams_safe
@@ -57,6 +58,7 @@ class _Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
+            _require_current_folder()
             return super().invoke(ctx)
         except (typer.Exit, typer.Abort):
             raise
@@ -123,6 +125,16 @@ def _hint(error: Any, commands: dict[str, Any]) -> None:
     }
     error.possibilities = None
     error.message = f"{error.message.rstrip('.')}. {hint(error.option_name, command, options)}".rstrip()
+
+
+def _require_current_folder() -> None:
+    """Say what some libraries end the process over, in words of their own."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        raise InputError(
+            "the current folder", expected="it to be there", found="it deleted", fix="Change to another one."
+        ) from None
 
 
 def _report(error: Exception, *, debug: bool) -> int:
@@ -204,6 +216,9 @@ def main() -> None:
     arguments = sys.argv[1:]
     if "--debug" in arguments:
         arguments = ["--debug", *(argument for argument in arguments if argument != "--debug")]
+    else:
+        # What libraries stumble over while they clean up after an error that is told.
+        sys.unraisablehook = lambda _: None
     exit_code = _run(arguments)
     try:
         sys.stdout.flush()

@@ -18,7 +18,10 @@ _PACKAGE = Path(__file__).parent
 _KEPT = "Finished work is kept."
 _LONGEST = 1000  # characters of what a library says
 # Torch has no class of its own for these: on a CPU, in shared memory, and in a process that the system ended.
-_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory|Cannot allocate memory", re.IGNORECASE)
+_MEMORY = re.compile(
+    r"out of memory|(can't|cannot) allocate memory|not enough memory|failed to map segment|can't start new thread",
+    re.IGNORECASE,
+)
 _WORKERS = re.compile(r"shared memory|DataLoader worker .* killed by signal", re.IGNORECASE)
 
 
@@ -74,9 +77,8 @@ def _is_of_memory(error: Exception, said: str) -> bool:
     if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == errno.ENOMEM):
         return True
     # Without loading torch.
-    return type(error).__name__ == "OutOfMemoryError" or (
-        isinstance(error, RuntimeError) and bool(_MEMORY.search(said))
-    )
+    of_torch = type(error).__name__ == "OutOfMemoryError"
+    return of_torch or (isinstance(error, RuntimeError | ImportError) and bool(_MEMORY.search(said)))
 
 
 def _place(error: Exception) -> str:

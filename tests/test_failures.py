@@ -26,6 +26,7 @@ class OutOfMemoryError(RuntimeError):
         (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you"), BAD_INPUT, "memory: expected"),
         (RuntimeError("unable to open shared memory object </torch_1>"), BAD_INPUT, "/dev/shm"),
         (RuntimeError("DataLoader worker (pid 7) is killed by signal: Killed. "), BAD_INPUT, "--workers"),
+        (ImportError("libtorch_cpu.so: failed to map segment from shared object"), BAD_INPUT, "memory: expected"),
         (RuntimeError("mat1 and mat2"), FAULT, "failed with RuntimeError: mat1 and mat2 (outside of its own code)"),
         (RecursionError("maximum recursion depth exceeded"), FAULT, "a fault of the program"),
         (EOFError(), FAULT, "failed with EOFError ("),

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from p2phd_eval.files import cache_folder, file_sha256, write_json
+from p2phd_eval.errors import InputError
+from p2phd_eval.files import cache_folder, expand_home, file_sha256, write_json
 from p2phd_eval.json_files import read_json_or_none
 
 WEIGHTS_VARIABLE = "P2PHD_EVAL_INCEPTION_WEIGHTS"
@@ -54,14 +55,14 @@ def given_file(explicit: Path | None) -> Path | None:
     if explicit is not None:
         return explicit
     named = os.environ.get(WEIGHTS_VARIABLE)
-    return Path(named).expanduser() if named else None
+    return expand_home(named, WEIGHTS_VARIABLE) if named else None
 
 
 def local_files() -> tuple[tuple[Path, str], ...]:
     """Return where the FID weights may lie on this machine, in the order of their use, each with its source."""
     # As `torch.hub.get_dir` does.
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "torch"
-    hub = Path(home).expanduser() / "hub" / "checkpoints"
+    hub = expand_home(str(home), "the cache of torch.hub") / "hub" / "checkpoints"
     return (
         (cache_folder() / WHEEL_FILE, WHEEL_SOURCE),
         (cache_folder() / RELEASE_FILE, RELEASE_SOURCE),
@@ -93,7 +94,7 @@ def remember_weights(weights: WeightsFile) -> None:
     # A file of its own for each, which no other process needs to merge with its own.
     record, target = {"tensors_sha256": weights.sha256}, _record(weights.file_sha256)
     if _read(target) != record:
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, InputError):
             write_json(target, record)
 
 
