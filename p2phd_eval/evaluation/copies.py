@@ -6,8 +6,6 @@ import numpy.typing as npt
 from p2phd_eval.evaluation.pairing import NamedSet
 from p2phd_eval.features.feature_set import FeatureSet
 
-_ROWS = 1024  # hashed at once
-
 
 def copy_warnings(real: FeatureSet, fake: NamedSet) -> tuple[str, ...]:
     """Say how many generated images are copies of real ones.
@@ -39,32 +37,17 @@ def equal_rows(values: npt.NDArray[np.float32], others: npt.NDArray[np.float32])
     """
     if values.shape[1] != others.shape[1]:
         return {}
-    hashes, other_hashes = _row_hashes(values), _row_hashes(others)
-    order = np.argsort(hashes, kind="stable")
-    places = np.minimum(np.searchsorted(hashes[order], other_hashes), len(order) - 1)
-    rows = order[places]
-    return {
-        other: row
-        for other, row in ((int(k), int(rows[k])) for k in np.flatnonzero(hashes[rows] == other_hashes))
-        if values[row].tobytes() == others[other].tobytes()
-    }
+    row_of = {hash(row.tobytes()): place for place, row in enumerate(values)}
+    found = {}
+    for place, row in enumerate(others):
+        content = row.tobytes()
+        first = row_of.get(hash(content))
+        if first is not None and values[first].tobytes() == content:
+            found[place] = first
+    return found
 
 
 def _says_nothing(features: FeatureSet) -> bool:
     """Whether one row stands for all images although they differ, as of a network that does not look at them."""
     same = bool((features.values == features.values[0]).all())
     return same and features.stamp.duplicates < len(features) - 1
-
-
-def _row_hashes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint64]:
-    """Return a hash of the bits of each row (n, d): their sum with odd random weights, modulo 2**64."""
-    words = np.ascontiguousarray(values, dtype=np.float32).view(np.uint32)
-    weights = np.random.default_rng(0).integers(0, 1 << 63, words.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(
-        1
-    )
-    return np.concatenate(
-        [
-            (words[start : start + _ROWS].astype(np.uint64) * weights).sum(axis=1, dtype=np.uint64)
-            for start in range(0, len(words), _ROWS)
-        ]
-    )

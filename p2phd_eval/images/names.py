@@ -52,15 +52,11 @@ class ImageSet:
 
     root: Path  # the folder
     paths: tuple[Path, ...]  # the files below `root`, sorted by their relative POSIX path
+    names: tuple[str, ...]  # of `paths`, below `root` and with "/" between folders
     unread: tuple[str, ...] = ()  # names of files below `root` that are images too, but of formats that are not read
 
     def __len__(self) -> int:
         return len(self.paths)
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The path of each image below the folder, with ``/`` between folders."""
-        return tuple(path.relative_to(self.root).as_posix() for path in self.paths)
 
     @property
     def ids(self) -> tuple[str, ...]:
@@ -79,7 +75,9 @@ def pair_key(name: str) -> str:
     `name`: a file name, or its stem.
     """
     name = unicodedata.normalize("NFC", name)
-    stem = Path(name).stem if Path(name).suffix.lower() in IMAGE_ENDINGS else name
+    stem, _, ending = name.rpartition(".")  # not Path's: this is called for each of a million images
+    if not stem or f".{ending.lower()}" not in IMAGE_ENDINGS:
+        stem = name
     stem = stem.removesuffix(_RESULT_ENDING)
     for ending in _CITYSCAPES_ENDINGS:
         if stem.endswith(ending):
@@ -106,20 +104,22 @@ def image_ids(names: Sequence[str]) -> tuple[str, ...]:
 
 def ids_of_sets(sets: Sequence[Sequence[str]]) -> list[tuple[str, ...]]:
     """Return the keys of several sets that belong together, with folders in all of them or in none; see `image_ids`."""
-    paths = [[PurePosixPath(name) for name in names] for names in sets]
-    keys = [[pair_key(path.name) for path in own] for own in paths]
-    folders = [[path.parent.parts for path in own] for own in paths]
+    folders = [[name.rpartition("/")[0] for name in names] for names in sets]
+    keys = [[pair_key(name.rpartition("/")[2]) for name in names] for names in sets]
     ambiguous = any(
         len(set(own_keys)) < len(set(zip(own_folders, own_keys, strict=True)))
         for own_folders, own_keys in zip(folders, keys, strict=True)
     )
     if not ambiguous:
         return [tuple(own) for own in keys]
-    every = [folder for own in folders for folder in own]
-    first, last = min(every), max(every)  # what these two begin with, all between them do
+    parts = {folder: PurePosixPath(folder).parts for own in folders for folder in own}
+    first, last = min(parts.values()), max(parts.values())  # what these two begin with, all between them do
     shared = next((k for k, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last)))
     return [
-        tuple(path_key("/".join((*folder[shared:], key))) for folder, key in zip(own_folders, own_keys, strict=True))
+        tuple(
+            unicodedata.normalize("NFC", "/".join((*parts[folder][shared:], key)))
+            for folder, key in zip(own_folders, own_keys, strict=True)
+        )
         for own_folders, own_keys in zip(folders, keys, strict=True)
     ]
 
@@ -182,8 +182,11 @@ def list_images(root: str | os.PathLike[str]) -> ImageSet:
             found="only other files, such as " + ", ".join(sorted(others)[:3]) if others else "no files",
             fix="Give the folder that holds the images; its subfolders are searched too.",
         )
-    images.sort(key=lambda path: path.relative_to(folder).as_posix())
-    return ImageSet(root=folder, paths=tuple(images), unread=tuple(sorted(unread)))
+    # What all paths begin with; not relative_to, which takes longer than all else.
+    begin = 0 if folder == Path() else len(folder.as_posix().rstrip("/")) + 1
+    named = sorted((path.as_posix()[begin:], path) for path in images)
+    names, paths = zip(*named, strict=True)
+    return ImageSet(root=folder, paths=paths, names=names, unread=tuple(sorted(unread)))
 
 
 def is_hidden(name: str) -> bool:

@@ -206,12 +206,13 @@ def _ambiguous(where: str, kinds: Kinds, wanted: str) -> InputError:
 
 def _refuse_data_set(where: str, names: Sequence[str]) -> None:
     parts: dict[str, dict[str, str]] = {}  # phase to part to folder
-    for name in names:
-        for place, folder in enumerate(PurePosixPath(name).parent.parts):
+    for parent in {name.rpartition("/")[0] for name in names}:
+        folders = PurePosixPath(parent).parts
+        for place, folder in enumerate(folders):
             match = _PART.fullmatch(folder)
             if match is not None:
                 phase, part = match["phase"] or match["side"], match["part"] or match["letter"]
-                parts.setdefault(phase, {})[part] = "/".join(PurePosixPath(name).parts[: place + 1])
+                parts.setdefault(phase, {})[part] = "/".join(folders[: place + 1])
     for phase, of_phase in parts.items():
         if len(of_phase) > 1:
             raise InputError(
