@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from p2phd_eval.locks import hold_file, hold_folder
 from tests.commands.command_line import document_of, error_of, invoke
 
 
@@ -32,3 +33,21 @@ def test_a_style_for_a_model_without_features(scenes: Path, runs: Path, tmp_path
     arguments = ("generate", runs / "fp32", scenes, "--out", tmp_path / "out", "--device", "cpu")
     assert "--style: expected a model with features" in error_of(invoke(*arguments, "--style", "photo"))
     assert "found a model without features" in error_of(invoke("encode", "cluster", runs / "fp32", scenes))
+
+
+def test_a_target_that_another_process_writes_to_is_refused_by_every_command(
+    scenes: Path, runs: Path, tmp_path: Path
+) -> None:
+    out, file = tmp_path / "out", tmp_path / "photos.npz"
+    commands: tuple[tuple[object, ...], ...] = (
+        ("generate", runs / "fp32", scenes, "--out", out, "--device", "cpu"),
+        ("train", scenes, "--out", out, "--device", "cpu"),
+        ("convert", runs / "fp32", out),
+        ("study", scenes, "--out", out),
+        ("data", "synthesize", out),
+        ("features", scenes / "test_img", "--out", file, "--device", "cpu"),
+    )
+    with hold_folder(out), hold_file(file):
+        for command in commands:
+            assert "expected one process at a time, found this one at work" in error_of(invoke(*command)), command
+    assert not list(tmp_path.iterdir())
