@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, ClassVar, TypeVar, get_args, get_type_hints
 
-from p2phd_eval.errors import InputError, shown
+from p2phd_eval.errors import MOST, InputError, shown
 
 RESIZE_MODES = ("scale_width", "scale_width_and_crop", "resize_and_crop", "crop", "none")
 GENERATORS = ("global", "local")
@@ -22,7 +22,6 @@ FEATURES = ("none", "instance", "label")
 _Config = TypeVar("_Config", bound="_Checked")
 
 # The most that a field takes. Beyond lies no training, but memory that no machine has, or numbers that overflow.
-MOST_SEED = 2**63 - 1  # what 64-bit integers hold, and so every tool that reads the configuration
 _MOST_SIDE = 2**15  # pixels
 _MOST_CHANNELS = 2**16  # of one convolution: its weights alone would take 150 GB
 _MOST_TIMES = 10**6  # epochs, samples of a batch
@@ -342,9 +341,7 @@ class TrainConfig(_Checked):
         None, "Run, checkpoint or folder of the original that the weights start from.", metavar="RUN"
     )
     batch_size: int = setting(1, "Samples of one step, over all ranks and accumulated parts.", most=_MOST_TIMES)
-    seed: int = setting(
-        0, "Seed of initial weights, data order, crops and flips.", zero=True, role=Role.RUN, most=MOST_SEED
-    )
+    seed: int = setting(0, "Seed of initial weights, data order, crops and flips.", zero=True, role=Role.RUN, most=MOST)
     log_every: int = setting(50, "Steps between two lines of the log.", role=Role.WATCHING, most=_MOST_STEPS)
     grid_every: int = setting(500, "Steps between two pictures of samples.", role=Role.WATCHING, most=_MOST_STEPS)
     checkpoint_every: int = setting(1000, "Steps between two checkpoints.", role=Role.WATCHING, most=_MOST_STEPS)
@@ -374,6 +371,7 @@ class TrainConfig(_Checked):
                     option,
                     expected=f"at least {least} pixels, of which the networks' halvings leave something",
                     found=str(side),
+                    fix="Use more pixels, or a smaller --n-downsample or --num-d.",
                 )
             if used and side % multiple:
                 below = side // multiple * multiple

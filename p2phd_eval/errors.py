@@ -8,6 +8,9 @@ from typing import TypeVar
 
 _Choice = TypeVar("_Choice", bound=Enum)
 
+#: The largest whole number that documents hold: what 64-bit integers take, and so every tool that reads them.
+MOST = 2**63 - 1
+
 
 class InputError(Exception):
     """Input that cannot be used: a file, a folder, an option or a value.
@@ -66,7 +69,10 @@ def as_choice(kind: type[_Choice], given: object, where: str) -> _Choice:
 
 
 def require_at_least(least: int, numbers: dict[str, object]) -> None:
-    """Raise `InputError` for the first of some named numbers that is smaller; what is no number is let through."""
+    """Raise `InputError` for the first of some named numbers that is smaller, or than 64 bits hold; what is no number
+    is let through."""
     for where, number in numbers.items():
         if isinstance(number, int) and number < least:
-            raise InputError(where, expected=f"at least {least}", found=str(number))
+            raise InputError(where, expected=f"at least {least}", found=shown(number))
+        if isinstance(number, int) and number > MOST:
+            raise InputError(where, expected=f"at most {MOST}", found=shown(number))

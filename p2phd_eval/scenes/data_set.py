@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, require_at_least, shown
 from p2phd_eval.files import write_json
 from p2phd_eval.images.png import write_png
 from p2phd_eval.locks import LOCK, hold_folder
@@ -24,6 +24,7 @@ CLASSES: tuple[str, ...] = tuple(label.name.lower().replace("_", " ") for label 
 
 _PART = ".part"
 _MIN_SIDE = 32  # pixels; below this most objects vanish
+_MAX_SIDE = 2**13  # pixels; a scene of so many both ways takes some 5 GB to draw
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -125,9 +126,11 @@ def _write(out: Path, sizes: dict[str, int], width: int, height: int, seed: int,
 
 
 def _check_seed_and_size(seed: int, width: int, height: int) -> None:
-    for name, value, least in (("seed", seed, 0), ("width", width, _MIN_SIDE), ("height", height, _MIN_SIDE)):
-        if value < least:
-            raise InputError(name, expected=f"at least {least}", found=str(value))
+    require_at_least(0, {"seed": seed})
+    for name, side in (("width", width), ("height", height)):
+        require_at_least(_MIN_SIDE, {name: side})
+        if side > _MAX_SIDE:
+            raise InputError(name, expected=f"at most {_MAX_SIDE} pixels", found=shown(side))
 
 
 def _scene_seed(seed: int, split: str, index: int) -> int:

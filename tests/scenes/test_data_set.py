@@ -120,5 +120,9 @@ def test_bad_requests(scenes: Path, tmp_path: Path) -> None:
         write_dataset(tmp_path / "a", n_train=0, n_test=0, **size)
     with pytest.raises(InputError, match="height: expected at least 32, found 16"):
         render_scene(0, width=64, height=16)
+    with pytest.raises(InputError, match="width: expected at most 8192 pixels, found 1000000000"):
+        render_scene(0, width=10**9, height=32)
+    with pytest.raises(InputError, match="seed: expected at most 9223372036854775807, found 18446744073709551616"):
+        render_scene(2**64, width=32, height=32)
     with pytest.raises(InputError, match="seed: expected at least 0, found -1"):
         render_scene(-1, width=64, height=32)
