@@ -10,7 +10,7 @@ from PIL import Image, UnidentifiedImageError
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.bands import BAND, bands
-from p2phd_eval.images.formats import name_of_content, opened
+from p2phd_eval.images.formats import name_of_content, opened, our_rules
 from p2phd_eval.images.oddities import Oddity, file_oddities, is_wide, orientation, pixel_oddities
 from p2phd_eval.images.png import without_metadata
 
@@ -201,8 +201,9 @@ def _to_rgb(image: Image.Image, where: str) -> npt.NDArray[np.uint8]:
     if image.width * image.height <= BAND:
         return _rgb_band(image, where)
     pixels = np.empty((image.height, image.width, 3), dtype=np.uint8)
-    for rows, band in bands(image):
-        pixels[rows] = _rgb_band(band, where)
+    with our_rules:  # Pillow limits crops, too
+        for rows, band in bands(image):
+            pixels[rows] = _rgb_band(band, where)
     return pixels
 
 

@@ -99,7 +99,7 @@ def opened(source: bytes | str | os.PathLike[str]) -> Iterator[Image.Image]:
     Its own limit on pixels takes no account of the file's size, and warns where it does not refuse; what is limited
     here is in `decoding`. Whatever a decoder raises is let through: `PIL.UnidentifiedImageError` for other formats.
     """
-    with _ours, Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
+    with our_rules, Image.open(BytesIO(source) if isinstance(source, bytes) else source, formats=FORMATS) as image:
         yield image
 
 
@@ -156,4 +156,5 @@ class _OurRules:
                 self._filters.__exit__(None, None, None)
 
 
-_ours = _OurRules()
+#: To decode, convert and crop under; it may be entered several times over.
+our_rules = _OurRules()

@@ -152,6 +152,7 @@ def test_large_images_are_converted_in_bands(monkeypatch: pytest.MonkeyPatch) ->
         _encoded(Image.fromarray(values, "CMYK"), "TIFF"),
     ]
     whole = [decode_rgb(content, "x").pixels for content in contents]
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)  # of which a band has more
     for module in (decoding, bands):
         monkeypatch.setattr(module, "BAND", 100)
     for content, expected in zip(contents, whole, strict=True):
