@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from enum import Enum
 from functools import partial
+from numbers import Integral, Real
 from typing import TypeVar
 
 _Choice = TypeVar("_Choice", bound=Enum)
@@ -66,6 +67,24 @@ def as_choice(kind: type[_Choice], given: object, where: str) -> _Choice:
         return kind(given)
     except ValueError:
         raise InputError(where, expected=" | ".join(str(each.value) for each in kind), found=repr(given)) from None
+
+
+#: What seeds are: what every library takes, and what fits into a JSON document.
+LARGEST_SEED = 2**64 - 1
+#: Of a bootstrap or a swap test: more digits than an error needs, and no more memory than there is.
+MOST_REPLICATES = 1_000_000
+
+
+def require_whole(least: int, most: int, numbers: dict[str, object]) -> None:
+    """Raise `InputError` for the first of some named values that is no whole number in a range; None is no number."""
+    for where, number in numbers.items():
+        if number is not None and not (isinstance(number, Integral) and least <= int(number) <= most):
+            raise InputError(where, expected=f"a whole number from {least} to {most}", found=shown(number))
+
+
+def is_number(value: object, least: float, most: float) -> bool:
+    """Whether a value is a number in a range, its ends included; NaN is in none."""
+    return isinstance(value, Real) and bool(least <= value <= most)  # type: ignore[operator]
 
 
 def require_at_least(least: int, numbers: dict[str, object]) -> None:

@@ -103,20 +103,6 @@ def convert_json(values: Any, kind: type[_T], where: str, *, fix: str = "") -> _
         raise _misfit(str(error), values, where, fix) from error
 
 
-def has_lone_surrogate(value: Any) -> bool:
-    """Whether a text in JSON values holds half of a surrogate pair, which no file in UTF-8 can hold."""
-    waiting = [value]
-    while waiting:
-        value = waiting.pop()
-        if isinstance(value, str) and not value.isascii() and re.search("[\ud800-\udfff]", value):
-            return True
-        if isinstance(value, dict):
-            waiting += [*value.keys(), *value.values()]
-        elif isinstance(value, list):
-            waiting += value
-    return False
-
-
 def _content(path: Path, expected: str, fix: str) -> bytes:
     try:
         with path.open("rb") as stream:

@@ -8,14 +8,16 @@ from typing import Literal
 
 from msgspec import structs
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, is_number, require_whole, shown
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
 from p2phd_eval.report.documents.document import read_document
 from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.margins import MarginRule, find_margin, parse_margin, require_margin_fits
-from p2phd_eval.stats.verdicts.power import VarianceComponents
+from p2phd_eval.stats.verdicts.power import LARGEST_SD, VarianceComponents
 from p2phd_eval.stats.verdicts.sample_size import PlannedArm, at_upper_seed_sd, plan_sizes, seed_sd_range
+
+_MOST_IMAGES = 10**12
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,11 @@ def plan_comparison(
     >>> plan_comparison("pilot.json", margin="2%")[0].plan.rows[0].images_within
     >>> plan_comparison(image_sd=60, seed_sd=3, margin=2.0, images=500)[0].plan.runs_within
     """
+    require_whole(2, _MOST_IMAGES, {"--images": images})
+    for option, sd in (("--image-sd", image_sd), ("--seed-sd", seed_sd)):
+        if sd is not None and not is_number(sd, 0, LARGEST_SD):
+            expected = f"a standard deviation: a number from 0 to {LARGEST_SD:g}"
+            raise InputError(option, expected=expected, found=shown(sd))
     rule = parse_margin(margin)
     if rule is None:
         raise InputError("--margin", expected='a number above 0, a share such as 2%, or "seeds"', found="none")

@@ -139,6 +139,7 @@ OF_NO_MODULE = {
     "test_docs_site.py",
     "stats/test_properties.py",  # invariances of distances, errors and verdicts
     "features/test_peers.py",  # against the other FID tools
+    "commands/test_numeric_options.py",  # of all commands that judge
     "images/sources/test_all_sources.py",
     "generators/test_bad_checkpoints.py",  # what is read, loaded and resumed from
     "generators/networks/test_golden.py",  # against the original's numbers

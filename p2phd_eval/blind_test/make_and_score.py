@@ -9,6 +9,7 @@ from p2phd_eval.blind_test.key import key_path, read_key, write_key
 from p2phd_eval.blind_test.question_page import render_questions
 from p2phd_eval.blind_test.scoring import read_responses
 from p2phd_eval.blind_test.trials import BlindTest, make_trials
+from p2phd_eval.errors import LARGEST_SEED, require_whole
 from p2phd_eval.files import atomic_write, page_bytes
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory, silent
@@ -16,6 +17,8 @@ from p2phd_eval.report.documents.blind_test_documents import KeyDocument, Trials
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.proportions.binomial import require_share_margin
 from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, Response, score_choices
+
+_MOST_PAIRS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,6 +90,8 @@ def make_blind_test(
     --------
     >>> make_blind_test("runs/fp32/samples", "runs/amp/samples", "page.html", reference="data/test_img").key
     """
+    require_whole(2, _MOST_PAIRS, {"--trials": trials})
+    require_whole(0, LARGEST_SEED, {"--seed": seed})
     needed = _needed(margin, half_width, confidence)
     page, photos = Path(out), None if reference is None else Path(reference)
     with progress("images", "trials") as on_progress:

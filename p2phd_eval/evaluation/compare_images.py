@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from p2phd_eval.errors import InputError, as_choice, require_at_least
+from p2phd_eval.errors import LARGEST_SEED, MOST_REPLICATES, InputError, as_choice, require_whole
 from p2phd_eval.evaluation.arms import GivenFolders, read_arms, require_distinct
 from p2phd_eval.evaluation.class_shares import label_class_shares, stored_class_names
 from p2phd_eval.evaluation.cluster_rules import ClusterRule, as_rule
@@ -113,7 +113,8 @@ def compare_images(
     # Cheap failures first: options, images and names are checked before the network computes anything.
     margin_rule = parse_margin(margin)
     require_confidence(confidence)
-    require_at_least(0, {"--replicates": replicates, "--seed": seed})
+    require_whole(0, MOST_REPLICATES, {"--replicates": replicates})
+    require_whole(0, LARGEST_SEED, {"--seed": seed})
     judge = require_judgeable(judge, margin_rule, has_reference=reference is not None)
     scope = None if scope is None else as_choice(Scope, scope, "--scope")
     rule = as_rule(cluster_by)

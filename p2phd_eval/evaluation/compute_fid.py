@@ -4,7 +4,7 @@ import os
 from dataclasses import replace
 from typing import Any
 
-from p2phd_eval.errors import require_at_least
+from p2phd_eval.errors import LARGEST_SEED, MOST_REPLICATES, require_whole
 from p2phd_eval.evaluation.cluster_rules import ClusterRule, as_rule
 from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult, fid_from_statistics
 from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
@@ -81,7 +81,8 @@ def compute_fid(
     """
     # Cheap failures first: options are checked, both sets found and listed, before torch is loaded.
     require_confidence(confidence)
-    require_at_least(0, {"--replicates": replicates, "--seed": seed})
+    require_whole(0, MOST_REPLICATES, {"--replicates": replicates})
+    require_whole(0, LARGEST_SEED, {"--seed": seed})
     rule = as_rule(cluster_by)
     opened = open_input if reference is None else open_images_or_features  # blocks take single images
     inputs = [opened(real, generated=False), opened(fake)]

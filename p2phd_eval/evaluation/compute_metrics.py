@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from p2phd_eval.errors import require_at_least
+from p2phd_eval.errors import LARGEST_SEED, require_whole
 from p2phd_eval.evaluation.metrics_of_sets import MetricsResult, evaluate_metrics
 from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.features.extraction import FeatureExtractor
@@ -48,7 +48,7 @@ def compute_metrics(
     --------
     >>> compute_metrics("real/", "fake/").neighbours.coverage
     """
-    require_at_least(0, {"--seed": seed})
+    require_whole(0, LARGEST_SEED, {"--seed": seed})
     inputs = [open_images_or_features(real, generated=False), open_images_or_features(fake)]
     extractor = FeatureExtractor(settings or FeatureSettings(), progress=progress, note=note)
     features = [

@@ -1,11 +1,11 @@
 """The rules of a gate: what a document must show of each candidate for an automatic check to pass."""
 
 import dataclasses
-import math
+import sys
 from collections.abc import Mapping
 from enum import Enum
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, is_number, shown
 from p2phd_eval.formatting import interval_text, number_text
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import from_result
@@ -42,8 +42,8 @@ class Rules:
                 found="none",
             )
         for name, value in (("--max-dfid", self.max_dfid), ("--max-dkid", self.max_dkid)):
-            if value is not None and not math.isfinite(value):
-                raise InputError(name, expected="a finite number", found=str(value))
+            if value is not None and not is_number(value, -sys.float_info.max, sys.float_info.max):
+                raise InputError(name, expected="a finite number", found=shown(value))
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

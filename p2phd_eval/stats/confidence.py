@@ -4,17 +4,22 @@ import math
 
 from scipy import special
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, is_number, shown
 from p2phd_eval.stats.design import StandardError
+
+_LARGEST_CONFIDENCE = 0.999999
 
 
 def require_confidence(confidence: float) -> None:
-    """Raise InputError unless the confidence of an interval is a number between one half and 1."""
-    if not 0.5 < confidence < 1:
+    """Raise InputError unless the confidence of an interval is a number between one half and 1 - 1e-6.
+
+    Nearer to 1 the quantiles say more of rounding, and of distributions that are not quite normal, than of the data.
+    """
+    if not is_number(confidence, 0.5, _LARGEST_CONFIDENCE) or confidence == 0.5:
         raise InputError(
             "--confidence",
-            expected="a number above 0.5 and below 1, such as 0.95",
-            found=str(confidence),
+            expected=f"a number above 0.5 and at most {_LARGEST_CONFIDENCE}, such as 0.95",
+            found=shown(confidence),
             fix="For 95 % give 0.95.",
         )
 

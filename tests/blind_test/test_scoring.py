@@ -111,5 +111,5 @@ def test_a_name_is_text_for_a_terminal(tmp_path: Path) -> None:
 def test_what_is_cut_off_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path / "a.json", results(KEY.page, CHOSEN))
     path.write_text(path.read_text()[:-20])
-    with pytest.raises(InputError, match="expected JSON"):
+    with pytest.raises(InputError, match="text that is not JSON"):
         read_responses(KEY, [path])

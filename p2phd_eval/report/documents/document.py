@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, TypeVar, overload
 import msgspec
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.json_files import convert_json, has_lone_surrogate, read_json
+from p2phd_eval.json_files import convert_json, read_json
 
 SCHEMA_VERSION = 3
 OLDEST_VERSION = 2
@@ -91,8 +91,6 @@ def read_document(path: Path, *kinds: type[Document]) -> Document:
         found = f"schema {schema!r}" if isinstance(values, dict) else f"JSON that is a {type(values).__name__}"
         raise InputError(str(path), expected=f"a {wanted} document of p2phd-eval", found=found, fix=fix)
     _require_version(values.get("schema_version"), kind, path)
-    if has_lone_surrogate(values):  # this tool writes none
-        raise InputError(str(path), expected="text that UTF-8 can hold", found="half of a surrogate pair", fix=fix)
     return convert_json(values, kind, str(path), fix=kind.again)
 
 

@@ -1,11 +1,12 @@
 """Exact inference for a proportion: interval, tests, and numbers of trials."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
 from scipy import stats
 
-from p2phd_eval.errors import InputError, require_at_least
+from p2phd_eval.errors import InputError, is_number, require_at_least
 
 _MOST_TRIALS = 10**7  # what needs more is refused
 
@@ -66,9 +67,9 @@ def trials_for_precision(precision: float, *, confidence: float = 0.95) -> int:
     `precision`: half the width of the interval, 0.001 to 0.5. `confidence`: how often such an interval holds the
     proportion. Raises `InputError` if `precision` is out of its range.
     """
-    if not 0.001 <= precision <= 0.5:
+    if not is_number(precision, 0.001, 0.5):
         raise InputError("--half-width", expected="half the width of an interval, 0.001 to 0.5", found=str(precision))
-    return _first(lambda trials: half_width(trials, confidence=confidence) <= precision)
+    return _first(lambda trials: half_width(trials, confidence=confidence) <= precision, "--half-width")
 
 
 def equivalence_power(trials: int, margin: float, *, confidence: float = 0.95) -> float:
@@ -79,7 +80,9 @@ def equivalence_power(trials: int, margin: float, *, confidence: float = 0.95) -
     _require_counts(0, trials)
     require_share_margin(margin)
     alpha = 1 - confidence
-    successes = np.arange(trials + 1)
+    # Farther from the middle than 24 standard deviations there is nothing to add up.
+    reach = math.ceil(12 * math.sqrt(trials)) + 1
+    successes = np.arange(max(0, trials // 2 - reach), min(trials, trials // 2 + reach) + 1)
     shown = (stats.binom.sf(successes - 1, trials, 0.5 - margin) < alpha) & (
         stats.binom.cdf(successes, trials, 0.5 + margin) < alpha
     )
@@ -94,12 +97,12 @@ def trials_for_equivalence(margin: float, *, power: float = 0.8, confidence: flo
     Raises `InputError` if a number is out of its range, or more than ten million trials would be needed.
     """
     require_share_margin(margin)
-    return _first(lambda trials: equivalence_power(trials, margin, confidence=confidence) >= power)
+    return _first(lambda trials: equivalence_power(trials, margin, confidence=confidence) >= power, "--margin")
 
 
 def require_share_margin(margin: float) -> None:
     """Raise InputError unless the margin of a share around one half is above 0 and below one half."""
-    if not 0 < margin < 0.5:
+    if not is_number(margin, 0, 0.5) or margin in (0, 0.5):
         raise InputError(
             "--margin",
             expected="a number above 0 and below 0.5: how far from 0.5 a share still counts as even",
@@ -108,15 +111,13 @@ def require_share_margin(margin: float) -> None:
         )
 
 
-def _first(enough: Callable[[int], bool]) -> int:
-    """Smallest number for which `enough` holds, by doubling and bisection."""
+def _first(enough: Callable[[int], bool], where: str) -> int:
+    """Smallest number for which `enough` holds, by doubling and bisection; `where`: what is named if none does."""
     high = 1
     while not enough(high):
         high *= 2
         if high > _MOST_TRIALS:
-            raise InputError(
-                "trials", expected=f"a wish that {_MOST_TRIALS} trials fulfil", found="one that needs more"
-            )
+            raise InputError(where, expected=f"a wish that {_MOST_TRIALS} trials fulfil", found="one that needs more")
     low = high // 2
     while high - low > 1:
         middle = (low + high) // 2

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError, as_choice, require_at_least
+from p2phd_eval.errors import MOST_REPLICATES, InputError, as_choice, require_at_least, require_whole
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign, require_pairs
@@ -180,7 +180,8 @@ def compare_fid(
     >>> compare_fid(real, fp32, amp, margin=0.5).verdict.value
     'within'
     """
-    require_at_least(0, {"replicates": replicates, "rng": rng})
+    require_whole(0, MOST_REPLICATES, {"replicates": replicates})
+    require_at_least(0, {"rng": rng})
     arms = [Arm(name=name, runs=_runs(runs, name)) for name, runs in (("baseline", baseline), ("candidate", candidate))]
     real_values = as_features(real, "real")
     for arm in arms:

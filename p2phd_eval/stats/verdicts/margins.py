@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from scipy import special, stats
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, shown
 from p2phd_eval.formatting import number_text
 from p2phd_eval.stats.confidence import t_reach
 from p2phd_eval.stats.design import SamplingDesign, StandardError
@@ -19,6 +19,8 @@ from p2phd_eval.stats.verdicts.scope import Scope
 
 # The difference of two values of standard deviation s lies within 1.96 sqrt(2) s with probability 95 % (ISO 5725).
 REPEATABILITY = float(stats.norm.ppf(0.975)) * math.sqrt(2)
+_LARGEST = 1e100  # whose square fits into float64
+_LARGEST_PERCENT = 1e6
 _LARGEST_KID = 1.0  # KIDs of images are of the order of 0.01; a margin above is meant for a FID
 
 
@@ -118,19 +120,21 @@ def parse_margin(text: str | float | None) -> MarginRule | None:
         return None
     if text == "seeds":
         return MarginRule(kind="seeds", amount=0.0)
-    shown = str(text).strip()
+    given = str(text).strip()
     try:
-        amount = float(shown.removesuffix("%"))
+        amount = float(given.removesuffix("%"))
     except ValueError:
         amount = math.nan
-    if not (math.isfinite(amount) and amount > 0):
+    largest = _LARGEST_PERCENT if given.endswith("%") else _LARGEST
+    if not 0 < amount <= largest:
         raise InputError(
             "--margin",
-            expected='a number above 0, such as 2.0, a share of what is judged of the baseline, such as 2%, or "seeds"',
-            found=shown,
+            expected='a number above 0, such as 2.0, a share of what is judged of the baseline, such as 2%, or "seeds"'
+            + (f"; at most {largest:g}{'%' if given.endswith('%') else ''}" if amount > largest else ""),
+            found=shown(given),
             fix="Give such a margin, or none: then no result is called within the error range.",
         )
-    return MarginRule(kind="relative", amount=amount / 100) if shown.endswith("%") else absolute_margin(amount)
+    return MarginRule(kind="relative", amount=amount / 100) if given.endswith("%") else absolute_margin(amount)
 
 
 def absolute_margin(value: float) -> MarginRule:
@@ -147,7 +151,7 @@ def given_margin(value: float) -> Margin:
 
 def require_margin(margin: float | None) -> None:
     """Raise InputError unless the margin is None or a finite number above 0."""
-    if margin is not None and not (math.isfinite(margin) and margin > 0):
+    if margin is not None and not 0 < margin <= _LARGEST:
         raise InputError(
             "--margin",
             expected="a number above 0: the difference that still counts as none",

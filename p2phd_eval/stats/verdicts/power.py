@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import optimize, special
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, is_number
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import StandardError
 from p2phd_eval.stats.errors.seeds import few_df
@@ -23,7 +23,7 @@ Floats = npt.NDArray[np.float64]
 _NODES_IMAGES_ALONE = 400
 _NODES_IMAGES = 6
 _NODES_SEEDS = 28
-_LARGEST_SD = 1e100  # its square is finite
+LARGEST_SD = 1e100  # its square is finite
 _QUANTILES = 4096  # t quantiles, evenly spaced in 1/df; linear between them to about 1e-6
 
 
@@ -53,9 +53,9 @@ class VarianceComponents:
     def __post_init__(self) -> None:
         for name in ("image_sd", "seed_sd_baseline", "seed_sd_candidate", "noise_sd_baseline", "noise_sd_candidate"):
             sd = getattr(self, name)
-            if sd is not None and not 0 <= sd <= _LARGEST_SD:
+            if sd is not None and not 0 <= sd <= LARGEST_SD:
                 raise InputError(
-                    name, expected=f"a standard deviation: a number from 0 to {_LARGEST_SD:g}", found=str(sd)
+                    name, expected=f"a standard deviation: a number from 0 to {LARGEST_SD:g}", found=str(sd)
                 )
         for name, least in (("n_images", 2), ("runs_baseline", 1), ("runs_candidate", 1)):
             if getattr(self, name) < least:
@@ -278,7 +278,7 @@ def smallest_difference(
 
 def require_power(power: float) -> None:
     """Raise InputError unless the power is one to plan for: 0.5 to 0.999."""
-    if not 0.5 <= power <= 0.999:
+    if not is_number(power, 0.5, 0.999):
         raise InputError("--power", expected="a probability from 0.5 to 0.999", found=str(power))
 
 
