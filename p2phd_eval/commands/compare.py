@@ -126,11 +126,13 @@ def compare(
 
     output = Output(json_target)
     arms, notes = read_arms(folders or (), baselines or (), candidates or (), runs or ())
-    for text in notes:
-        output.note(text)
+    if not runs:  # of runs they are told below
+        for text in notes:
+            output.note(text)
     result = compare_images(
         real,
-        {arm.name: arm.folders for arm in arms},
+        *(() if runs else ({arm.name: arm.folders for arm in arms},)),
+        runs=[folder for group in runs for folder in group.folders] if runs else None,
         margin=margin,
         judge=judge,
         reference=reference,

@@ -15,6 +15,7 @@ from p2phd_eval.evaluation.comparison import explain as explain_candidate
 from p2phd_eval.evaluation.comparison_pictures import comparison_picture, influence_strip
 from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
 from p2phd_eval.evaluation.precision_shifts import precision_shifts
+from p2phd_eval.evaluation.unaltered_samples import require_unaltered_samples
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.inputs import features_of, name_of, open_images_or_features, source_warnings
@@ -151,6 +152,9 @@ def compare_images(
         features_of(each, extractor, name=name, layout=layout)
         for each, name in zip(inputs, ["real", *names], strict=True)
     ]
+    if runs is not None:
+        for folder, samples in zip(given[1:], features[1:], strict=True):
+            require_unaltered_samples(Path(folder), samples.stamp.images_sha256)
     reference_features = (
         None if reference_input is None else features_of(reference_input, extractor, name="reference", layout=layout)
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -255,3 +256,18 @@ def test_runs_are_compared_by_their_folders_or_their_manifests(scenes: Path, run
     classes = document_of(explained)["candidates"][0]["explanation"]["classes"]
     assert sum(part["contribution"] for part in classes) == pytest.approx(candidate["dfid"])
     assert "road" in {part["name"] for part in classes}
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_runs_whose_samples_were_altered_are_refused(scenes: Path, runs: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(runs, tmp_path / "runs"))
+    first, second, third, _ = sorted((copy / "amp/samples").glob("*.png"))
+    command = ("compare", scenes / "test_img", "--runs", copy, "--device", "cpu")
+    shutil.copy(second, first)
+    third.rename(third.with_name("new.png"))
+    message = error_of(invoke(*command, "--force"))
+    assert f"found 1 altered ({first.name}), 1 added (new.png), 1 gone ({third.name})" in message
+    third.with_name("new.png").unlink()
+    again = invoke("generate", copy / "amp", scenes, "--out", copy / "amp/samples", "--device", "cpu")
+    assert "2 images of 64 x 32 written" in again.stderr  # the way out
+    assert invoke(*command).exit_code == 0
