@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: demo test lint docs schemas linkcheck
+.PHONY: demo test lint docs schemas bad-input linkcheck
 
 demo: $(INSTALLED)
 	$(BIN)/p2phd-eval demo
@@ -23,6 +23,10 @@ docs: $(INSTALLED)
 # The JSON Schemas in docs/schemas, from the types of the documents; a test says when they are out of date.
 schemas: $(INSTALLED)
 	$(BIN)/python docs/make_schemas.py
+
+# The page of what is promised for bad input, from the list in tests/bad_input/cases.py and what the commands print.
+bad-input: $(INSTALLED)
+	$(BIN)/python docs/make_bad_input.py
 
 # Links to other sites, over the network: apart from the tests, since others break them.
 linkcheck: $(INSTALLED)

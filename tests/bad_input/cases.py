@@ -1,0 +1,260 @@
+"""Bad input of every kind: how it is made, what is typed, and the exit code and words that are promised.
+
+`docs/bad-input.md` is made of this list and of what the commands really print (`make bad-input`). A kind that is added
+here is tested and stands on the page.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tarfile
+import zipfile
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from p2phd_eval.images.png import write_png
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One kind of bad input."""
+
+    area: str  # a heading of the page
+    kind: str  # what is wrong, in a few words
+    make: Callable[[], object]  # makes the files in the current folder, which is empty
+    typed: str  # the command line behind `p2phd-eval`, words separated by spaces
+    words: str  # part of the message
+    exit_code: int = 2
+
+
+@contextlib.contextmanager
+def inside(folder: Path) -> Iterator[None]:
+    """Make a folder the current one."""
+    before = Path.cwd()
+    os.chdir(folder)
+    try:
+        yield
+    finally:
+        os.chdir(before)
+
+
+def photos(folder: str, n: int = 3, size: tuple[int, int] = (12, 16)) -> None:
+    """A folder of photos."""
+    for i in range(n):
+        pixels = np.random.default_rng(i).integers(0, 256, (*size, 3), dtype=np.uint8)
+        write_png(Path(folder) / f"{i}.png", pixels)
+
+
+def data_set() -> None:
+    """A data set of three samples with three classes."""
+    for phase in ("train", "test"):
+        photos(f"data/{phase}_img")
+        for i in range(3):
+            write_png(Path(f"data/{phase}_label/{i}.png"), np.full((12, 16), i, dtype=np.uint8))
+            write_png(Path(f"data/{phase}_inst/{i}.png"), np.full((12, 16), i, dtype=np.uint16))
+    text("data/classes.json", json.dumps({"label_nc": 3, "classes": ["a", "b", "c"]}))
+
+
+def text(path: str, content: str | bytes = "") -> None:
+    """A file with some content, and its folders."""
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    Path(path).write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def _damaged_photo() -> None:
+    data_set()
+    path = Path("data/train_img/1.png")
+    path.write_bytes(path.read_bytes()[:200])
+
+
+def _postscript() -> None:
+    data_set()
+    text("data/train_img/1.png", "%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(x) run\n")
+
+
+def _class_out_of_range() -> None:
+    data_set()
+    write_png(Path("data/test_label/2.png"), np.full((12, 16), 7, dtype=np.uint8))
+
+
+def _label_without_photo() -> None:
+    data_set()
+    Path("data/train_img/0.png").unlink()
+
+
+def _hostile_member() -> None:
+    photos("photos")
+    with tarfile.open("samples.tar", "w") as archive:
+        member = tarfile.TarInfo("\x1b]0;owned\x07\x1b[2Jall is well.png")
+        member.type, member.linkname = tarfile.SYMTYPE, "x"
+        archive.addfile(member)
+
+
+def _climbing_member() -> None:
+    photos("photos")
+    with zipfile.ZipFile("samples.zip", "w") as archive:
+        archive.writestr("../../etc/x.png", b"")
+
+
+def _pickled_features() -> None:
+    photos("photos")
+    pickled = np.array([{"a": 1}], dtype=object)
+    np.savez("features.npz", features=pickled, ids=pickled, sizes=pickled, stamp=pickled)
+
+
+def _version_of_tomorrow() -> None:
+    text("verdict.json", json.dumps({"schema": "p2phd-eval/compare", "schema_version": 99}))
+
+
+def _link_to_itself() -> None:
+    Path("loop.json").symlink_to("loop.json")
+
+
+CASES = (
+    Case(area="Images", kind="Nothing there", make=lambda: photos("photos"), typed="fid photos sampels", words="Check"),
+    Case(
+        area="Images",
+        kind="A folder without images",
+        make=lambda: (photos("photos"), text("samples/notes.txt", "none yet")),
+        typed="fid photos samples",
+        words="found",
+    ),
+    Case(
+        area="Images",
+        kind="A list that names a file which is not there",
+        make=lambda: (photos("photos"), text("list.txt", "photos/0.png\nphotos/7.png\n")),
+        typed="fid photos list.txt",
+        words="photos/7.png",
+    ),
+    Case(
+        area="Images",
+        kind="A damaged archive",
+        make=lambda: (photos("photos"), text("samples.zip", b"PK\x03\x04 and then nothing")),
+        typed="fid photos samples.zip",
+        words="samples.zip",
+    ),
+    Case(
+        area="Images",
+        kind="An archive whose member would lie outside of it",
+        make=_climbing_member,
+        typed="fid photos samples.zip",
+        words="etc/x.png",
+    ),
+    Case(
+        area="Images",
+        kind="An archive whose member's name would control the terminal",
+        make=_hostile_member,
+        typed="fid photos samples.tar",
+        words=r"\x1b]0;owned\x07\x1b[2Jall is well.png",
+    ),
+    Case(
+        area="Data sets",
+        kind="A photo that breaks off",
+        make=_damaged_photo,
+        typed="data validate data",
+        words="data/train_img/1.png",
+    ),
+    Case(
+        area="Data sets",
+        kind="A program in a file that is called an image; it is not run",
+        make=_postscript,
+        typed="data validate data",
+        words="data/train_img/1.png",
+    ),
+    Case(
+        area="Data sets",
+        kind="A label map with a class that there is not",
+        make=_class_out_of_range,
+        typed="data validate data",
+        words="data/test_label/2.png",
+    ),
+    Case(
+        area="Data sets",
+        kind="A label map without its photo",
+        make=_label_without_photo,
+        typed="data validate data",
+        words="0",
+    ),
+    Case(
+        area="Files of other programs",
+        kind="Features that are a pickle; it is not run",
+        make=_pickled_features,
+        typed="fid photos features.npz",
+        words="features.npz",
+    ),
+    Case(
+        area="Files of other programs",
+        kind="A checkpoint that is none",
+        make=lambda: (data_set(), text("run.pt", b"not a checkpoint")),
+        typed="generate run.pt data --out samples",
+        words="run.pt",
+    ),
+    Case(
+        area="Documents",
+        kind="No JSON",
+        make=lambda: text("verdict.json", "{"),
+        typed="gate verdict.json --require within",
+        words="verdict.json",
+    ),
+    Case(
+        area="Documents",
+        kind="A document of a newer version",
+        make=_version_of_tomorrow,
+        typed="gate verdict.json --require within",
+        words="of a newer p2phd-eval",
+    ),
+    Case(
+        area="Targets",
+        kind="A folder where a file is to be written",
+        make=lambda: Path("out").mkdir(),
+        typed="plan --image-sd 60 --margin 2 --json out",
+        words="expected a file to write, found a folder",
+    ),
+    Case(
+        area="Targets",
+        kind="A link to itself",
+        make=_link_to_itself,
+        typed="plan --image-sd 60 --margin 2 --json loop.json",
+        words="loop.json",
+    ),
+    Case(
+        area="Targets",
+        kind="A full disk",
+        make=lambda: None,
+        typed="plan --image-sd 60 --margin 2 --json /dev/full",
+        words="/dev/full: expected to read or write it, found: No space left on device.",
+    ),
+    Case(
+        area="Targets",
+        kind="A folder that is in use as a data set already",
+        make=data_set,
+        typed="data synthesize data --train 1 --test 1",
+        words="expected a new or empty folder",
+    ),
+    Case(
+        area="Options",
+        kind="A value that is none",
+        make=lambda: None,
+        typed="plan --power much",
+        words="expected a number, found 'much'",
+    ),
+    Case(
+        area="Options",
+        kind="A gate without a rule",
+        make=lambda: text("verdict.json", "{}"),
+        typed="gate verdict.json",
+        words="expected a rule: --require within",
+    ),
+    Case(
+        area="Options",
+        kind="A device that there is not",
+        make=lambda: (photos("photos"), photos("samples")),
+        typed="fid photos samples --device warp9",
+        words="warp9",
+    ),
+)
