@@ -206,7 +206,7 @@ def _ambiguous(where: str, kinds: Kinds, wanted: str) -> InputError:
 
 def _refuse_data_set(where: str, names: Sequence[str]) -> None:
     parts: dict[str, dict[str, str]] = {}  # phase to part to folder
-    for parent in {name.rpartition("/")[0] for name in names}:
+    for parent in sorted({name.rpartition("/")[0] for name in names}):
         folders = PurePosixPath(parent).parts
         for place, folder in enumerate(folders):
             match = _PART.fullmatch(folder)

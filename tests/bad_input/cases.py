@@ -101,6 +101,21 @@ def _climbing_member() -> None:
         archive.writestr("../../etc/x.png", b"")
 
 
+def _endless_name() -> None:
+    photos("photos")
+    with tarfile.open("samples.tar", "w", format=tarfile.GNU_FORMAT) as archive:
+        member = tarfile.TarInfo("././@LongLink")
+        member.type, member.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
+        archive.addfile(member)
+
+
+def _results_of_two_directions() -> None:
+    photos("photos")
+    for kind in ("fake_A", "fake_B", "real_A", "real_B"):
+        for i in range(2):
+            write_png(Path(f"images/{i}_{kind}.png"), np.zeros((12, 16, 3), dtype=np.uint8))
+
+
 def _pickled_features() -> None:
     photos("photos")
     pickled = np.array([{"a": 1}], dtype=object)
@@ -144,6 +159,27 @@ CASES = (
         make=_climbing_member,
         typed="fid photos samples.zip",
         words="etc/x.png",
+    ),
+    Case(
+        area="Images",
+        kind="An archive that asks for more memory than it has bytes",
+        make=_endless_name,
+        typed="fid photos samples.tar",
+        words="a header of 1073741824 bytes",
+    ),
+    Case(
+        area="Images",
+        kind="Results of CycleGAN, photos beside samples of two kinds",
+        make=_results_of_two_directions,
+        typed="fid photos images",
+        words="images::fake_A or images::fake_B",
+    ),
+    Case(
+        area="Images",
+        kind="A whole data set in place of its photos",
+        make=data_set,
+        typed="fid data data/test_img",
+        words="such as data/test_img",
     ),
     Case(
         area="Images",
