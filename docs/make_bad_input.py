@@ -47,12 +47,13 @@ def seen(case: Case) -> tuple[int, str]:
 
 
 def message_of(printed: str) -> str:
-    """The lines from the error on, or the problems that were found; typer's, which are framed, without their frame."""
+    """The lines from the error on, or problems and warnings; typer's, which are framed, without their frame."""
     if "─ Error ─" in printed:
         inner = re.findall(r"^│ (.*?) *│$", printed, re.MULTILINE)
         return " ".join(line.strip() for line in inner)
-    if "problem: " in printed:
-        return "\n".join(line for line in printed.splitlines() if line.startswith("problem: "))
+    told = [line for line in printed.splitlines() if line.startswith(("problem: ", "warning: "))]
+    if told:
+        return "\n".join(told)
     return printed[printed.find("error: ") :].rstrip()
 
 

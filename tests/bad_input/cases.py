@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from p2phd_eval.images.png import write_png
 
@@ -128,6 +129,40 @@ def _version_of_tomorrow() -> None:
 
 def _link_to_itself() -> None:
     Path("loop.json").symlink_to("loop.json")
+
+
+def _jpeg_labels() -> None:
+    data_set()
+    pixels = np.random.default_rng(0).integers(0, 3, (12, 16), dtype=np.uint8)
+    Path("data/train_label/1.png").unlink()
+    Image.fromarray(pixels).save("data/train_label/1.jpg")
+
+
+def _turned_photo() -> None:
+    data_set()
+    photo = Image.open("data/train_img/1.png")
+    exif = photo.getexif()
+    exif[0x0112] = 3  # upside down
+    photo.save("data/train_img/1.png", exif=exif)
+
+
+def _transparent_photo() -> None:
+    data_set()
+    photo = Image.open("data/train_img/1.png").convert("RGBA")
+    photo.putalpha(Image.new("L", photo.size, 0))
+    photo.save("data/train_img/1.png")
+
+
+def _huge_name() -> None:
+    photos("photos")
+    member = tarfile.TarInfo("././@LongLink")
+    member.type, member.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
+    text("samples.tar", member.tobuf(tarfile.GNU_FORMAT) + bytes(10_240))
+
+
+def _complex_features() -> None:
+    photos("photos")
+    np.savez("statistics.npz", mu=np.zeros(64, complex), sigma=np.eye(64, dtype=complex))
 
 
 CASES = (
@@ -292,5 +327,98 @@ CASES = (
         make=lambda: (photos("photos"), photos("samples")),
         typed="fid photos samples --device warp9",
         words="warp9",
+    ),
+    Case(
+        area="Images",
+        kind="An archive whose headers ask for memory",
+        make=_huge_name,
+        typed="fid photos samples.tar",
+        words="samples.tar",
+    ),
+    Case(
+        area="Data sets",
+        kind="A label map saved as JPEG, which changes classes",
+        make=_jpeg_labels,
+        typed="data validate data",
+        words="data/train_label/1.jpg",
+    ),
+    Case(
+        area="Data sets",
+        kind="A photo that a viewer turns and this tool reads as it lies",
+        make=_turned_photo,
+        typed="data validate data",
+        words="warning",
+        exit_code=0,
+    ),
+    Case(
+        area="Data sets",
+        kind="A photo with colours below transparent pixels",
+        make=_transparent_photo,
+        typed="data validate data",
+        words="warning",
+        exit_code=0,
+    ),
+    Case(
+        area="Files of other programs",
+        kind="Statistics that are complex numbers",
+        make=_complex_features,
+        typed="fid statistics.npz statistics.npz",
+        words="statistics.npz",
+    ),
+    Case(
+        area="Files of other programs",
+        kind="Weights that are an empty file",
+        make=lambda: text("weights.pth"),
+        typed="weights verify weights.pth",
+        words="weights.pth",
+    ),
+    Case(
+        area="Files of other programs",
+        kind="A folder of the original without its generator",
+        make=lambda: text("original/opt.txt", "label_nc: 3\n"),
+        typed="convert original run",
+        words="original",
+    ),
+    Case(
+        area="Documents",
+        kind="JSON that is nested without end",
+        make=lambda: text("verdict.json", "[" * 100_000),
+        typed="gate verdict.json --require within",
+        words="verdict.json",
+    ),
+    Case(
+        area="Documents",
+        kind="A number that no float holds",
+        make=lambda: text("verdict.json", '{"schema": "p2phd-eval/compare", "schema_version": 3, "n": 1e999}'),
+        typed="gate verdict.json --require within",
+        words="1e999",
+    ),
+    Case(
+        area="Targets",
+        kind="A name that Slurm cannot write its logs to",
+        make=data_set,
+        typed="study data --out a\\b --slurm --arms fp32,amp-bf16 --load-size 32 --n-downsample 2 --vgg none",
+        words="expected a path that Slurm can write its logs to",
+    ),
+    Case(
+        area="Training",
+        kind="A learning rate that is none",
+        make=data_set,
+        typed="train data --out run --lr inf",
+        words="--lr",
+    ),
+    Case(
+        area="Training",
+        kind="A seed that torch does not take",
+        make=data_set,
+        typed="train data --out run --seed 18446744073709551616",
+        words="18446744073709551616",
+    ),
+    Case(
+        area="Options",
+        kind="A confidence that is none",
+        make=lambda: None,
+        typed="plan --image-sd 60 --margin 2 --confidence 0.9999999999999999",
+        words="--confidence",
     ),
 )
