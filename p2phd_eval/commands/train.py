@@ -65,6 +65,7 @@ def train(
         p2phd-eval train DATA --out runs/1024p --preset 1024p --load-pretrain runs/512p
     """
     from p2phd_eval.distributed import is_first_process
+    from p2phd_eval.features.weights.index import require_there
     from p2phd_eval.report.documents.command_documents import TrainDocument, dry_run_document
     from p2phd_eval.report.documents.document import from_result
     from p2phd_eval.report.tables.dry_run_tables import dry_run_tables
@@ -75,6 +76,7 @@ def train(
     output = Output(json_target, silent=not is_first_process())
     settings |= {"preset": preset, "amp": amp, "precision": precision, "seed": seed, "device": device}
     if dry:
+        require_there("--feature-weights", feature_weights)
         planned = dry_run(data, out, note=output.note, **settings)
         for table in dry_run_tables(planned.config, planned.estimate, n_samples=planned.n_samples):
             output.table(table)

@@ -10,8 +10,8 @@ from p2phd_eval.features.cache.entry import FeatureKey
 from p2phd_eval.features.cache.store import FeatureCache
 from p2phd_eval.features.feature_set import FeatureSet, images_sha256
 from p2phd_eval.features.feature_settings import FeatureSettings
-from p2phd_eval.features.identity import NetworkIdentity
-from p2phd_eval.features.weights.index import known_weights
+from p2phd_eval.features.identity import NetworkIdentity, require_callable_name
+from p2phd_eval.features.weights.index import known_weights, require_there
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
@@ -23,7 +23,9 @@ _MANY = 5000  # images that take long enough to read that one wants to see it
 
 
 class FeatureExtractor:
-    """Computes features under one setting; torch is loaded when a set is not in the cache.
+    """Computes features under one setting; torch is loaded for a set that is not in the cache, or to look for a device.
+
+    Raises `InputError` if there is no such device, weights or network here, whether or not they will be needed.
 
     Parameters
     ----------
@@ -35,6 +37,7 @@ class FeatureExtractor:
     """
 
     def __init__(self, settings: FeatureSettings, *, progress: ProgressFactory = silent, note: Note = unheard) -> None:
+        _require_usable(settings)
         self.settings = settings
         self._progress, self._note = progress, note
         self._network: FeatureNetwork | None = None
@@ -146,3 +149,13 @@ class FeatureExtractor:
         with self._progress("fetch Inception weights", "bytes") as on_progress:
             weights = find_weights(settings.weights, on_progress=on_progress)
         return load_inception(weights, device, resize=settings.resize, dims=settings.dims, precision=settings.precision)
+
+
+def _require_usable(settings: FeatureSettings) -> None:
+    if settings.device not in (None, "cpu"):  # which is there without a look, and without loading torch
+        from p2phd_eval.devices import find_device
+
+        find_device(settings.device)
+    require_there("--feature-weights", settings.weights)
+    if settings.network is not None:
+        require_callable_name(settings.network)

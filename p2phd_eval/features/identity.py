@@ -1,7 +1,12 @@
 """What names a feature space: the network, its weights, and how images come to it. Known without torch."""
 
+import sys
 from dataclasses import dataclass
 from enum import Enum
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from p2phd_eval.errors import InputError
 
 
 class Resize(str, Enum):
@@ -41,3 +46,16 @@ class NetworkIdentity:
     resize: str
     dims: int
     dtype: str
+
+
+def require_callable_name(spec: str) -> None:
+    """Raise InputError unless a text is MODULE:CALLABLE, and its module can be found from the current folder."""
+    module, _, name = spec.partition(":")
+    expected, found = "MODULE:CALLABLE, such as my_features:build", "another form"
+    if name.isidentifier() and all(part.isidentifier() for part in module.split(".")):
+        top = module.partition(".")[0]
+        # The current folder is searched as well, as when the network is loaded; nothing is imported yet.
+        if top in sys.modules or PathFinder.find_spec(top, [str(Path.cwd()), *sys.path]) is not None:
+            return
+        expected, found = f"a module {module} that can be imported", f"no {top} in this folder or environment"
+    raise InputError(f"--feature-network {spec}", expected=expected, found=found, fix="See docs/feature-spaces.md.")

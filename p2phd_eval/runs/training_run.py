@@ -12,6 +12,7 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.distributed import Ranks, local_device, ranks_from_environment
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.weights.index import require_there
 from p2phd_eval.generators.data.dataset import training_set
 from p2phd_eval.generators.training.estimate import Estimate, estimate
 from p2phd_eval.generators.training.loop import TrainResult, train_networks
@@ -88,6 +89,7 @@ def train(
     DivergenceError
         For a loss that is not finite although nothing scales it.
     """
+    require_there("--feature-weights", feature_weights)
     data, out = Path(data), Path(out)
     changes = {"precision": precision, "seed": seed, **options}
     with (

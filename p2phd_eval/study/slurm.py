@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.weights.index import require_there
 from p2phd_eval.files import atomic_write
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.study.schedule import study_command
@@ -71,8 +72,10 @@ def write_slurm(
     Raises
     ------
     InputError
-        If Slurm can write no log into the folder, because of its name.
+        If Slurm can write no log into the folder, because of its name, or a file of weights is not there.
     """
+    require_there("--feature-weights", feature_weights)
+    require_there("--lpips-weights", lpips_weights)
     study = Path(out)
     logs = _logs(study)
     with hold_folder(study, clean=False):

@@ -57,3 +57,25 @@ def test_numbers_out_of_range_are_refused_by_name(
         for value in (*_NONE, *own):
             if (option, value) not in _TAKEN:
                 assert option in error_of(invoke(*command.split(), f"{option}={value}")), (option, value)
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--device", "warp9"),
+        ("--feature-weights", "none.pth"),
+        ("--feature-network", "nowhere:build"),
+        ("--feature-network", "nowhere"),
+    ],
+)
+def test_options_that_nothing_needs_are_looked_at_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, option: str, value: str
+) -> None:
+    """Features are there already, and the samples of a folder, and nothing is trained."""
+    monkeypatch.chdir(tmp_path)
+    for seed, name in enumerate("abc"):
+        arm_file(tmp_path / f"{name}.npz", seed=seed, n=12)
+    for command in ("fid a.npz b.npz", "compare a.npz b.npz c.npz", "metrics a.npz b.npz"):
+        assert f"{option} {value}" in error_of(invoke(*command.split(), option, value))
+    if option == "--feature-weights":
+        assert f"{option} {value}" in error_of(invoke("train", "data", "--out", "run", "--dry-run", option, value))

@@ -68,6 +68,8 @@ def log_of(script: str, task: int) -> str:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_name_is_a_command_or_an_option(name: str, tmp_path: Path) -> None:
     study = tmp_path / name / "study"
+    (tmp_path / name).mkdir(parents=True, exist_ok=True)
+    (tmp_path / name / "w\nx.pt").touch()
     submit = write_slurm(plan(f"/data/{name}"), study, feature_weights=tmp_path / name / "w\nx.pt", track=["mlflow"])
     for script in ("runs", "report"):
         path = submit.with_name(f"{script}.sbatch")

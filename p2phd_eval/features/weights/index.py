@@ -58,6 +58,14 @@ def given_file(explicit: Path | None) -> Path | None:
     return expand_home(named, WEIGHTS_VARIABLE) if named else None
 
 
+def require_there(option: str, file: str | os.PathLike[str] | None) -> None:
+    """Raise InputError, naming the option, if a file of weights was named and is not there: needed now or not."""
+    if file is not None and not Path(file).exists():
+        raise InputError(
+            f"{option} {os.fspath(file)}", expected="a file of weights", found="no such file", fix="Check the path."
+        )
+
+
 def local_files() -> tuple[tuple[Path, str], ...]:
     """Return where the FID weights may lie on this machine, in the order of their use, each with its source."""
     # As `torch.hub.get_dir` does.
