@@ -21,9 +21,9 @@ _USUAL_PAX, _LARGE_PAX_COSTS = 1 << 10, 8  # bytes beyond the usual ones count f
 _MOST_GLOBAL = 64 << 10  # bytes of all global pax headers: tarfile copies them for every member
 _MOST_IN_A_ROW = 16  # headers that describe one member
 # Bytes of headers, by bytes of the file: of a member's headers little more than the name is not zeros or repeated.
-_MOST_HEADERS, _HEADERS_A_BYTE = 8 << 20, 16
-# Decompressed bytes, by bytes of the file: flat colours shrink to a hundredth or two, zeros to a thousandth and less.
-_MOST_UNPACKED, _UNPACKED_A_BYTE = 256 << 20, 400
+_MOST_HEADERS, _HEADERS_A_BYTE = 6 << 20, 12
+# Decompressed bytes, by bytes of the file: flat colours shrink to a hundredth or so, zeros to a thousandth and less.
+_MOST_UNPACKED, _UNPACKED_A_BYTE = 128 << 20, 200
 _MOST_PADDING = 64 << 20  # zeros after the last member; tapes have up to a few MiB
 
 _MANY_DIGITS = re.compile(rb"\d{100}")  # on which tarfile's search for a character set takes the square of their number

@@ -37,7 +37,7 @@ def pax(content: bytes, kind: bytes = tarfile.XHDTYPE) -> bytes:
         (pax(b"1" * 9000), "breaks the rules"),  # whose search takes the square of their number
         (pax(b"0 a=b\n"), "breaks the rules"),
         (pax(b"".join(b"9 %05x=\n" % k for k in range(8000)), tarfile.XGLTYPE), "64 KiB of global headers"),
-        (header("x.txt", 400 << 30), "more than 256 MiB when decompressed"),
+        (header("x.txt", 400 << 30), "more than 128 MiB when decompressed"),
         (header("x.png") + bytes(1 << 20), "MiB of zeros after its last member"),
         (header("x.txt") * 100, "more bytes of headers than such a file can have"),
     ],
