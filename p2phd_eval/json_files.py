@@ -101,6 +101,9 @@ def convert_json(values: Any, kind: type[_T], where: str, *, fix: str = "") -> _
         return msgspec.convert(values, kind, str_keys=True)
     except msgspec.ValidationError as error:
         raise _misfit(str(error), values, where, fix) from error
+    except UnicodeEncodeError as error:  # which msgspec makes of half a surrogate pair in a key
+        found = "half of a surrogate pair"
+        raise InputError(where, expected="keys that UTF-8 can hold", found=found, fix=fix) from error
 
 
 def _content(path: Path, expected: str, fix: str) -> bytes:

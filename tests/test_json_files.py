@@ -61,6 +61,7 @@ def test_deep_enough_for_what_is_real() -> None:
         ('{"step": "1", "losses": {}}', r"f, \$.step: expected int, found '1'"),
         ('{"step": 1.5, "losses": {}}', r"f, \$.step: expected int, found 1.5"),
         ('{"step": 1, "losses": {"a b": "x"}}', r"f, \$.losses\[...\]: expected (float|null)"),
+        ('{"\\ud800": 1}', "^f: expected keys that UTF-8 can hold"),
         ("[]", r"^f: expected object, found \[\]"),
     ],
 )
