@@ -136,6 +136,9 @@ def load_plan(out: Path) -> StudyPlan:
         )
     stored = read_document(path, StudyDocument)
     _require_precisions(stored.arms, f"{path}, arms")
+    if len(stored.arms) < 2 or not stored.seeds:
+        found = f"{len(stored.arms)} and {len(stored.seeds)}"
+        raise InputError(str(path), expected="two arms or more and a seed or more", found=found, fix=stored.again)
     values = {field.name: getattr(stored, field.name) for field in dataclasses.fields(StudyPlan)}
     return StudyPlan(**{**values, "base": TrainConfig.from_dict(stored.base, f"{path}, base")})
 
