@@ -22,7 +22,8 @@ def label_class_shares(
     `labels`: label maps: images of one channel that hold class numbers. `ids`: which of them, in the order of the
     result's rows. `names`: what class 0, 1 and so on are called, as `stored_class_names` reads them; others are called
     such as "class 7". The result has the classes that occur, by number. Raises `InputError` if an id has no label map
-    or several, or a label map cannot be read or has several channels.
+    or several, or a label map cannot be read, has several channels, or lost
+    numbers to compression.
     """
     places: dict[str, int] = {}
     wanted = set(ids)
@@ -75,7 +76,7 @@ class _Classes(Struct, frozen=True):
 
 
 def _pixels_by_class(labels: ImageSource, index: int) -> npt.NDArray[np.int64]:
-    label = labels.load_stored(index)
+    label = labels.load_labels(index)
     if label.ndim != 2:
         raise InputError(
             labels.describe(index),

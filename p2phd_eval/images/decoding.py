@@ -83,6 +83,14 @@ def decode_stored(content: bytes, where: str) -> DecodedImage:
     return DecodedImage(pixels, _format(image), oddities)
 
 
+def decode_labels(content: bytes, where: str) -> DecodedImage:
+    """Decode a label map as `decode_stored` does; raise InputError, too, if it was compressed with loss."""
+    lossy = lossy_format(decode_image(content, where)[0], content)
+    if lossy is not None:
+        raise lossy_labels(where, "label map", lossy)
+    return decode_stored(content, where)
+
+
 def decode_image(content: bytes, where: str) -> tuple[Image.Image, tuple[Oddity, ...]]:
     """Decode an image in its own mode, with what is odd about its file.
 
@@ -237,6 +245,16 @@ def lossy_format(image: Image.Image, content: bytes) -> str | None:
     if image.format == "WEBP":
         return "WebP" if b"VP8 " in content[:4096] else None  # else VP8L
     return "AVIF" if image.format == "AVIF" else None
+
+
+def lossy_labels(where: str, kind: str, lossy: str) -> InputError:
+    """Return the error of a map of numbers, such as a "label map", whose format `lossy` keeps no numbers."""
+    return InputError(
+        where,
+        expected=f"a lossless {kind}",
+        found=f"{lossy}, which changes pixels at the edges to the numbers of others",
+        fix="Save it as PNG from where it was drawn; what was lost cannot be restored from this file.",
+    )
 
 
 def _format(image: Image.Image) -> str:

@@ -63,6 +63,9 @@ def test_bad_label_maps_are_named(tmp_path: Path) -> None:
         label_class_shares(source, ["a", "b"])
     with pytest.raises(InputError, match=r"photo\.png.*found 3 channels"):
         label_class_shares(source, ["a", "photo"])
+    Image.fromarray(label).save(tmp_path / "d.jpg")
+    with pytest.raises(InputError, match=r"d\.jpg: expected a lossless label map, found JPEG"):
+        label_class_shares(FolderSource(tmp_path), ["d"])
     with pytest.raises(InputError, match=r"instanceIds\.png.*both 'c_0_1'"):
         label_class_shares(source, ["c_0_1"])
     assert label_class_shares(source, ["a"]).names == ("class 0",)

@@ -17,7 +17,15 @@ from PIL import Image
 
 from p2phd_eval.config import DataConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.decoding import decode_image, decode_rgb, file_orientation, lossy_format, read_encoded, read_rgb
+from p2phd_eval.images.decoding import (
+    decode_image,
+    decode_rgb,
+    file_orientation,
+    lossy_format,
+    lossy_labels,
+    read_encoded,
+    read_rgb,
+)
 from p2phd_eval.images.names import ImageSet, differ_in_form_alone, ids_of_sets, list_images
 from p2phd_eval.json_files import read_json_as
 
@@ -169,12 +177,7 @@ def as_map(image: Image.Image, content: bytes, path: Path, kind: MapKind) -> Ima
     """Return a decoded image as `read_map` does, or raise as it does; `content`: what it was decoded from."""
     lossy = lossy_format(image, content)
     if lossy is not None:
-        raise InputError(
-            str(path),
-            expected=f"a lossless {kind}",
-            found=f"{lossy}, which changes pixels at the edges to the numbers of others",
-            fix="Save it as PNG from where it was drawn; what was lost cannot be restored from this file.",
-        )
+        raise lossy_labels(str(path), kind, lossy)
     if image.mode.startswith("I;16"):
         return image.convert("I")
     if image.mode not in ("1", "L", "P", "I"):

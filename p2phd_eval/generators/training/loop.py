@@ -80,7 +80,7 @@ class Watchers:
     on_progress: OnProgress | None = None  # finished steps, all steps
     on_start: Callable[[dict[str, tuple[str, ...]]], None] | None = None  # gets what `Pix2PixHD.start_from` returns
     on_validation: Callable[[int, int, Path], None] | None = None  # epoch, step, checkpoint
-    on_note: Note = unheard  # sentences about what is not as it could be
+    on_note: Note | None = None  # sentences about what is not as it could be
 
 
 _NOBODY = Watchers()
@@ -136,7 +136,8 @@ def train_networks(
     DivergenceError
         For a loss that is not finite although nothing scales it.
     """
-    checkpoint = open_run(out, config, resume=resume, note=watchers.on_note if ranks.is_first else unheard)
+    note = (watchers.on_note if ranks.is_first else None) or unheard
+    checkpoint = open_run(out, config, resume=resume, note=note)
     execution = config.execution
     config.samples_at_once(ranks.size)
     if config.objective.pool_size and ranks.size > 1:
@@ -154,7 +155,7 @@ def train_networks(
     contents = ranks.from_first(contents)  # each rank sees that what it reads is what was hashed
     record = training_data(config, data, dataset.triplets, contents)
     if checkpoint:
-        require_same_data(checkpoint, out, data, record, watchers.on_note if ranks.is_first else unheard)
+        require_same_data(checkpoint, out, data, record, note)
         require_samples(checkpoint, len(dataset), data)
     if config.features.precomputed:
         require_own_feature_maps(data, config.data.phase, dataset.triplets, contents)

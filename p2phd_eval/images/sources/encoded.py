@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from p2phd_eval.images.decoding import decode_rgb, decode_stored
+from p2phd_eval.images.decoding import decode_labels, decode_rgb, decode_stored
 from p2phd_eval.images.sources.source import ImageSource, LoadedImage
 
 
@@ -34,3 +34,7 @@ class EncodedSource(ImageSource):
     def load_stored(self, index: int) -> npt.NDArray[Any]:
         """Read and decode a label map or photo; see `p2phd_eval.images.decoding.decode_stored`."""
         return decode_stored(self.read(index), self.describe(index)).pixels
+
+    def load_labels(self, index: int) -> npt.NDArray[Any]:
+        """Read and decode a label map; see `p2phd_eval.images.decoding.decode_labels`."""
+        return decode_labels(self.read(index), self.describe(index)).pixels

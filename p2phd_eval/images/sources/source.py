@@ -65,6 +65,10 @@ class ImageSource(ABC):
         Raises `InputError` as `load`.
         """
 
+    def load_labels(self, index: int) -> npt.NDArray[Any]:
+        """Read a label map as `load_stored` does; raise InputError, too, if it was compressed with loss."""
+        return self.load_stored(index)
+
     @abstractmethod
     def describe(self, index: int) -> str:
         """Return what messages call an image, such as ``archive.zip:member.png``."""
