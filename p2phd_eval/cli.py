@@ -23,7 +23,7 @@ from p2phd_eval.commands.gate import gate
 from p2phd_eval.commands.generate import generate
 from p2phd_eval.commands.metrics import metrics
 from p2phd_eval.commands.options.folders import FolderOptionsCommand
-from p2phd_eval.commands.options.hints import hint
+from p2phd_eval.commands.options.hints import hint, renamed
 from p2phd_eval.commands.plan import plan
 from p2phd_eval.commands.report import report
 from p2phd_eval.commands.study import study
@@ -40,7 +40,10 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 
 
 class _Group(TyperGroup):
-    def make_context(self, *arguments: Any, **settings: Any) -> Any:
+    def make_context(self, info_name: str | None, args: list[str], *rest: Any, **settings: Any) -> Any:
+        args, notes = renamed(args, _options_of(_commands(self)))
+        for note in notes:
+            typer.echo(note, err=True)
         for command in _commands(self).values():
             for parameter in command.get_params(typer.Context(command, help_option_names=_HELP)):
                 if getattr(parameter, "is_flag", False):
@@ -50,7 +53,7 @@ class _Group(TyperGroup):
                 elif hasattr(parameter, "type_descriptor"):
                     _name_value(parameter)
         try:
-            return super().make_context(*arguments, **settings)
+            return super().make_context(info_name, args, *rest, **settings)
         except Exception as error:
             if hasattr(error, "format_message"):
                 _explain(error, _commands(self))
@@ -114,7 +117,13 @@ def _explain(error: Any, commands: dict[str, Any]) -> None:
 
 def _hint(error: Any, commands: dict[str, Any]) -> None:
     command = error.ctx.command_path.removeprefix("p2phd-eval").strip()
-    options = {
+    error.possibilities = None
+    error.message = f"{error.message.rstrip('.')}. {hint(error.option_name, command, _options_of(commands))}".rstrip()
+
+
+def _options_of(commands: dict[str, Any]) -> dict[str, frozenset[str]]:
+    """The long options of every command."""
+    return {
         name: frozenset(
             flag
             for parameter in command.params
@@ -123,8 +132,6 @@ def _hint(error: Any, commands: dict[str, Any]) -> None:
         )
         for name, command in commands.items()
     }
-    error.possibilities = None
-    error.message = f"{error.message.rstrip('.')}. {hint(error.option_name, command, options)}".rstrip()
 
 
 def _require_current_folder() -> None:

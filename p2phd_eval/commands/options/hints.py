@@ -1,7 +1,7 @@
 """What an option that a command does not have is called here, for whoever comes from another tool."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 # The options of the original that have another name here, or none; docs/from-pix2pixHD.md has all of them.
@@ -82,7 +82,7 @@ _FID_TOOLS = {
     "model-name": "--feature-network",
     "dataset-name": "a statistics file in place of REAL",
 }
-# What options of 0.1.0 are called now, where the command still exists.
+# What options of 0.1.0 are called now: they are still taken, for the scripts of whoever has some.
 _RENAMED = {
     "features": "--feature-network",
     "resize": "--resize-or-crop",
@@ -104,8 +104,6 @@ def hint(option: str, command: str, options: Mapping[str, frozenset[str]]) -> st
     own = {_key(name): name for name in sorted(options[command])}
     if key in own:
         return f"Did you mean {own[key]}?"
-    if _RENAMED.get(option.lstrip("-")) in options[command]:
-        return f"It is called {_RENAMED[option.lstrip('-')]} now."
     if command == "weights verify" and key == "weights":
         return "Give the file as an argument: `p2phd-eval weights verify FILE`."
     tables = [("pix2pixHD", _ORIGINAL), ("another FID tool", _FID_TOOLS)]
@@ -124,6 +122,24 @@ def hint(option: str, command: str, options: Mapping[str, frozenset[str]]) -> st
     if known := next((name for names in options.values() for name in names if _key(name) == key), None):
         sentences.append(f"{known} is an option{_of(known, options)}.")
     return " ".join(sentences)
+
+
+def renamed(typed: Sequence[str], options: Mapping[str, frozenset[str]]) -> tuple[list[str], tuple[str, ...]]:
+    """Put today's names in place of those that options had in 0.1.0; return what is typed then, and what to say of it.
+
+    `typed`: the command line behind the program's name. `options`: as of `hint`.
+    """
+    words = [word for word in typed[:3] if not word.startswith("-")]
+    command = next((name for n in (2, 1) if (name := " ".join(words[:n])) in options), "")
+    found, notes = [], []
+    for word in typed:
+        old, equals, value = word.partition("=")
+        now = _RENAMED.get(old.removeprefix("--")) if old.startswith("--") else None
+        if now in options[command] and old not in options[command]:
+            notes.append(f"{old} is called {now} now; the old name will go.")
+            word = f"{now}{equals}{value}"
+        found.append(word)
+    return found, tuple(notes)
 
 
 def _key(option: str) -> str:

@@ -46,8 +46,18 @@ def test_an_unknown_option_says_what_it_is_called_here(typed: str, answer: str) 
         ("study --cache", "--decoded-cache"),
         ("compare --weights", "--feature-weights"),
         ("blind-test --precision", "--half-width"),
-        ("weights verify --weights", "`p2phd-eval weights verify FILE`"),
     ],
 )
-def test_an_option_of_an_older_version_says_what_it_is_called_now(typed: str, now: str) -> None:
-    assert now in answer_to(*typed.split(), "value")
+def test_an_option_of_an_older_version_is_taken_and_says_what_it_is_called_now(typed: str, now: str) -> None:
+    """A value that no option takes shows which option took it."""
+    for words in ([*typed.split(), "-1"], [f"{typed}=-1"]):
+        message = answer_to(*" ".join(words).split())
+        assert f"{typed.split()[1]} is called {now} now; the old name will go." in message
+        assert "No such option" not in message
+
+
+def test_todays_options_are_left_as_they_are() -> None:
+    assert "Give the file as an argument: `p2phd-eval weights verify FILE`" in answer_to(
+        *"weights verify --weights value".split()
+    )
+    assert "--features is called" not in answer_to("train", "--features", "nothing")
