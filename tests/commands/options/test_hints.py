@@ -58,6 +58,6 @@ def test_an_option_of_an_older_version_is_taken_and_says_what_it_is_called_now(t
 
 def test_todays_options_are_left_as_they_are() -> None:
     assert "Give the file as an argument: `p2phd-eval weights verify FILE`" in answer_to(
-        *"weights verify --weights value".split()
+        *("weights", "verify", "--weights", "value")
     )
     assert "--features is called" not in answer_to("train", "--features", "nothing")
