@@ -10,6 +10,7 @@ from PIL import Image
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
 from p2phd_eval.files import name_bytes
+from p2phd_eval.images.oddities import TURN_PIXELS, Oddity
 from p2phd_eval.images.sources.source import ImageSource, LoadedImage
 from p2phd_eval.progress import OnProgress, unwatched
 
@@ -125,8 +126,19 @@ def _require_one_size(loaded: list[LoadedImage], sources: list[ImageSource], pla
             sources[1].describe(places[1]),
             expected=f"the size of {sources[0].describe(places[0])}, {sizes[0]}",
             found=sizes[1],
-            fix="Generate both at one size: another size tells the two apart at once.",
+            fix=_size_advice(loaded, sources, places),
         )
+
+
+def _size_advice(loaded: list[LoadedImage], sources: list[ImageSource], places: list[int]) -> str:
+    if loaded[0].pixels.shape[:2] == loaded[1].pixels.shape[1::-1]:
+        for image, source, place in zip(loaded, sources, places, strict=True):
+            if Oddity.TURNED in image.oddities:
+                return (
+                    f"{source.describe(place)} carries an EXIF orientation and is read as it lies, not as viewers turn "
+                    f"it: {TURN_PIXELS}."
+                )
+    return "Generate both at one size: another size tells the two apart at once."
 
 
 def _warnings(

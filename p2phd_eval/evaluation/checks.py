@@ -9,7 +9,7 @@ import numpy as np
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import NamedSet, NamedStamp
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
-from p2phd_eval.images.oddities import oddity_sentences
+from p2phd_eval.images.oddities import TURN_PIXELS, Oddity, oddity_sentences
 from p2phd_eval.stats.design import SamplingDesign
 
 _FEW_CLUSTERS = 10
@@ -37,20 +37,24 @@ def said_once(
     )
 
 
+def mixture_warnings(stamp: NamedStamp) -> tuple[str, ...]:
+    """Say where a set is of several file formats."""
+    name, found = stamp
+    if len(found.formats) < 2:
+        return ()
+    mixture = ", ".join(f"{n} {kind}" for kind, n in found.formats.items())
+    return (f"{name} are of several formats ({mixture})",)
+
+
 def format_warnings(real: FeatureStamp, fake: NamedStamp) -> tuple[str, ...]:
     """Say where compression can be part of the FID: a lossy format on one side, or another one than on the other."""
     name, generated = fake
-    warnings = []
-    for who, stamp in (("the real images", real), (name, generated)):
-        if len(stamp.formats) > 1:
-            mixture = ", ".join(f"{n} {kind}" for kind, n in stamp.formats.items())
-            warnings.append(f"{who} are of several formats ({mixture})")
-    if set(real.formats) != set(generated.formats) and {*real.formats, *generated.formats} & {*_LOSSY}:
-        warnings.append(
-            f"{name} are {_kinds(generated)} and the real images {_kinds(real)}: the artefacts of compression are "
-            "part of the FID; store generated images as PNG"
-        )
-    return tuple(warnings)
+    if set(real.formats) == set(generated.formats) or not {*real.formats, *generated.formats} & {*_LOSSY}:
+        return ()
+    return (
+        f"{name} are {_kinds(generated)} and the real images {_kinds(real)}: the artefacts of compression are "
+        "part of the FID; store generated images as PNG",
+    )
 
 
 def duplicate_warnings(stamp: NamedStamp) -> tuple[str, ...]:
@@ -121,23 +125,31 @@ def size_warnings(real: FeatureSet, fake: NamedSet) -> tuple[str, ...]:
     """Say where the generated images are of another size than the real ones.
 
     Raises `InputError` if every real image has one size (w, h) and every generated one (h, w): width and height are
-    swapped.
+    swapped, perhaps since the images of one side are upright by their EXIF orientation alone.
     """
     name, generated = fake
     real_sizes, sizes = _unique_sizes(real), _unique_sizes(generated)
     if real_sizes == sizes:
         return ()
     if len(real_sizes) == len(sizes) == 1 and real_sizes == {(height, width) for width, height in sizes}:
+        turned = next((each for each in (("the real images", real), fake) if _turned(each[1])), None)
         raise InputError(
             f"images of {name}",
             expected=f"{_text(real_sizes)} pixels (width x height), as the real ones",
             found=f"{_text(sizes)}: width and height are swapped",
-            fix="Generate the images again in the real images' orientation.",
+            fix="Generate the images again in the real images' orientation."
+            if turned is None
+            else f"{_turned(turned[1])} of {turned[0]} carry an EXIF orientation and are read as they lie, not as "
+            f"viewers turn them: {TURN_PIXELS}.",
         )
     return (
         f"the images of {name} are {_text(sizes)} pixels and the real ones {_text(real_sizes)}: "
         "the resize to the network's input is then part of the FID",
     )
+
+
+def _turned(features: FeatureSet) -> int:
+    return (features.stamp.oddities or {}).get(Oddity.TURNED.value, 0)
 
 
 def _kinds(stamp: FeatureStamp) -> str:

@@ -14,6 +14,7 @@ from p2phd_eval.evaluation.checks import (
     duplicate_warnings,
     few_images_warnings,
     format_warnings,
+    mixture_warnings,
     oddity_warnings,
     said_once,
     size_warnings,
@@ -146,6 +147,7 @@ def compare_feature_sets(
         warnings += duplicate_warnings(stamp)
     warnings += oddity_warnings(stamps[0]) + said_once(stamps[1:], oddity_warnings)
     warnings += said_once(named[1:], lambda each: copy_warnings(real, each))
+    warnings += mixture_warnings(stamps[0]) + said_once(stamps[1:], mixture_warnings)
     warnings += said_once(stamps[1:], lambda stamp: format_warnings(real.stamp, stamp))
     used = [
         aligned(features, ids) if pairing == "triplets" or (k and pairing == "generated") else sorted_by_id(features)

@@ -8,6 +8,7 @@ from p2phd_eval.evaluation.checks import (
     duplicate_warnings,
     few_images_warnings,
     format_warnings,
+    mixture_warnings,
     oddity_warnings,
 )
 from p2phd_eval.evaluation.pairing import require_same_stamps
@@ -84,5 +85,7 @@ def _stamp_warnings(real: Statistics, fake: Statistics, force: bool) -> tuple[st
         warnings += require_same_stamps(named, force=force) + format_warnings(real.stamp, named[1])
     for name, stamp in (("the real images", real.stamp), ("the generated images", fake.stamp)):
         if stamp is not None:
-            warnings += duplicate_warnings((name, stamp)) + oddity_warnings((name, stamp))
+            warnings += (
+                mixture_warnings((name, stamp)) + duplicate_warnings((name, stamp)) + oddity_warnings((name, stamp))
+            )
     return warnings

@@ -11,6 +11,7 @@ from p2phd_eval.evaluation.checks import (
     duplicate_warnings,
     few_images_warnings,
     format_warnings,
+    mixture_warnings,
     oddity_warnings,
     repeated_id_warnings,
     size_warnings,
@@ -114,7 +115,8 @@ def evaluate_fid(
     named = [("the real images", real.stamp), ("the generated images", fake.stamp)]
     warnings = require_same_stamps(named, force=force)
     warnings += size_warnings(real, ("the generated images", fake))
-    warnings += format_warnings(real.stamp, named[1]) + duplicate_warnings(named[0]) + duplicate_warnings(named[1])
+    warnings += mixture_warnings(named[0]) + mixture_warnings(named[1]) + format_warnings(real.stamp, named[1])
+    warnings += duplicate_warnings(named[0]) + duplicate_warnings(named[1])
     warnings += oddity_warnings(named[0]) + oddity_warnings(named[1])
     for each in (("the real images", real), ("the generated images", fake)):
         warnings += repeated_id_warnings(each)

@@ -32,10 +32,13 @@ class Oddity(str, Enum):
     UNSCALED = "unscaled"
 
 
+#: What turns images upright for all who read them, whether or not they heed EXIF.
+TURN_PIXELS = "turn the pixels themselves with `exiftran -ai FILES` or `mogrify -auto-orient FILES`"
+
 #: What images with an oddity do, what is read of them, and what to do about it; to follow "2 of 8 images".
 MEANING = {
     Oddity.TURNED: "carry an EXIF orientation and are read as they lie, as by pytorch-fid and pix2pixHD, not as "
-    "viewers turn them: turn the pixels themselves with `exiftran -ai FILES` or `mogrify -auto-orient FILES`",
+    f"viewers turn them: {TURN_PIXELS}",
     Oddity.TRANSPARENT: "have transparent pixels, of which the hidden colours are read, as by pytorch-fid: alpha is "
     "dropped, not blended; to blend it, `mogrify -background white -alpha remove -alpha off FILES`",
     Oddity.FRAMES: "hold several frames or pages, of which the first is read: save those that you mean as files of "

@@ -89,6 +89,19 @@ def test_the_candidate_stands_first_in_about_half_of_the_trials() -> None:
     assert abs(first - 500) < 4 * np.sqrt(1000 / 4)
 
 
+def test_an_image_that_lies_by_its_orientation_is_told(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, size, stored in (("upright", (12, 16), {}), ("lying", (16, 12), {"exif": exif})):
+        (tmp_path / name).mkdir()
+        for i, pixels in enumerate(arrays(2, 0, size=size)):
+            Image.fromarray(pixels).save(tmp_path / name / f"{i}.png", **stored)
+    sources = open_source(tmp_path / "upright"), open_source(tmp_path / "lying")
+    for pair in (sources, sources[::-1]):
+        with pytest.raises(InputError, match=r"lying/\d.png carries an EXIF orientation .*exiftran -ai"):
+            make_trials(*pair)
+
+
 def test_a_photo_of_another_size_is_shown_as_large_as_the_images() -> None:
     test = make_trials(ArraySource(arrays(3, 0)), ArraySource(arrays(3, 1)), ArraySource(arrays(3, 2, size=(24, 32))))
     assert {trial.row.shape for trial in test.trials} == {(12, 48, 3)}

@@ -6,7 +6,15 @@ import numpy as np
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.checks import count_warnings, duplicate_warnings, format_warnings, oddity_warnings, said_once
+from p2phd_eval.evaluation.checks import (
+    count_warnings,
+    duplicate_warnings,
+    format_warnings,
+    mixture_warnings,
+    oddity_warnings,
+    said_once,
+    size_warnings,
+)
 from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.pairing import require_same_stamps, require_unique_ids
@@ -30,10 +38,33 @@ def stamp(**fields: object) -> FeatureStamp:
     ],
 )
 def test_formats(real: dict[str, int], fake: dict[str, int], words: list[str]) -> None:
-    warnings = format_warnings(stamp(formats=real), ("fake", stamp(formats=fake)))
+    generated = ("fake", stamp(formats=fake))
+    warnings = mixture_warnings(generated) + format_warnings(stamp(formats=real), generated)
     assert len(warnings) == len(words)
     for warning, word in zip(warnings, words, strict=True):
         assert word in warning
+
+
+def test_swapped_sizes_are_refused_with_the_orientation_where_it_is_why() -> None:
+    values = np.zeros((3, 2))
+    upright, lying = feature_set(values, size=(64, 32)), feature_set(values, size=(32, 64))
+    with pytest.raises(InputError, match=r"swapped\.\nGenerate the images again"):
+        size_warnings(lying, ("fake", upright))
+    turned = feature_set(values, size=(32, 64), oddities={"turned": 2}, odd_examples={"turned": "a.jpg"})
+    with pytest.raises(InputError, match=r"\n2 of the real images carry an EXIF orientation .*exiftran -ai"):
+        size_warnings(turned, ("fake", upright))
+    with pytest.raises(InputError, match=r"\n2 of fake carry an EXIF orientation .*mogrify -auto-orient"):
+        size_warnings(upright, ("fake", turned))
+
+
+def test_several_formats_of_the_real_images_are_told_once() -> None:
+    real, base, fake = triplets(20)
+    real = dataclasses.replace(real, stamp=dataclasses.replace(real.stamp, formats={"BMP": 5, "PNG": 15}))
+    arms = [FeatureArm(name=name, runs=(each,)) for name, each in (("a", base), ("b", fake), ("c", fake))]
+    warnings = compare_feature_sets(real, arms, margin=None, replicates=0).warnings
+    assert [each for each in warnings if "several formats" in each] == [
+        "the real images are of several formats (5 BMP, 15 PNG)"
+    ]
 
 
 def test_copies_and_unequal_numbers() -> None:

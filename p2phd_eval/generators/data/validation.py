@@ -85,9 +85,10 @@ def validate_data(
     if label_nc is not None:
         config = replace(config, label_nc=label_nc)
     reports = []
+    palettes = PaletteCheck()
     for phase in phases(data, config):
         with progress(f"read {phase}", "samples") as on_progress:
-            reports.append(validate_phase(data, phase, config, on_progress=on_progress))
+            reports.append(validate_phase(data, phase, config, palettes=palettes, on_progress=on_progress))
     return DataReport(
         label_nc=config.label_nc,
         instances=config.instances,
@@ -113,12 +114,19 @@ def phases(root: Path, config: DataConfig) -> list[str]:
     return found
 
 
-def validate_phase(root: Path, phase: str, config: DataConfig, *, on_progress: OnProgress = unwatched) -> PhaseReport:
+def validate_phase(
+    root: Path,
+    phase: str,
+    config: DataConfig,
+    *,
+    palettes: PaletteCheck | None = None,
+    on_progress: OnProgress = unwatched,
+) -> PhaseReport:
     """Read every file of a phase and collect what is wrong instead of stopping at the first problem.
 
     Photos may be missing as a whole (a phase to sample from); if the folder is there, each must have its partner.
 
-    `root`, `phase`, `config`: see `find_triplets`.
+    `root`, `phase`, `config`: see `find_triplets`. `palettes`: has seen the phases before this one.
     """
     label_folder, instance_folder, photo_folder = folder_names(phase, config)
     problems: list[str] = []
@@ -143,7 +151,7 @@ def validate_phase(root: Path, phase: str, config: DataConfig, *, on_progress: O
         problems += [f"{root / label_folder}: {key!r} has no partner in {folder}" for key in missing]
         problems += [f"{root / folder}: {key!r} has no partner in {label_folder}" for key in extra]
 
-    reader = _Reader(config)
+    reader = _Reader(config, palettes or PaletteCheck())
     sizes: Counter[str] = Counter()
     complete = 0
     for done, (key, path) in enumerate(sorted(labels.items()), start=1):
@@ -176,10 +184,10 @@ def validate_phase(root: Path, phase: str, config: DataConfig, *, on_progress: O
 class _Reader:
     """Reads the files of a phase, and keeps of them what the report says."""
 
-    def __init__(self, config: DataConfig) -> None:
+    def __init__(self, config: DataConfig, palettes: PaletteCheck) -> None:
         self.pixels: Counter[int] = Counter()  # of all label maps, by class
         self._label_nc = config.label_nc
-        self._palettes = PaletteCheck()
+        self._palettes = palettes
         self._oddities: dict[Path, dict[str, tuple[Oddity, ...]]] = defaultdict(dict)  # by folder and name
 
     def read(self, path: Path, folder: Path, kind: MapKind | None) -> tuple[int, int]:
@@ -197,7 +205,7 @@ class _Reader:
             check_labels(values, self._label_nc, path)
             for rows in np.array_split(values, 1 + values.size // _AT_ONCE):  # bincount takes 8 bytes a pixel
                 self.pixels.update({label: n for label, n in enumerate(np.bincount(rows.ravel()).tolist()) if n})
-            self._palettes.add(path, image)
+            self._palettes.add(path, folder, image)
         return image.size
 
     def warnings(self, label_folder: Path) -> tuple[str, ...]:

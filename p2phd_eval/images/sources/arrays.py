@@ -127,9 +127,8 @@ def rgb_images(stack: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[
         raise InputError(
             where,
             expected="dtype uint8, values 0 to 255",
-            found=f"dtype {stack.dtype}",
-            fix="Convert them as they would be saved: np.clip(np.rint(255 * x), 0, 255).astype(np.uint8) for x in "
-            "[0, 1], with 127.5 * (x + 1) in place of 255 * x for x in [-1, 1].",
+            found=f"dtype {stack.dtype}{_range_text(stack)}",
+            fix=_conversion(stack),
         )
     images = np.moveaxis(stack, 1, -1) if layout == "NCHW" and stack.ndim == 4 else stack
     if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:]:
@@ -141,6 +140,41 @@ def rgb_images(stack: npt.NDArray[Any], layout: str, where: str) -> npt.NDArray[
             fix="Say layout='NCHW' where channels come first and 'NHWC' where they come last; repeat grey three times.",
         )
     return images
+
+
+def _range(stack: npt.NDArray[Any]) -> tuple[float, float] | None:
+    """Least and largest value; None where there is none: of text, complex numbers, or NaN."""
+    if stack.dtype.kind not in "biuf" or not stack.size:
+        return None
+    low, high = float(stack.min()), float(stack.max())
+    return (low, high) if np.isfinite([low, high]).all() else None
+
+
+def _range_text(stack: npt.NDArray[Any]) -> str:
+    found = _range(stack)
+    if found is None:
+        return ", not all of them finite numbers" if stack.size else ""
+    return f", values {found[0]:g} to {found[1]:g}"
+
+
+def _conversion(stack: npt.NDArray[Any]) -> str:
+    """What makes 8 bits of images with such values."""
+    low, high = _range(stack) or (-np.inf, np.inf)
+    over = 0.5 if stack.dtype.kind == "f" else 0.0  # what filters overshoot by
+    about, scaled = "of which 0 is black and 1 white", "255 * x"
+    if low >= 0 and 1 + over < high <= 255:
+        about, scaled = "which are those of 8 bits", "x"
+    elif low >= 0 and 255 < high <= 65535:
+        about, scaled = "which are those of 16 bits", "x / 257"
+    elif -1 - over <= low < -over and high <= 1 + over:
+        about, scaled = "of which -1 is black and 1 white", "127.5 * (x + 1)"
+    elif not -over <= low <= high <= 1 + over:
+        return (
+            "Undo what normalised them, so that 0 is black and 255 white, then convert them as they would be saved: "
+            "np.clip(np.rint(x), 0, 255).astype(np.uint8)."
+        )
+    text = f"Convert these values, {about}, as they would be saved: np.clip(np.rint({scaled}), 0, 255).astype(np.uint8)"
+    return f"{text}, with 127.5 * (x + 1) in place of {scaled} if -1 is black." if scaled == "255 * x" else f"{text}."
 
 
 def array_image(pixels: npt.NDArray[np.uint8]) -> LoadedImage:

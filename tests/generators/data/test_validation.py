@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -60,6 +61,18 @@ def test_palettes_that_differ_are_a_warning(data: Path) -> None:
     (warning,) = report.warnings
     assert "1 of 3 label maps with a palette" in warning
     assert "(0 is (128, 64, 128) in 0.png and (70, 70, 70) in 1.png)" in warning
+
+
+def test_palettes_that_differ_between_phases_are_a_warning(data: Path) -> None:
+    shutil.copytree(data / "train_label", data / "val_label")
+    assert validate_data(data, label_nc=2).warnings == ()
+    for path in sorted((data / "val_label").iterdir()):
+        with Image.open(path) as label:
+            label.putpalette([level for colour in reversed(_COLOURS) for level in colour])
+            label.save(path)
+    (warning,) = validate_data(data, label_nc=2).warnings
+    assert warning.startswith(f"{data / 'val_label'}: 3 of 3 label maps with a palette")
+    assert f"in {data / 'train_label' / '0.png'} and (70, 70, 70) in {data / 'val_label' / '0.png'})" in warning
 
 
 def test_an_unused_colour_of_a_palette_is_none(data: Path) -> None:

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,10 +82,31 @@ def test_other_dtypes_are_refused_with_the_conversion(images: npt.NDArray[np.uin
         ArraySource(images.astype(dtype))
 
 
-def test_the_conversion_that_the_error_names_is_right(images: npt.NDArray[np.uint8]) -> None:
-    unit, centred = images / 255, images / 127.5 - 1
-    for scaled in (255 * unit, 127.5 * (centred + 1)):
-        np.testing.assert_array_equal(np.clip(np.rint(scaled), 0, 255).astype(np.uint8), images)
+@pytest.mark.parametrize(
+    "stored",
+    [
+        lambda x: x / 255,
+        lambda x: x / 127.5 - 1,
+        lambda x: (x / 255).astype(np.float16),
+        lambda x: x.astype(np.float32),
+        lambda x: x.astype(np.int64),
+        lambda x: x.astype(np.uint16),
+        lambda x: x.astype(np.uint16) * 257,
+        lambda x: x * 257.0,
+    ],
+)
+def test_the_conversion_that_the_error_names_is_right(images: npt.NDArray[np.uint8], stored: Any) -> None:
+    x = stored(images)
+    with pytest.raises(InputError) as refused:
+        ArraySource(x)
+    (line,) = re.findall(r"np\.clip\(.*?astype\(np\.uint8\)", refused.value.fix)
+    assert np.abs(eval(line, {"np": np, "x": x}).astype(int) - images).max() <= (x.dtype == np.float16)
+
+
+def test_values_of_no_usual_range_are_to_be_scaled_first(images: npt.NDArray[np.uint8]) -> None:
+    for x in ((images / 255 - 0.45) / 0.22, images.astype(int) * 300, images * np.nan, images - 128.0):
+        with pytest.raises(InputError, match=r"(?s)Undo what normalised them"):
+            ArraySource(x)
 
 
 @pytest.mark.parametrize(
