@@ -9,6 +9,7 @@ from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
+from p2phd_eval.features.inputs import naming_choices
 from p2phd_eval.files import name_bytes
 from p2phd_eval.images.oddities import TURN_PIXELS, Oddity
 from p2phd_eval.images.sources.source import ImageSource, LoadedImage
@@ -60,13 +61,14 @@ def make_trials(
     """
     sources = [baseline, candidate] if reference is None else [baseline, candidate, reference]
     named = [(source.name, source.ids) for source in sources]
-    require_unique_ids(named, {source.name: source.names for source in sources})
-    shared = common_ids(named)
-    wanted = min(DEFAULT_TRIALS, len(shared)) if trials is None else trials
-    if not 2 <= wanted <= len(shared):
-        raise InputError(
-            "--trials", expected=f"2 to {len(shared)}, the number of images that all share", found=str(wanted)
-        )
+    with naming_choices(sources):
+        require_unique_ids(named, {source.name: source.names for source in sources})
+        shared = common_ids(named)
+        wanted = min(DEFAULT_TRIALS, len(shared)) if trials is None else trials
+        if not 2 <= wanted <= len(shared):
+            raise InputError(
+                "--trials", expected=f"2 to {len(shared)}, the number of images that all share", found=str(wanted)
+            )
     places = [{image: index for index, image in enumerate(source.ids)} for source in sources]
     rng = np.random.default_rng(_entropy(seed, shared, sources[:2], places[:2]))
     chosen = [shared[index] for index in rng.permutation(len(shared))[:wanted]]

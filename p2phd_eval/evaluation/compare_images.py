@@ -18,7 +18,7 @@ from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.evaluation.unaltered_samples import require_unaltered_samples
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
-from p2phd_eval.features.inputs import features_of, name_of, open_images_or_features, source_warnings
+from p2phd_eval.features.inputs import features_of, name_of, naming_choices, open_images_or_features, source_warnings
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.images.sources.open import open_source
@@ -129,10 +129,11 @@ def compare_images(
     inputs = [open_images_or_features(each, generated=k > 0) for k, each in enumerate(given)]
     reference_input = None if reference is None else open_images_or_features(reference, generated=False)
     named_ids = [(name_of(each), found.ids) for each, found in zip(given, inputs, strict=True) if hasattr(found, "ids")]
-    require_unique_ids(
-        named_ids,
-        {name_of(each): found.names for each, found in zip(given, inputs, strict=True) if hasattr(found, "names")},
-    )
+    with naming_choices(inputs):
+        require_unique_ids(
+            named_ids,
+            {name_of(each): found.names for each, found in zip(given, inputs, strict=True) if hasattr(found, "names")},
+        )
     if rule is not None:
         for _, ids in named_ids:
             rule.labels(ids)
@@ -141,7 +142,8 @@ def compare_images(
     if picture is not None:
         if any(not isinstance(each, ImageSource) for each in inputs):
             raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
-        common_ids(named_ids)
+        with naming_choices(inputs):
+            common_ids(named_ids)
     label_maps = None if labels is None else open_source(labels, generated=False)
 
     for text in notes:
@@ -159,21 +161,22 @@ def compare_images(
         None if reference_input is None else features_of(reference_input, extractor, name="reference", layout=layout)
     )
     computed = iter(features[1:])
-    result = compare_feature_sets(
-        features[0],
-        [FeatureArm(name=name, runs=tuple(next(computed) for _ in sets)) for name, sets in named.items()],
-        margin=margin_rule,
-        judge=judge,
-        reference=reference_features,
-        scope=scope,
-        cluster_by=rule,
-        confidence=confidence,
-        replicates=replicates,
-        seed=seed,
-        strict=strict,
-        force=force,
-        progress=progress,
-    )
+    with naming_choices([*inputs, reference_input]):
+        result = compare_feature_sets(
+            features[0],
+            [FeatureArm(name=name, runs=tuple(next(computed) for _ in sets)) for name, sets in named.items()],
+            margin=margin_rule,
+            judge=judge,
+            reference=reference_features,
+            scope=scope,
+            cluster_by=rule,
+            confidence=confidence,
+            replicates=replicates,
+            seed=seed,
+            strict=strict,
+            force=force,
+            progress=progress,
+        )
     result = replace(
         result,
         arms=named,

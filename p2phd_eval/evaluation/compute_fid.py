@@ -15,6 +15,7 @@ from p2phd_eval.features.inputs import (
     as_statistics,
     features_of,
     name_of,
+    naming_choices,
     open_images_or_features,
     open_input,
     source_warnings,
@@ -97,21 +98,23 @@ def compute_fid(
     ]
     features = [each for each in sets if not isinstance(each, Statistics)]
     if len(features) < len(sets):
-        from_statistics = fid_from_statistics(*map(as_statistics, sets), force=force)
+        with naming_choices(inputs):
+            from_statistics = fid_from_statistics(*map(as_statistics, sets), force=force)
         return replace(from_statistics, warnings=(*source_warnings(inputs), *from_statistics.warnings))
     of_reference = None
     if reference_input is not None:
         of_reference = features_of(reference_input, extractor, name="reference", layout=layout)
-    result = evaluate_fid(
-        *features,
-        reference=of_reference,
-        confidence=confidence,
-        cluster_by=rule,
-        replicates=replicates,
-        seed=seed,
-        force=force,
-        progress=progress,
-    )
+    with naming_choices([*inputs, reference_input]):
+        result = evaluate_fid(
+            *features,
+            reference=of_reference,
+            confidence=confidence,
+            cluster_by=rule,
+            replicates=replicates,
+            seed=seed,
+            force=force,
+            progress=progress,
+        )
     return replace(
         result,
         warnings=(*source_warnings([*inputs, reference_input]), *result.warnings),

@@ -8,7 +8,7 @@ from p2phd_eval.evaluation.metrics_of_sets import MetricsResult, evaluate_metric
 from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
-from p2phd_eval.features.inputs import features_of, name_of, open_images_or_features, source_warnings
+from p2phd_eval.features.inputs import features_of, name_of, naming_choices, open_images_or_features, source_warnings
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
@@ -55,7 +55,7 @@ def compute_metrics(
         features_of(each, extractor, name=side, layout=layout)
         for each, side in zip(inputs, ("real", "generated"), strict=True)
     ]
-    with progress("metrics", "%") as on_progress:
+    with naming_choices(inputs), progress("metrics", "%") as on_progress:
         result = evaluate_metrics(*features, seed=seed, force=force, on_progress=on_progress)
     return replace(
         result,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -59,6 +60,19 @@ def open_images_or_features(data: Any, *, generated: bool = True) -> Any:
 def source_warnings(inputs: Iterable[Any]) -> tuple[str, ...]:
     """Return what opened inputs say of the choice of their images, each once."""
     return tuple(dict.fromkeys(text for each in inputs if isinstance(each, ImageSource) for text in each.warnings))
+
+
+@contextmanager
+def naming_choices(inputs: Iterable[Any]) -> Iterator[None]:
+    """Add to an InputError of the block what opened inputs say of the choice of their images: it may be the reason."""
+    try:
+        yield
+    except InputError as error:
+        said = source_warnings(inputs)
+        if type(error) is not InputError or not said:
+            raise
+        fix = "\n".join((*filter(None, (error.fix,)), *said))
+        raise InputError(error.where, expected=error.expected, found=error.found, fix=fix) from error
 
 
 def name_of(data: Any) -> str:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.compute_fid import compute_fid
+from p2phd_eval.evaluation.compute_metrics import compute_metrics
 from p2phd_eval.evaluation.fid_of_sets import FidResult
 from p2phd_eval.features.extract_features import extract_features
 from p2phd_eval.features.feature_set import FeatureSet
@@ -128,6 +129,8 @@ def test_sets_that_are_not_what_they_seem_are_told(images: Images, tmp_path: Pat
     assert "left out are 5 input_label" in said
     assert "1 image of formats that are not read is left out (more.heic)" in said
     assert "13 real and 5 generated images" in said
+    with pytest.raises(InputError, match=r"(?s)at least 8 images .* found 13 and 5\..*left out \(more\.heic\)"):
+        compute_metrics(real, samples, settings=SETTINGS)
     with pytest.raises(InputError, match="expected real images, found results of several kinds"):
         compute_fid(results, samples, settings=SETTINGS)
     assert "5 of 5 images are copies of real ones" in "\n".join(

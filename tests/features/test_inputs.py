@@ -7,7 +7,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet
-from p2phd_eval.features.inputs import as_statistics, open_images_or_features, open_input
+from p2phd_eval.features.inputs import as_statistics, naming_choices, open_images_or_features, open_input
 from p2phd_eval.features.statistics import Statistics, save_statistics
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.folder import FolderSource
@@ -64,3 +64,17 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for name in ("none.npz", "none.pt", "none"):
         with pytest.raises(InputError, match=name):
             open_input(tmp_path / name)
+
+
+def test_errors_tell_how_many_images_were_left_out(tmp_path: Path) -> None:
+    write_png(tmp_path / "a.png", np.zeros((4, 4, 3), dtype=np.uint8))
+    (tmp_path / "b.heic").touch()
+
+    def few(fix: str = "") -> InputError:
+        return InputError("images", expected="2", found="1", fix=fix)
+
+    said = r"(?s)found 1\.\nGive more\.\n.*: 1 image .* left out \(b\.heic\)"
+    with pytest.raises(InputError, match=said), naming_choices([open_input(tmp_path), None]):
+        raise few("Give more.")
+    with pytest.raises(InputError, match=r"found 1\.$"), naming_choices([]):
+        raise few()
