@@ -37,7 +37,8 @@ def write_key(
                 str(path),
                 expected="no file, or the key of this very page",
                 found="the key of another page" if before else "another file",
-                fix="Choose another --out. Delete the key only if no answers to its page are to be scored any more.",
+                fix="Choose another --out."
+                + (" Delete the key only if no answers to its page are to be scored any more." if before else ""),
             )
     key = KeyDocument(
         page=test.page,

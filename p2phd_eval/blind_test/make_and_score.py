@@ -11,6 +11,7 @@ from p2phd_eval.blind_test.scoring import read_responses
 from p2phd_eval.blind_test.trials import BlindTest, make_trials
 from p2phd_eval.errors import LARGEST_SEED, require_whole
 from p2phd_eval.files import atomic_write, page_bytes
+from p2phd_eval.images.replacing import require_replaceable
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.report.documents.blind_test_documents import KeyDocument, TrialsNeeded, score_sentences, trials_needed
@@ -94,6 +95,7 @@ def make_blind_test(
     require_whole(0, LARGEST_SEED, {"--seed": seed})
     needed = _needed(margin, half_width, confidence)
     page, photos = Path(out), None if reference is None else Path(reference)
+    require_replaceable(page, "--out")
     with progress("images", "trials") as on_progress:
         test = make_trials(
             open_source(Path(baseline)),

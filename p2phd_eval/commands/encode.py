@@ -21,7 +21,7 @@ def cluster(
     data: Photos,
     n_clusters: Annotated[int, typer.Option("--clusters", min=1, help="Clusters of each class, at most.")] = 10,
     phase: Phase = "train",
-    out: Annotated[Path | None, typer.Option("--out", help="File to write. Default: RUN/clusters.npz.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", help="File to write, .npz. Default: RUN/clusters.npz.")] = None,
     which_epoch: WhichEpoch = None,
     label_nc: LabelNc = None,
     instances: Instances = None,

@@ -60,8 +60,12 @@ def gate(
     """
     from p2phd_eval.gate.check_gate import check_gate
     from p2phd_eval.gate.outputs import append_summary, gate_document, gate_table, write_junit
+    from p2phd_eval.images.replacing import require_replaceable
     from p2phd_eval.report.console import Output
 
+    for option, target in (("--junit", junit), ("--summary", summary)):
+        if target is not None:
+            require_replaceable(target, option)
     result = check_gate(
         report, require=None if require is None else require.value, max_dfid=max_dfid, max_dkid=max_dkid
     )

@@ -15,7 +15,7 @@ def report(
 ) -> None:
     """Write report.html, report.json and report.md of a study again, from what is there; nothing is computed.
 
-    An artefact that is not the one that the study recorded is named, and nothing is written.
+    An artefact or a file of the data that is not the one that the study recorded is named, and nothing is written.
 
     Example:
 

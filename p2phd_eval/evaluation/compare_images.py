@@ -20,6 +20,7 @@ from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.inputs import features_of, name_of, naming_choices, open_images_or_features, source_warnings
 from p2phd_eval.images.png import write_png
+from p2phd_eval.images.replacing import require_own_picture
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
@@ -144,6 +145,7 @@ def compare_images(
             raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
         with naming_choices(inputs):
             common_ids(named_ids)
+        require_own_picture(picture, [*given, labels, reference], "--picture")
     label_maps = None if labels is None else open_source(labels, generated=False)
 
     for text in notes:

@@ -20,7 +20,7 @@ from p2phd_eval.stats.feature_arrays import feature_rows, unusable_rows
 
 _WANTED = "a feature file (.npz with features, ids, sizes and stamp)"
 _LARGEST_SIZE = np.iinfo(np.int32).max
-_EXTRACT_AGAIN = "Delete the file and extract the features again."
+_EXTRACT_AGAIN = "Give a file that p2phd-eval features wrote, or extract the features again."
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

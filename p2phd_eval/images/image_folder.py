@@ -31,18 +31,21 @@ class Manifest(Struct, frozen=True, kw_only=True):
     versions: dict[str, str]
 
 
-def require_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Sequence[str], fix: str) -> None:
+def require_image_folder(
+    folder: Path, manifest: dict[str, Any], *, identity: Sequence[str], fix: str, foreign: str
+) -> None:
     """Raise InputError unless a folder is new, empty, or has images made in the same way; nothing is written.
 
     `manifest`: JSON values that `write_manifest` is about to write. `identity`: keys of the manifest in which two calls
-    must agree to write into one folder. `fix`: what to do about a folder of other images, for errors.
+    must agree to write into one folder. `fix`: what to do about a folder of other such images, for errors. `foreign`:
+    what to do about a folder of anything else, which may be photos of the user's: never to delete it.
     """
     path = folder / MANIFEST
     if path.exists():
         wanted = "the manifest of an image folder"
-        before = read_json_as(dict[str, Any], path, expected=wanted, fix=fix)
+        before = read_json_as(dict[str, Any], path, expected=wanted, fix=foreign)
         if missing := [key for key in identity if key not in before]:
-            raise InputError(str(path), expected=wanted, found=f"no {missing[0]!r} in it", fix=fix)
+            raise InputError(str(path), expected=wanted, found=f"no {missing[0]!r} in it", fix=foreign)
         changed = [key for key in identity if before[key] != manifest[key]]
         if changed:
             raise InputError(
@@ -53,7 +56,7 @@ def require_image_folder(folder: Path, manifest: dict[str, Any], *, identity: Se
             )
     elif folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         raise InputError(
-            str(folder), expected=f"an empty folder or one with a {MANIFEST}", found="other files", fix=fix
+            str(folder), expected=f"an empty folder or one with a {MANIFEST}", found="other files", fix=foreign
         )
 
 

@@ -105,10 +105,7 @@ def _write(out: Path, sizes: dict[str, int], width: int, height: int, seed: int,
     part = out / _PART
     if any(path != part and path.name != LOCK for path in out.iterdir()):
         raise InputError(
-            str(out),
-            expected="a new or empty folder",
-            found="a folder that holds files",
-            fix="Name another folder, or delete this one first.",
+            str(out), expected="a new or empty folder", found="a folder that holds files", fix="Name another folder."
         )
     # Drawn in a hidden folder and moved up when whole; what an interrupted call left is drawn anew.
     shutil.rmtree(part, ignore_errors=True)

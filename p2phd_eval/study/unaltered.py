@@ -1,4 +1,4 @@
-"""What a report is made from is what the study recorded: an artefact that was changed since is named, not reported."""
+"""What a report is made from is what the study recorded: what was changed since is named, not reported."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.progress import ProgressFactory
-from p2phd_eval.study.artefacts import content_sha256, read_record
+from p2phd_eval.study.artefacts import content_sha256, data_sha256, describe_change, read_data, read_record
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_job import features_path, run_folder, samples_folder
-from p2phd_eval.study.study_plan import StudyPlan
+from p2phd_eval.study.study_plan import StudyPlan, other_data
 
 _ANALYSES = ("comparisons", "quality", "bench", "pace")
 _PHOTOS = ("real", "reference")
@@ -41,6 +41,25 @@ def require_unaltered(
                 )
             on_progress(done, len(parts))
     _require_up_to_date(study, plan, outcomes, again)
+
+
+def require_same_data(study: Path, plan: StudyPlan, *, progress: ProgressFactory) -> None:
+    """Raise InputError, with the names of files, if the data are not those that the study was made of.
+
+    `study`: its folder.
+    """
+    data = Path(plan.data)
+    if not data.is_dir():
+        raise InputError(
+            f"{study}, data",
+            expected=f"the files of {data} as the study began",
+            found="no such folder",
+            fix=f"Put it back; or, if it lies elsewhere now, say where: p2phd-eval study DATA --out {study}",
+        )
+    with progress("read the data", "files") as on_progress:
+        files = read_data(data, plan.base.data, (plan.base.data.phase, "test"), on_progress)
+    if data_sha256(files) != plan.data_sha256:
+        raise other_data(plan, plan, str(study), describe_change(study, plan.data_sha256, data, files))
 
 
 def _require_up_to_date(study: Path, plan: StudyPlan, outcomes: Mapping[str, Outcome], again: str) -> None:

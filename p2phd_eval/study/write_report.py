@@ -42,7 +42,7 @@ from p2phd_eval.study.comparisons import labels_folder, photos_folder
 from p2phd_eval.study.outcome import Outcome, load_outcome
 from p2phd_eval.study.run_job import run_folder, samples_folder
 from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan, load_plan
-from p2phd_eval.study.unaltered import require_unaltered
+from p2phd_eval.study.unaltered import require_same_data, require_unaltered
 from p2phd_eval.study.verdicts import arm_verdicts
 
 _FILES = ("report.json", "report.html", "report.md")
@@ -58,16 +58,18 @@ def write_report(study: str | os.PathLike[str], *, progress: ProgressFactory = s
     study : path-like
         A study folder whose runs have ended and are compared; nothing is computed again.
     progress : ProgressFactory
-        Opened for the artefacts, which are compared with the study's records.
+        Opened for the data and the artefacts, which are compared with the study's records.
 
     Raises
     ------
     InputError
-        If there is no study, an artefact, an image or a photo of it is missing or cannot be read, or an artefact is not
-        the one that the study recorded.
+        If there is no study, an artefact, an image or a photo of it is missing or cannot be read, a line of a run's log
+        is none, or an artefact or a file of the data is not the one that the study recorded.
     """
     folder = Path(study)
     plan = load_plan(folder)
+    # First: as long as the data differ, the study makes nothing again.
+    require_same_data(folder, plan, progress=progress)
     require_unaltered(folder, plan, outcomes_of(folder, plan), progress=progress)
     return write_verified_report(folder)
 
@@ -96,7 +98,7 @@ def outcomes_of(study: Path, plan: StudyPlan) -> dict[str, Outcome]:
             raise InputError(
                 str(folder),
                 expected="a run that has ended",
-                found="no outcome.json in it" if folder.is_dir() else "no such folder",
+                found="no outcome.json in it that can be read" if folder.is_dir() else "no such folder",
                 fix=f"Finish the study: p2phd-eval study --out {study}",
             )
         found[run.name] = outcome

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -51,3 +52,10 @@ def test_a_target_that_another_process_writes_to_is_refused_by_every_command(
         for command in commands:
             assert "expected one process at a time, found this one at work" in error_of(invoke(*command)), command
     assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_of_photos_or_a_run_is_never_to_be_deleted(scenes: Path, runs: Path, tmp_path: Path) -> None:
+    run, data = runs / "fp32", Path(shutil.copytree(scenes, tmp_path / "data"))
+    for out in (data / "test_img", data, run):
+        message = error_of(invoke("generate", run, data, "--out", out, "--device", "cpu"))
+        assert message.endswith("found other files. Choose another --out."), message

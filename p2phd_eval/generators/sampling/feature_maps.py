@@ -32,6 +32,8 @@ from p2phd_eval.memory import memory_for
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.versions import versions
 
+_AWAY = "Move the folder away: it is not of maps that p2phd-eval made."
+
 
 @dataclass(frozen=True, kw_only=True)
 class PrecomputeResult:
@@ -160,7 +162,7 @@ def precompute(
     }
     fix = "Delete the folder, or move it away, to compute its maps anew."
     with hold_folder(folder):
-        require_image_folder(folder, manifest, identity=("checkpoint_sha256", "phase"), fix=fix)
+        require_image_folder(folder, manifest, identity=("checkpoint_sha256", "phase"), fix=fix, foreign=_AWAY)
         wanted = read_contents(photos.triplets, progress)
         with progress("look at the maps that are there", "maps") as on_progress:
             settled = settle(folder, wanted, fix=fix, on_progress=on_progress)

@@ -173,7 +173,7 @@ def generate(
             if joined.is_first:
                 fix = "Choose another --out, or delete the folder."
                 values = structs.asdict(manifest)
-                require_image_folder(out, values, identity=_IDENTITY, fix=fix)
+                require_image_folder(out, values, identity=_IDENTITY, fix=fix, foreign="Choose another --out.")
                 wanted = read_contents(dataset.triplets, progress)
                 with progress("look at the images that are there", "images") as on_progress:
                     settled = settle(out, wanted, fix=fix, on_progress=on_progress)

@@ -173,7 +173,8 @@ def cluster_styles(
     A region counts if it covers more than 1/64 of its image, as in the original. Its class is the most frequent label
     in it, which is what the original reads off Cityscapes' instance numbers; there is one class for `label_nc` 0.
 
-    Raises `InputError` for a checkpoint without encoder, or unusable data.
+    Raises `InputError` for a checkpoint without encoder, unusable data, or a file whose name ends otherwise than in
+    `.npz`.
 
     Parameters
     ----------
@@ -182,7 +183,7 @@ def cluster_styles(
     data : str or Path
         A data set in pix2pixHD's layout, with photos.
     out : Path, optional
-        The file to write; by default `clusters.npz` of the run folder, where `generate` looks for it.
+        The file to write, `.npz`; by default `clusters.npz` of the run folder, where `generate` looks for it.
     n_clusters : int
         Clusters for each class; fewer where it has fewer distinct features.
     which_epoch, label_nc, instances
@@ -196,6 +197,8 @@ def cluster_styles(
     clusters : Clusters
         What is in it.
     """
+    if out is not None and out.suffix != ".npz":
+        raise InputError("--out", expected="a file name ending in .npz", found=str(out))
     source, on = Path(source), find_device(device)
     path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
     target = clusters_path(source, out, "--out")

@@ -4,26 +4,34 @@ import dataclasses
 import json
 import math
 import time
+from itertools import pairwise
 from pathlib import Path
+from typing import Annotated
+
+from msgspec import Meta
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
 from p2phd_eval.json_files import decode_json_as, read_json_lines
+
+_MEND = "Mend the line, or delete it."
+_Count = Annotated[int, Meta(ge=0)]
+_Number = Annotated[float, Meta(ge=-1e100, le=1e100)]  # more than float32 holds, less than what overflows in a plot
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class LogRecord:
     """One line of `log.jsonl`."""
 
-    step: int  # finished steps
+    step: _Count  # finished steps
     epoch: int  # counted from 1
-    losses: dict[str, float | None]  # at this step, weights included; None where it overflowed
+    losses: dict[str, _Number | None]  # at this step, weights included; None where it overflowed
     lr: float  # learning rate of this step
-    loss_scale: dict[str, float | None]  # for G and D; None without loss scaling
-    skipped_steps: dict[str, int]  # for G and D, because of overflow, since the run began
-    images_per_second: float  # over all ranks, since the line before
+    loss_scale: dict[str, _Number | None]  # for G and D; None without loss scaling
+    skipped_steps: dict[str, _Count]  # for G and D, because of overflow, since the run began
+    images_per_second: Annotated[float, Meta(ge=0)]  # over all ranks, since the line before
     data_wait: float  # share of that time in which the step waited for the data of its batch, in [0, 1]
-    peak_memory_bytes: int | None  # allocated on a CUDA device since the process began; None elsewhere
+    peak_memory_bytes: _Count | None  # allocated on a CUDA device since the process began; None elsewhere
 
 
 class RunLog:
@@ -68,11 +76,25 @@ class RunLog:
 def read_log(path: Path) -> list[LogRecord]:
     """Return all lines of a log; none where there is no file: the run failed before its first step.
 
+    Steps rise from line to line, and all lines have the same losses, scales and counts.
+
     Raises `InputError` if a line is damaged.
     """
     if not path.exists():
         return []
-    return read_json_lines(LogRecord, path, expected="a line of JSON for each logged step", fix="Delete the line.")
+    lines = read_json_lines(LogRecord, path, expected="a line of JSON for each logged step", fix=_MEND)
+    for number, (before, line) in enumerate(pairwise(lines), start=2):
+        where = f"{path}, line {number}"
+        for key in ("losses", "loss_scale", "skipped_steps"):
+            names, found = list(getattr(lines[0], key)), list(getattr(line, key))
+            if set(found) != set(names):
+                expected = f"those of line 1: {', '.join(names) or 'none'}"
+                raise InputError(f"{where}, {key}", expected=expected, found=", ".join(found) or "none", fix=_MEND)
+        if line.step <= before.step:
+            raise InputError(
+                f"{where}, step", expected=f"one after {before.step}, as a log goes on", found=str(line.step), fix=_MEND
+            )
+    return lines
 
 
 def last_step(path: Path) -> int:
