@@ -104,7 +104,7 @@ def test_another_document_is_bad_input(path: Path, change: dict[str, Any], messa
 
 def test_a_truncated_report_is_bad_input(path: Path) -> None:
     path.write_bytes(path.read_bytes()[:-20])
-    assert "expected JSON" in error_of(invoke("gate", path, "--require", "within"))
+    assert "found text that is not JSON" in error_of(invoke("gate", path, "--require", "within"))
 
 
 def test_a_junit_file_that_cannot_be_written_is_no_pass(path: Path, tmp_path: Path) -> None:

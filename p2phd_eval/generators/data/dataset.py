@@ -12,7 +12,7 @@ from torch.utils.data import Dataset
 
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
 from p2phd_eval.generators.data.batch import Batch, collate
-from p2phd_eval.generators.data.decoded_cache import DecodedCache, Pixels
+from p2phd_eval.generators.data.decoded_cache import DecodedCache, Pixels, require_cache_folder
 from p2phd_eval.generators.data.transforms import Geometry, Size, choose_geometry
 from p2phd_eval.generators.data.triplets import (
     MapKind,
@@ -138,8 +138,10 @@ def _tensor(pixels: Pixels) -> torch.Tensor:
 
 
 def training_set(config: TrainConfig, data: Path) -> TripletDataset:
-    """Open the samples that a training sees, in its crops and flips."""
+    """Open the samples that a training sees, in its crops and flips; raises InputError if they cannot be used."""
     cache = config.execution.cache
+    if cache is not None:
+        require_cache_folder(Path(cache), data)
     return TripletDataset(
         data,
         config.data.phase,

@@ -1,6 +1,8 @@
 """Decoded and resized images on disk, memory-mapped: a cache for runs that would wait for the decoder."""
 
 import hashlib
+import os
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,9 +10,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
+from p2phd_eval.images.names import IMAGE_ENDINGS
 
 Pixels = npt.NDArray[Any]
+
+# The folders of a data set, of any phase.
+_PART = re.compile(r".+_(label|inst|img|feat|A|B)")
 
 
 class DecodedCache:
@@ -56,3 +63,25 @@ class DecodedCache:
     def _entry(self, content_sha256: str, treatment: str) -> Path:
         name = hashlib.sha256(f"{content_sha256}|{treatment}".encode()).hexdigest()
         return self._folder / name[:2] / f"{name[2:32]}.npy"
+
+
+def require_cache_folder(folder: Path, data: Path) -> None:
+    """Raise InputError if a cache would lie among images: in a data set or its parts, or in a folder that holds some.
+
+    `folder`: where it is to be; it may be missing. `data`: the data set that is read.
+    """
+    place, root = Path(os.path.realpath(folder)), Path(os.path.realpath(data))
+    below = place.relative_to(root).parts if place.is_relative_to(root) else None
+    found = None
+    if below is not None and (not below or _PART.fullmatch(below[0])):
+        found = f"{folder}, {f'in {root / below[0]}' if below else 'the data set itself'}"
+    elif place.is_dir():
+        with os.scandir(place) as entries:
+            image = next((entry.name for entry in entries if entry.name.lower().endswith(IMAGE_ENDINGS)), None)
+        found = None if image is None else f"{folder}, which holds images, such as {image}"
+    elif place.exists():
+        found = f"{folder}, a file"
+    if found is not None:
+        raise InputError(
+            "--decoded-cache", expected="a folder of its own", found=found, fix="Name a new or an empty folder."
+        )

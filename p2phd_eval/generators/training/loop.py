@@ -196,6 +196,14 @@ def _run(
     steps_per_epoch = len(dataset) // config.batch_size
     total = steps_per_epoch * config.total_epochs
     log = RunLog(out / "log.jsonl", step) if ranks.is_first else None
+    if log and step and watchers.on_note:
+        # The first step is always logged.
+        if log.first is None:
+            watchers.on_note(
+                f"{out / 'log.jsonl'} has no line of the {step} steps that are done: it begins after them."
+            )
+        elif log.first.step > 1:
+            watchers.on_note(f"{out / 'log.jsonl'} begins at step {log.first.step}: the lines before are lost.")
     saved, stopped = step, False
     losses: Losses = {}
 

@@ -13,6 +13,21 @@ from p2phd_eval.progress import Note, unheard
 
 # What must not differ between a run and its continuation.
 _FIXED = (Role.RECIPE, Role.RUN)
+# What a training writes. Where there is more, the folder is not to be deleted: it may be a data set.
+_OWN = frozenset(
+    {
+        "checkpoints",
+        "clusters.npz",
+        "config.json",
+        "data.json",
+        "grids",
+        "log.jsonl",
+        "outcome.json",
+        "samples",
+        "validation",
+        "validation.jsonl",
+    }
+)
 
 
 def open_run(out: Path, config: TrainConfig, *, resume: bool, note: Note = unheard) -> Checkpoint | None:
@@ -35,7 +50,11 @@ def open_run(out: Path, config: TrainConfig, *, resume: bool, note: Note = unhea
     if not path.exists():
         _require_nothing_lost(out, note)
         return None
-    checkpoint = load_checkpoint(path)
+    try:
+        checkpoint = load_checkpoint(path)
+    except InputError as error:
+        fix = _way_on(out, "Use the version of p2phd-eval that wrote it" if "version" in error.expected else "")
+        raise InputError(error.where, expected=error.expected, found=error.found, fix=fix) from error
     if not checkpoint.optimizers:
         raise InputError(
             str(path),
@@ -62,14 +81,29 @@ def _require_nothing_lost(out: Path, note: Note) -> None:
         if logged:
             note(f"The run in {out} had saved no checkpoint yet: it starts from the first step.")
         return
-    kept = sorted(latest_path(out).parent.glob("epoch_*.pt"))
     raise InputError(
         str(latest_path(out)),
         expected=f"the checkpoint of a run whose log reaches step {logged}",
         found="nothing there",
-        fix=(f"Copy {kept[-1].name} to its place, and the run goes on from there" if kept else "Restore it")
-        + f"; or start anew: delete {out}, or choose another --out.",
+        fix=_way_on(out, "Restore it"),
     )
+
+
+def _way_on(out: Path, otherwise: str) -> str:
+    """Say what to do about a run whose newest checkpoint is lost or damaged; `otherwise`: if no other one is whole."""
+    latest = latest_path(out)
+    kept = next((path for path in sorted(latest.parent.glob("epoch_*.pt"), reverse=True) if _is_whole(path)), None)
+    way = otherwise if kept is None else f"Copy {kept} to {latest}, and the run goes on from there"
+    known = all(path.name in _OWN or path.name[0] == "." for path in out.iterdir())
+    anew = f"start anew: {f'delete {out}, or ' if known else ''}choose another --out."
+    return f"{way}; or {anew}" if way else anew[0].upper() + anew[1:]
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        return bool(load_checkpoint(path).optimizers)
+    except InputError:
+        return False
 
 
 def require_samples(checkpoint: Checkpoint, n: int, data: Path) -> None:

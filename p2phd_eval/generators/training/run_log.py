@@ -47,6 +47,7 @@ class RunLog:
         kept = [line for line in lines if _step_of(line) <= step]
         with atomic_write(path) as stream:
             stream.writelines(line + b"\n" for line in kept)
+        self.first = _record(kept[0]) if kept else None  # the oldest record when the run went on
         self.last = _record(kept[-1]) if kept else None  # the newest record
         self._images, self._waited, self._since = 0, 0.0, time.perf_counter()
 

@@ -15,7 +15,7 @@ from p2phd_eval.config import DataConfig, FeatureConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.data.batch import Batch, collate
 from p2phd_eval.generators.data.dataset import TripletDataset, epoch_batches, load_batches
-from p2phd_eval.generators.data.decoded_cache import DecodedCache
+from p2phd_eval.generators.data.decoded_cache import DecodedCache, require_cache_folder
 from p2phd_eval.generators.data.triplets import find_triplets, stored_label_nc
 from p2phd_eval.generators.data.validation import phases, validate_phase
 from p2phd_eval.generators.networks.conditioning import instance_edges
@@ -210,6 +210,22 @@ def test_a_damaged_cache_entry_is_made_anew(tmp_path: Path) -> None:
             entry.write_bytes(damaged)
         assert load("a", pixels)
     assert load("b", pixels + 1)  # another treatment, another entry
+
+
+def test_a_cache_lies_among_no_images(data: Path, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(data / "test_label")
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "0.JPG").touch()
+    for wrong in (
+        *(data, data / "train_img", data / "test_img" / "new", data / "val_feat", tmp_path / "link"),
+        *(tmp_path / "photos", tmp_path / "photos" / "0.JPG"),
+    ):
+        with pytest.raises(InputError, match=rf"--decoded-cache: expected a folder of its own, found {wrong}, "):
+            require_cache_folder(wrong, data)
+    used = tmp_path / "cache"
+    DecodedCache(used).load("0" * 64, "a", (1, 1), lambda: np.zeros((1, 1), np.uint8))
+    for right in (used, data / "cache", tmp_path / "new"):
+        require_cache_folder(right, data)
 
 
 def test_instances_are_numbered_for_the_encoder(scenes: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_lost_checkpoint_is_no_beginning(data: Path, run: Path, tiny: TrainCon
     latest = latest_path(run)
     latest.rename(latest.with_name("epoch_0001.pt"))
     steps = len((run / "log.jsonl").read_text().splitlines())
-    expected = rf"a run whose log reaches step {steps}, found nothing there\.\nCopy epoch_0001\.pt to its place"
+    expected = rf"a run whose log reaches step {steps}, found nothing there\.\nCopy .*epoch_0001\.pt to {latest}, "
     with pytest.raises(InputError, match=expected):
         resume(tiny, data, run)
     shutil.copy(latest.with_name("epoch_0001.pt"), latest)
@@ -84,6 +84,34 @@ def test_a_lost_checkpoint_is_no_beginning(data: Path, run: Path, tiny: TrainCon
     (run / "data.json").write_text(json.dumps(record | {"saved": False}))
     (note,) = resume(tiny, data, run)
     assert "starts from the first step" in note
+
+
+def test_a_damaged_checkpoint_has_a_way_out(data: Path, run: Path, tiny: TrainConfig) -> None:
+    latest = latest_path(run)
+    whole = latest.read_bytes()
+    first, second = (latest.with_name(f"epoch_000{k}.pt") for k in (1, 2))
+    first.write_bytes(whole)
+    for damaged in (latest, second):
+        damaged.write_bytes(whole[:1000])
+    with pytest.raises(InputError, match=rf"Copy {first} to {latest}, and the run goes on from there; or start anew"):
+        resume(tiny, data, run)
+    first.write_bytes(b"")
+    with pytest.raises(InputError, match=rf"\.\nStart anew: delete {run}, or choose another --out\.$"):
+        resume(tiny, data, run)
+    # A folder that holds more than the run is not to be deleted.
+    (run / "train_img").mkdir()
+    with pytest.raises(InputError, match=r"\.\nStart anew: choose another --out\.$"):
+        resume(tiny, data, run)
+
+
+def test_a_lost_log_is_told(data: Path, run: Path, tiny: TrainConfig) -> None:
+    log = run / "log.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    log.write_text("".join(lines[2:]))
+    assert resume(tiny, data, run) == [f"{log} begins at step 3: the lines before are lost."]
+    log.unlink()
+    (note,) = resume(tiny, data, run)
+    assert note == f"{log} has no line of the {len(lines)} steps that are done: it begins after them."
 
 
 def test_a_photo_that_changes_while_it_trains_ends_the_training(data: Path, tiny: TrainConfig, tmp_path: Path) -> None:
