@@ -2,27 +2,33 @@
 
 pix2pixHD's ``test.py`` puts ``x_input_label.jpg`` beside ``x_synthesized_image.jpg``, pytorch-CycleGAN-and-pix2pix
 ``x_real_A.png``, ``x_fake_B.png`` and ``x_real_B.png``, vid2vid ``fake_B_x.jpg``, pix2pix-tensorflow ``x-outputs.png``;
-SPADE and CUT have a folder for each. Taken as one set, they are neither samples nor photos.
+SPADE and CUT have a folder for each, BicycleGAN writes ``x_random_sample01.png``, MUNIT ``x/output000.jpg``. Taken as
+one set, they are neither samples nor photos. What has no such words but comes in families is told by `name_families`.
 """
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.images.name_families import name_families
 from p2phd_eval.images.names import image_ids
 
 # Words that no photo is called by, which tell results by themselves; the generated ones first.
-_GENERATED = ("synthesized_image", "fake_A", "fake_B")
+_GENERATED = ("synthesized_image", "fake_image", "fake_A", "fake_B")
 _GIVEN = ("input_label", "real_image", "real_A", "real_B", "rec_A", "rec_B", "idt_A", "idt_B")
 # Words that count only where every image has one, and every kind has the same images.
-_GENERATED_OFTEN = ("fake", "fakes", "generated", "output", "outputs", "sample", "samples", "synthesized", "prediction")
-_GIVEN_OFTEN = (
-    *("real", "reals", "input", "inputs", "target", "targets", "ground_truth", "gt", "label", "labels"),
-    *("encoded", "reconstruction", "original"),
+_GENERATED_OFTEN = (
+    *("fake", "fakes", "generated", "output", "outputs", "out", "sample", "samples", "random_sample", "synthesized"),
+    *("prediction", "predictions", "predicted", "pred", "SR", "stylized", "translated"),
 )
+_GIVEN_OFTEN = (
+    *("real", "reals", "input", "inputs", "in", "target", "targets", "ground_truth", "gt", "label", "labels", "mask"),
+    *("encoded", "reconstruction", "original", "HR", "LR", "content", "style", "source", "src"),
+)
+_MOST_KINDS = 12  # of one input; more are frames
 _ALIKE = 0.9  # share of the images that two kinds must have in common, of which one may be cut short
 
 # The parts of a data set, each a folder of its own; see `generators.data.triplets`.
@@ -53,7 +59,7 @@ class TakenImages:
 
 def is_kind(word: str) -> bool:
     """Return whether a word is a kind of results, such as "fake_B"."""
-    return word.casefold() in _STRONG.words or word.casefold() in _ALL.words
+    return _ALL.holds(word)
 
 
 def take_images(
@@ -88,9 +94,9 @@ def take_images(
     _refuse_data_set(where, names)
     kinds = _results(where, names)
     if kinds is None:
-        return everything
+        return replace(everything, warnings=_family_warnings(where, names))
     counts = Counter(word for word in kinds.words if word is not None)
-    samples = [word for word in counts if word in (*_GENERATED, *_GENERATED_OFTEN)]
+    samples = [word for word in counts if _is_generated(word)]
     if not generated or len(samples) != 1:
         raise _ambiguous(where, kinds, "real images" if not generated else "images of one kind")
     taken = _of_kind(where, names, kinds, samples[0])
@@ -106,14 +112,21 @@ def take_images(
 
 
 class _Vocabulary:
-    """Words that are looked for at the end and the beginning of a name, then among its folders."""
+    """Words that are looked for at the end and the beginning of a name, then among its folders.
 
-    def __init__(self, words: Iterable[str]) -> None:
-        self.words = {word.casefold(): word for word in words}
-        some = "|".join(sorted(map(re.escape, self.words), key=len, reverse=True))
-        self._end = re.compile(rf"(?:(?P<rest>.+?)[_-])?(?P<kind>{some})", re.IGNORECASE)
-        self._beginning = re.compile(rf"(?P<kind>{some})[_-](?P<rest>.+)", re.IGNORECASE)
-        self._any = re.compile(some, re.IGNORECASE)
+    ``x_fake``, ``x-fake``, ``x.fake``, ``x fake`` and ``x (fake)`` are one kind. Several samples of an input have
+    numbers: words in `numbered` may end in one, and are then kinds of their own.
+    """
+
+    def __init__(self, words: Iterable[str], numbered: Iterable[str] = ()) -> None:
+        self._words = {word.casefold(): word for word in words}
+        alone = "|".join(map(_spelled, sorted(self._words, key=len, reverse=True)))
+        followed = "|".join(map(_spelled, sorted(map(str.casefold, numbered), key=len, reverse=True)))
+        some = rf"(?:{followed})\d+|{alone}" if followed else alone
+        self._end = re.compile(rf"(?:(?P<rest>.+?)(?: ?[(\[]|[_\-. ]))?(?P<kind>{some})[)\]]?", re.IGNORECASE)
+        self._beginning = re.compile(rf"[(\[]?(?P<kind>{some})(?:[)\]] ?|[_\-. ])(?P<rest>.+)", re.IGNORECASE)
+        self._any = re.compile(alone, re.IGNORECASE)
+        self._whole = re.compile(some, re.IGNORECASE)
 
     def kinds(self, names: Sequence[str]) -> Kinds:
         words, rests, folders = [], [], {}
@@ -128,22 +141,33 @@ class _Vocabulary:
     def occur_in(self, names: Iterable[str]) -> bool:
         return any(self._any.search(name) for name in names)
 
+    def holds(self, word: str) -> bool:
+        return self._whole.fullmatch(word) is not None
+
     def _split(self, name: str) -> tuple[str | None, str, str | None]:
         path = PurePosixPath(name)
         stem, folders = path.stem, path.parent.parts
         match = self._end.fullmatch(stem) or self._beginning.fullmatch(stem)
         if match is not None:
             # A folder for each input holds "fake_B.png", which is called after its folder.
-            return self.words[match["kind"].casefold()], "/".join((*folders, *filter(None, [match["rest"]]))), None
+            return self._word(match["kind"]), "/".join((*folders, *filter(None, [match["rest"]]))), None
         for i in range(len(folders) - 1, -1, -1):
-            if folders[i].casefold() in self.words:
-                word = self.words[folders[i].casefold()]
+            if self.holds(folders[i]):
+                word = self._word(folders[i])
                 return word, "/".join((*folders[:i], *folders[i + 1 :], stem)), "/".join(folders[: i + 1])
         return None, name, None
 
+    def _word(self, spelled: str) -> str:
+        word = re.sub("[ -]", "_", spelled.casefold())
+        return self._words.get(word, word)
+
+
+def _spelled(word: str) -> str:
+    return re.escape(word).replace("_", "[_ -]")
+
 
 _STRONG = _Vocabulary((*_GENERATED, *_GIVEN))
-_ALL = _Vocabulary((*_GENERATED, *_GIVEN, *_GENERATED_OFTEN, *_GIVEN_OFTEN))
+_ALL = _Vocabulary((*_GENERATED, *_GIVEN, *_GENERATED_OFTEN, *_GIVEN_OFTEN), numbered=_GENERATED_OFTEN)
 
 
 def _results(where: str, names: Sequence[str]) -> Kinds | None:
@@ -155,10 +179,11 @@ def _results(where: str, names: Sequence[str]) -> Kinds | None:
             return kinds
         if len(found) > 1 and found & {*_GENERATED} and _in_common(kinds):
             raise _ambiguous(where, kinds, "images of one kind")
-    if not _ALL.occur_in(names[:1]):
+    if None in _ALL.kinds(names[:1]).words:
         return None
     kinds = _ALL.kinds(names)
-    if None in kinds.words or len(set(kinds.words)) < 2:
+    found = {word for word in kinds.words if word is not None}
+    if None in kinds.words or not 1 < len(found) <= _MOST_KINDS or all(word[-1].isdigit() for word in found):
         return None
     rests_of: dict[str | None, set[str]] = {}
     for word, rest in zip(kinds.words, kinds.rests, strict=True):
@@ -166,6 +191,23 @@ def _results(where: str, names: Sequence[str]) -> Kinds | None:
     fewest, most = min(map(len, rests_of.values())), max(map(len, rests_of.values()))
     alike = len(set.intersection(*rests_of.values())) >= _ALIKE * most and fewest > 0
     return kinds if alike else None
+
+
+def _is_generated(word: str) -> bool:
+    return word.rstrip("0123456789") in (*_GENERATED, *_GENERATED_OFTEN)
+
+
+def _family_warnings(where: str, names: Sequence[str]) -> tuple[str, ...]:
+    """Ask where the names come in families without words that are known."""
+    families = name_families(names, is_kind)
+    if not families:
+        return ()
+    ways = [f"{where}{KIND_MARK}{word}" for word in families if is_kind(word)]
+    choice = f"{' or '.join(ways)} takes one of them" if ways else "give a folder or list of one kind"
+    return (
+        f"{where}: images come in {len(families)} kinds by their names ({', '.join(families.values())}): are they one "
+        f"set? If not, {choice}",
+    )
 
 
 def _in_common(kinds: Kinds) -> bool:

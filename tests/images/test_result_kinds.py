@@ -22,6 +22,14 @@ LAYOUTS = {
     "vid2vid": ("seq/fake_B_{}.jpg", "seq/real_A_{}.jpg"),
     "pix2pix-tensorflow": ("{}-outputs.png", "{}-inputs.png", "{}-targets.png"),
     "a folder an input": ("{}/fake.png", "{}/real.png"),
+    "BicycleGAN": ("{}_random_sample01.png", "{}_input.png", "{}_ground truth.png"),
+    "MUNIT": ("{}/output000.jpg", "{}/input.jpg"),
+    "pix2pixHD of videos": ("{}_fake_image.png", "{}_real_image.png"),
+    "folders of it": ("fake_image/{}.png", "real_image/{}.png"),
+    "super-resolution": ("{}_SR.png", "{}_HR.png", "{}_input.png"),
+    "segmentation": ("{}_pred.png", "{}_gt.png", "{}_input.png"),
+    "brackets": ("{} (fake).png", "{} (real).png"),
+    "dots": ("{}.out.png", "{}.input.png"),
 }
 
 
@@ -46,6 +54,7 @@ def test_the_samples_of_results_stand_for_them(layout: str) -> None:
     ("forms", "found"),
     [
         (("{}_fake_A.png", "{}_fake_B.png", "{}_real_A.png"), "results::fake_A or results::fake_B or results::real_A"),
+        (("{}_random_sample01.png", "{}_random_sample02.png", "{}_input.png"), "results::random_sample02"),
         (("{}_real_A.png", "{}_real_B.png"), "results::real_A or results::real_B"),
         (("x/fake_A/{}.png", "x/fake_B/{}.png"), "results/x/fake_A or results/x/fake_B"),
         (("{}_fake_B.png", "{}_real_B.png", "loss_{}.png"), "3 other images"),
@@ -66,6 +75,8 @@ def test_what_cannot_be_told_is_refused_with_what_to_give(forms: tuple[str, ...]
         ("{}_real.png", "other{}.png"),
         ("day/{}_output.png", "night/{}_output.png"),
         ("{}_leftImg8bit.png",),
+        ("{}/output001.png", "{}/output002.png"),
+        ("in_{}.png", "{}_indoor.png"),
         ("cam_label/{}.png",),
         ("{}_A.png", "{}_B.png"),
     ],
