@@ -14,10 +14,12 @@ import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
+from p2phd_eval import generate, train
 from p2phd_eval.images.png import write_png
 
 
@@ -153,17 +155,54 @@ def _transparent_photo() -> None:
     photo.save("data/train_img/1.png")
 
 
-def _huge_name() -> None:
-    photos("photos")
-    member = tarfile.TarInfo("././@LongLink")
-    member.type, member.size = tarfile.GNUTYPE_LONGNAME, 1 << 30
-    text("samples.tar", member.tobuf(tarfile.GNU_FORMAT) + bytes(10_240))
-
-
 def _complex_features() -> None:
     photos("photos")
     np.savez("statistics.npz", mu=np.zeros(64, complex), sigma=np.eye(64, dtype=complex))
 
+
+def _run(phases: tuple[str, ...] = ("train",)) -> None:
+    """A data set with photos for networks, and a run that was trained on it for one step."""
+    data_set()
+    for path in Path("data").glob("*_*/*.png"):
+        with Image.open(path) as image:
+            image.resize((64, 64), Image.Resampling.NEAREST).save(path)
+    train("data", "run", device="cpu", **_NETWORKS, epochs=1, epochs_decay=0, log_every=1)
+    if "test" in phases:
+        generate("run", "data", "samples", device="cpu")
+
+
+def _other_photo() -> None:
+    _run()
+    Path("data/train_img/1.png").write_bytes(Path("data/train_img/2.png").read_bytes())
+
+
+def _lost_checkpoint() -> None:
+    _run()
+    Path("run/checkpoints/latest.pt").unlink()
+
+
+def _samples_of_other_data() -> None:
+    _run(("train", "test"))
+    for path in Path("data/test_label").iterdir():
+        write_png(path, np.full((64, 64), (int(path.stem) + 1) % 3, dtype=np.uint8))
+
+
+def _folder_in_use() -> None:
+    _run()
+    write_png(Path("album/holiday.png"), np.zeros((12, 16, 3), dtype=np.uint8))
+
+
+_NETWORKS: dict[str, Any] = {
+    "load_size": 64,
+    "label_nc": 3,
+    "instances": False,
+    "vgg": "none",
+    **{"ngf": 2, "n_downsample": 2, "n_blocks": 1, "ndf": 2, "num_d": 1, "n_layers_d": 1},
+}
+_AS_OPTIONS = (
+    "--load-size 64 --label-nc 3 --no-instances --vgg none --ngf 2 --n-downsample 2 --n-blocks 1 --ndf 2 --num-d 1 "
+    "--n-layers-d 1 --epochs 1 --epochs-decay 0 --log-every 1"
+)
 
 CASES = (
     Case(area="Images", kind="Nothing there", make=lambda: photos("photos"), typed="fid photos sampels", words="Check"),
@@ -329,13 +368,6 @@ CASES = (
         words="warp9",
     ),
     Case(
-        area="Images",
-        kind="An archive whose headers ask for memory",
-        make=_huge_name,
-        typed="fid photos samples.tar",
-        words="samples.tar",
-    ),
-    Case(
         area="Data sets",
         kind="A label map saved as JPEG, which changes classes",
         make=_jpeg_labels,
@@ -413,6 +445,41 @@ CASES = (
         make=data_set,
         typed="train data --out run --seed 18446744073709551616",
         words="18446744073709551616",
+    ),
+    Case(
+        area="Training",
+        kind="A training that would go on with another photo",
+        make=_other_photo,
+        typed=f"train data --out run --resume {_AS_OPTIONS}",
+        words="found 1 changed (train_img/1.png)",
+    ),
+    Case(
+        area="Training",
+        kind="A training whose checkpoint is lost",
+        make=_lost_checkpoint,
+        typed=f"train data --out run --resume {_AS_OPTIONS}",
+        words="run/checkpoints/latest.pt: expected the checkpoint of a run whose log reaches step 3",
+    ),
+    Case(
+        area="Training",
+        kind="A run folder that has a run already",
+        make=_run,
+        typed=f"train data --out run {_AS_OPTIONS}",
+        words="expected a new run folder",
+    ),
+    Case(
+        area="Training",
+        kind="Samples of another data set in the folder",
+        make=_samples_of_other_data,
+        typed="generate run data --out samples --device cpu",
+        words="3 images of which none was made from what is there now",
+    ),
+    Case(
+        area="Training",
+        kind="Samples into a folder of other files",
+        make=_folder_in_use,
+        typed="generate run data --out album --device cpu",
+        words="found other files",
     ),
     Case(
         area="Options",
