@@ -175,10 +175,10 @@ def test_results_show_themselves_in_a_few_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("call", "numbers", "message"),
     [
-        ("compute_fid", {"seed": -1}, "--seed: expected at least 0, found -1"),
-        ("compute_fid", {"replicates": -1}, "--replicates: expected at least 0, found -1"),
-        ("compute_metrics", {"seed": -1}, "--seed: expected at least 0, found -1"),
-        ("compare_images", {"seed": -1}, "--seed: expected at least 0, found -1"),
+        ("compute_fid", {"seed": -1}, "--seed: expected a whole number from 0 to 18446744073709551615, found -1"),
+        ("compute_fid", {"replicates": -1}, "--replicates: expected a whole number from 0 to 1000000, found -1"),
+        ("compute_metrics", {"seed": -1}, "--seed: expected a whole number from 0 to"),
+        ("compare_images", {"seed": -1}, "--seed: expected a whole number from 0 to"),
         ("fid_interval", {"rng": -1, "paired": True}, "rng: expected at least 0, found -1"),
         ("generate", {"out": "samples", "batch_size": 0}, "--batch-size: expected at least 1, found 0"),
         ("generate", {"out": "samples", "seed": -1}, "--seed: expected at least 0, found -1"),

@@ -222,7 +222,10 @@ def test_components_that_cannot_be(tmp_path: Path, change: dict[str, Any], found
     ("arguments", "found"),
     [
         (("--margin", 2), "expected the JSON of a pilot, or --image-sd, found neither"),
-        (("--margin", 2, "--image-sd", -3), "image_sd: expected a standard deviation"),
+        (
+            ("--margin", 2, "--image-sd", -3),
+            "--image-sd: expected a standard deviation: a number from 0 to 1e+100, found -3",
+        ),
         (("--margin", 2, "--image-sd", 3, "--candidate", "amp"), "--candidate"),
         (("--margin", 0, "--image-sd", 3), "--margin: expected a number above 0"),
         (("--margin", "2%", "--image-sd", 3), "without a pilot there is no baseline to take a share of, found 2%"),

@@ -211,7 +211,7 @@ def test_too_few_images(n, message, paired):
         ({"clusters": np.ones((30, 1))}, "found shape (30, 1)"),
         ({"clusters": np.arange(30), "paired": False}, "clusters: expected pairs, each of one cluster"),
         *(
-            ({"confidence": confidence}, "--confidence: expected a number above 0.5 and below 1")
+            ({"confidence": confidence}, "--confidence: expected a number above 0.5 and at most 0.999999")
             for confidence in (-0.1, 0, 0.5, 1, 1.5, 95, math.nan)
         ),
     ],
