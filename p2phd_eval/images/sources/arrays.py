@@ -153,12 +153,14 @@ def _range(stack: npt.NDArray[Any]) -> tuple[float, float] | None:
 def _range_text(stack: npt.NDArray[Any]) -> str:
     found = _range(stack)
     if found is None:
-        return ", not all of them finite numbers" if stack.size else ""
+        return ", not all of them finite numbers" if stack.size and stack.dtype.kind == "f" else ""
     return f", values {found[0]:g} to {found[1]:g}"
 
 
 def _conversion(stack: npt.NDArray[Any]) -> str:
     """What makes 8 bits of images with such values."""
+    if stack.dtype.kind not in "biuf":
+        return "Give the values of pixels, as np.asarray(image) has them for an image of Pillow."
     low, high = _range(stack) or (-np.inf, np.inf)
     over = 0.5 if stack.dtype.kind == "f" else 0.0  # what filters overshoot by
     about, scaled = "of which 0 is black and 1 white", "255 * x"
