@@ -4,6 +4,7 @@ import dataclasses
 import json
 import math
 import time
+from collections import Counter
 from itertools import pairwise
 from pathlib import Path
 from typing import Annotated
@@ -84,17 +85,18 @@ def read_log(path: Path) -> list[LogRecord]:
     if not path.exists():
         return []
     lines = read_json_lines(LogRecord, path, expected="a line of JSON for each logged step", fix=_MEND)
+    for key in ("losses", "loss_scale", "skipped_steps"):
+        names = [tuple(sorted(getattr(line, key))) for line in lines]
+        usual = Counter(names).most_common(1)[0][0] if names else ()
+        for number, found in enumerate(names, start=1):
+            if found != usual:
+                expected = f"those of the other lines: {', '.join(usual) or 'none'}"
+                where = f"{path}, line {number}, {key}"
+                raise InputError(where, expected=expected, found=", ".join(found) or "none", fix=_MEND)
     for number, (before, line) in enumerate(pairwise(lines), start=2):
-        where = f"{path}, line {number}"
-        for key in ("losses", "loss_scale", "skipped_steps"):
-            names, found = list(getattr(lines[0], key)), list(getattr(line, key))
-            if set(found) != set(names):
-                expected = f"those of line 1: {', '.join(names) or 'none'}"
-                raise InputError(f"{where}, {key}", expected=expected, found=", ".join(found) or "none", fix=_MEND)
         if line.step <= before.step:
-            raise InputError(
-                f"{where}, step", expected=f"one after {before.step}, as a log goes on", found=str(line.step), fix=_MEND
-            )
+            expected = f"one after {before.step}, as a log goes on"
+            raise InputError(f"{path}, line {number}, step", expected=expected, found=str(line.step), fix=_MEND)
     return lines
 
 

@@ -36,9 +36,12 @@ def test_a_log_is_read_as_it_was_written(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("second", "message"),
     [
-        ({"losses": {"G_GAM": 1.5, "D": None}}, "line 2, losses: expected those of line 1: G_GAN, D, found G_GAM, D"),
-        ({"loss_scale": {"G": None}}, "line 2, loss_scale: expected those of line 1: G, D, found G"),
-        ({"skipped_steps": {}}, "line 2, skipped_steps: expected those of line 1: G, D, found none"),
+        (
+            {"losses": {"G_GAM": 1.5, "D": None}},
+            "line 2, losses: expected those of the other lines: D, G_GAN, found D, G_GAM",
+        ),
+        ({"loss_scale": {"G": None}}, "line 2, loss_scale: expected those of the other lines: D, G, found G"),
+        ({"skipped_steps": {}}, "line 2, skipped_steps: expected those of the other lines: D, G, found none"),
         ({"skipped_steps": {"G": 0, "D": -1}}, "line 2, $.skipped_steps[...]: expected int >= 0"),
         ({"losses": {"G_GAN": 1e308, "D": 0}}, "line 2, $.losses[...]: expected float <= 1e+100"),
         ({"step": 1}, "line 2, step: expected one after 1, as a log goes on, found 1"),
@@ -50,3 +53,9 @@ def test_a_line_that_does_not_go_on_the_log_is_named(tmp_path: Path, second: dic
         read_log(path)
     assert f"{path}, {message}" in str(raised.value)
     assert "Mend the line, or delete it." in str(raised.value)
+
+
+def test_a_first_line_that_differs_is_the_one_that_is_named(tmp_path: Path) -> None:
+    path = write(tmp_path / "log.jsonl", {"losses": {"G_GAM": 1}}, {"step": 2}, {"step": 3})
+    with pytest.raises(InputError, match="line 1, losses: expected those of the other lines: D, G_GAN, found G_GAM"):
+        read_log(path)
