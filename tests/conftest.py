@@ -8,6 +8,10 @@ import secrets
 
 # As the command line does, and before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+# Processes of the suite that run side by side share the cores, as those that they start do.
+if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
+    workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -45,7 +45,7 @@ def test_damaged_files_are_taken_or_refused(fuzz: ModuleType, tmp_path: Path, na
     seeds = target.seeds(tmp_path / "seeds")
     folder = tmp_path / "case"
 
-    @settings(max_examples=15, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
+    @settings(max_examples=10, deadline=None, derandomize=True, database=None, phases=[Phase.generate],
               suppress_health_check=list(HealthCheck))  # fmt: skip
     @given(st.integers(0, 10**9))
     def read(number: int) -> None:

