@@ -10,7 +10,7 @@ import re
 import stat
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -148,6 +148,14 @@ def hash_files(paths: Iterable[Path], on_progress: Callable[[int, int], None] = 
             if watched:
                 on_progress(len(found), len(given))
     return found
+
+
+def names_sha256(files: Mapping[str, str]) -> str:
+    """Return the hash of files' names and of the SHA-256 of their contents, by name, in any order."""
+    digest = hashlib.sha256()
+    for name, sha256 in sorted(files.items()):
+        digest.update(name_bytes(f"{name}\0{sha256}\n"))
+    return digest.hexdigest()
 
 
 def cache_folder() -> Path:

@@ -73,7 +73,10 @@ def decode_stored(content: bytes, where: str) -> DecodedImage:
     uint16 (h, w) of a grey image of 16 bits, and otherwise uint8 (h, w, 3), as `decode_rgb` gives them. Raises
     `InputError` as `decode_rgb`.
     """
-    image, oddities = decode_image(content, where)
+    return _stored(*decode_image(content, where), where)
+
+
+def _stored(image: Image.Image, oddities: tuple[Oddity, ...], where: str) -> DecodedImage:
     if _is_wide(image):
         pixels: npt.NDArray[Any] = _wide_grey(image, where)
     elif image.mode in ("1", "L", "P"):
@@ -85,10 +88,11 @@ def decode_stored(content: bytes, where: str) -> DecodedImage:
 
 def decode_labels(content: bytes, where: str) -> DecodedImage:
     """Decode a label map as `decode_stored` does; raise InputError, too, if it was compressed with loss."""
-    lossy = lossy_format(decode_image(content, where)[0], content)
+    image, oddities = decode_image(content, where)
+    lossy = lossy_format(image, content)
     if lossy is not None:
         raise lossy_labels(where, "label map", lossy)
-    return decode_stored(content, where)
+    return _stored(image, oddities, where)
 
 
 def decode_image(content: bytes, where: str) -> tuple[Image.Image, tuple[Oddity, ...]]:

@@ -6,14 +6,14 @@ Left to itself, Pillow tries every format that it knows on any file, whatever it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import warnings
-from contextlib import contextmanager
 from io import BytesIO
 from typing import TYPE_CHECKING
 
-from PIL import (
+from PIL import (  # noqa: F401 (each registers its format when it is imported)
     BmpImagePlugin,
     GifImagePlugin,
     Image,
@@ -29,23 +29,8 @@ from PIL import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_PLUGINS = [
-    BmpImagePlugin,
-    GifImagePlugin,
-    Jpeg2KImagePlugin,
-    JpegImagePlugin,
-    MpoImagePlugin,
-    PngImagePlugin,
-    PpmImagePlugin,
-    TiffImagePlugin,
-    WebPImagePlugin,
-]
-try:
-    from PIL import AvifImagePlugin
-except ImportError:  # Pillow before 11.3
-    pass
-else:
-    _PLUGINS.append(AvifImagePlugin)
+with contextlib.suppress(ImportError):  # Pillow before 11.3
+    from PIL import AvifImagePlugin  # noqa: F401
 
 #: Pillow's names of the formats that are read. All are raster formats with a signature, decoded inside this process.
 #: A JPEG file of several pictures, MPO, is opened as JPEG.
@@ -92,7 +77,7 @@ _OTHERS = {
 }
 
 
-@contextmanager
+@contextlib.contextmanager
 def opened(source: bytes | str | os.PathLike[str]) -> Iterator[Image.Image]:
     """Open an encoded image, or an image file, of one of `FORMATS`; Pillow is under our rules while it is open.
 

@@ -1,17 +1,21 @@
 """Which images of a folder are finished: known by the content of what they were made from, and by their own."""
 
+import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy.typing as npt
 from msgspec import Struct
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, hash_files
 from p2phd_eval.images.names import IMAGE_ENDINGS
+from p2phd_eval.images.png import encode_png
 from p2phd_eval.progress import OnProgress, unwatched
 
 #: The record of a folder's images, a line of JSON an image, by name.
@@ -128,6 +132,14 @@ class Journal:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab") as stream:
             stream.write(_line(MadeImage(name=name, made_from=dict(made_from), sha256=sha256)))
+
+    def write(self, name: str, made_from: Contents, image: npt.NDArray[Any]) -> None:
+        """Write an image as PNG, after its line; `image`: see `p2phd_eval.images.png.encode_png`."""
+        path = self._path.parent / name
+        content = encode_png(image, str(path))
+        self.add(name, made_from, hashlib.sha256(content).hexdigest())
+        with atomic_write(path) as stream:
+            stream.write(content)
 
 
 def finish(folder: Path, wanted: Mapping[str, Contents]) -> None:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from io import BytesIO
 from typing import Any
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from p2phd_eval.images.bands import bands
-from p2phd_eval.images.formats import FORMATS
+from p2phd_eval.images.formats import opened
 
 _ORIENTATION = 0x0112  # EXIF 2.3, tag Orientation: 1 is as it lies
 _DARK = 16  # of 256 levels: 8-bit images that never reach it are all but black
@@ -144,6 +143,6 @@ def _has_frames(image: Image.Image, content: bytes) -> bool:
     if image.format == "MPO":  # a phone's JPEG with its preview
         return False
     if image.format == "GIF":  # whose decoder would forget the first frame over the second
-        with Image.open(BytesIO(content), formats=FORMATS) as again:
+        with opened(content) as again:
             return bool(getattr(again, "is_animated", False))
     return bool(getattr(image, "is_animated", False))

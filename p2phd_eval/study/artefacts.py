@@ -10,7 +10,7 @@ from typing import Any
 from msgspec import Struct
 
 from p2phd_eval.config import DataConfig
-from p2phd_eval.files import file_sha256, hash_files, name_bytes, remove_unfinished, write_json
+from p2phd_eval.files import file_sha256, hash_files, names_sha256, remove_unfinished, write_json
 from p2phd_eval.generators.data.contents import describe_difference
 from p2phd_eval.generators.data.triplets import folder_names
 from p2phd_eval.json_files import read_json_or_none
@@ -66,7 +66,7 @@ def content_sha256(content: Path, on_progress: OnProgress = unwatched) -> str:
         return file_sha256(content)
     # What a killed process left half written is no content.
     files = [path for path in content.rglob("*") if path.is_file() and path.name[0] != "."]
-    return _names_sha256(_hashes(content, files, on_progress))
+    return names_sha256(_hashes(content, files, on_progress))
 
 
 def read_data(
@@ -80,7 +80,7 @@ def read_data(
 
 def data_sha256(files: Mapping[str, str]) -> str:
     """Return the hash of the names and contents that `read_data` returned."""
-    return _names_sha256(files)
+    return names_sha256(files)
 
 
 def save_data(study: Path, files: Mapping[str, str]) -> None:
@@ -114,13 +114,6 @@ def values_sha256(values: Any) -> str:
 def _hashes(root: Path, files: Sequence[Path], on_progress: OnProgress) -> dict[str, str]:
     names = (path.relative_to(root).as_posix() for path in files)
     return dict(zip(names, hash_files(files, on_progress), strict=True))
-
-
-def _names_sha256(files: Mapping[str, str]) -> str:
-    digest = hashlib.sha256()
-    for name, sha256 in sorted(files.items()):
-        digest.update(name_bytes(f"{name}\0{sha256}\n"))
-    return digest.hexdigest()
 
 
 def _path(study: Path, name: str) -> Path:

@@ -1,6 +1,5 @@
 """Feature maps of a data set's photos: the encoder over whole images, and maps stored for a later training."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from PIL import Image
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import atomic_write, file_sha256
+from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import Checkpoint
 from p2phd_eval.generators.data.batch import Batch, photo_array, regions_of
 from p2phd_eval.generators.data.contents import image_name, read_contents
@@ -26,7 +25,6 @@ from p2phd_eval.generators.training.precision import PRECISIONS, Precision, back
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import require_image_folder, write_manifest
 from p2phd_eval.images.made_images import Journal, finish, settle
-from p2phd_eval.images.png import encode_png
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.memory import memory_for
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
@@ -176,11 +174,7 @@ def precompute(
             for done, (i, (batch, features)) in enumerate(zip(todo, photos.encode(todo), strict=True), start=1):
                 size = image_size(batch.triplets[0].label)
                 enlarged = Image.fromarray(photo_array(features[0])).resize(size, Image.Resampling.NEAREST)
-                path = folder / names[i]
-                content = encode_png(np.asarray(enlarged), str(path))
-                journal.add(names[i], batch.contents[0], hashlib.sha256(content).hexdigest())
-                with atomic_write(path) as stream:
-                    stream.write(content)
+                journal.write(names[i], batch.contents[0], np.asarray(enlarged))
                 on_progress(kept + done, len(names))
         finish(folder, wanted)
     return PrecomputeResult(folder=folder, written=len(todo), kept=kept, manifest=manifest)

@@ -1,6 +1,5 @@
 """Checkpoint to image folder: one PNG a label map and a manifest that names every input."""
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.distributed import Ranks, local_device, ranks_from_environment
 from p2phd_eval.errors import DivergenceError, InputError, require_at_least
-from p2phd_eval.files import atomic_write, file_sha256
+from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import Checkpoint
 from p2phd_eval.generators.data.batch import Batch, photo_array, regions_of
 from p2phd_eval.generators.data.contents import image_name, read_contents
@@ -32,7 +31,6 @@ from p2phd_eval.generators.training.precision import Precision, backend_flags, f
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import Manifest, require_image_folder, write_manifest
 from p2phd_eval.images.made_images import Contents, Journal, Settled, finish, settle
-from p2phd_eval.images.png import encode_png
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.memory import memory_for, require_memory
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
@@ -190,7 +188,7 @@ def generate(
             joined.wait()  # no rank writes before all have seen what is there
             with progress(f"generate, first of {joined.size} ranks" if spread else "generate", "images") as on_progress:
                 written, size = sampler.write(
-                    dataset, batches, out, Journal(out, joined.rank), seed, kept=kept, on_progress=on_progress
+                    dataset, batches, Journal(out, joined.rank), seed, kept=kept, on_progress=on_progress
                 )
             written = round(joined.mean({"written": float(written)})["written"] * joined.size)
             if joined.is_first:
@@ -236,7 +234,6 @@ class _Sampler:
         self,
         dataset: TripletDataset,
         batches: list[list[Place]],
-        out: Path,
         journal: Journal,
         seed: int,
         *,
@@ -258,11 +255,7 @@ class _Sampler:
                             fix=f"The checkpoint is damaged, or {self._precision.name} overflows: try "
                             "--precision fp32.",
                         )
-                    path = _path(out, triplet)
-                    content = encode_png(photo_array(photo), str(path))
-                    journal.add(image_name(triplet), contents, hashlib.sha256(content).hexdigest())
-                    with atomic_write(path) as stream:
-                        stream.write(content)
+                    journal.write(image_name(triplet), contents, photo_array(photo))
                     written += 1
                     size = (photo.shape[-1], photo.shape[-2])
                     on_progress(kept + written, total)

@@ -1,6 +1,5 @@
 """What a run is trained on, by content: written beside it, and required to be the same when it goes on."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from msgspec import Struct, structs
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import file_sha256, write_json
+from p2phd_eval.files import file_sha256, names_sha256, page_bytes, write_json
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path
 from p2phd_eval.generators.data.batch import Batch
 from p2phd_eval.generators.data.contents import describe_difference, image_name
@@ -34,17 +33,14 @@ class TrainingData(Struct, frozen=True, kw_only=True):
 def training_data(config: TrainConfig, data: Path, triplets: tuple[Triplet, ...], contents: Contents) -> TrainingData:
     """Return the record of a data set whose contents were read."""
     files = {
-        _plain(path.relative_to(data).as_posix()): contents[image_name(triplet)][part]
+        page_bytes(path.relative_to(data).as_posix()).decode(): contents[image_name(triplet)][part]
         for triplet in triplets
         for part, path in triplet.files.items()
     }
     vgg = Path(config.objective.vgg)
     if vgg.is_file():
         files[_VGG] = file_sha256(vgg)
-    digest = hashlib.sha256()
-    for name, sha256 in sorted(files.items()):
-        digest.update(f"{name}\0{sha256}\n".encode())
-    return TrainingData(sha256=digest.hexdigest(), saved=False, files=files)
+    return TrainingData(sha256=names_sha256(files), saved=False, files=files)
 
 
 def save_training_data(out: Path, data: TrainingData, *, saved: bool) -> None:
@@ -123,8 +119,3 @@ def require_own_feature_maps(data: Path, phase: str, triplets: tuple[Triplet, ..
             found=f"{len(wrong)} of others or altered ones, such as {wrong[0]}",
             fix=f"Make them again: p2phd-eval encode precompute RUN {data} --phase {phase}",
         )
-
-
-def _plain(name: str) -> str:
-    # What a name has that is no Unicode, as JSON documents write it.
-    return name.encode(errors="backslashreplace").decode()
