@@ -16,6 +16,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, hash_files
 from p2phd_eval.images.names import IMAGE_ENDINGS
 from p2phd_eval.images.png import encode_png
+from p2phd_eval.json_files import decode_json_as
 from p2phd_eval.progress import OnProgress, unwatched
 
 #: The record of a folder's images, a line of JSON an image, by name.
@@ -188,8 +189,8 @@ def _read_lines(paths: Iterable[Path]) -> dict[str, list[MadeImage]]:
             for line in path.read_bytes().splitlines():
                 # A line that a kill cut short, or that somebody changed, says nothing: its image is made again.
                 try:
-                    record = msgspec.convert(json.loads(line), MadeImage)
-                except (ValueError, RecursionError):
+                    record = decode_json_as(MadeImage, line, str(path), expected="the record of an image")
+                except InputError:
                     continue
                 records[record.name].append(record)
     return records
