@@ -116,18 +116,21 @@ def study(
         p2phd-eval study DATA --out study --slurm
     """
     from p2phd_eval.commands.study_output import exit_codes, print_forecast, print_result
-    from p2phd_eval.study.plan_study import forecast_study, plan_study
-    from p2phd_eval.study.run_job import make_run
-    from p2phd_eval.study.run_study import run_study
-    from p2phd_eval.study.slurm import write_slurm
 
     output = Output(json_target)
     heard: dict[str, Any] = {"progress": output.progress, "note": output.note}
     tracked: dict[str, Any] = {"feature_weights": feature_weights, "track": [each.value for each in track or ()]}
     if one is not None:
+        from p2phd_eval.study.run_job import make_run
+
         with exit_codes(output):
             make_run(out, one, device=device, **tracked, **heard)
         return
+    # Here, since a study starts many runs, and none of them needs what reports are made of.
+    from p2phd_eval.study.plan_study import forecast_study, plan_study
+    from p2phd_eval.study.run_study import run_study
+    from p2phd_eval.study.slurm import write_slurm
+
     settings |= {
         "arms": arms,
         "seeds": seeds,

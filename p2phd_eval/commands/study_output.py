@@ -43,8 +43,7 @@ def print_result(output: Output, result: StudyResult) -> None:
 @contextmanager
 def exit_codes(output: Output) -> Iterator[None]:
     """End with 128 and the number of the signal that stopped a study, or with the exit code of a run that failed."""
-    from p2phd_eval.study.run_study import RunFailed
-    from p2phd_eval.study.schedule import StudyStopped
+    from p2phd_eval.study.schedule import RunFailed, StudyStopped
 
     try:
         yield

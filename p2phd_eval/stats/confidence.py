@@ -34,6 +34,18 @@ def t_reach(error: StandardError, level: float) -> float:
     """What an estimate's deviation exceeds with probability `level`, by the t distribution; 0 without any error."""
     if error.value == 0:
         return 0.0
-    # Without the checks of scipy.stats, which take most of its time.
-    quantile = special.ndtri(level) if math.isinf(error.df) else special.stdtrit(error.df, level)
-    return -float(quantile) * error.value
+    return -t_quantile(level, error.df) * error.value
+
+
+# What scipy.stats returns, without its checks, which take most of the time, and without its import, which is the
+# longest of a short command.
+
+
+def t_quantile(p: float, df: float) -> float:
+    """The value that Student's t is below with probability `p`; the normal's where `df` is infinite."""
+    return float(special.ndtri(p) if math.isinf(df) else special.stdtrit(df, p))
+
+
+def t_tail(t: float, df: float) -> float:
+    """The probability that Student's t is above `t`; the normal's where `df` is infinite."""
+    return float(special.ndtr(-t) if math.isinf(df) else special.stdtr(df, -t))

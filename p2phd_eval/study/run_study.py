@@ -19,7 +19,7 @@ from p2phd_eval.study.artefacts import remove_unfinished_records, save_data
 from p2phd_eval.study.outcome import Outcome, killed, save_outcome
 from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
 from p2phd_eval.study.run_job import run_folder
-from p2phd_eval.study.schedule import Ended, Job, StudyStopped, run_processes, study_command
+from p2phd_eval.study.schedule import Ended, Job, RunFailed, StudyStopped, run_processes, study_command
 from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
 from p2phd_eval.study.write_report import outcomes_of, write_verified_report
 from p2phd_eval.tracking.trackers import tracker_names
@@ -35,14 +35,6 @@ class StudyResult:
 
     def __repr__(self) -> str:
         return "\n".join([*(verdict.sentence for verdict in self.report.verdicts), f"Report: {self.page}"])
-
-
-class RunFailed(Exception):
-    """A run could not be made, for a reason that is no result of its arm; what is finished is kept."""
-
-    def __init__(self, returncode: int, message: str) -> None:
-        super().__init__(message)
-        self.returncode = returncode  # its process's
 
 
 def run_study(

@@ -27,6 +27,14 @@ class StudyStopped(Exception):
         self.signum = signum
 
 
+class RunFailed(Exception):
+    """A run could not be made, for a reason that is no result of its arm; what is finished is kept."""
+
+    def __init__(self, returncode: int, message: str) -> None:
+        super().__init__(message)
+        self.returncode = returncode  # its process's
+
+
 @dataclass(frozen=True, kw_only=True)
 class Job:
     """A run of a study as a process."""

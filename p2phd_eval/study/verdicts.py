@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
 from p2phd_eval.report.documents.study_documents import ArmVerdict
 from p2phd_eval.report.wording import FAILURES
+from p2phd_eval.stats.proportions.binomial import more_failures_p
 from p2phd_eval.stats.verdicts.equivalence import FAVOURABLE, Verdict
-from p2phd_eval.study.outcome import Outcome, failures_p
+from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.study_plan import StudyPlan
 
 
@@ -43,7 +44,7 @@ def _verdict(
     if failed == len(endings) and failed_before < len(baseline):
         verdict, reason = Verdict.WORSE, f"none of its {failed} runs finished"
     elif failed * len(baseline) > failed_before * len(endings):
-        p = failures_p(baseline, endings)
+        p = more_failures_p((failed_before, len(baseline)), (failed, len(endings)))
         reason = (
             f"{failed} of its {len(endings)} runs failed, of {plan.arms[0]} {failed_before} of {len(baseline)} "
             f"(Fisher's exact p = {p:.2g}), so that runs which finished are a selection"

@@ -16,7 +16,17 @@ from typing import Any
 import pytest
 
 from tests.commands.command_line import document_of, error_of, invoke
-from tests.finished_study import OPTIONS, run_study, start_study
+from tests.finished_study import OPTIONS, start_study
+
+
+def make(*arguments: object, code: int = 0) -> str:
+    """Make a study, or go on with one, and return what it printed beside the tables; its runs are processes.
+
+    Those write to the terminal by themselves, which here is pytest's `capfd`.
+    """
+    result = invoke("study", *arguments, "--device", "cpu")
+    assert result.exit_code == code, result.output
+    return result.stderr
 
 
 def report_of(study: Path) -> dict[str, Any]:
@@ -99,7 +109,7 @@ def test_compare_finds_the_arms_of_a_study_in_its_runs(finished_study: Path, stu
 def test_nothing_finished_is_made_again(finished_study: Path, tmp_path: Path) -> None:
     study = shutil.copytree(finished_study, tmp_path / "study")
     before = {path: path.stat().st_mtime_ns for path in study.rglob("*") if path.suffix in (".pt", ".png", ".npz")}
-    _, notes = run_study("--out", study)
+    notes = make("--out", study)
     assert "run 1 of" not in notes
     assert {path: path.stat().st_mtime_ns for path in before} == before
     assert without_times(study) == without_times(finished_study)
@@ -114,29 +124,35 @@ def test_what_is_changed_or_gone_is_made_again_and_what_rests_on_it(finished_stu
     right = image.read_bytes()
     image.write_bytes(other.read_bytes())
     (study / "features" / "fp32-s0@amp-bf16.npz").unlink()
-    _, notes = run_study("--out", study)
+    notes = make("--out", study)
     assert re.findall(r"run \d of 5: (\S+)", notes) == ["fp32-s0", "amp-bf16-s1"]
     assert image.read_bytes() == right
     assert without_times(study) == without_times(finished_study)
 
 
-def test_a_checkpoint_that_was_changed_is_refused(finished_study: Path, tmp_path: Path) -> None:
+def test_a_checkpoint_that_was_changed_is_refused(
+    finished_study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     study = shutil.copytree(finished_study, tmp_path / "study")
     shutil.copy(
         study / "runs" / "fp32-s1" / "checkpoints" / "latest.pt",
         study / "runs" / "fp32-s0" / "checkpoints" / "latest.pt",
     )
-    _, notes = run_study("--out", study, code=2)
+    make("--out", study, code=2)
+    notes = capfd.readouterr().err
     assert "expected the checkpoint that the study recorded, found another one" in notes
 
 
-def test_images_of_other_label_maps_are_refused(finished_study: Path, tmp_path: Path) -> None:
+def test_images_of_other_label_maps_are_refused(
+    finished_study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """They came into a run's folder before the study knew it: they would be part of its FID."""
     study = shutil.copytree(finished_study, tmp_path / "study")
     folder = study / "runs" / "fp32-s0" / "samples" / "fp32"
     next(folder.glob("*.png")).rename(folder / "street_1.png")
     (study / "records" / "fp32-s0" / "generate-fp32.json").unlink()
-    _, notes = run_study("--out", study, code=2)
+    make("--out", study, code=2)
+    notes = capfd.readouterr().err
     assert "expected an image for each of the 8 label maps" in notes
     assert "found 1 that differ: street_1" in notes
 
@@ -155,7 +171,7 @@ def test_killed_at_a_random_moment_it_gives_the_same_report(
     time.sleep(chance.uniform(3, 10))
     process.kill()
     process.communicate()
-    run_study("--out", study)
+    make("--out", study)
     (found, page), (wanted, wanted_page) = without_times(study), without_times(finished_study)
     assert found == wanted
     assert page == wanted_page
@@ -166,7 +182,7 @@ def test_a_diverged_run_is_an_outcome_and_the_report_counts_it(finished_study: P
     study = shutil.copytree(finished_study, tmp_path / "study")
     failure = {"status": "diverged", "why": "loss G_GAN at step 3: nan"}
     (study / "runs" / "amp-bf16-s0" / "outcome.json").write_text(json.dumps(failure))
-    run_study("--out", study)
+    make("--out", study)
     report = report_of(study)
     (verdict,) = report["verdicts"]
     assert (verdict["failed"], verdict["scope"]) == (1, "A")  # one run is left, which is no sample of seeds
@@ -177,7 +193,7 @@ def test_a_diverged_run_is_an_outcome_and_the_report_counts_it(finished_study: P
 
 def test_a_real_divergence_ends_its_run_and_not_the_study(study_data: Path, tmp_path: Path) -> None:
     options = [*OPTIONS, "--seeds", "1", "--no-repeat", "--lr", "1e30"]
-    run_study(study_data, "--out", tmp_path / "study", *options)
+    make(study_data, "--out", tmp_path / "study", *options)
     report = report_of(tmp_path / "study")
     assert {run["status"] for run in report["runs"]} == {"diverged"}
     assert all(re.search("loss|sample", run["why"]) for run in report["runs"])
@@ -206,7 +222,7 @@ def test_a_run_that_the_system_kills_is_an_outcome_and_is_tried_again(finished_s
     report = report_of(study)
     assert [run["status"] for run in report["runs"]] == ["finished"] * 3 + ["killed", "finished"]
     assert report["verdicts"][0]["failed"] == 1
-    run_study("--out", study, "--track", "tensorboard")
+    make("--out", study, "--track", "tensorboard")
     assert list((study / "runs" / "amp-bf16-s1" / "tensorboard").iterdir())
     report, before = report_of(study), report_of(finished_study)
     assert [run["status"] for run in report["runs"]] == ["finished"] * 5
@@ -222,7 +238,7 @@ def test_a_run_that_the_system_kills_is_an_outcome_and_is_tried_again(finished_s
 
 def test_more_seeds_go_on_with_a_study_and_keep_what_there_is(finished_study: Path, tmp_path: Path) -> None:
     study = shutil.copytree(finished_study, tmp_path / "study")
-    tables, _ = run_study("--out", study, "--seeds", "3", "--dry-run")
+    tables = invoke("study", "--out", study, "--seeds", "3", "--dry-run").stdout
     assert "fp32\t4" in tables  # with the repeat
     assert report_of(study) == report_of(finished_study)
 
@@ -230,7 +246,7 @@ def test_more_seeds_go_on_with_a_study_and_keep_what_there_is(finished_study: Pa
 def test_slurms_tasks_make_the_study(finished_study: Path, tmp_path: Path) -> None:
     """Its scripts are run as sbatch would run them; what they need is in what they name."""
     study = shutil.copytree(finished_study, tmp_path / "study")
-    _, notes = run_study("--out", study, "--slurm")
+    notes = make("--out", study, "--slurm")
     submit = Path(re.findall(r"bash (\S+)", notes)[0])
     for name in ("amp-bf16-s1@fp32", "amp-bf16-s1@amp-bf16", "fp32-s0-repeat@fp32"):
         (study / "features" / f"{name}.npz").unlink()
@@ -300,7 +316,9 @@ def test_photos_that_were_exchanged_are_other_data(finished_study: Path, study_d
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_full_disk_stops_the_study_and_keeps_what_is_finished(finished_study: Path, tmp_path: Path) -> None:
+def test_a_full_disk_stops_the_study_and_keeps_what_is_finished(
+    finished_study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     """A real file system with room for one record and no more."""
     study = shutil.copytree(finished_study, tmp_path / "study")
     records = study / "records" / "amp-bf16-s1"
@@ -311,7 +329,8 @@ def test_a_full_disk_stops_the_study_and_keeps_what_is_finished(finished_study: 
         pytest.skip("no right to mount a small file system")
     try:
         records.symlink_to(small)
-        _, notes = run_study("--out", study, code=2)
+        make("--out", study, code=2)
+        notes = capfd.readouterr().err
         assert "No space left on device" in notes
         assert "finished work is kept" in notes.lower()
     finally:

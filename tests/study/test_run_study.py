@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.study.run_study import RunFailed, run_study
-from p2phd_eval.study.schedule import StudyStopped
+from p2phd_eval.study.run_study import run_study
+from p2phd_eval.study.schedule import RunFailed, StudyStopped
 
 
 def test_a_finished_study_is_reported_again(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import comb
 from typing import Any
 
 import msgspec
@@ -10,7 +9,7 @@ import pytest
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
-from p2phd_eval.study.outcome import Outcome, failures_p, killed, load_outcome, save_outcome
+from p2phd_eval.study.outcome import Outcome, killed, load_outcome, save_outcome
 from p2phd_eval.study.study_plan import StudyPlan
 from p2phd_eval.study.verdicts import arm_verdicts
 from tests.report.compared import compared
@@ -83,13 +82,6 @@ def test_no_run_left_is_worse_and_no_baseline_decides_nothing() -> None:
     assert "none of its 2 runs finished" in found.sentence
     (found,) = arm_verdicts(study, outcomes(study, {"fp32": 2}), None)
     assert found.verdict == "inconclusive"
-
-
-@pytest.mark.parametrize(("n", "failed"), [(3, 3), (4, 2), (6, 5)])
-def test_fishers_p_is_that_of_counting(n: int, failed: int) -> None:
-    """All `failed` failures among the candidate's `n`: one such way among those to choose them from 2n runs."""
-    p = failures_p([DONE] * n, [FAILED] * failed + [DONE] * (n - failed))
-    assert p == pytest.approx(comb(n, failed) / comb(2 * n, failed))
 
 
 def test_an_outcome_survives_its_file(tmp_path: Any) -> None:

@@ -15,8 +15,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
+from p2phd_eval.stats.confidence import t_quantile, t_tail
 from p2phd_eval.stats.design import StandardError
 
 #: Skewness of a mean above which, in size, its interval may be too short all the same.
@@ -44,7 +44,7 @@ def skewness_of_mean(totals: npt.NDArray[np.float64]) -> float:
 
 def skewed_interval(estimate: float, error: StandardError, skewness: float, confidence: float) -> tuple[float, float]:
     """Two-sided interval of an estimate whose distribution has this skewness."""
-    reach = float(stats.t.ppf(0.5 + confidence / 2, error.df))
+    reach = t_quantile(0.5 + confidence / 2, error.df)
     below = max(reach, _student_to_skewed(reach, skewness))
     above = max(reach, -_student_to_skewed(-reach, skewness))
     return estimate - below * error.value, estimate + above * error.value
@@ -57,7 +57,7 @@ def skewed_p(estimate: float, error: StandardError, skewness: float) -> float:
     t = estimate / error.value
     transformed = t + skewness / 6 + skewness * t**2 / 3 + skewness**2 * t**3 / 27
     # The union of two intervals holds 0 where either does; both hold the estimate, so it has no gap.
-    return 2 * float(stats.t.sf(min(abs(t), abs(transformed)), error.df))
+    return 2 * t_tail(min(abs(t), abs(transformed)), error.df)
 
 
 def _student_to_skewed(quantile: float, skewness: float) -> float:

@@ -1,4 +1,4 @@
-"""Exact inference for a proportion: interval, tests, and numbers of trials."""
+"""Exact inference for proportions: interval, tests, and numbers of trials."""
 
 import math
 from collections.abc import Callable
@@ -53,6 +53,20 @@ def binomial_equivalence_p(successes: int, trials: int, margin: float) -> tuple[
     below = stats.binomtest(successes, trials, 0.5 - margin, alternative="greater")
     above = stats.binomtest(successes, trials, 0.5 + margin, alternative="less")
     return float(below.pvalue), float(above.pvalue)
+
+
+def more_failures_p(baseline: tuple[int, int], candidate: tuple[int, int]) -> float:
+    """One-sided p-value of no more failures in the candidate than in the baseline: Fisher's exact test.
+
+    Each is the number that failed and the number of all. With three of each even 3 against 0 gives 0.05, so failures
+    alone rarely prove anything.
+
+    References
+    ----------
+    Fisher (1935), "The Design of Experiments".
+    """
+    table = [[failed, trials - failed] for failed, trials in (candidate, baseline)]
+    return float(stats.fisher_exact(table, alternative="greater")[1])
 
 
 def half_width(trials: int, *, confidence: float = 0.95) -> float:

@@ -5,11 +5,11 @@ import math
 from collections.abc import Sequence
 from enum import Enum
 
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.formatting import given_text, interval_text
-from p2phd_eval.stats.confidence import require_confidence, t_interval, t_reach
+from p2phd_eval.stats.confidence import require_confidence, t_interval, t_reach, t_tail
 from p2phd_eval.stats.design import StandardError
 from p2phd_eval.stats.verdicts.margins import Margin, given_margin
 
@@ -178,7 +178,7 @@ def _t_tail(distance: float, error: StandardError) -> float:
     """One-sided p-value of an estimate this far on the right side of a bound."""
     if error.value == 0:
         return 0.0 if distance > 0 else 1.0
-    return float(stats.t.sf(distance / error.value, error.df))
+    return t_tail(distance / error.value, error.df)
 
 
 def _room_wanted(error: StandardError, margin: Margin, level: float) -> float:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.confidence import t_tail
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
 from p2phd_eval.stats.errors.influence import FidInfluence
 from p2phd_eval.stats.verdicts.equivalence import holm
@@ -232,8 +232,10 @@ def _rank_correlation(a: _Values, b: _Values, rows: SamplingDesign) -> tuple[flo
     """Spearman's correlation, and the p-value of none; None where a or b is constant."""
     if np.ptp(a) == 0 or np.ptp(b) == 0:
         return None
+    from scipy import stats  # here: its import takes longer than all else that a short command does
+
     scores = stats.zscore(stats.rankdata(a)) * stats.zscore(stats.rankdata(b))
     correlation = float(scores.mean())
     # Under no association the scores have mean 0, so they are not centred: few images then never look certain.
     error = rows.standard_error([scores])
-    return correlation, float(2 * stats.t.sf(abs(correlation) / error.value, error.df)) if error.value else 1.0
+    return correlation, 2 * t_tail(abs(correlation) / error.value, error.df) if error.value else 1.0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from p2phd_eval.errors import InputError, shown
 from p2phd_eval.formatting import number_text
@@ -18,7 +18,7 @@ from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.scope import Scope
 
 # The difference of two values of standard deviation s lies within 1.96 sqrt(2) s with probability 95 % (ISO 5725).
-REPEATABILITY = float(stats.norm.ppf(0.975)) * math.sqrt(2)
+REPEATABILITY = float(special.ndtri(0.975)) * math.sqrt(2)
 _LARGEST = 1e100  # whose square fits into float64
 _LARGEST_PERCENT = 1e6
 _LARGEST_KID = 1.0  # KIDs of images are of the order of 0.01; a margin above is meant for a FID

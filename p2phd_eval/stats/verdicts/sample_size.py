@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Literal
 
-from scipy import stats
+from scipy import special
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.design import StandardError, combine_variances
@@ -221,7 +221,8 @@ def seed_sd_range(components: VarianceComponents) -> SeedSdRange | None:
     mean = combine_variances([((seeds + noise) / len(known), runs - 1) for seeds, runs, noise in known])
     noise = sum(each for _, _, each in known) / len(known)
     low, high = (
-        math.sqrt(max(0.0, mean.value**2 * mean.df / float(stats.chi2.ppf(p, mean.df)) - noise)) for p in (0.975, 0.025)
+        math.sqrt(max(0.0, mean.value**2 * mean.df / float(2 * special.gammaincinv(mean.df / 2, p)) - noise))
+        for p in (0.975, 0.025)
     )
     value = math.sqrt(sum(seeds for seeds, _, _ in known) / len(known))
     return SeedSdRange(value=value, low=low, high=high, runs=tuple(runs for _, runs, _ in known))

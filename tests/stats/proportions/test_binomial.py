@@ -17,6 +17,7 @@ from p2phd_eval.stats.proportions.binomial import (
     clopper_pearson,
     equivalence_power,
     half_width,
+    more_failures_p,
     trials_for_equivalence,
     trials_for_precision,
 )
@@ -115,3 +116,10 @@ def test_numbers_out_of_range_are_named() -> None:
     ):
         with pytest.raises(InputError):
             call()
+
+
+@pytest.mark.parametrize(("n", "failed"), [(3, 3), (4, 2), (6, 5)])
+def test_fishers_p_is_that_of_counting(n: int, failed: int) -> None:
+    """All `failed` failures among the candidate's `n`: one such way among those to choose them from 2n runs."""
+    p = more_failures_p((0, n), (failed, n))
+    assert p == pytest.approx(comb(n, failed) / comb(2 * n, failed))
