@@ -15,20 +15,25 @@ import torch
 from measuring import describe_machine, seconds, today
 from torch import Tensor, nn
 
-from p2phd_eval.features.inception_network import build_network
 from p2phd_eval.features.networks.inception import load_inception
 from p2phd_eval.features.weights.file import load_state
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import write_json
+from p2phd_eval.torchvision_ops import declare_missing_operators
 
 REPEATS = 5
 
 
 def plain_network(device: torch.device) -> nn.Module:
     """pytorch-fid's network, batch normalisation and all."""
-    network = build_network()
-    network.load_state_dict(load_state(find_weights()), assign=True)
-    return network.to(device)
+    declare_missing_operators()
+    from pytorch_fid import inception
+
+    classifier = {"fc.weight": torch.zeros(1008, 2048), "fc.bias": torch.zeros(1008)}
+    state = load_state(find_weights()) | classifier
+    inception.load_state_dict_from_url = lambda *args, **kwargs: state  # which its constructor would download
+    network: nn.Module = inception.InceptionV3([3], resize_input=False, normalize_input=False)
+    return network.eval().to(device)
 
 
 def waited(call: Callable[[], object], device: torch.device) -> Callable[[], None]:
