@@ -18,6 +18,7 @@ GENERATORS = ("global", "local")
 NORMS = ("instance", "batch")
 GAN_LOSSES = ("lsgan", "vanilla")
 FEATURES = ("none", "instance", "label")
+ARITHMETICS = ("native", "emulated")
 
 _Config = TypeVar("_Config", bound="_Checked")
 
@@ -66,10 +67,11 @@ def setting(
     choices: tuple[str, ...] = (),
     metavar: str | None = None,
     default_is: str | None = None,
+    before: str | None = None,  # its value in configurations of versions that did not know it; None: there are none
 ) -> Any:
     """Return a dataclass field that knows what `Setting` says."""
     known: dict[str, Any] = {"help": help, "option": option, "role": role, "zero": zero, "choices": choices}
-    known |= {"most": most, "below": below, "metavar": metavar, "default": default_is}
+    known |= {"most": most, "below": below, "metavar": metavar, "default": default_is, "before": before}
     return dataclasses.field(default=default, metadata=known)
 
 
@@ -89,7 +91,7 @@ class _Checked:
                 names = " or ".join(kind.__name__ for kind in kinds[field.name])
                 raise InputError(option, expected=names, found=shown(value))
             choices = known.get("choices")
-            if choices and value not in choices:
+            if choices and value is not None and value not in choices:
                 raise InputError(option, expected=" | ".join(choices), found=shown(value))
             if type(value) in (int, float) and (expected := _bound_broken(value, known)):
                 raise InputError(option, expected=expected, found=shown(value))
@@ -122,7 +124,13 @@ class _Checked:
                 expected = f"one of {', '.join(names)}"
                 raise InputError(f"{place}, key {shown(key)}", expected=expected, found="an unknown key")
         values: dict[str, Any] = {}
+        before = {
+            field.name: field.metadata["before"] for field in dataclasses.fields(cls) if field.metadata.get("before")
+        }
         for name in names:
+            if name not in document and name in before:
+                values[name] = before[name]
+                continue
             if name not in document:
                 raise InputError(f"{place}, key {name!r}", expected="a value", found="nothing")
             value, hint = document[name], hints[name]
@@ -301,6 +309,15 @@ class ExecutionConfig(_Checked):
     deterministic: bool = setting(False, "Equal bits from one seed on a GPU too; slower.")
     channels_last: bool = setting(False, "NHWC memory layout.")
     compile: bool = setting(False, "torch.compile; the first steps take minutes.")
+    arithmetic: str | None = setting(
+        None,
+        "How convolutions in 16 bits are computed: by instructions for them, or in float32 with the same roundings.",
+        # It shapes results, a little, as the precision does.
+        role=Role.RUN,
+        choices=ARITHMETICS,
+        default_is="native where the device has such instructions",
+        before="native",
+    )
     workers: int | None = setting(
         None, "Processes that load data.", zero=True, default_is="4 beside a GPU, else 0", most=1024
     )

@@ -54,6 +54,12 @@ class Ranks:
         dist.all_reduce(total, group=self.control)
         return dict(zip(values, (total / self.size).tolist(), strict=True))
 
+    def largest(self, values: torch.Tensor) -> torch.Tensor:
+        """Return the largest of all ranks of each value, on the device where they are; a meeting point of all ranks."""
+        if self.size > 1:
+            dist.all_reduce(values, op=dist.ReduceOp.MAX)
+        return values
+
     def gather(self, value: _T) -> list[_T]:
         """Return every rank's value on the first, in the order of ranks, and nothing on the others; a meeting point."""
         if self.size == 1:

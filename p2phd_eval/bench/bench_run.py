@@ -106,7 +106,7 @@ def bench(
     on_cuda = on.type == "cuda"
     names = precisions or (_ON_CUDA if on_cuda else _ELSEWHERE)
     for name in names:
-        find_precision(name, on)
+        find_precision(name, on, options.get("arithmetic"))
     if against is not None:
         require_checkout(against, on)
     rows = settings(names, batch_sizes, variants, against=against is not None)
@@ -118,7 +118,7 @@ def bench(
     note(f"device: {describe_device(on)}")
     if on.type == "cpu":
         note(
-            "These times say nothing about a GPU: most CPUs emulate reduced precision. "
+            "These times say nothing about a GPU: most CPUs have reduced precision emulated. "
             "A step at full size takes minutes; --preset demo takes a moment."
         )
     if largest and not on_cuda:

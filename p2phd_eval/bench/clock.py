@@ -69,7 +69,7 @@ def time_settings(
         there is no such limit.
     """
     for name in [*(row.precision for row in rows), *largest_of]:
-        find_precision(name, device)
+        find_precision(name, device, config.execution.arithmetic)
     if against is not None:
         require_checkout(against, device)
     if config.objective.vgg != "none":
@@ -150,7 +150,7 @@ class _Clock:
 
     def _measure(self, setting: Setting) -> Measurement:
         stage, now = self._stage, time.perf_counter
-        precision = find_precision(setting.precision, stage.device)
+        precision = find_precision(setting.precision, stage.device, self._config.execution.arithmetic)
         needed = least_training_bytes(self._config, self._dataset.size_of((1, 0)), precision, setting.batch_size)
         require_memory(needed, stage.device, str(setting), "Measure smaller batches.")
         seconds, waited = [], []
@@ -181,6 +181,7 @@ class _Clock:
                 setting=setting,
                 seconds=tuple(seconds[-timed:]),
                 waited=tuple(waited[-timed:]),
+                arithmetic=precision.arithmetic,
                 peak_memory_bytes=stage.peak_bytes(),
                 loss_scale={name: optimizer.scale for name, optimizer in trainee.optimizers.items()},
                 skipped_steps={name: trainee.optimizers[name].skipped - n for name, n in skipped_before.items()},

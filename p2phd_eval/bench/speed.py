@@ -43,6 +43,7 @@ class Measurement:
     setting: Setting
     seconds: tuple[float, ...] = ()  # each step's, with the wait for its batch; none where the memory is too small
     waited: tuple[float, ...] = ()  # seconds of each step in which it waited for its batch
+    arithmetic: str = "native"  # or "emulated", whose time says nothing about the precision's
     peak_memory_bytes: int | None = None  # allocated on a CUDA device by a step at most; None elsewhere
     loss_scale: dict[str, float | None] = field(default_factory=dict)  # for G and D in the end; empty for the original
     skipped_steps: dict[str, int] = field(default_factory=dict)  # for G and D, among those timed

@@ -39,13 +39,15 @@ class Stage:
     @contextmanager
     def trainee(self, setting: Setting) -> Iterator[Trainee]:
         """Build the networks of a setting and set torch's switches as training does, as long as the context lasts."""
-        precision = find_precision(setting.precision, self.device)
+        arithmetic = self._config.execution.arithmetic
+        precision = find_precision(setting.precision, self.device, arithmetic)
         if setting.variant == ORIGINAL:
             assert self._against is not None
             with backend_flags(precision), original_step(self._against, self._config, self.device) as step:
                 yield Trainee(step=step, optimizers={})
             return
         execution = ExecutionConfig(
+            arithmetic=arithmetic,
             channels_last=setting.variant == "channels-last",
             compile=setting.variant == "compile",
             deterministic=setting.variant == "deterministic",

@@ -11,7 +11,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
 
 _VARIANTS = "Variants, each in rows of its own"
-_SETTINGS = ("load_size", "ngf", "n_downsample", "n_blocks", "ndf", "num_d", "workers", "decoded_cache")
+_SETTINGS = ("load_size", "ngf", "n_downsample", "n_blocks", "ndf", "num_d", "workers", "decoded_cache", "arithmetic")
 
 
 @with_settings(lambda setting: setting.option in _SETTINGS)

@@ -30,9 +30,19 @@ def generate(
         str,
         typer.Option(
             "--precision",
-            help="What sampling computes in, whatever trained: fp64, fp32, tf32, amp-fp16, amp-bf16, fp16, bf16.",
+            help="What sampling computes in, whatever trained: fp64, fp32, tf32, amp-fp16, amp-bf16, fp16, bf16, "
+            "amp-fp8, fp8-plain.",
         ),
     ] = "fp32",
+    arithmetic: Annotated[
+        str | None,
+        typer.Option(
+            "--arithmetic",
+            metavar="native|emulated",
+            help="How convolutions in 16 bits are computed: by instructions for them, or in float32 with the same "
+            "roundings. Default: native where the device has such instructions.",
+        ),
+    ] = None,
     batch_size: BatchSize = 4,
     seed: Seed = 0,
     style: Annotated[
@@ -86,6 +96,7 @@ def generate(
         out,
         phase=phase,
         precision=precision,
+        arithmetic=arithmetic,
         batch_size=batch_size,
         seed=seed,
         style=style,

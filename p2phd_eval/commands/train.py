@@ -24,7 +24,8 @@ def train(
         str | None,
         typer.Option(
             "--precision",
-            help="fp32 (default), tf32, amp-fp16, amp-bf16, fp16 (with float32 copies), bf16, apex-O1, apex-O2, fp64.",
+            help="fp32 (default), tf32, amp-fp16, amp-bf16, fp16 (with float32 copies), bf16, amp-fp8, fp8-plain, "
+            "apex-O1, apex-O2, fp64.",
         ),
     ] = None,
     resume: Annotated[

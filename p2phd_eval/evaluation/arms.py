@@ -22,6 +22,7 @@ _EXAMPLES = (
 )
 # What shaped the images, in a manifest, besides its config. The seed of sampling is no part of it: it draws styles.
 _PRECISIONS = ("training_precision", "sampling_precision")
+_ARITHMETICS = ("training_arithmetic", "sampling_arithmetic")  # of these precisions: "native" or "emulated"
 _SAMPLING = ("training_step", "phase", "style")  # None in a manifest of a version that did not know it
 
 
@@ -197,6 +198,9 @@ def _read_run(folder: Path) -> _Run:
     fix = "Generate the images again, or name them with --baseline and --candidate."
     manifest = read_json_as(_Manifest, path, expected=wanted, fix=fix)
     images = {key: getattr(manifest, key) for key in (*_PRECISIONS, *_SAMPLING)}
+    execution = manifest.config.get("execution")
+    trained = execution.get("arithmetic") if isinstance(execution, dict) else None
+    images |= dict(zip(_ARITHMETICS, (trained or "native", manifest.sampling_arithmetic), strict=True))
     seed = manifest.config.get("seed")
     try:
         recipe = recipe_of(manifest.config)
@@ -215,6 +219,7 @@ class _Manifest(Struct, frozen=True):
     checkpoint_sha256: str
     training_precision: str
     sampling_precision: str
+    sampling_arithmetic: str = "native"
     training_step: int | None = None
     phase: str | None = None
     style: str | None = None
@@ -282,9 +287,15 @@ def _seed_notes(name: str, group: Sequence[_Run]) -> list[str]:
 
 
 def _recipe_notes(name: str, recipe: dict[str, Any], baseline: str, base: dict[str, Any]) -> list[str]:
-    differing = _differing([recipe, base])
+    notes = [
+        f"{name}: {what} in {recipe[precision]} was emulated: quality as on tensor cores, speed not"
+        for what, precision, arithmetic in zip(("training", "generation"), _PRECISIONS, _ARITHMETICS, strict=True)
+        if recipe[arithmetic] == "emulated"
+    ]
+    differing = [key for key in _differing([recipe, base]) if key not in _ARITHMETICS]
     beyond = [key for key in differing if key != "training_precision"]
-    if not beyond or differing == ["sampling_precision"]:
-        return []
-    values = ", ".join(f"{key} {recipe.get(key)} instead of {base.get(key)}" for key in beyond)
-    return [f"{name} differs from {baseline} in more than one precision: {values}; the verdict is on all at once"]
+    if beyond and differing != ["sampling_precision"]:
+        values = ", ".join(f"{key} {recipe.get(key)} instead of {base.get(key)}" for key in beyond)
+        what = f"{name} differs from {baseline} in more than one precision: {values}; the verdict is on all at once"
+        notes.append(what)
+    return notes

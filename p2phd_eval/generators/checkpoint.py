@@ -34,6 +34,7 @@ class Checkpoint:
     n_samples: int | None = None  # how many the training set has
     data_sha256: str | None = None  # of names and contents of its files; None of an earlier version
     pool: dict[str, Any] | None = None  # what the ImagePool holds
+    amax_history: dict[str, torch.Tensor] | None = None  # what the scales of an 8-bit training follow from, by weight
 
 
 def save_checkpoint(
@@ -137,7 +138,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
     for name, state in rng.items():
         if not isinstance(state, torch.Tensor) or state.dtype != torch.uint8 or state.layout is not torch.strided:
             raise InputError(f"{where}, rng, key {name!r}", expected="a tensor of uint8", found=shown(state))
-    n_samples, pool = document.get("n_samples"), document.get("pool")
+    n_samples, pool, history = (document.get(key) for key in ("n_samples", "pool", "amax_history"))
     data_sha256 = document.get("data_sha256")
     if data_sha256 is not None and not isinstance(data_sha256, str):
         raise InputError(f"{where}, data_sha256", expected="a hash", found=shown(data_sha256))
@@ -151,6 +152,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         n_samples=None if n_samples is None else stored_count(n_samples, f"{where}, n_samples"),
         data_sha256=data_sha256,
         pool=None if pool is None else _named(pool, f"{where}, pool"),
+        amax_history=None if history is None else stored_tensors(history, f"{where}, amax_history"),
     )
 
 

@@ -22,6 +22,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     training_precision: str
     training_step: int
     sampling_precision: str
+    sampling_arithmetic: str = "native"  # or "emulated"; a version that did not say it emulated nothing
     phase: str  # part of the data set
     seed: int  # of drawn styles
     style: str | None  # "clusters" or "photo"; None for a model without an encoder
@@ -44,6 +45,7 @@ def require_image_folder(
     if path.exists():
         wanted = "the manifest of an image folder"
         before = read_json_as(dict[str, Any], path, expected=wanted, fix=foreign)
+        before.setdefault("sampling_arithmetic", "native")  # see `Manifest`
         if missing := [key for key in identity if key not in before]:
             raise InputError(str(path), expected=wanted, found=f"no {missing[0]!r} in it", fix=foreign)
         changed = [key for key in identity if before[key] != manifest[key]]

@@ -16,7 +16,7 @@ from p2phd_eval.features.weights.index import require_there
 from p2phd_eval.generators.data.dataset import training_set
 from p2phd_eval.generators.training.estimate import Estimate, estimate
 from p2phd_eval.generators.training.loop import TrainResult, train_networks
-from p2phd_eval.generators.training.precision import PRECISIONS, amp_name
+from p2phd_eval.generators.training.precision import PRECISIONS, amp_name, settle_arithmetic
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.presets import configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
@@ -137,7 +137,8 @@ def dry_run(
     The data set is looked through, and its first sample gives the size of the images.
     """
     data = Path(data)
-    with _begun(data, Path(out), preset, options, amp=amp, device=device, note=note) as (config, _, ranks):
+    with _begun(data, Path(out), preset, options, amp=amp, device=device, note=note) as (config, on, ranks):
+        config = settle_arithmetic(config, on)
         dataset = training_set(config, data)
         expected = estimate(config, dataset.size_of((1, 0)), ranks.size)
     return DryRun(config=config, n_samples=len(dataset), estimate=expected)
@@ -167,5 +168,5 @@ def _begun(
             note(f"device: {describe_device(on)}{spread}, precision: {config.precision}, run folder: {out}")
             reduced = [each.name for each in PRECISIONS.values() if not each.full]
             if on.type == "cpu" and config.precision in reduced:
-                note("A CPU emulates reduced precision: this run shows quality, not speed.")
+                note("A CPU shows the quality of reduced precision, not its speed.")
         yield config, on, ranks

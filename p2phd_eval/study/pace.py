@@ -138,6 +138,7 @@ class _Stages:
             batch_size=_BATCH,
             ranks=SINGLE,
             precision=precision,
+            arithmetic=self._plan.base.execution.arithmetic,
             style=None if self._plan.base.features.kind == "none" else "photo",
             progress=lambda what, unit: nullcontext(lambda done, total: ends.append(time.perf_counter())),
         )

@@ -183,7 +183,7 @@ def forecast_study(
     devices = every if every and device is None else [str(torch_device)]
     note(f"device: {', '.join(describe_device(torch.device(name)) for name in devices)}")
     if torch_device.type == "cpu":
-        note("A CPU emulates reduced precision: this study shows quality, not speed.")
+        note("A CPU shows the quality of reduced precision, not its speed.")
     # The cheap failure first: without weights, a night of training would end in an error.
     with progress("fetch Inception weights", "bytes") as on_progress:
         weights_sha256 = find_weights(feature_weights, on_progress=on_progress).sha256

@@ -247,6 +247,7 @@ class _Job:
             device=self._device,
             ranks=SINGLE,
             precision=precision,
+            arithmetic=self._plan.base.execution.arithmetic,
             style=None if self._plan.base.features.kind == "none" else "photo",
             progress=lambda _, unit: self._progress(f"generate {self._run.name} in {precision}", unit),
         )

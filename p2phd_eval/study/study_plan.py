@@ -89,7 +89,9 @@ class StudyPlan:
 
     def recipe(self, run: PlannedRun) -> dict[str, Any]:
         """Return what the weights of a run depend on, beside the data."""
-        return {**recipe_of(self.base.to_dict()), "precision": run.precision, "seed": run.seed, "repeat": run.repeat}
+        own = {"precision": run.precision, "seed": run.seed, "repeat": run.repeat}
+        arithmetic = self.base.execution.arithmetic
+        return {**recipe_of(self.base.to_dict()), **own, **({} if arithmetic is None else {"arithmetic": arithmetic})}
 
 
 def parse_arms(text: str, amp: str) -> tuple[str, ...]:
@@ -167,6 +169,9 @@ def continue_plan(before: StudyPlan, now: StudyPlan, where: str) -> None:
     if before.data_sha256 != now.data_sha256:
         raise other_data(before, now, where, "others")
     old, new = (recipe_of(plan.base.to_dict()) for plan in (before, now))
+    if now.base.execution.arithmetic is not None:
+        for values, plan in ((old, before), (new, now)):
+            values["execution.arithmetic"] = plan.base.execution.arithmetic
     for key in old:
         if old[key] != new[key]:
             raise InputError(

@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, page_bytes, write_json
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.run_log import LogRecord, read_log
-from p2phd_eval.images.image_folder import MANIFEST, Manifest
-from p2phd_eval.json_files import read_json_as
+from p2phd_eval.images.image_folder import MANIFEST, Manifest, read_manifest
+from p2phd_eval.json_files import read_json_as, read_json_or_none
 from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.report.documents.bench_documents import BenchDocument
@@ -129,13 +130,37 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
         ),
         what_was_run=_what_was_run(study, plan, outcomes, training, bench),
         # Those of the other comparisons are of the same images, or of images made in the same way.
-        notes=(*comparisons.notes, *(() if training is None else training.warnings)),
+        notes=(*_emulated(study, plan), *comparisons.notes, *(() if training is None else training.warnings)),
         speed=Speed(
             made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             runs={run.name: _speed(study, plan, run, logs[run.name]) for run in plan.runs},
             bench=bench,
         ),
     )
+
+
+def _emulated(study: Path, plan: StudyPlan) -> list[str]:
+    """Say what was emulated; runs of one arm may have been made on machines of different kinds."""
+    found: dict[str, list[str]] = {}
+    for run in plan.runs:
+        found.setdefault(f"training in {run.precision}", []).append(_arithmetic(run_folder(study, run)))
+        for precision in run.sampling:
+            manifest = read_manifest(samples_folder(study, run, precision))
+            if manifest is not None:
+                how = manifest.get("sampling_arithmetic")
+                found.setdefault(f"generation in {precision}", []).append("emulated" if how == "emulated" else "native")
+    parts = [
+        f"{what} ({each.count('emulated')} of {len(each)} runs)" if "native" in each else what
+        for what, each in found.items()
+        if "emulated" in each
+    ]
+    return [f"Emulated, with quality as on tensor cores and speed not: {', '.join(parts)}."] if parts else []
+
+
+def _arithmetic(run: Path) -> str:
+    config = read_json_or_none(dict[str, Any], run / "config.json") or {}
+    execution = config.get("execution")
+    return "emulated" if isinstance(execution, dict) and execution.get("arithmetic") == "emulated" else "native"
 
 
 def _fids(comparisons: ComparisonsDocument) -> dict[str, float]:
@@ -158,6 +183,7 @@ def _run(
         run,
         status=outcome.status,
         why=outcome.why,
+        arithmetic=_arithmetic(run_folder(study, run)),
         folder=run_folder(study, run).relative_to(study).as_posix(),
         samples={
             precision: folder.relative_to(study).as_posix()

@@ -26,6 +26,6 @@ def test_the_demo_stops_on_sigterm_and_says_how_to_go_on(tmp_path: Path) -> None
     _, stderr = process.communicate(timeout=100)
     assert process.returncode == 128 + signal.SIGTERM
     assert "Go on with the same command" in stderr
-    assert "A CPU emulates reduced precision" in stderr
+    assert "A CPU shows the quality of reduced precision" in stderr
     assert (run / "checkpoints" / "latest.pt").exists()
     assert not (run / "outcome.json").exists()  # it has not ended

@@ -19,7 +19,7 @@ def test_training_says_device_and_precision_and_writes_its_result(scenes: Path, 
     )
     assert result.exit_code == 0, result.output
     assert "device: cpu, precision: amp-bf16" in result.stderr
-    assert "A CPU emulates reduced precision" in result.stderr
+    assert "A CPU shows the quality of reduced precision" in result.stderr
     document = json.loads(target.read_text())
     assert (document["schema"], document["schema_version"]) == ("p2phd-eval/train", 3)
     assert document["step"] == document["total_steps"] == 4

@@ -21,7 +21,7 @@ def test_a_finished_study_is_reported_again(
     study = shutil.copytree(finished_study, tmp_path / "study")
     forecasts, notes = [], list[str]()
     result = run_study(out=study, device="cpu", on_forecast=forecasts.append, note=notes.append)
-    assert notes == ["device: cpu", "A CPU emulates reduced precision: this study shows quality, not speed."]
+    assert notes == ["device: cpu", "A CPU shows the quality of reduced precision, not its speed."]
     assert [len(forecast.plan.runs) for forecast in forecasts] == [5]
     assert {outcome.status for outcome in result.outcomes.values()} == {"finished"}
     written = json.loads((study / "report.json").read_text())

@@ -37,7 +37,10 @@ from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unhea
 from p2phd_eval.versions import versions
 
 # What two calls must agree in to write into one folder.
-_IDENTITY = ("checkpoint_sha256", "config", "sampling_precision", "phase", "seed", "style", "clusters_sha256")
+_IDENTITY = (
+    *("checkpoint_sha256", "config", "sampling_precision", "sampling_arithmetic", "phase", "seed", "style"),
+    "clusters_sha256",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +74,7 @@ def generate(
     *,
     phase: str = "test",
     precision: str = "fp32",
+    arithmetic: str | None = None,
     batch_size: int = 4,
     seed: int = 0,
     style: str | None = None,
@@ -99,7 +103,11 @@ def generate(
         Which part of the data set.
     precision : str
         Precision of sampling, a name of `PRECISIONS`; by default fp32, whatever the training used, so that two
-        checkpoints are compared and not two ways to run them.
+        checkpoints are compared and not two ways to run them. In 8 bits each image is scaled by itself, whatever
+        scales the training had.
+    arithmetic : str, optional
+        "native" or "emulated": how convolutions in 16 bits are computed; by default native where the device has
+        instructions for them.
     batch_size : int
         Images of one size that go through the network together; with batch norm always 1.
     seed : int
@@ -141,7 +149,9 @@ def generate(
             source, which_epoch=which_epoch, label_nc=label_nc, instances=instances
         )
         config = checkpoint.config
-        chosen = find_precision(precision, on, for_training=False)
+        chosen = find_precision(precision, on, arithmetic, for_training=False)
+        if chosen.emulated and joined.is_first:
+            note(f"{chosen.name} is emulated: quality as on tensor cores, speed not.")
         style = _choose_style(style, clusters, config)
         checkpoint_sha256 = file_sha256(checkpoint_path)
         loaded = path = None
@@ -155,6 +165,7 @@ def generate(
             training_precision=config.precision,
             training_step=checkpoint.step,
             sampling_precision=chosen.name,
+            sampling_arithmetic=chosen.arithmetic,
             phase=phase,
             seed=seed,
             style=style,

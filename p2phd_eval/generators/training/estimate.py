@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.data.batch import Batch
 from p2phd_eval.generators.networks.conditioning import conditioning_channels
-from p2phd_eval.generators.training.precision import backend_flags
+from p2phd_eval.generators.training.precision import backend_flags, find_precision
 from p2phd_eval.generators.training.step import Pix2PixHD
 
 # What a CPU cannot run, and what takes the same memory.
@@ -49,7 +49,8 @@ def estimate(config: TrainConfig, size: tuple[int, int], ranks: int = 1) -> Esti
 
     Left out are what the allocator keeps beyond that (rounding and fragmentation), the workspaces of cuDNN and cuBLAS,
     the CUDA context (some hundred MB), and what `torch.compile` saves. Local enhancers are counted with all weights
-    trained, as after `epochs_fix_global`; "tf32" as "fp32", "apex-O1" as "amp-fp16", "apex-O2" as "fp16".
+    trained, as after `epochs_fix_global`; "tf32" as "fp32", "apex-O1" as "amp-fp16", "apex-O2" as "fp16". An
+    arithmetic that is left open is that of a GPU.
 
     Parameters
     ----------
@@ -66,12 +67,14 @@ def estimate(config: TrainConfig, size: tuple[int, int], ranks: int = 1) -> Esti
     """
     config.samples_at_once(ranks)
     objective = config.objective
+    name = _STANDS_FOR.get(config.precision, config.precision)
+    precision = find_precision(name, torch.device("cuda"), config.execution.arithmetic)
     traced = dataclasses.replace(
         config,
-        precision=_STANDS_FOR.get(config.precision, config.precision),
+        precision=precision.name,
         batch_size=config.batch_size // ranks,
         epochs_fix_global=0,
-        execution=dataclasses.replace(config.execution, compile=False),
+        execution=dataclasses.replace(config.execution, compile=False, arithmetic=precision.arithmetic),
         # Its weights need not be at hand yet: all take the same memory.
         objective=objective if objective.vgg == "none" else dataclasses.replace(objective, vgg="untrained"),
     )

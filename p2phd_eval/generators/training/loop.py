@@ -21,7 +21,7 @@ from p2phd_eval.generators.data.batch import Batch, photo_array
 from p2phd_eval.generators.data.contents import read_contents
 from p2phd_eval.generators.data.dataset import Place, TripletDataset, epoch_batches, load_batches, training_set
 from p2phd_eval.generators.training.least_memory import least_training_bytes
-from p2phd_eval.generators.training.precision import backend_flags, find_precision
+from p2phd_eval.generators.training.precision import backend_flags, find_precision, settle_arithmetic
 from p2phd_eval.generators.training.pretrained import read_networks
 from p2phd_eval.generators.training.run_folder import keep_checkpoint, open_run, require_samples
 from p2phd_eval.generators.training.run_log import LogRecord, RunLog, finite_or_none
@@ -68,7 +68,8 @@ class TrainResult:
         return f"Done: {self.step} steps, checkpoint {self.checkpoint}; steps skipped for overflow: {skipped}."
 
     def __repr__(self) -> str:
-        return f"TrainResult: {self.config.precision} on {self.device}\n{self}"
+        emulated = ", emulated" if self.config.execution.arithmetic == "emulated" else ""
+        return f"TrainResult: {self.config.precision}{emulated} on {self.device}\n{self}"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -137,7 +138,13 @@ def train_networks(
         For a loss that is not finite although nothing scales it.
     """
     note = (watchers.on_note if ranks.is_first else None) or unheard
+    if config.execution.arithmetic is not None:
+        config = settle_arithmetic(config, device)  # as a run that began with it has it
     checkpoint = open_run(out, config, resume=resume, note=note)
+    if checkpoint and config.execution.arithmetic is None:
+        stored = checkpoint.config.execution.arithmetic
+        config = dataclasses.replace(config, execution=dataclasses.replace(config.execution, arithmetic=stored))
+    config = settle_arithmetic(config, device)
     execution = config.execution
     config.samples_at_once(ranks.size)
     if config.objective.pool_size and ranks.size > 1:
@@ -159,7 +166,9 @@ def train_networks(
         require_samples(checkpoint, len(dataset), data)
     if config.features.precomputed:
         require_own_feature_maps(data, config.data.phase, dataset.triplets, contents)
-    precision = find_precision(config.precision, device)
+    precision = find_precision(config.precision, device, execution.arithmetic)
+    if precision.emulated:
+        note(f"{precision.name} is emulated: quality as on tensor cores, speed not.")
     at_once = config.samples_at_once(ranks.size)
     needed = least_training_bytes(config, dataset.size_of((1, 0)), precision, at_once)
     require_memory(needed, device, "training", _LESS)
@@ -318,8 +327,8 @@ def _step_seed(seed: int, step: int, rank: int) -> int:
 def _restore(model: Pix2PixHD, checkpoint: Checkpoint, steps_per_epoch: int, where: str) -> int:
     # The epoch that the last step belonged to: at the end of an epoch the optimizer is still that epoch's.
     model.set_epoch(max(checkpoint.step - 1, 0) // steps_per_epoch + 1)
-    state = {"networks": checkpoint.networks, "optimizers": checkpoint.optimizers, "pool": checkpoint.pool}
-    model.load_state_dict(state, where)
+    parts = ("networks", "optimizers", "pool", "amax_history")
+    model.load_state_dict({part: getattr(checkpoint, part) for part in parts}, where)
     restore_random(checkpoint.rng, where)
     return checkpoint.step
 

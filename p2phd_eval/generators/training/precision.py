@@ -1,31 +1,40 @@
 """Precision as data: what runs in which dtype, and the one order of scale, unscale, step and update.
 
-| name     | weights                      | convolutions           | norms, losses | loss scaling |
-|----------|------------------------------|------------------------|---------------|--------------|
-| fp64     | float64                      | float64                | float64       | none; a reference |
-| fp32     | float32                      | float32, TF32 off      | float32       | none |
-| tf32     | float32                      | TF32 on CUDA           | float32       | none |
-| amp-fp16 | float32                      | float16 autocast       | float32       | one GradScaler a network |
-| amp-bf16 | float32                      | bfloat16 autocast      | float32       | none (float32's range) |
-| fp16     | float16, float32 master copy | float16                | float32       | one GradScaler a network |
-| bf16     | bfloat16, Adam's state too   | bfloat16               | float32       | none |
-| apex-O1  | float32                      | float16 by apex's list | by the list   | one of apex's a network |
-| apex-O2  | float16, float32 master copy | float16                | float32       | one of apex's a network |
+| name      | weights                      | convolutions              | norms, losses | loss scaling |
+|-----------|------------------------------|---------------------------|---------------|--------------|
+| fp64      | float64                      | float64                   | float64       | none; a reference |
+| fp32      | float32                      | float32, TF32 off         | float32       | none |
+| tf32      | float32                      | TF32 on CUDA              | float32       | none |
+| amp-fp16  | float32                      | float16 autocast          | float32       | one GradScaler a network |
+| amp-bf16  | float32                      | bfloat16 autocast         | float32       | none (float32's range) |
+| amp-fp8   | float32                      | E4M3, gradients E5M2;     | float32       | none: each tensor has a scale |
+|           |                              | between them bfloat16     |               | of its own, by its history |
+| fp8-plain | float32                      | as amp-fp8, not scaled    | float32       | none, which is a bad idea |
+| fp16      | float16, float32 master copy | float16                   | float32       | one GradScaler a network |
+| bf16      | bfloat16, Adam's state too   | bfloat16                  | float32       | none |
+| apex-O1   | float32                      | float16 by apex's list    | by the list   | one of apex's a network |
+| apex-O2   | float16, float32 master copy | float16                   | float32       | one of apex's a network |
+
+Arithmetic is how convolutions in 16 bits are computed: "native", by torch, or "emulated", see `emulation`; the dtypes
+are the same. Those in 8 bits are emulated everywhere, see `float8`.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import nn
 
+from p2phd_eval.config import ARITHMETICS, TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.training.apex_amp import import_apex_amp
+from p2phd_eval.generators.training.emulation import EmulatedProducts, Rounding, computes_natively
+from p2phd_eval.generators.training.float8 import Float8, round_by_image, round_plainly
 from p2phd_eval.generators.training.stored_state import adam_state, scaler_state, stored_part, stored_steps
 
 _determinism: Any = torch.utils.deterministic  # a module that makes itself from a class, which type checkers miss
@@ -41,6 +50,8 @@ class Precision:
     master_weights: bool = False  # the optimizer updates float32 copies of reduced weights
     scales_loss: bool = False  # float16's range is too small for most gradients
     tf32: bool = False
+    float8: Float8 | None = None  # operands of convolutions are narrower than `autocast_dtype`: 8 bits
+    emulated: bool = False  # how convolutions are computed here; `find_precision` knows
     apex_level: str | None = None  # NVIDIA's apex does all of it, at this optimization level
     sampling: str | None = None  # where it trains alone: the precision that generates as it trains
 
@@ -58,8 +69,20 @@ class Precision:
         """
         return self.autocast_dtype or self.weights_dtype
 
-    def autocast(self, device: torch.device) -> torch.autocast:
-        """Return the autocast context for forward passes on `device`."""
+    @property
+    def arithmetic(self) -> str:
+        """How convolutions are computed here: "native" or "emulated"."""
+        return "emulated" if self.emulated else "native"
+
+    def autocast(self, device: torch.device, rounding: Rounding | None = None) -> AbstractContextManager[Any]:
+        """Return the context for forward passes on `device`: torch's autocast, or its emulation, whose backward is too.
+
+        `rounding`: to 8 bits, of a training that has a history of scales; by default each tensor is scaled by itself.
+        """
+        if self.emulated:
+            if self.float8 is not None:
+                rounding = round_plainly if self.float8 is Float8.PLAIN else rounding or round_by_image
+            return EmulatedProducts(self.input_dtype, rounding)
         dtype = self.autocast_dtype or torch.get_autocast_dtype(device.type)
         return torch.autocast(device.type, dtype=dtype, enabled=self.autocast_dtype is not None)
 
@@ -72,6 +95,8 @@ PRECISIONS: dict[str, Precision] = {
         Precision(name="tf32", tf32=True),
         Precision(name="amp-fp16", autocast_dtype=torch.float16, scales_loss=True),
         Precision(name="amp-bf16", autocast_dtype=torch.bfloat16),
+        Precision(name="amp-fp8", autocast_dtype=torch.bfloat16, float8=Float8.SCALED),
+        Precision(name="fp8-plain", autocast_dtype=torch.bfloat16, float8=Float8.PLAIN),
         Precision(name="fp16", weights_dtype=torch.float16, master_weights=True, scales_loss=True),
         Precision(name="bf16", weights_dtype=torch.bfloat16),
         Precision(name="apex-O1", scales_loss=True, apex_level="O1", sampling="amp-fp16"),
@@ -85,8 +110,13 @@ def amp_name(device: torch.device) -> str:
     return "amp-fp16" if device.type == "cuda" else "amp-bf16"
 
 
-def find_precision(name: str, device: torch.device, *, for_training: bool = True) -> Precision:
-    """Look a precision up and check that `device` can run it.
+def find_precision(
+    name: str, device: torch.device, arithmetic: str | None = None, *, for_training: bool = True
+) -> Precision:
+    """Look a precision up, check that `device` can run it, and settle its arithmetic.
+
+    `arithmetic`: "native" or "emulated" for the 16-bit formats; by default emulated on a CPU that has no instructions
+    for the one at hand, which torch would emulate too, and slowly. Others have one arithmetic alone.
 
     Raises
     ------
@@ -97,13 +127,35 @@ def find_precision(name: str, device: torch.device, *, for_training: bool = True
     names = [name for name, precision in PRECISIONS.items() if for_training or precision.apex_level is None]
     if name not in names:
         raise InputError("--precision", expected=" | ".join(names), found=repr(name))
+    if arithmetic not in (None, *ARITHMETICS):
+        raise InputError("--arithmetic", expected=" | ".join(ARITHMETICS), found=repr(arithmetic))
     precision = PRECISIONS[name]
     if precision.apex_level is not None:
         import_apex_amp(name)
     if (precision.tf32 or precision.apex_level) and device.type != "cuda":
         why = "TF32 is a mode of its tensor cores" if precision.tf32 else "apex works on no other"
         raise InputError(f"--precision {name}", expected=f"a CUDA device ({why})", found=str(device))
-    return precision
+    return replace(precision, emulated=_is_emulated(precision, device, arithmetic))
+
+
+def _is_emulated(precision: Precision, device: torch.device, arithmetic: str | None) -> bool:
+    if precision.float8 is not None:
+        if arithmetic == "native":
+            raise InputError(
+                "--arithmetic native", expected=f"emulated for {precision.name}", found="native", fix="Leave it out."
+            )
+        return True
+    if precision.input_dtype.itemsize > torch.float16.itemsize or precision.apex_level is not None:
+        return False
+    if arithmetic is not None:
+        return arithmetic == "emulated"
+    return not computes_natively(precision.input_dtype, device)
+
+
+def settle_arithmetic(config: TrainConfig, device: torch.device) -> TrainConfig:
+    """Return the configuration with the arithmetic that its precision has on `device`; see `find_precision`."""
+    precision = find_precision(config.precision, device, config.execution.arithmetic)
+    return replace(config, execution=replace(config.execution, arithmetic=precision.arithmetic))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from p2phd_eval.progress import Note, unheard
 
 # What must not differ between a run and its continuation.
 _FIXED = (Role.RECIPE, Role.RUN)
+_ARITHMETIC = "execution.arithmetic"  # left open, it is what the run began with
 # What a training writes. Where there is more, the folder is not to be deleted: it may be a data set.
 _OWN = frozenset(
     {
@@ -64,7 +65,7 @@ def open_run(out: Path, config: TrainConfig, *, resume: bool, note: Note = unhea
         )
     now = values_of(config.to_dict(), *_FIXED)
     for key, before in values_of(checkpoint.config.to_dict(), *_FIXED).items():
-        if now[key] != before:
+        if now[key] != before and not (key == _ARITHMETIC and now[key] is None):
             raise InputError(
                 f"{path}, config key {key!r}",
                 expected=f"{before!r} as the run began",

@@ -1,6 +1,7 @@
 """One pix2pixHD under training: networks, optimizers and the step that updates both."""
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -21,6 +22,7 @@ from p2phd_eval.generators.networks.synthesis import Synthesis
 from p2phd_eval.generators.networks.vgg import VGGLoss
 from p2phd_eval.generators.training.apex_optimizer import ApexOptimizer, initialise_apex
 from p2phd_eval.generators.training.compilation import compile_networks
+from p2phd_eval.generators.training.float8 import AmaxHistory, Float8
 from p2phd_eval.generators.training.image_pool import ImagePool
 from p2phd_eval.generators.training.master_weights import NetworkWeights, cast_weights
 from p2phd_eval.generators.training.precision import ScaledOptimizer, find_precision
@@ -37,6 +39,17 @@ def learning_rate(config: TrainConfig, epoch: int) -> float:
     return config.lr * (1.0 - (epoch - 1 - config.epochs) / config.epochs_decay)
 
 
+def _product_weights(networks: Mapping[str, nn.Module | None]) -> dict[str, nn.Parameter]:
+    """Return what convolutions multiply by, of all networks that there are, by network and key."""
+    return {
+        f"{name}.{key}": parameter
+        for name, network in networks.items()
+        if network is not None
+        for key, parameter in network.named_parameters()
+        if parameter.ndim > 1
+    }
+
+
 class Pix2PixHD:
     """Generator, encoder, discriminators, their optimizers and the training step.
 
@@ -51,7 +64,7 @@ class Pix2PixHD:
     def __init__(self, config: TrainConfig, device: torch.device, ranks: Ranks = SINGLE) -> None:
         self.config = config
         self.device = device
-        self.precision = find_precision(config.precision, device)
+        self.precision = find_precision(config.precision, device, config.execution.arithmetic)
         self._ranks = ranks
         objective, execution = config.objective, config.execution
         channels = conditioning_channels(config.data)
@@ -77,6 +90,10 @@ class Pix2PixHD:
             self._weights["E"] = NetworkWeights(self.encoder, self.precision)
         if self.vgg is not None:
             cast_weights(self.vgg, self.precision.weights_dtype)
+        self._amax_history = None
+        if self.precision.float8 is Float8.SCALED:
+            named = {"G": self.generator, "D": self.discriminator, "E": self.encoder, "VGG": self.vgg}
+            self._amax_history = AmaxHistory(_product_weights(named), device)
         if execution.compile:
             compile_networks(filter(None, (self._synthesis, self.discriminator, self.vgg)), device)
 
@@ -173,6 +190,8 @@ class Pix2PixHD:
                 done.append(self._add_gradients(part, 1.0 / len(parts)))
         self.generator_optimizer.step()
         self.discriminator_optimizer.step()
+        if self._amax_history is not None:
+            self._amax_history.update(self._ranks)
         losses = {name: torch.stack([losses[name] for losses, _ in done]).mean() for name in done[0][0]}
         return losses, torch.cat([fake for _, fake in done])
 
@@ -247,27 +266,30 @@ class Pix2PixHD:
         photo = self._laid_out(batch.photo.to(self.precision.weights_dtype))
         return {"photo": photo, "regions": regions, "n_regions": n_regions}
 
-    def _autocast(self) -> torch.autocast:
-        return self.precision.autocast(self.device)
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return self.precision.autocast(self.device, self._amax_history)
 
     @torch.no_grad()
     def synthesize(self, batch: Batch) -> torch.Tensor:
         """Return what the generator makes of a batch as it stands, float32 or wider (N, 3, H, W) in [-1, 1]."""
-        with self._autocast():
+        with self.precision.autocast(self.device):
             return at_least_float32(self._synthesis(self._conditioning(batch), **self._style(batch)))
 
     def state_dict(self) -> dict[str, Any]:
-        """Return networks, optimizers (scalers and counters included) and the pool."""
-        state = {
+        """Return networks, optimizers (scalers and counters included), the pool and the history of float8's scales."""
+        state: dict[str, Any] = {
             "networks": {name: weights.state_dict() for name, weights in self._weights.items()} | self._carried,
             "optimizers": {"G": self.generator_optimizer.state_dict(), "D": self.discriminator_optimizer.state_dict()},
         }
+        if self._amax_history is not None:
+            state["amax_history"] = self._amax_history.state_dict()
         return state if self.pool is None else {**state, "pool": self.pool.state_dict()}
 
     def load_state_dict(self, state: Mapping[str, Any], where: str) -> None:
         """Restore what `state_dict` returned; `set_epoch` comes first.
 
-        Raises `InputError` if a network, an optimizer or the pool does not fit; `where` and the key are named.
+        Raises `InputError` if a network, an optimizer, the pool or the history does not fit; `where` and the key are
+        named.
         """
         networks, optimizers = (stored_part(state, key, where) for key in ("networks", "optimizers"))
         for name, weights in self._weights.items():
@@ -279,3 +301,5 @@ class Pix2PixHD:
             )
         if self.pool is not None:
             self.pool.load_state_dict(state.get("pool"), self.device, f"{where}, pool")
+        if self._amax_history is not None:
+            self._amax_history.load_state_dict(state.get("amax_history"), f"{where}, amax_history")

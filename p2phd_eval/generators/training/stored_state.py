@@ -27,7 +27,7 @@ def stored_steps(state: object, key: str, where: str) -> int:
     """Return a number of steps that was stored; raise `InputError` if it is none."""
     value = stored_part(state, key, where)
     if type(value) is not int or not 0 <= value < 2**63:
-        raise _unfit(where, key, "a whole number of 0 or more", shown(value))
+        raise unfit(where, key, "a whole number of 0 or more", shown(value))
     return value
 
 
@@ -40,30 +40,30 @@ def adam_state(state: object, optimizer: torch.optim.Optimizer, where: str) -> d
     own = optimizer.state_dict()
     groups, stored = stored_part(state, "param_groups", where), stored_part(state, "state", where)
     if not isinstance(groups, Sequence) or len(groups) != len(own["param_groups"]):
-        raise _unfit(where, "param_groups", f"a list of {len(own['param_groups'])}", shown(groups))
+        raise unfit(where, "param_groups", f"a list of {len(own['param_groups'])}", shown(groups))
     for group, ours in zip(groups, own["param_groups"], strict=True):
         place = f"{where}, param_groups"
         for key in ("params", *_FIXED):
             value = stored_part(group, key, place)
             if type(value) is not type(ours[key]) or repr(value) != repr(ours[key]):
-                raise _unfit(place, key, f"{ours[key]!r:.60}", f"{value!r:.60}" if key != "params" else "others")
+                raise unfit(place, key, f"{ours[key]!r:.60}", f"{value!r:.60}" if key != "params" else "others")
     if not isinstance(stored, Mapping):
-        raise _unfit(where, "state", "moments by the number of their weight", shown(stored))
+        raise unfit(where, "state", "moments by the number of their weight", shown(stored))
     weights = [weight for group in optimizer.param_groups for weight in group["params"]]
     for number, moments in stored.items():
         place = f"{where}, state"
         if type(number) is not int or not 0 <= number < len(weights):
-            raise _unfit(place, number, f"one of the {len(weights)} weights", "another")
+            raise unfit(place, number, f"one of the {len(weights)} weights", "another")
         place = f"{place}, weight {number}"
         if not isinstance(moments, Mapping) or set(moments) != {"step", *_MOMENTS}:
             names = sorted(map(shown, moments)) if isinstance(moments, Mapping) else [shown(moments)]
             raise InputError(place, expected=f"step, {', '.join(_MOMENTS)}", found=", ".join(names), fix=_DAMAGED)
         for key in _MOMENTS:
             if fault := tensor_fault(moments[key], weights[number].shape):
-                raise _unfit(place, key, f"shape {tuple(weights[number].shape)} of real numbers", fault)
+                raise unfit(place, key, f"shape {tuple(weights[number].shape)} of real numbers", fault)
         fault = tensor_fault(moments["step"], ())
         if fault or not float(moments["step"]) >= 0 or math.isinf(float(moments["step"])):
-            raise _unfit(place, "step", "a number of 0 or more", fault or str(float(moments["step"])))
+            raise unfit(place, "step", "a number of 0 or more", fault or str(float(moments["step"])))
     return {"state": dict(stored), "param_groups": own["param_groups"]}
 
 
@@ -73,7 +73,7 @@ def scaler_state(state: object, scaler: torch.amp.GradScaler, where: str) -> dic
     for key in scaler.state_dict():
         value = stored_part(state, key, where)
         if type(value) not in (int, float) or not 0 <= value < 3.4e38:
-            raise _unfit(where, key, "a number that is 0 or more", shown(value))
+            raise unfit(where, key, "a number that is 0 or more", shown(value))
         checked[key] = value
     return checked
 
@@ -90,8 +90,9 @@ def restore_random(rng: Mapping[str, torch.Tensor], where: str) -> None:
                 setter(rng[name])
             except (RuntimeError, TypeError) as error:  # torch alone knows which states there are
                 reason = str(error).partition("\n")[0].rstrip(".")
-                raise _unfit(f"{where}, rng", name, "the state of a generator of random numbers", reason) from error
+                raise unfit(f"{where}, rng", name, "the state of a generator of random numbers", reason) from error
 
 
-def _unfit(where: str, key: object, expected: str, found: str) -> InputError:
+def unfit(where: str, key: object, expected: str, found: str) -> InputError:
+    """Return the error of a value of a checkpoint that does not fit."""
     return InputError(f"{where}, key {shown(key)}", expected=expected, found=found, fix=_DAMAGED)

@@ -42,6 +42,7 @@ class BenchRow(Struct, frozen=True, kw_only=True):
     precision: str
     batch_size: int
     variant: str
+    arithmetic: str = "native"  # or "emulated"
     fits: bool
     seconds_median: float | None  # half of all steps took less
     seconds_quartiles: tuple[float, float] | None

@@ -161,6 +161,7 @@ class StudyRun(Struct, frozen=True, kw_only=True):
     seed: int
     repeat: bool  # the baseline's first seed once more
     precision: str
+    arithmetic: str = "native"  # or "emulated": how its training computed in that precision
     status: Status
     why: str | None
     folder: str

@@ -6,6 +6,7 @@ from p2phd_eval.report.console import ResultTable
 
 def bench_tables(result: BenchResult, title: str) -> list[ResultTable]:
     """Return the tables of all settings, of the ratios and of the largest batches, as far as there are any."""
+    emulated = any(row.arithmetic == "emulated" for row in result.measurements)
     tables = [
         ResultTable(
             title=title,
@@ -17,6 +18,7 @@ def bench_tables(result: BenchResult, title: str) -> list[ResultTable]:
             notes=(
                 "s/step: median of all steps timed, from asking for the batch until both updates are done.",
                 "Loss scale, after the last step, and skipped steps: of generator and discriminators.",
+                *(["Emulated: quality as on tensor cores, speed not."] if emulated else []),
             ),
         )
     ]
@@ -63,7 +65,8 @@ def waiting_message(rows: list[Measurement], workers: int) -> str:
 
 def _row(result: BenchResult, row: Measurement) -> tuple[str, ...]:
     setting = row.setting
-    names = (setting.precision, setting.variant, str(setting.batch_size))
+    emulated = ", emulated" if row.arithmetic == "emulated" else ""
+    names = (f"{setting.precision}{emulated}", setting.variant, str(setting.batch_size))
     if not row.seconds:
         return (*names, "does not fit", *["-"] * 7)
     against = result.against_plain(row)

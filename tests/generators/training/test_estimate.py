@@ -23,15 +23,20 @@ def variants(tiny: TrainConfig) -> dict[str, TrainConfig]:
     local = replace(tiny.generator, kind="local", dropout=True)
     batch_norm = DiscriminatorConfig(ndf=4, n_layers=2, n_scales=3, norm="batch")
     encoded = FeatureConfig(kind="instance", nef=4, n_downsample=2)
+    native = ExecutionConfig(arithmetic="native")  # as on a GPU, which is what is estimated where it is left open
     return {
-        **{name: replace(tiny, precision=name) for name in ("fp32", "fp64", "amp-fp16", "amp-bf16", "fp16", "bf16")},
+        **{name: replace(tiny, precision=name) for name in ("fp32", "fp64", "amp-fp8")},
+        **{name: replace(tiny, precision=name, execution=native) for name in ("amp-fp16", "amp-bf16", "fp16", "bf16")},
+        "emulated": replace(tiny, precision="amp-fp16", execution=ExecutionConfig(arithmetic="emulated")),
         "local": replace(tiny, generator=local),
         "batch norm": replace(tiny, generator=replace(tiny.generator, norm="batch"), discriminator=batch_norm),
         "no feature matching": replace(
             tiny, objective=replace(tiny.objective, gan="vanilla", feature_matching=False, pool_size=5)
         ),
         "features by instance": replace(tiny, features=encoded),
-        "features by label": replace(tiny, features=replace(encoded, kind="label"), precision="amp-bf16"),
+        "features by label": replace(
+            tiny, features=replace(encoded, kind="label"), precision="amp-bf16", execution=native
+        ),
         "precomputed": replace(tiny, features=replace(encoded, precomputed=True)),
         "photo to photo": replace(tiny, data=replace(tiny.data, label_nc=0, instances=False)),
         "in parts": replace(tiny, execution=ExecutionConfig(grad_accum=2, channels_last=True)),
