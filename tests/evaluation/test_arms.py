@@ -182,13 +182,21 @@ def model_state() -> dict[str, object]:
 def make_run(scenes: Path, model_state: dict[str, object], tmp_path: Path) -> MakeRun:
     """Make a run folder of initial weights with samples; its manifest is the one that `generate` writes."""
 
-    def make(name: str, *, step: int = 9, sampling: str = "fp32", samples: str = "samples", **config: object) -> Path:
+    def make(
+        name: str,
+        *,
+        step: int = 9,
+        sampling: str = "fp32",
+        samples: str = "samples",
+        arithmetic: str = "native",
+        **config: object,
+    ) -> Path:
         run = tmp_path / name
         settings = replace(TINY, **config)  # type: ignore[arg-type]
         if not latest_path(run).exists():
             write_json(run / "config.json", settings.to_dict())
             save_checkpoint(latest_path(run), config=settings, step=step, state=model_state)
-        generate(run, scenes, run / samples, device=CPU, precision=sampling)
+        generate(run, scenes, run / samples, device=CPU, precision=sampling, arithmetic=arithmetic)
         return run
 
     return make
@@ -241,6 +249,21 @@ def test_one_checkpoint_sampled_in_two_precisions_is_two_arms(make_run: MakeRun)
     other = make_run("b", precision="tf32", sampling="amp-bf16")
     _, (note,) = arms_of("--runs", run, other)
     assert "sampling_precision amp-bf16 instead of fp32" in note
+
+
+def test_arms_that_differ_in_arithmetic_are_two_and_say_so(make_run: MakeRun) -> None:
+    emulated = ExecutionConfig(arithmetic="emulated")
+    runs = [make_run("a"), make_run("b", precision="amp-fp16"), make_run("c", precision="amp-fp16", execution=emulated)]
+    arms, notes = arms_of("--runs", *runs)
+    kinds = ("native", "emulated")
+    assert [name for name, _ in arms] == ["fp32", *(f"amp-fp16 (training_arithmetic={kind})" for kind in kinds)]
+    told = "training in amp-fp16 was emulated: quality as on tensor cores, speed not"
+    assert notes == [f"amp-fp16 (training_arithmetic=emulated): {told}"]
+    make_run("a", sampling="amp-fp16", samples="emulated", arithmetic="emulated")
+    arms, notes = arms_of("--runs", runs[0], runs[0] / "emulated")
+    (name,) = [name for name, folders in arms if folders == [str(runs[0] / "emulated")]]
+    assert name == "fp32 (sampling_precision=amp-fp16, sampling_arithmetic=emulated)"
+    assert notes == [f"{name}: generation in amp-fp16 was emulated: quality as on tensor cores, speed not"]
 
 
 def test_a_seed_twice(make_run: MakeRun, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ class EmulatedProducts(TorchFunctionMode):
         return product.squeeze(-1 if mat2.ndim == 1 else -2)
 
     def _product(
-        self, product: "_BilinearMap", a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None, weight: int
+        self, product: "_Product", a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None, weight: int
     ) -> torch.Tensor:
         bias = None if bias is None else self._cast(bias)
         result: torch.Tensor = _EmulatedProduct.apply(  # type: ignore[no-untyped-call]
@@ -169,19 +169,15 @@ def computes_natively(dtype: torch.dtype, device: torch.device) -> bool:
     return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()) and not emulates
 
 
-class _BilinearMap(Protocol):
-    """A product of two tensors, and its derivatives."""
+class _Product(Protocol):
+    """A product of two tensors with a bias added, and its derivatives, in float32."""
 
-    def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor: ...
+    def __call__(self, a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor: ...
 
     def gradients(
         self, gradient: torch.Tensor, a: torch.Tensor, b: torch.Tensor, wanted: Sequence[bool]
-    ) -> Sequence[torch.Tensor | None]:
-        """Return the gradients for a and b, as far as they are wanted."""
-
-    @property
-    def bias_dim(self) -> int:
-        """The dimension of the result along which a bias is given."""
+    ) -> list[torch.Tensor | None]:
+        """Return the gradients for a, b and bias, as far as they are wanted."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -192,17 +188,15 @@ class _Convolution:
     transposed: bool
     output_padding: list[int]
     groups: int
-    bias_dim: int = 1
 
-    def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return torch.convolution(a, b, None, *self._geometry)
+    def __call__(self, a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        return torch.convolution(a, b, bias, *self._geometry)
 
     def gradients(
         self, gradient: torch.Tensor, a: torch.Tensor, b: torch.Tensor, wanted: Sequence[bool]
-    ) -> Sequence[torch.Tensor | None]:
-        backward = torch.ops.aten.convolution_backward
-        found: tuple[torch.Tensor | None, ...] = backward(gradient, a, b, None, *self._geometry, [*wanted, False])
-        return found[:2]
+    ) -> list[torch.Tensor | None]:
+        n_biases = [gradient.shape[1]]
+        return list(torch.ops.aten.convolution_backward(gradient, a, b, n_biases, *self._geometry, list(wanted)))
 
     @property
     def _geometry(self) -> tuple[Any, ...]:
@@ -210,32 +204,32 @@ class _Convolution:
 
 
 class _MatrixProduct:
-    """Of matrices, or of stacks of them that are broadcast."""
+    """Of matrices, or of stacks of them that are broadcast; a bias has as many values as a row of the result."""
 
-    bias_dim = -1
-
-    def __call__(self, a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-        return torch.matmul(a, b)
+    def __call__(self, a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        product = torch.matmul(a, b)
+        return product if bias is None else product.add_(bias)
 
     def gradients(
         self, gradient: torch.Tensor, a: torch.Tensor, b: torch.Tensor, wanted: Sequence[bool]
-    ) -> Sequence[torch.Tensor | None]:
-        return (
+    ) -> list[torch.Tensor | None]:
+        return [
             torch.matmul(gradient, b.mT).sum_to_size(a.shape) if wanted[0] else None,
             torch.matmul(a.mT, gradient).sum_to_size(b.shape) if wanted[1] else None,
-        )
+            gradient.sum_to_size(gradient.shape[-1:]) if wanted[2] else None,
+        ]
 
 
 _MATRIX_PRODUCT = _MatrixProduct()
 
 
 class _EmulatedProduct(torch.autograd.Function):
-    """A bilinear map of operands in one narrow dtype, and a bias; the result has that dtype."""
+    """A product of operands in one narrow dtype, and a bias; the result has that dtype."""
 
     @staticmethod
     def forward(
         ctx: Any,
-        product: _BilinearMap,
+        product: _Product,
         rounding: Rounding | None,
         weight: int,
         a: torch.Tensor,
@@ -245,26 +239,18 @@ class _EmulatedProduct(torch.autograd.Function):
         dtype = a.dtype
         if rounding is not None:
             a, b = rounding(a, weight, Operand.INPUT), rounding(b, weight, Operand.WEIGHT)
+        b = b.float()
         ctx.product, ctx.rounding, ctx.weight = product, rounding, weight
-        ctx.save_for_backward(a, b)
-        result = product(a.float(), b.float())
-        if bias is not None:
-            shape = [1] * result.ndim
-            shape[product.bias_dim] = -1
-            result.add_(bias.view(shape))
-        return result.to(dtype)
+        ctx.save_for_backward(a, b)  # a in its narrow dtype, if it has one: most of the memory is in inputs
+        return product(a.float(), b, None if bias is None else bias.float()).to(dtype)
 
     @staticmethod
     def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor | None, ...]:
         a, b = ctx.saved_tensors
-        dtype, (*wanted, wants_bias) = gradient.dtype, ctx.needs_input_grad[3:]
-        found: list[torch.Tensor | None] = [None, None, None]
-        if wants_bias:
-            others = [dim for dim in range(gradient.ndim) if dim != ctx.product.bias_dim % gradient.ndim]
-            found[2] = gradient.float().sum(others)
-        if any(wanted):
-            gradient = gradient if ctx.rounding is None else ctx.rounding(gradient, ctx.weight, Operand.GRADIENT)
-            found[:2] = ctx.product.gradients(gradient.float(), a.float(), b.float(), wanted)
+        dtype, wanted = gradient.dtype, list(ctx.needs_input_grad[3:])
+        gradient = gradient.float()
+        rounded = gradient if ctx.rounding is None else ctx.rounding(gradient, ctx.weight, Operand.GRADIENT)
+        found = ctx.product.gradients(rounded, a.float(), b, wanted)
         return None, None, None, *(None if each is None else each.to(dtype) for each in found)
 
 

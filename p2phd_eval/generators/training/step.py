@@ -95,6 +95,9 @@ class Pix2PixHD:
             named = {"G": self.generator, "D": self.discriminator, "E": self.encoder, "VGG": self.vgg}
             self._amax_history = AmaxHistory(_product_weights(named), device)
         if execution.compile:
+            if self.precision.float8 is not None:
+                expected = "a precision of 16 bits or more: 8 are emulated by what cannot be compiled"
+                raise InputError("--compile", expected=expected, found=self.precision.name, fix="Leave it out.")
             compile_networks(filter(None, (self._synthesis, self.discriminator, self.vgg)), device)
 
         self.generator_optimizer: ScaledOptimizer | ApexOptimizer

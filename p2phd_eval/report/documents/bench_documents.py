@@ -42,7 +42,7 @@ class BenchRow(Struct, frozen=True, kw_only=True):
     precision: str
     batch_size: int
     variant: str
-    arithmetic: str = "native"  # or "emulated"
+    arithmetic: str | UnsetType = UNSET  # "native" or "emulated"; of an earlier version unknown
     fits: bool
     seconds_median: float | None  # half of all steps took less
     seconds_quartiles: tuple[float, float] | None

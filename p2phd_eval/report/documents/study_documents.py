@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.report.documents.bench_documents import BenchDocument
@@ -161,7 +161,7 @@ class StudyRun(Struct, frozen=True, kw_only=True):
     seed: int
     repeat: bool  # the baseline's first seed once more
     precision: str
-    arithmetic: str = "native"  # or "emulated": how its training computed in that precision
+    arithmetic: str | UnsetType = UNSET  # "native" or "emulated"; of an earlier version unknown
     status: Status
     why: str | None
     folder: str

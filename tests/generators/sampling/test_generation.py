@@ -128,6 +128,40 @@ def test_sampling_precision_is_its_own(scenes: Path, run: Path, tmp_path: Path) 
         generate(run, scenes, tmp_path / "fp32", device=CPU, precision="amp-bf16")
 
 
+def test_emulated_samples_say_so(scenes: Path, run: Path, tmp_path: Path) -> None:
+    out, notes = tmp_path / "out", []
+
+    def make(arithmetic: str | None) -> None:
+        generate(run, scenes, out, device=CPU, precision="amp-bf16", arithmetic=arithmetic, note=notes.append)
+
+    make("emulated")
+    assert "amp-bf16 is emulated: quality as on tensor cores, speed not." in notes
+    assert json.loads((out / "manifest.json").read_text())["sampling_arithmetic"] == "emulated"
+    with pytest.raises(InputError, match="found images with another sampling arithmetic"):
+        make("native")
+    manifest = json.loads((out / "manifest.json").read_text())
+    del manifest["sampling_arithmetic"]  # of a version that emulated nothing
+    (out / "manifest.json").write_text(json.dumps(manifest))
+    make("native")
+
+
+def test_8_bits_of_a_run_without_a_history_of_scales(scenes: Path, run: Path, tmp_path: Path) -> None:
+    """Scaled, they are nearer to fp32 than unscaled; and no image depends on those beside it."""
+    fp32 = generate(run, scenes, tmp_path / "fp32", device=CPU).folder
+    distance = {}
+    for name in ("amp-fp8", "fp8-plain"):
+        found = [
+            pixels(generate(run, scenes, tmp_path / f"{name}-{n}", device=CPU, precision=name, batch_size=n).folder)
+            for n in (1, 4)
+        ]
+        # Sums run in another order in a batch; a value that is rounded the other way is 1/8 of itself away.
+        each = [np.abs(found[0][key].astype(int) - found[1][key].astype(int)) for key in found[0]]
+        assert np.mean([(difference > 0).mean() for difference in each]) < 0.02
+        expected = pixels(fp32)
+        distance[name] = np.mean([np.abs(found[0][key].astype(float) - expected[key]).mean() for key in expected])
+    assert 0 < distance["amp-fp8"] < distance["fp8-plain"]
+
+
 def test_a_folder_with_other_files_is_not_written_to(scenes: Path, run: Path, tmp_path: Path) -> None:
     (tmp_path / "holiday.png").touch()
     with pytest.raises(InputError, match=r"an empty folder or one with a manifest\.json, found other files"):

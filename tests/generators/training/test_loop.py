@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from p2phd_eval.config import TrainConfig
+from p2phd_eval.config import ARITHMETICS, ExecutionConfig, TrainConfig
 from p2phd_eval.errors import InputError, MemoryShortage
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import load_checkpoint
@@ -69,7 +69,7 @@ def test_a_run_folder_describes_itself(scenes: Path, tiny: TrainConfig, tmp_path
         "step_00000009.png",
     ]
     checkpoint = load_checkpoint(result.checkpoint)
-    assert (checkpoint.step, checkpoint.config) == (TOTAL, tiny)
+    assert (checkpoint.step, checkpoint.config) == (TOTAL, settled)
     assert checkpoint.versions["torch"] == torch.__version__
 
 
@@ -111,7 +111,8 @@ _INTERRUPTED = textwrap.dedent("""
 
 
 @pytest.mark.parametrize(
-    ("precision", "number"), [("fp32", signal.SIGINT), ("amp-bf16", signal.SIGTERM), ("amp-fp16", signal.SIGTERM)]
+    ("precision", "number"),
+    [("fp32", signal.SIGINT), ("amp-bf16", signal.SIGTERM), ("amp-fp16", signal.SIGTERM), ("amp-fp8", signal.SIGTERM)],
 )
 def test_interrupted_and_resumed_is_bitwise_equal_to_uninterrupted(
     scenes: Path, tiny: TrainConfig, tmp_path: Path, precision: str, number: signal.Signals
@@ -128,7 +129,7 @@ def test_interrupted_and_resumed_is_bitwise_equal_to_uninterrupted(
     assert file_sha256(whole.checkpoint) == file_sha256(resumed.checkpoint)
     a, b = load_checkpoint(whole.checkpoint), load_checkpoint(resumed.checkpoint)
     assert (a.step, b.step) == (TOTAL, TOTAL)
-    for name in ("networks", "optimizers", "rng"):
+    for name in ("networks", "optimizers", "rng", "amax_history"):
         assert_equal_state(getattr(a, name), getattr(b, name), name)
     assert log_of(tmp_path / "whole") == log_of(tmp_path / "resumed")
 
@@ -178,6 +179,31 @@ def test_resuming_under_another_configuration_names_the_key(scenes: Path, tiny: 
     other = replace(tiny, generator=replace(tiny.generator, ngf=8))
     with pytest.raises(InputError, match=r"config key 'generator\.ngf': expected 4 as the run began, found 8"):
         train_networks(other, scenes, tmp_path / "run", device=CPU, resume=True)
+
+
+def test_a_run_goes_on_in_the_arithmetic_that_it_began_with(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    """Whatever the machine would choose: left open it is the run's own, and another one is another run."""
+    notes: list[str] = []
+    asked = {name: ExecutionConfig(arithmetic=name) for name in ARITHMETICS}
+    began = replace(tiny, precision="amp-fp16", epochs=1, epochs_decay=0, execution=asked["emulated"])
+    train_networks(began, scenes, tmp_path / "run", device=CPU, watchers=Watchers(on_note=notes.append))
+    assert notes == ["amp-fp16 is emulated: quality as on tensor cores, speed not."]
+    longer = replace(began, epochs=2)
+    with pytest.raises(
+        InputError, match=r"'execution\.arithmetic': expected 'emulated' as the run began, found 'native'"
+    ):
+        train_networks(replace(longer, execution=asked["native"]), scenes, tmp_path / "run", device=CPU, resume=True)
+    result = train_networks(
+        replace(longer, execution=ExecutionConfig()), scenes, tmp_path / "run", device=CPU, resume=True
+    )
+    assert result.step == 6
+    assert load_checkpoint(result.checkpoint).config == longer
+    assert repr(result).startswith("TrainResult: amp-fp16, emulated on cpu\n")
+    # Where there is nothing to emulate, either is the same.
+    for execution in (asked["emulated"], asked["native"]):
+        fp32 = replace(tiny, epochs=1, epochs_decay=0, execution=execution)
+        result = train_networks(fp32, scenes, tmp_path / "fp32", device=CPU, resume=True)
+        assert result.config.execution.arithmetic == "native"
 
 
 def test_a_diverging_run_stops_and_keeps_its_checkpoint(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:

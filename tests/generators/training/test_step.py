@@ -39,7 +39,7 @@ class RefuseReading(TorchDispatchMode):
         return func(*args, **(kwargs or {}))
 
 
-@pytest.mark.parametrize("precision", ["fp32", "amp-fp16", "amp-bf16", "fp16", "bf16"])
+@pytest.mark.parametrize("precision", ["fp32", "amp-fp16", "amp-bf16", "fp16", "bf16", "amp-fp8"])
 def test_no_value_is_read_back_from_the_device(config: TrainConfig, precision: str) -> None:
     model = Pix2PixHD(replace(config, precision=precision), CPU)
     model.train_step(random_batch(CPU))  # the first step makes the optimizers' states
