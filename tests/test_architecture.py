@@ -16,7 +16,7 @@ PACKAGE = Path(p2phd_eval.__file__).parent
 FLOORS = (
     {"errors"},
     {"__init__", "cores", "files", "formatting", "json_files", "npz_files", "progress", "streams", "tensor_files"},
-    {"failures", "locks", "versions"},
+    {"beside", "failures", "locks", "versions"},
     {"config", "devices", "distributed", "downloads", "images", "interrupts", "torchvision_ops"},
     {"memory", "workers"},
     {"generators", "scenes", "stats"},

@@ -129,7 +129,7 @@ class Journal:
         self._path = folder / _JOURNAL.format(process)
 
     def add(self, name: str, made_from: Contents, sha256: str) -> None:
-        """Append a line; it is on its way to the disk when this returns."""
+        """Append a line, whole, from any thread; it is on its way to the disk when this returns."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         with self._path.open("ab") as stream:
             stream.write(_line(MadeImage(name=name, made_from=dict(made_from), sha256=sha256)))

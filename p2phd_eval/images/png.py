@@ -12,6 +12,9 @@ from PIL import Image
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
 
+# zlib's. A photo takes a quarter of the time that the usual 6 takes, and 2 to 8 % more bytes.
+_LEVEL = 3
+
 
 def write_png(path: str | os.PathLike[str], image: npt.NDArray[Any]) -> None:
     """Write an image atomically as PNG.
@@ -38,7 +41,7 @@ def encode_png(image: npt.NDArray[Any], where: str) -> bytes:
             found=f"{image.dtype} {image.shape}",
         )
     content = io.BytesIO()
-    Image.fromarray(np.ascontiguousarray(image)).save(content, format="PNG")
+    Image.fromarray(np.ascontiguousarray(image)).save(content, format="PNG", compress_level=_LEVEL)
     return content.getvalue()
 
 

@@ -21,6 +21,7 @@ Vector = Sequence[float] | npt.NDArray[np.floating]
 RGB = tuple[float, float, float]
 
 NEAR = 0.8  # metres; points closer than this are moved here, which is below the picture's lower edge
+_SHADED = 255
 SUBPIXELS = 3  # a side; odd, so that the middle one lies on the pixel's centre, where the label is read
 
 
@@ -93,6 +94,13 @@ class _Part:
     texture: float  # relative amplitude of the texture
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Shapes:
+    parts: Sequence[int]  # what each shape is filled with
+    corners: npt.NDArray[np.float32]  # (parts x corners, 3), world; of a round one two corners of the box around it
+    round: bool = False
+
+
 class Canvas:
     """Painter's algorithm over numbered parts; `develop` turns them into label, instance and photo.
 
@@ -103,12 +111,13 @@ class Canvas:
         self.camera = camera
         self.light = light
         self._size = (width, height)
-        fine = (width * SUBPIXELS, height * SUBPIXELS)
-        self._scale = np.array([fine[0] / 2, fine[1]], dtype=np.float32)
-        self._map = Image.new("I", fine)
-        self._draw = ImageDraw.Draw(self._map)
-        self._shadow = Image.new("L", fine)
-        self._shadow_draw = ImageDraw.Draw(self._shadow)
+        self._fine = (width * SUBPIXELS, height * SUBPIXELS)
+        self._scale = np.array([self._fine[0] / 2, self._fine[1]], dtype=np.float32)
+        # What is painted is only noted down at first: NumPy projects all corners of a scene as fast as a few of them.
+        self._shapes: list[_Shapes] = []
+        self._shadows: list[_Shapes] = []
+        self._casts: list[_Shapes] = []
+        self._brightness: dict[tuple[float, ...], FloatArray] = {}  # by normal
         sky = np.asarray(light.zenith, np.float32)
         self._parts = [_Part(label=Label.SKY, instance=Label.SKY, colour=sky, depth=0.0, texture=0.0)]
         self._counts: dict[Label, int] = {}
@@ -130,51 +139,43 @@ class Canvas:
         texture: float = 0.0,
     ) -> int:
         """Register a part with one colour and return its number; without a normal it shines by itself."""
-        light = np.float32(1.0) if normal is None else self.light.on(normal)
-        colour = np.asarray(albedo, np.float32) * light
+        colour: FloatArray = np.asarray(albedo, np.float32)
+        if normal is not None:
+            colour = colour * self._brightness_of(normal)
         number = label if instance is None else instance
         self._parts.append(_Part(label=label, instance=int(number), colour=colour, depth=depth, texture=texture))
         return len(self._parts) - 1
 
     def polygon(self, part: int, points: npt.ArrayLike) -> None:
         """Paint a polygon with world corners (n, 3)."""
-        self._draw.polygon(self._corners(self.camera.project(points)), fill=part)
+        self._shapes.append(_Shapes(parts=(part,), corners=_float32(points)))
 
     def polygons(self, parts: Sequence[int], points: npt.ArrayLike) -> None:
         """Paint polygons (m, n, 3) in order, one part number each."""
-        pixels = self._pixels(self.camera.project(points))
-        for part, corners in zip(parts, pixels.reshape(len(parts), -1).tolist(), strict=True):
-            self._draw.polygon(corners, fill=part)
+        self._shapes.append(_Shapes(parts=parts, corners=_float32(points).reshape(-1, 3)))
 
     def disc(self, part: int, centre: Vector, radius_x: float, radius_y: float) -> None:
         """Paint an upright ellipse that faces the camera; centre in the world, radii in metres."""
         x, y, z = centre
-        box = self.camera.project([[x - radius_x, y + radius_y, z], [x + radius_x, y - radius_y, z]])
-        self._draw.ellipse(self._corners(box), fill=part)
+        box = _float32([[x - radius_x, y + radius_y, z], [x + radius_x, y - radius_y, z]])
+        self._shapes.append(_Shapes(parts=(part,), corners=box, round=True))
 
     def discs(self, part: int, centres: npt.ArrayLike, radii: npt.ArrayLike) -> None:
-        """Paint many discs of one part: centres (n, 3), radii (n, 2); one projection, for crowns of many blobs."""
+        """Paint many discs of one part: centres (n, 3), radii (n, 2)."""
         middle, reach = np.asarray(centres), np.asarray(radii)
-        boxes = np.stack([middle, middle], axis=1)
-        boxes[:, 0, :2] += reach * (-1, 1)
-        boxes[:, 1, :2] += reach * (1, -1)
-        for corners in self._pixels(self.camera.project(boxes)).reshape(len(boxes), 4).tolist():
-            self._draw.ellipse(corners, fill=part)
+        boxes = np.repeat(middle, 2, axis=0)
+        boxes[::2, :2] += reach * (-1, 1)
+        boxes[1::2, :2] += reach * (1, -1)
+        self._shapes.append(_Shapes(parts=(part,) * len(middle), corners=_float32(boxes), round=True))
 
     def shadow(self, points: npt.ArrayLike) -> None:
         """Darken the ground inside a polygon with world corners (n, 3); only ground classes take it."""
-        self._shadow_draw.polygon(self._corners(self.camera.project(points)), fill=255)
+        self._shadows.append(_Shapes(parts=(_SHADED,), corners=_float32(points)))
 
     def cast(self, points: npt.ArrayLike) -> None:
         """Let an upright flat shape (n, 3) throw its shadow on the ground, if the sun shines."""
-        if max(self.light.sun) <= 0.2:
-            return
-        world = np.array(points, dtype=np.float32)
-        sun_x, sun_y, sun_z = self.light.direction
-        world[..., 0] -= world[..., 1] * sun_x / sun_y
-        world[..., 2] -= world[..., 1] * sun_z / sun_y
-        world[..., 1] = 0.0
-        self.shadow(world)
+        if max(self.light.sun) > 0.2:
+            self._casts.append(_Shapes(parts=(_SHADED,), corners=_float32(points)))
 
     def develop(
         self, textures: np.random.Generator, sensor: np.random.Generator
@@ -184,7 +185,7 @@ class Canvas:
         `textures` draws the texture, the same at every size; `sensor` the noise of each pixel.
         """
         width, height = self._size
-        fine = np.asarray(self._map)
+        fine = np.asarray(self._paint("I", self._shapes))
         parts = fine[SUBPIXELS // 2 :: SUBPIXELS, SUBPIXELS // 2 :: SUBPIXELS]
         label = np.array([part.label for part in self._parts], dtype=np.uint8)[parts]
         instance = np.array([part.instance for part in self._parts], dtype=np.uint16)[parts]
@@ -192,12 +193,13 @@ class Canvas:
         # Four bytes a colour make one uint32 a pixel, which NumPy looks up several times faster than a row.
         colours = np.zeros((len(self._parts), 4), dtype=np.uint8)
         colours[:, :3] = np.clip([part.colour * 255 for part in self._parts], 0, 255)
-        lit = Image.frombuffer("RGBX", self._map.size, colours.view(np.uint32)[:, 0][fine].tobytes())
+        lit = Image.frombuffer("RGBX", self._fine, colours.view(np.uint32)[:, 0][fine].tobytes())
         photo = np.asarray(lit.reduce(SUBPIXELS).convert("RGB"), dtype=np.float32) / 255
 
         photo *= self._texture(parts, label, textures)[..., None]
         ground = np.isin(label, GROUND)
-        shade = np.asarray(self._shadow.reduce(SUBPIXELS), dtype=np.float32) / 255 * ground
+        shadow = self._paint("L", [*self._shadows, *self._thrown()])
+        shade = np.asarray(shadow.reduce(SUBPIXELS), dtype=np.float32) / _SHADED * ground
         photo *= 1 - shade[..., None] * (1 - self._shade_colour())
         self._add_air(photo, parts, label, textures)
         photo += sensor.normal(0, 0.012, (height, width, 1)).astype(np.float32)
@@ -255,13 +257,45 @@ class Canvas:
         photo += cloudy[..., None] * (np.asarray(light.cloud, np.float32) - photo)
         photo += haze * (np.asarray(light.horizon, np.float32) - photo) * (1 - 0.5 * cloudy[..., None])
 
-    def _pixels(self, frame: FloatArray) -> npt.NDArray[np.float32]:
+    def _paint(self, mode: str, shapes: Sequence[_Shapes]) -> Image.Image:
+        # The shapes in order, each filled with the number of its part.
+        painted = Image.new(mode, self._fine)
+        if not shapes:
+            return painted
+        draw = ImageDraw.Draw(painted)
+        frame = self.camera.project(np.concatenate([each.corners for each in shapes]))
         # Pixel i has its centre at i + 0.5.
-        return np.asarray(np.rint(frame * self._scale - np.float32(0.5)))
+        pixels = np.rint(frame * self._scale - np.float32(0.5)).ravel().tolist()
+        begin = 0
+        for each in shapes:
+            paint = draw.ellipse if each.round else draw.polygon
+            size = each.corners.size // 3 * 2 // max(1, len(each.parts))
+            for part in each.parts:
+                paint(pixels[begin : begin + size], fill=part)
+                begin += size
+        return painted
 
-    def _corners(self, frame: FloatArray) -> list[float]:
-        corners: list[float] = self._pixels(frame).ravel().tolist()
-        return corners
+    def _thrown(self) -> list[_Shapes]:
+        # Where the shadows of upright shapes lie on the ground.
+        if not self._casts:
+            return []
+        sun_x, sun_y, sun_z = self.light.direction
+        world = np.concatenate([each.corners for each in self._casts])
+        world[:, 0] -= world[:, 1] * sun_x / sun_y
+        world[:, 2] -= world[:, 1] * sun_z / sun_y
+        world[:, 1] = 0.0
+        ends = np.cumsum([len(each.corners) for each in self._casts])
+        return [_Shapes(parts=(_SHADED,), corners=corners) for corners in np.split(world, ends[:-1])]
+
+    def _brightness_of(self, normal: Vector) -> FloatArray:
+        key = tuple(normal)
+        if key not in self._brightness:
+            self._brightness[key] = self.light.on(normal)
+        return self._brightness[key]
+
+
+def _float32(points: npt.ArrayLike) -> npt.NDArray[np.float32]:
+    return np.asarray(points, dtype=np.float32)
 
 
 def _noise(rng: np.random.Generator, grids: Sequence[tuple[int, int]], size: tuple[int, int]) -> FloatArray:

@@ -6,11 +6,14 @@ a texture for each class, shading inside objects, perspective), while season, li
 
 import dataclasses
 import shutil
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from p2phd_eval.beside import run_beside
 from p2phd_eval.errors import InputError, require_at_least, shown
 from p2phd_eval.files import write_json
 from p2phd_eval.images.png import write_png
@@ -110,16 +113,25 @@ def _write(out: Path, sizes: dict[str, int], width: int, height: int, seed: int,
     # Drawn in a hidden folder and moved up when whole; what an interrupted call left is drawn anew.
     shutil.rmtree(part, ignore_errors=True)
     jobs = [(split, i) for split, n in sizes.items() for i in range(n)]
-    for done, (split, index) in enumerate(jobs, start=1):
-        scene = render_scene(_scene_seed(seed, split, index), width=width, height=height)
-        for kind, pixels in (("label", scene.label), ("inst", scene.instance), ("img", scene.photo)):
-            write_png(part / f"{split}_{kind}" / f"scene_{index:06d}.png", pixels)
+
+    def writes() -> Iterator[Callable[[], None]]:
+        for split, index in jobs:
+            scene = render_scene(_scene_seed(seed, split, index), width=width, height=height)
+            yield partial(_write_scene, part, split, f"scene_{index:06d}.png", scene)
+
+    # A small scene waits longer for the disk than it takes to draw.
+    for done, _ in enumerate(run_beside(writes()), start=1):
         on_progress(done, len(jobs))
     write_json(part / "classes.json", {"label_nc": len(CLASSES), "classes": list(CLASSES)})
     # classes.json last, so that its presence says that the dataset is whole.
     for path in sorted(part.iterdir(), key=lambda path: path.is_file()):
         path.replace(out / path.name)
     part.rmdir()
+
+
+def _write_scene(folder: Path, split: str, name: str, scene: Scene) -> None:
+    for kind, pixels in (("label", scene.label), ("inst", scene.instance), ("img", scene.photo)):
+        write_png(folder / f"{split}_{kind}" / name, pixels)
 
 
 def _check_seed_and_size(seed: int, width: int, height: int) -> None:

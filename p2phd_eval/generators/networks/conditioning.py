@@ -39,12 +39,14 @@ def encode(label: torch.Tensor, instances: torch.Tensor | None, label_nc: int) -
     label_nc : int
         Number of classes.
     """
-    if label_nc:
-        n, _, height, width = label.shape
-        encoded = torch.zeros(n, label_nc, height, width, device=label.device)
-        encoded.scatter_(1, label.long(), 1.0)
-    else:
-        encoded = label.float()
-    if instances is not None:
-        encoded = torch.cat((encoded, instance_edges(instances).float()), dim=1)
+    edges = None if instances is None else instance_edges(instances)
+    if not label_nc:
+        photo = label.float()
+        return photo if edges is None else torch.cat((photo, edges.float()), dim=1)
+    n, _, height, width = label.shape
+    # One tensor for all: at full size it is large, and filling it is what this takes.
+    encoded = torch.zeros(n, label_nc + int(edges is not None), height, width, device=label.device)
+    encoded[:, :label_nc].scatter_(1, label.long(), 1.0)
+    if edges is not None:
+        encoded[:, label_nc:] = edges
     return encoded

@@ -1,14 +1,18 @@
 """Checkpoint to image folder: one PNG a label map and a manifest that names every input."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from msgspec import structs
 
+from p2phd_eval.beside import run_beside
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.distributed import Ranks, local_device, ranks_from_environment
@@ -253,24 +257,29 @@ class _Sampler:
     ) -> tuple[int, tuple[int, int]]:
         """Write the photos of all batches, and return how many there are and the size of the last one."""
         total = kept + sum(map(len, batches))
-        written, size = 0, (0, 0)
+        sizes = []
         with backend_flags(self._precision), torch.inference_mode():
-            for batch in load_batches(dataset, batches, self._device):
-                samples = zip(batch.triplets, batch.contents, self.sample(batch, seed), strict=True)
-                for triplet, contents, photo in samples:
-                    if not bool(photo.isfinite().all()):
-                        raise DivergenceError(
-                            f"sample {triplet.key!r}",
-                            expected="finite numbers",
-                            found="NaN or infinity",
-                            fix=f"The checkpoint is damaged, or {self._precision.name} overflows: try "
-                            "--precision fp32.",
-                        )
-                    journal.write(image_name(triplet), contents, photo_array(photo))
-                    written += 1
-                    size = (photo.shape[-1], photo.shape[-2])
-                    on_progress(kept + written, total)
-        return written, size
+            # Encoding and writing an image take as long as a small network's forward pass, and wait for the disk.
+            for size in run_beside(self._writes(dataset, batches, journal, seed)):
+                sizes.append(size)
+                on_progress(kept + len(sizes), total)
+        return len(sizes), sizes[-1] if sizes else (0, 0)
+
+    def _writes(
+        self, dataset: TripletDataset, batches: list[list[Place]], journal: Journal, seed: int
+    ) -> Iterator[Callable[[], tuple[int, int]]]:
+        """Yield for each photo the call that writes it and returns its size."""
+        for batch in load_batches(dataset, batches, self._device):
+            samples = zip(batch.triplets, batch.contents, self.sample(batch, seed), strict=True)
+            for triplet, contents, photo in samples:
+                if not bool(photo.isfinite().all()):
+                    raise DivergenceError(
+                        f"sample {triplet.key!r}",
+                        expected="finite numbers",
+                        found="NaN or infinity",
+                        fix=f"The checkpoint is damaged, or {self._precision.name} overflows: try --precision fp32.",
+                    )
+                yield partial(_write, journal, image_name(triplet), contents, photo_array(photo))
 
     def sample(self, batch: Batch, seed: int) -> torch.Tensor:
         """Return photos, float32 (N, 3, H, W) in [-1, 1]."""
@@ -304,6 +313,12 @@ class _Sampler:
             for i, triplet in enumerate(batch.triplets)
         ]
         return torch.stack(styles)
+
+
+def _write(journal: Journal, name: str, contents: Contents, photo: npt.NDArray[np.uint8]) -> tuple[int, int]:
+    journal.write(name, contents, photo)
+    height, width, _ = photo.shape
+    return width, height
 
 
 def _choose_style(style: str | None, clusters: Path | None, config: TrainConfig) -> str | None:

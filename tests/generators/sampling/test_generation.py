@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -116,6 +118,28 @@ def test_a_folder_that_was_interrupted_and_gone_stale_ends_as_a_new_one(
     generate(run, data, tmp_path / "new", device=CPU, batch_size=1)
     files = [{path.name: path.read_bytes() for path in folder.iterdir()} for folder in (out, tmp_path / "new")]
     assert files[0] == files[1]
+
+
+def test_a_disk_that_takes_no_more_is_said_and_what_is_missing_is_made_later(
+    scenes: Path, run: Path, tmp_path: Path
+) -> None:
+    """Images are written in other threads; what stops them is raised all the same."""
+    out = tmp_path / "out"
+    generate(run, scenes, tmp_path / "whole", device=CPU)
+    least = min(path.stat().st_size for path in (tmp_path / "whole").glob("*.png"))
+    assert (tmp_path / "whole/manifest.json").stat().st_size < least
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (least - 1, before[1]))
+    try:
+        with pytest.raises(OSError) as caught:
+            generate(run, scenes, out, device=CPU)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.errno == errno.EFBIG
+    assert pixels(out) == {}
+    assert generate(run, scenes, out, device=CPU).written == 4
+    assert all(np.array_equal(image, pixels(tmp_path / "whole")[name]) for name, image in pixels(out).items())
+    assert (out / "images.jsonl").read_bytes() == (tmp_path / "whole/images.jsonl").read_bytes()
 
 
 def test_sampling_precision_is_its_own(scenes: Path, run: Path, tmp_path: Path) -> None:
