@@ -53,10 +53,10 @@ def command_seconds(tree: Path, checkpoint: Path, data: Path, phase: str, out: P
     """Run `generate` of a checkout; return its time from start to exit, the processor's seconds, and its bytes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
-    command = [sys.executable, "-m", "p2phd_eval", "generate", checkpoint, data, "--out", out, "--phase", phase]
+    command = [sys.executable, "-m", "p2phd_eval", "generate", str(checkpoint), str(data), "--out", str(out)]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     process = subprocess.run(
-        [*command, "--device", "cpu"], cwd=tree, env=environment, capture_output=True, text=True, check=False
+        [*command, "--phase", phase, "--device", "cpu"], cwd=tree, env=environment, capture_output=True, text=True, check=False
     )
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
