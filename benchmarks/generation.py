@@ -56,7 +56,12 @@ def command_seconds(tree: Path, checkpoint: Path, data: Path, phase: str, out: P
     command = [sys.executable, "-m", "p2phd_eval", "generate", str(checkpoint), str(data), "--out", str(out)]
     environment = {**os.environ, "PYTHONPATH": str(tree)}
     process = subprocess.run(
-        [*command, "--phase", phase, "--device", "cpu"], cwd=tree, env=environment, capture_output=True, text=True, check=False
+        [*command, "--phase", phase, "--device", "cpu"],
+        cwd=tree,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
     )
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

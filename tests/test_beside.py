@@ -4,12 +4,21 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from typing import TypeVar
 
 import pytest
 
 from p2phd_eval.beside import run_beside
+
+T = TypeVar("T")
+
+
+def results_of(calls: Iterable[Callable[[], T]]) -> list[T]:
+    results: list[T] = []
+    run_beside(calls, results.append)
+    return results
 
 
 def test_results_come_in_order_whatever_takes_longer() -> None:
@@ -17,7 +26,7 @@ def test_results_come_in_order_whatever_takes_longer() -> None:
         time.sleep(0.01 * (i % 3 == 0))
         return i
 
-    assert list(run_beside(partial(call, i) for i in range(30))) == list(range(30))
+    assert results_of(partial(call, i) for i in range(30)) == list(range(30))
 
 
 def test_calls_run_in_other_threads_and_are_made_in_the_callers() -> None:
@@ -28,7 +37,7 @@ def test_calls_run_in_other_threads_and_are_made_in_the_callers() -> None:
             makers.add(threading.current_thread())
             yield lambda: runners.add(threading.current_thread())
 
-    assert len(list(run_beside(calls()))) == 5
+    assert len(results_of(calls())) == 5
     assert makers == {threading.current_thread()}
     assert not makers & runners
 
@@ -41,11 +50,10 @@ def test_no_more_is_made_than_can_soon_be_run() -> None:
             made.append(i)
             yield partial(gate.wait, 60)
 
-    results = run_beside(calls())
     opener = threading.Timer(0.5, lambda: (at_the_gate.append(len(made)), gate.set()))
     at_the_gate: list[int] = []
     opener.start()
-    assert list(results) == [True] * 100
+    assert results_of(calls()) == [True] * 100
     assert at_the_gate[0] <= 9
 
 
@@ -58,9 +66,10 @@ def test_the_first_failure_is_raised_and_later_calls_are_dropped() -> None:
             raise OSError(28, "No space left on device", f"{i}.png")
         return i
 
-    done = []
+    done: list[int] = []
     with pytest.raises(OSError, match=r"3\.png"):
-        done.extend(run_beside(partial(call, i) for i in range(1000)))
+        run_beside((partial(call, i) for i in range(1000)), done.append)
+    assert done == [0, 1, 2]
     assert len(begun) < 1000
 
 
@@ -78,5 +87,23 @@ def test_what_was_made_before_the_maker_fails_is_finished(failure: type[BaseExce
         raise failure
 
     with pytest.raises(failure):
-        list(run_beside(calls()))
+        results_of(calls())
     assert sorted(done) == [0, 1, 2, 3]
+
+
+def test_nothing_runs_any_more_when_the_listener_stops_it() -> None:
+    running = set()
+
+    def call(i: int) -> int:
+        running.add(i)
+        time.sleep(0.02)
+        running.remove(i)
+        return i
+
+    def stop(i: int) -> None:
+        if i == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run_beside((partial(call, i) for i in range(1000)), stop)
+    assert not running

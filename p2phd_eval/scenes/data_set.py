@@ -114,14 +114,13 @@ def _write(out: Path, sizes: dict[str, int], width: int, height: int, seed: int,
     shutil.rmtree(part, ignore_errors=True)
     jobs = [(split, i) for split, n in sizes.items() for i in range(n)]
 
-    def writes() -> Iterator[Callable[[], None]]:
-        for split, index in jobs:
+    def writes() -> Iterator[Callable[[], int]]:
+        for number, (split, index) in enumerate(jobs, start=1):
             scene = render_scene(_scene_seed(seed, split, index), width=width, height=height)
-            yield partial(_write_scene, part, split, f"scene_{index:06d}.png", scene)
+            yield partial(_write_scene, part, split, f"scene_{index:06d}.png", scene, number)
 
     # A small scene waits longer for the disk than it takes to draw.
-    for done, _ in enumerate(run_beside(writes()), start=1):
-        on_progress(done, len(jobs))
+    run_beside(writes(), lambda number: on_progress(number, len(jobs)))
     write_json(part / "classes.json", {"label_nc": len(CLASSES), "classes": list(CLASSES)})
     # classes.json last, so that its presence says that the dataset is whole.
     for path in sorted(part.iterdir(), key=lambda path: path.is_file()):
@@ -129,9 +128,10 @@ def _write(out: Path, sizes: dict[str, int], width: int, height: int, seed: int,
     part.rmdir()
 
 
-def _write_scene(folder: Path, split: str, name: str, scene: Scene) -> None:
+def _write_scene(folder: Path, split: str, name: str, scene: Scene, number: int) -> int:
     for kind, pixels in (("label", scene.label), ("inst", scene.instance), ("img", scene.photo)):
         write_png(folder / f"{split}_{kind}" / name, pixels)
+    return number
 
 
 def _check_seed_and_size(seed: int, width: int, height: int) -> None:

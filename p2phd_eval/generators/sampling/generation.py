@@ -257,12 +257,15 @@ class _Sampler:
     ) -> tuple[int, tuple[int, int]]:
         """Write the photos of all batches, and return how many there are and the size of the last one."""
         total = kept + sum(map(len, batches))
-        sizes = []
+        sizes = list[tuple[int, int]]()
+
+        def count(size: tuple[int, int]) -> None:
+            sizes.append(size)
+            on_progress(kept + len(sizes), total)
+
         with backend_flags(self._precision), torch.inference_mode():
             # Encoding and writing an image take as long as a small network's forward pass, and wait for the disk.
-            for size in run_beside(self._writes(dataset, batches, journal, seed)):
-                sizes.append(size)
-                on_progress(kept + len(sizes), total)
+            run_beside(self._writes(dataset, batches, journal, seed), count)
         return len(sizes), sizes[-1] if sizes else (0, 0)
 
     def _writes(

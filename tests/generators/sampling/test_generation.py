@@ -111,7 +111,9 @@ def test_a_folder_that_was_interrupted_and_gone_stale_ends_as_a_new_one(
     for kind in ("label", "inst"):
         (data / f"test_{kind}" / names[2]).unlink()
     result = generate(run, data, out, device=CPU, batch_size=1, note=notes.append)
-    assert (result.written, result.kept, result.remade, result.removed) == (2, 1, 1, 1)
+    # Whether the last image was on its way when the third was done is not said.
+    assert (result.written, result.kept) in ((2, 1), (1, 2))
+    assert (result.remade, result.removed) == (1, 1)
     assert f"Made again, since what they are made from changed: 1 image, {names[1]}." in notes
     assert f"Removed, since the label maps that they were made from are gone: 1 image, {names[2]}." in notes
     assert (out / names[0]).stat().st_mtime_ns == kept
