@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import secrets
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.inception import FidInception, load_inception
 from p2phd_eval.features.weights.find import fetch_weights, find_weights
 from p2phd_eval.features.weights.index import WeightsFile
@@ -43,6 +45,10 @@ LONGEST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {Path(__file__).parent / name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("cuda") is not None:
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA GPU"))
 
 
 @pytest.fixture
@@ -60,18 +66,21 @@ def _seeded() -> None:
 
 
 @pytest.fixture(scope="session")
-def fetched_weights() -> WeightsFile:
-    """The FID Inception weights, fetched into the user's cache by the first run."""
-    return fetch_weights()
+def fetched_weights() -> WeightsFile | None:
+    """The FID Inception weights, fetched into the user's cache by the first run; None where there is no way to them."""
+    with contextlib.suppress(InputError):  # those who need them will be told
+        return fetch_weights()
+    return None
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _own_cache(fetched_weights: WeightsFile, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def _own_cache(fetched_weights: WeightsFile | None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A cache of this test run alone: features of an earlier run would hide what computes them now."""
     folder = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(CACHE_VARIABLE, str(folder))
-        (cache_folder() / fetched_weights.path.name).symlink_to(fetched_weights.path.resolve())
+        if fetched_weights is not None:
+            (cache_folder() / fetched_weights.path.name).symlink_to(fetched_weights.path.resolve())
         yield
 
 

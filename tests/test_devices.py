@@ -23,6 +23,6 @@ def test_description() -> None:
     assert describe_device(torch.device("cpu")) == "cpu"
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 def test_description_of_a_gpu_names_its_model() -> None:
     assert describe_device(torch.device("cuda:0")) == f"cuda:0 ({torch.cuda.get_device_name(0)})"

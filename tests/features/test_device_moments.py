@@ -10,12 +10,7 @@ from p2phd_eval.stats.distances.frechet import frechet_distance_from_moments, tr
 from p2phd_eval.stats.distances.moments import MomentAccumulator, Moments, moments
 from p2phd_eval.stats.feature_arrays import BLOCK_ROWS
 
-DEVICES = [
-    torch.device("cpu"),
-    pytest.param(
-        torch.device("cuda:0"), marks=pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
-    ),
-]
+DEVICES = [torch.device("cpu"), pytest.param(torch.device("cuda:0"), marks=pytest.mark.cuda)]
 
 
 def features(n, d=40, seed=0):

@@ -95,7 +95,7 @@ def test_a_missing_gpu_is_an_input_error(inception_weights: WeightsFile) -> None
         load_inception(inception_weights, "cuda")
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.cuda
 def test_a_gpu_gives_the_same_features(inception: FidInception, inception_weights: WeightsFile) -> None:
     on_gpu = load_inception(inception_weights, "cuda")
     images = _images((2, 3, 64, 128))

@@ -21,7 +21,7 @@ from p2phd_eval.generators.training.precision import PRECISIONS, backend_flags
 from p2phd_eval.generators.training.step import Pix2PixHD
 from tests.generators.training.random_batch import random_batch
 
-pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+pytestmark = pytest.mark.cuda
 
 CUDA = torch.device("cuda", 0)
 OURS = [name for name, precision in PRECISIONS.items() if precision.apex_level is None]
