@@ -4,7 +4,7 @@ Run `python benchmarks/gpu.py --out DIR [--minutes 9] [--original CHECKOUT] [--c
 nothing need be installed but what pyproject.toml names. Rehearse it first, without a GPU: `--rehearse` runs all of it
 at tiny sizes in less than a minute.
 
-The stages, in the order of what they are worth, each a process of its own with a share of the time:
+The stages, in the order of what they are worth, each with a share of the time:
 
 * tests      those marked `cuda`
 * bench      training steps of 512p and 1024p in each precision, at batch 1, 2 and the largest; then with each switch
@@ -24,9 +24,9 @@ Where the machine with the GPU has no network:
   and there
       pip install --no-index --no-deps --target site wheels/*.whl && export PYTHONPATH=site
 * Inception's weights (87 MB) come by --feature-weights FILE. They do not shrink: a lossless compression of their
-  float32 leaves four fifths. Where a transfer holds less, cut them in two with `split -b 50M`, and join the parts there
-  with `cat`. Without them, tests that need them fail, Inception is timed with random weights (which takes the same
-  time), and there is no study.
+  float32 leaves more than four fifths. Where a transfer holds less, cut them in two with `split -b 50M`, and join the
+  parts there with `cat`. Without them, tests that need them fail, Inception is timed with random weights (which takes
+  the same time), and there is no study.
 * NVIDIA/pix2pixHD and a data set in its layout, 256 x 192 pixels, are folders to bring along.
 """
 
@@ -34,10 +34,10 @@ from __future__ import annotations
 
 import argparse
 import importlib.util
+import multiprocessing
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -46,25 +46,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from multiprocessing.context import SpawnProcess
+
     from gpu_record import Record
 
 ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # the repository's own code, installed or not
 
 GRACE = 10.0  # seconds for a stage that is cut to end by itself
 
 
 @dataclass(frozen=True)
 class Stage:
-    """A part of the whole, which runs in a process of its own."""
+    """A part of the whole."""
 
     name: str
     share: float  # of the time
     least: float  # seconds with which it is worth beginning
     needs: tuple[str, ...] = ()  # options
+    alone: bool = False  # whether what it leaves behind in its process would disturb the next
 
 
 STAGES = (
-    Stage("tests", share=0.12, least=20),
+    Stage("tests", share=0.12, least=20, alone=True),
     Stage("bench", share=0.42, least=20),
     Stage("original", share=0.08, least=20, needs=("original",)),
     Stage("features", share=0.08, least=20),
@@ -98,8 +103,6 @@ def arguments_of(argv: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--camvid", type=Path, help="data of the study, 256 x 192, 12 classes, in pix2pixHD's layout")
     parser.add_argument("--feature-weights", type=Path, help="Inception's weights; by default those of the cache")
     parser.add_argument("--rehearse", action="store_true", help="all of it at tiny sizes, on a CPU")
-    parser.add_argument("--stage", help=argparse.SUPPRESS)  # the one that this process is
-    parser.add_argument("--seconds", type=float, help=argparse.SUPPRESS)  # that it has
     options = parser.parse_args(argv)
     options.device = options.device or ("cpu" if options.rehearse else "cuda")
     options.out, options.work = options.out.resolve(), (options.work or options.out / "work").resolve()
@@ -117,20 +120,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     options = arguments_of(argv)
     if missing := missing_packages():
         raise SystemExit(f"Missing packages: {' '.join(missing)}. --help says how to bring them.")
-    if options.stage:
-        work_on(options)
-    else:
-        run_all(options, list(sys.argv[1:] if argv is None else argv))
-
-
-def run_all(options: argparse.Namespace, argv: Sequence[str]) -> None:
-    """Run the stages that are asked for and not done, each until its share of the time is used up."""
     from gpu_record import Record
 
     from p2phd_eval.features.weights.index import local_files
 
     if options.feature_weights is None:
         options.feature_weights = next((path for path, _ in local_files() if path.is_file()), None)
+    set_environment(options)
     # SIGTERM ends this process as an exception does, and so the stage at work first.
     signal.signal(signal.SIGTERM, end)
     begun, total = time.monotonic(), 60 * options.minutes - GRACE
@@ -138,21 +134,22 @@ def run_all(options: argparse.Namespace, argv: Sequence[str]) -> None:
     asked = [stage for stage in STAGES if stage.name in options.stages]
     todo = [stage for stage in asked if record.stage(stage.name)["state"] != "done"]
     shares, until = sum(stage.share for stage in todo), 0.0
-    for stage in asked:
-        if stage not in todo:
-            print(f"== {stage.name}: done before", flush=True)
-            continue
-        # What earlier stages leave of their shares is there for the later ones.
-        until += stage.share / shares
-        left = begun + until * total - time.monotonic()
-        state = "cut" if record.rows(stage.name) else "skipped"
-        if lacking := [f"--{name}".replace("_", "-") for name in stage.needs if getattr(options, name) is None]:
-            settle(record, stage, state, f"without {' and '.join(lacking)} there is nothing to do")
-        elif left < (0 if options.rehearse else stage.least):
-            settle(record, stage, state, f"{max(left, 0):.0f} s are left")
-        else:
-            print(f"== {stage.name}: has {left:.0f} s", flush=True)
-            record = run_stage(options, argv, stage, left)
+    with Worker(options) as worker:
+        for stage in asked:
+            if stage not in todo:
+                print(f"== {stage.name}: done before", flush=True)
+                continue
+            # What earlier stages leave of their shares is there for the later ones.
+            until += stage.share / shares
+            left = begun + until * total - time.monotonic()
+            state = "cut" if record.rows(stage.name) else "skipped"
+            if lacking := [f"--{name}".replace("_", "-") for name in stage.needs if getattr(options, name) is None]:
+                settle(record, stage, state, f"without {' and '.join(lacking)} there is nothing to do")
+            elif left < (0 if options.rehearse else stage.least):
+                settle(record, stage, state, f"{max(left, 0):.0f} s are left")
+            else:
+                print(f"== {stage.name}: has {left:.0f} s", flush=True)
+                record = run_stage(options, worker, stage, left)
     print(f"written: {options.out}/gpu.json, gpu.md; {time.monotonic() - begun:.0f} s", flush=True)
 
 
@@ -161,55 +158,74 @@ def settle(record: Record, stage: Stage, state: str, note: str | None) -> None:
     print(f"== {stage.name}: {state}{f', {note}' if note else ''}", flush=True)
 
 
-def run_stage(options: argparse.Namespace, argv: Sequence[str], stage: Stage, seconds: float) -> Record:
-    """Run a stage in a process of its own, and return the document with what it found."""
+def run_stage(options: argparse.Namespace, worker: Worker, stage: Stage, seconds: float) -> Record:
+    """Let the worker do a stage, and return the document with what it found."""
     from gpu_record import Record
 
-    begun, state, note = time.monotonic(), "failed", None
-    process = subprocess.Popen(
-        [sys.executable, __file__, *argv, "--stage", stage.name, "--seconds", str(seconds)],
-        env=environment(options),
-        cwd=ROOT,
-    )
+    begun, state, note = time.monotonic(), "cut", "cut from outside; another call goes on with it"
     try:
-        code = process.wait(seconds)
-        state = "done" if code == 0 else "failed"
-        if code < 0:
-            note = f"{signal.Signals(-code).name} ended it"
-    except subprocess.TimeoutExpired:
-        state, note = "cut", f"cut after {seconds:.0f} s, its share; another call goes on with it"
-    except BaseException:
-        state, note = "cut", "cut from outside; another call goes on with it"
-        raise
+        state, note = worker.do(stage, seconds)
     finally:
-        end_process(process)
-        # Read anew: the stage wrote it.
+        if state != "done" or stage.alone:
+            worker.end()
+        # Read anew: the worker wrote it.
         record = Record(options.out, rehearsal=options.rehearse)
-        before = record.stage(stage.name).get("seconds", 0.0)
-        record.set(stage.name, seconds=before + time.monotonic() - begun)
+        record.set(stage.name, seconds=record.stage(stage.name).get("seconds", 0.0) + time.monotonic() - begun)
         if state == "cut":
             record.set(stage.name, traceback=None)  # of being cut
         settle(record, stage, state, note or record.stage(stage.name).get("note"))
     return record
 
 
-def end_process(process: subprocess.Popen[bytes]) -> None:
-    """End a process, if it is still at work, by SIGTERM and then by SIGKILL."""
-    if process.poll() is None:
-        process.terminate()
+class Worker:
+    """A process that does one stage after the other, and is replaced by a new one where it is ended."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
+        # Another Python, not a fork: nothing of torch is begun in this one.
+        self._context = multiprocessing.get_context("spawn")
+        self._process: SpawnProcess | None = None
+        self._stages: Connection
+
+    def __enter__(self) -> Worker:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def do(self, stage: Stage, seconds: float) -> tuple[str, str]:
+        """Have a stage done, and return the state that it is in then, and a note; it is at work still if it is cut."""
+        begun = time.monotonic()
+        if self._process is None or not self._process.is_alive():
+            self._stages, theirs = self._context.Pipe()
+            self._process = self._context.Process(target=work, args=(self._options, theirs))
+            self._process.start()
+            theirs.close()
+        self._stages.send((stage.name, seconds))
+        if not self._stages.poll(max(0.0, begun + seconds - time.monotonic())):
+            return "cut", f"cut after {seconds:.0f} s, its share; another call goes on with it"
         try:
-            process.wait(GRACE)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            return ("done" if self._stages.recv() else "failed"), ""
+        except (EOFError, OSError):
+            self._process.join()
+            return "failed", f"its process ended with {self._process.exitcode}"
+
+    def end(self) -> None:
+        """End the process, if there is one, by SIGTERM and then by SIGKILL."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.join(GRACE)
+            self._process.kill()
+            self._process.join()
+            self._process = None
 
 
 def end(signum: int, frame: object) -> NoReturn:
     sys.exit(128 + signum)
 
 
-def environment(options: argparse.Namespace) -> dict[str, str]:
-    """What stages run with: the repository's own code, a cache of their own, and no network to wait for."""
+def set_environment(options: argparse.Namespace) -> None:
+    """Let stages use the repository's own code and a cache of their own, and wait for no network."""
     from p2phd_eval.features.weights.index import WHEEL_FILE
 
     cache = options.work / "cache"
@@ -218,10 +234,10 @@ def environment(options: argparse.Namespace) -> dict[str, str]:
     link.unlink(missing_ok=True)
     if options.feature_weights is not None:
         link.symlink_to(options.feature_weights.resolve(strict=True))
+    for name in [name for name in os.environ if name.startswith("PYTEST_")]:
+        del os.environ[name]  # of a pytest that this runs in
     nowhere = "http://127.0.0.1:9"
-    return {
-        # Those of a pytest that this runs in are not the stages' own.
-        **{name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
+    os.environ |= {
         "PYTHONPATH": os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH")))),
         "PYTHONUNBUFFERED": "1",
         "P2PHD_EVAL_CACHE": str(cache),
@@ -231,8 +247,8 @@ def environment(options: argparse.Namespace) -> dict[str, str]:
     }
 
 
-def work_on(options: argparse.Namespace) -> None:
-    """Do the work of one stage, in this process."""
+def work(options: argparse.Namespace, stages: Connection) -> None:
+    """Do stages as they are asked for, until one fails: what is wrong with the device then may not go away."""
     import traceback
 
     from gpu_record import Record
@@ -240,21 +256,29 @@ def work_on(options: argparse.Namespace) -> None:
 
     from p2phd_eval.bench.machine import describe_machine
     from p2phd_eval.devices import find_device
+    from p2phd_eval.memory import memory_of
 
     follow_parent()
-    machine = None if options.stage == AT_HOME else vars(describe_machine(find_device(options.device)))
-    record = Record(options.out, rehearsal=options.rehearse, machine=machine)
-    record.set(options.stage, state="at work", note=None, traceback=None)
-    try:
-        WORK[options.stage](options, record)
-    except Exception:
-        record.set(options.stage, traceback=traceback.format_exc())
-        traceback.print_exc()
-        sys.exit(1)
-    failed = [name for name, row in record.rows(options.stage).items() if "traceback" in row]
-    if failed:
-        record.set(options.stage, note=f"failed: {', '.join(failed)}")
-        sys.exit(1)
+    while True:
+        name, options.seconds = stages.recv()
+        machine = None
+        if name != AT_HOME:
+            device = find_device(options.device)
+            machine = {**vars(describe_machine(device)), "memory_bytes": memory_of(device)}
+        record = Record(options.out, rehearsal=options.rehearse, machine=machine)
+        record.set(name, state="at work", note=None, traceback=None)
+        try:
+            WORK[name](options, record)
+        except Exception:
+            record.set(name, traceback=traceback.format_exc())
+            traceback.print_exc()
+        failed = [row for row, values in record.rows(name).items() if "traceback" in values]
+        if failed:
+            record.set(name, note=f"failed: {', '.join(failed)}")
+        good = not failed and "traceback" not in record.stage(name)
+        stages.send(good)
+        if not good:
+            return
 
 
 if __name__ == "__main__":

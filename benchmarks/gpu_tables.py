@@ -11,7 +11,7 @@ GIB = 2**30
 
 def render_tables(document: dict[str, Any]) -> str:
     """Return all tables of a document."""
-    machine = document["machine"] or {"device": "no device yet", "processor": "", "versions": {}}
+    machine = document["machine"] or {"device": "no device yet", "processor": "", "versions": {}, "memory_bytes": None}
     versions = ", ".join(f"{name} {text}" for name, text in machine["versions"].items() if text)
     stages = document["stages"]
     kind = "Rehearsal of a measurement" if document["rehearsal"] else "Measured"
@@ -20,7 +20,7 @@ def render_tables(document: dict[str, Any]) -> str:
         "By `python benchmarks/gpu.py`." + (f" Beside it {machine['processor']}; {versions}." if versions else ""),
         stage_table(stages),
         *tests(stages.get("tests")),
-        *steps(stages.get("bench"), stages.get("estimates")),
+        *steps(stages.get("bench"), stages.get("estimates"), machine["memory_bytes"]),
         *originals(stages.get("original")),
         *features(stages.get("features")),
         *study(stages.get("study")),
@@ -63,7 +63,7 @@ def tests(stage: dict[str, Any] | None) -> Iterator[str]:
         yield ", ".join(f"{count} {outcome}" for outcome, count in sorted(counts.items())) + "."
 
 
-def steps(stage: dict[str, Any] | None, estimates: dict[str, Any] | None) -> Iterator[str]:
+def steps(stage: dict[str, Any] | None, estimates: dict[str, Any] | None, memory_bytes: int | None) -> Iterator[str]:
     """Tables of training steps, one a preset; ratios are of images a second, to batch 1 of fp32 and of TF32."""
     found = rows_of(stage)
     expected = {name: row["bytes"] for name, row in rows_of(estimates).items()}
@@ -89,12 +89,17 @@ def steps(stage: dict[str, Any] | None, estimates: dict[str, Any] | None) -> Ite
                 for (precision, batch), each in sorted(plain.items(), key=lambda item: item[0][1])
             ),
         )  # fmt: skip
-        largest = [each for of in here for each in of["largest"]]
-        if largest:
-            yield table(
-                ("precision", "largest batch", "one more"),
-                ((each["precision"], str(each["batch_size"]), each["reason"]) for each in largest),
-            )
+        found_largest = {each["precision"]: each for of in here for each in of["largest"]}
+        fitting = []
+        for precision in dict.fromkeys(precision for precision, _ in plain):
+            one, two = (plain.get((precision, batch), {}).get("peak_memory_bytes") for batch in (1, 2))
+            if one and two and two > one and memory_bytes:
+                largest = found_largest.get(precision, {"batch_size": "-", "reason": "-"})
+                # As if nothing else needed memory, and the allocator left no gaps.
+                expects = str(1 + (memory_bytes - one) // (two - one))
+                fitting.append((precision, expects, str(largest["batch_size"]), largest["reason"]))
+        if fitting:
+            yield table(("precision", "largest batch, by batches 1 and 2", "as found", "one more"), fitting)
         switched = [each for of in here for each in of["rows"] if each["variant"] != "plain"]
         if switched:
             yield table(

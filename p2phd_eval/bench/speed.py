@@ -180,19 +180,29 @@ def settings(
     return theirs + ours
 
 
-def largest_that_fits(attempt: Callable[[int], str | None]) -> tuple[int, str]:
+def largest_that_fits(attempt: Callable[[int], str | None], guess: Callable[[], int] | None = None) -> tuple[int, str]:
     """Return the largest batch size that fits, and why the next one does not, by doubling and then bisection.
 
-    `attempt`: takes a batch size and returns None, or why it does not fit; then no larger one fits either.
+    `attempt`: takes a batch size and returns None, or why it does not fit; then no larger one fits either. `guess`:
+    asked once 2 fit; it says where to look on, in steps of 1, 2, 4 ... from there, instead of doubling.
     """
-    fits, fails, reason = 0, 0, ""
+    fits, fails, reason, stride = 0, 0, "", 0
     while not fails or fails - fits > 1:
-        size = (fits + fails) // 2 if fails else max(1, 2 * fits)
-        if size > _LARGEST_TRIED:
+        if fits == _LARGEST_TRIED:
             return fits, "no larger one was tried"
+        upwards = not fails
+        if guess is not None and upwards and fits == 2:
+            size, stride, guess = max(3, guess()), 1, None
+        elif stride:
+            size, stride = fits + stride if upwards else max(fits + 1, fails - stride), 2 * stride
+        else:
+            size = max(1, 2 * fits) if upwards else (fits + fails) // 2
+        size = min(size, _LARGEST_TRIED)
         failure = attempt(size)
         if failure is None:
             fits = size
         else:
             fails, reason = size, failure
+        if stride > 1 and upwards == (failure is not None):
+            stride = 0  # it lies between the last two: bisection is next
     return fits, reason

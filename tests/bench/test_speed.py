@@ -62,3 +62,24 @@ def test_the_search_finds_the_largest_batch(limit: int) -> None:
         assert found == limit
         assert reason == f"{limit + 1} are too many"
     assert len(asked) <= 26  # 13 doublings, and as many halvings
+
+
+@given(st.integers(0, 5000), st.integers(0, 6000))
+def test_a_guess_changes_no_answer(limit: int, guess: int) -> None:
+    def attempt(size: int) -> str | None:
+        return None if size <= limit else f"{size} are too many"
+
+    assert largest_that_fits(attempt, lambda: guess) == largest_that_fits(attempt)
+
+
+@pytest.mark.parametrize("off", range(-4, 5))
+def test_a_good_guess_saves_attempts(off: int) -> None:
+    """Each of which takes steps of a whole batch."""
+    asked = []
+
+    def attempt(size: int) -> str | None:
+        asked.append(size)
+        return None if size <= 50 else "too many"
+
+    assert largest_that_fits(attempt, lambda: 50 + off) == (50, "too many")
+    assert len(asked) <= 8  # 12 without

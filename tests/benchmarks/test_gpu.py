@@ -26,6 +26,9 @@ from tests.bench.checkout import write_checkout
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 MODULES = ("gpu_stages", "gpu_record", "gpu_tables", "measuring")
 
+# Calls of minutes where other tests share the cores.
+pytestmark = pytest.mark.timeout(900)
+
 Document = dict[str, Any]
 
 
@@ -147,6 +150,24 @@ def test_without_time_everything_is_left_out_with_a_reason(inception_weights: We
     assert stages["original"]["note"] == "without --original there is nothing to do"
     assert {stage["note"] for name, stage in stages.items() if name != "original"} == {"0 s are left"}
     assert "| bench | skipped | - | 0 s are left |" in (tmp_path / "gpu.md").read_text()
+
+
+def measured(batch: int, peak: int) -> dict[str, Any]:
+    row = {"precision": "fp32", "batch_size": batch, "variant": "plain", "seconds_median": 0.5, "data_wait": 0.0}
+    values = {**row, "images_per_second": 2.0 * batch, "peak_memory_bytes": peak}
+    return {"preset": "512p", "input": {"width": 1024, "height": 512}, "rows": [values], "largest": []}
+
+
+def test_memory_stands_in_the_table_of_a_gpu(stages: ModuleType) -> None:
+    """A rehearsal has none."""
+    tables, gib = sys.modules["gpu_tables"], 2**30
+    largest = {**measured(1, 5 * gib), "largest": [{"precision": "fp32", "batch_size": 23, "reason": "out of memory"}]}
+    bench = {"a": measured(1, 5 * gib), "b": measured(2, 9 * gib), "c": largest}
+    estimates = {"512p, fp32, batch 2": {"bytes": 8 * gib}}
+    found = tables.steps({"rows": bench}, {"rows": estimates}, 100 * gib)
+    text = "\n".join(found)
+    assert "| fp32 | 2 | 0.5000 | 4.00 | 2.00 | - | 9.00 | 8.00 | 0.0% |" in text
+    assert "| fp32 | 24 | 23 | out of memory |" in text
 
 
 @pytest.fixture(scope="module")
