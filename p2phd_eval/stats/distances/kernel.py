@@ -14,13 +14,18 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import Rows, require_pairs
+from p2phd_eval.stats.distances.products import (
+    Multiply,
+    TileRows,
+    WideRows,
+    centred_together,
+    multiply_on_cpu,
+    tile_slices,
+)
 from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
 from p2phd_eval.stats.threads import map_in_threads
 
 Matrix = npt.NDArray[np.float64]
-
-# Rows of a tile of the kernel matrix. A tile is 8 MiB and the rows it is made of 16 MiB each at d = 2048.
-_ROWS = 1024
 
 # Shapes of the mixture, from Bińkowski et al. (2018), appendix E: small ones reach far, large ones are near to an RBF.
 _ALPHAS = (0.2, 0.5, 1.0, 2.0, 5.0)
@@ -38,9 +43,14 @@ class KernelDistance:
 
 
 def kernel_distance(
-    real: npt.ArrayLike, fake: npt.ArrayLike, *, paired: bool, on_progress: OnProgress = unwatched
+    real: npt.ArrayLike,
+    fake: npt.ArrayLike,
+    *,
+    paired: bool,
+    multiply: Multiply = multiply_on_cpu,
+    on_progress: OnProgress = unwatched,
 ) -> KernelDistance:
-    """KID of two sets of features: all images, no subsets, in float64, with an exact jackknife standard error.
+    """KID of two sets of features: all images, no subsets, with an exact jackknife standard error.
 
     The kernel is k(x, y) = (x'y/d + 1)^3. Independent sets of m and n images give the two-sample U-statistic
 
@@ -54,6 +64,10 @@ def kernel_distance(
     The value without image i (or pair i) follows from the sums of the rows of the kernel matrices, so the jackknife
     costs nothing beside them. The matrices are never whole in memory: a tile of 1024 x 1024 at a time.
 
+    Features that are float32 are multiplied in float32, as `CentredRows` does it, and all else is float64, so that the
+    rounding of 25 million products averages out: value and error are within 1e-5 standard errors of what
+    float64 gives (`benchmarks/metrics.py` shows some 1e-7). Features that are float64 are multiplied in float64.
+
     Parameters
     ----------
     real : array_like, shape (n_r, d)
@@ -62,6 +76,8 @@ def kernel_distance(
         Features of the generated images, n_g >= 3.
     paired : bool
         Whether real image i and generated image i share a label map (n_r = n_g).
+    multiply : callable, optional
+        What multiplies in float32; see `p2phd_eval.features.device_products` for a GPU.
     on_progress : callable, optional
         Called with (tiles done, tiles in all).
 
@@ -85,10 +101,15 @@ def kernel_distance(
     require_equal_dims(real_values, fake_values)
     n_real, n_fake = len(real_values), len(fake_values)
     _require_counts(n_real, n_fake, paired)
+    rows: tuple[TileRows, TileRows]
+    if real_values.dtype == fake_values.dtype == np.float32:
+        rows = centred_together(real_values, fake_values, multiply)
+    else:
+        rows = WideRows(real_values), WideRows(fake_values)
     pairs = (
-        KernelPairs(left=real_values, right=real_values, unit_of=np.arange(n_real)),
-        KernelPairs(left=fake_values, right=fake_values, unit_of=np.arange(n_fake)),
-        KernelPairs(left=real_values, right=fake_values, unit_of=np.arange(n_real) if paired else None),
+        KernelPairs(left=rows[0], right=rows[0], unit_of=np.arange(n_real)),
+        KernelPairs(left=rows[1], right=rows[1], unit_of=np.arange(n_fake)),
+        KernelPairs(left=rows[0], right=rows[1], unit_of=np.arange(n_real) if paired else None),
     )
     sums = kernel_sums(pairs, [CubicKernel(real_values.shape[1])], on_progress)
     (real_sums, _), (fake_sums, _), (cross_real, cross_fake) = ((left[0], right[0]) for left, right in sums)
@@ -204,7 +225,7 @@ def kernel_scale(real: npt.NDArray[Any]) -> float:
     """
     # Rounding can carry the mean of equal numbers past them.
     centre = np.clip(real.mean(axis=0, dtype=np.float64), real.min(axis=0), real.max(axis=0))
-    squares = sum(float(np.square(real[rows] - centre).sum()) for rows in _blocks(len(real)))
+    squares = sum(float(np.square(real[rows] - centre).sum()) for rows in tile_slices(len(real)))
     return 2 * squares / (len(real) - 1) or 1.0
 
 
@@ -212,8 +233,8 @@ def kernel_scale(real: npt.NDArray[Any]) -> float:
 class KernelPairs:
     """Two sets of which the kernel is summed over the pairs of images that share no unit."""
 
-    left: npt.NDArray[Any]  # (m, d)
-    right: npt.NDArray[Any]  # (n, d); the same object as `left` for the pairs within one set
+    left: TileRows  # m of them
+    right: TileRows  # n, of the same class; the same object as `left` for the pairs within one set
     #: (n,), what row i of both sets was drawn with: its label map, or its cluster. None where the sets are independent.
     unit_of: Rows | None
 
@@ -224,8 +245,8 @@ class KernelPairs:
 
     def tiles(self) -> Iterator[tuple[slice, slice]]:
         """Rows and columns of the tiles of the matrix; of a symmetric one those on and above the diagonal."""
-        for rows in _blocks(len(self.left)):
-            for columns in _blocks(len(self.right), rows.start if self.within else 0):
+        for rows in tile_slices(len(self.left)):
+            for columns in tile_slices(len(self.right), rows.start if self.within else 0):
                 yield rows, columns
 
 
@@ -235,7 +256,7 @@ def kernel_sums(
     """Sums of the rows and of the columns of kernel matrices, without the pairs of images that share a unit.
 
     The products x'y, which cost most, are computed once for all kernels. No matrix is whole in memory: each core works
-    on a tile of 1024 x 1024 at a time, in float64. The result does not depend on the number of cores.
+    on a tile of 1024 x 1024 at a time, with its sums in float64. The result does not depend on the number of cores.
 
     Parameters
     ----------
@@ -272,11 +293,8 @@ def kernel_sums(
 
 
 def _tile_sums(pairs: KernelPairs, rows: slice, columns: slice, kernels: Sequence[Kernel]) -> tuple[Matrix, Matrix]:
-    left = pairs.left[rows].astype(np.float64)
-    # The product of a matrix and its own transpose takes NumPy half the work.
-    right = left if pairs.within and rows == columns else pairs.right[columns].astype(np.float64)
-    products = left @ right.T
-    squares = [np.einsum("ij,ij->i", each, each) for each in (left, right)]
+    products = pairs.left.products(rows, pairs.right, columns)
+    squares = pairs.left.squares(rows), pairs.right.squares(columns)
     apart = None if pairs.unit_of is None else pairs.unit_of[rows, None] != pairs.unit_of[columns]
     of_rows, of_columns = [], []
     for kernel in kernels:
@@ -286,10 +304,6 @@ def _tile_sums(pairs: KernelPairs, rows: slice, columns: slice, kernels: Sequenc
         of_rows.append(values.sum(axis=1))
         of_columns.append(values.sum(axis=0))
     return np.array(of_rows), np.array(of_columns)
-
-
-def _blocks(n: int, start: int = 0) -> Iterator[slice]:
-    return (slice(first, min(first + _ROWS, n)) for first in range(start, n, _ROWS))
 
 
 def _require_counts(n_real: int, n_fake: int, paired: bool) -> None:

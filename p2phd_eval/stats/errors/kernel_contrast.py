@@ -17,6 +17,7 @@ from p2phd_eval.stats.distances.kernel import (
     kernel_scale,
     kernel_sums,
 )
+from p2phd_eval.stats.distances.products import WideRows
 from p2phd_eval.stats.errors.measurement import Measurement
 from p2phd_eval.stats.estimands import Estimand
 
@@ -73,7 +74,9 @@ def kernel_measurements(
     same_as = first_equal(values, design)
     distinct = sorted(set(same_as))
     wanted = [(0, 0), *((k, k) for k in distinct), *((0, k) for k in distinct)]
-    pairs = [_pairs(values, design, *each) for each in wanted]
+    # In float64: arms of nearly the same images differ by less than float32 shows.
+    rows = [WideRows(each) for each in values]
+    pairs = [_pairs(rows, design, *each) for each in wanted]
     sums = dict(zip(wanted, kernel_sums(pairs, list(kernels.values()), on_progress), strict=True))
 
     measurements = {}
@@ -134,7 +137,8 @@ def kernel_swap_terms(
             fix="Generate both from the same label maps.",
         )
     wanted = [(1, 1), (2, 2), (1, 2), (0, 1), (0, 2)]
-    pairs = [_pairs(values, design, *each) for each in wanted]
+    rows = [WideRows(each) for each in values]
+    pairs = [_pairs(rows, design, *each) for each in wanted]
     sums = kernel_sums(pairs, [CubicKernel(values[0].shape[1])], on_progress)
     (yy, _), (zz, _), (yz, zy), (_, xy), (_, xz) = ((left[0], right[0]) for left, right in sums)
     terms: Floats = (zz - yy + zy - yz) / _count(design, 1, 2) - 2 * (xz - xy) / _count(design, 0, 1)
@@ -171,9 +175,9 @@ def _influence(block: Block, without: Floats) -> Floats:
     return influence
 
 
-def _pairs(values: Sequence[Values], design: SamplingDesign, k: int, m: int) -> KernelPairs:
+def _pairs(rows: Sequence[WideRows], design: SamplingDesign, k: int, m: int) -> KernelPairs:
     together = _block(design, k) is _block(design, m)
-    return KernelPairs(left=values[k], right=values[m], unit_of=_block(design, k).cluster_of if together else None)
+    return KernelPairs(left=rows[k], right=rows[m], unit_of=_block(design, k).cluster_of if together else None)
 
 
 def _count(design: SamplingDesign, k: int, m: int) -> int:

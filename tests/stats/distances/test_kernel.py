@@ -13,6 +13,7 @@ from p2phd_eval.stats.distances.kernel import (
     kernel_scale,
     kernel_sums,
 )
+from p2phd_eval.stats.distances.products import WideRows
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 D = 5
@@ -55,7 +56,7 @@ def without(values, i):
 
 def tiny_tiles(monkeypatch):
     # The sets here would fit one tile; several, of unequal sizes, are what large sets are made of.
-    monkeypatch.setattr("p2phd_eval.stats.distances.kernel._ROWS", 4)
+    monkeypatch.setattr("p2phd_eval.stats.distances.products.TILE_ROWS", 4)
 
 
 @pytest.mark.parametrize("tiles", ["one", "many"])
@@ -102,7 +103,7 @@ def test_the_rational_quadratic_kernel_is_a_sum_of_scikit_learns():
     real, fake = pairs(7)
     # (1 + |x - y|^2 / (2 alpha length^2))^-alpha
     theirs = sum(RationalQuadratic(alpha=alpha, length_scale=1.5)(real, fake) for alpha in (0.2, 0.5, 1, 2, 5))
-    sums = kernel_sums([KernelPairs(left=real, right=fake, unit_of=None)], [RationalQuadraticKernel(2 * 1.5**2)])
+    sums = kernel_sums([KernelPairs(left=WideRows(real), right=WideRows(fake), unit_of=None)], [RationalQuadraticKernel(2 * 1.5**2)])
     assert sums[0][0][0] == pytest.approx(theirs.sum(axis=1), rel=1e-12)
     assert sums[0][1][0] == pytest.approx(theirs.sum(axis=0), rel=1e-12)
 
@@ -177,8 +178,11 @@ def test_order_and_dtype_do_not_matter(paired):
     result = kernel_distance(real, fake, paired=paired)
     moved = kernel_distance(real[order], fake[order], paired=paired)
     wide = kernel_distance(real.astype(np.float64), fake.astype(np.float64), paired=paired)
-    assert (moved.value, moved.se) == pytest.approx((result.value, result.se), rel=1e-10)
-    assert wide == result
+    wide_moved = kernel_distance(real[order].astype(np.float64), fake[order].astype(np.float64), paired=paired)
+    assert (wide_moved.value, wide_moved.se) == pytest.approx((wide.value, wide.se), rel=1e-10)
+    # float32 is multiplied in float32.
+    for each in (moved, wide):
+        assert (each.value, each.se) == pytest.approx((result.value, result.se), abs=1e-5 * result.se)
 
 
 @pytest.mark.parametrize("paired", [False, True])

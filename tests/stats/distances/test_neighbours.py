@@ -121,11 +121,11 @@ def test_order_blocks_and_dtype_do_not_matter(monkeypatch):
     result = neighbour_metrics(real, fake)
     assert neighbour_metrics(rng.permutation(real), rng.permutation(fake)) == result
     assert neighbour_metrics(real.astype(np.float64), fake.astype(np.float64)) == result
-    monkeypatch.setattr("p2phd_eval.stats.distances.neighbours._CHUNK_MIB", 1)
+    monkeypatch.setattr("p2phd_eval.stats.distances.products.TILE_ROWS", 300)
     seen = []
     assert neighbour_metrics(real, fake, on_progress=lambda *step: seen.append(step)) == result
-    assert len(seen) > 10
-    assert seen[-1] == (3000, 3000)
+    # Ten blocks of real images, seven of generated ones, and the real ones again.
+    assert seen == [(k, 27) for k in range(1, 28)]
 
 
 def test_swapping_the_sets_swaps_precision_and_recall():

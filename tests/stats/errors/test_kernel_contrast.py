@@ -33,7 +33,7 @@ WITH_PAIRS = ("paired", "clusters", "real apart")  # baseline and candidate from
 def tiles(request, monkeypatch):
     # The sets here would fit one tile; several, of unequal sizes, are what large sets are made of.
     if request.param == "many tiles":
-        monkeypatch.setattr("p2phd_eval.stats.distances.kernel._ROWS", 4)
+        monkeypatch.setattr("p2phd_eval.stats.distances.products.TILE_ROWS", 4)
 
 
 def drawn(design, seed=0, noise=0.5):
@@ -290,7 +290,7 @@ def test_swap_terms_against_really_swapped_images(name):
 
 
 def test_progress_counts_the_tiles(monkeypatch):
-    monkeypatch.setattr("p2phd_eval.stats.distances.kernel._ROWS", 4)
+    monkeypatch.setattr("p2phd_eval.stats.distances.products.TILE_ROWS", 4)
     real, baseline, candidate = drawn(DESIGNS["real apart"])
     seen = []
     kernel_measurements([real, baseline, candidate], DESIGNS["real apart"], on_progress=lambda *step: seen.append(step))

@@ -1,0 +1,134 @@
+"""Squared distances in float32 with a bound of their error, and the k-th nearest of a set in float64 by means of them."""
+
+import numpy as np
+import numpy.typing as npt
+
+from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.stats.distances.products import CentredRows, Narrow, tile_slices
+from p2phd_eval.stats.threads import map_in_threads
+
+Matrix = npt.NDArray[np.float64]
+Places = npt.NDArray[np.intp]
+
+# Neighbours that are kept beyond the k-th, so that float32 seldom leaves open which are the k nearest.
+_SPARE = 5
+# Rows whose neighbours are looked at in float64 at a time: 8 MiB for each neighbour at d = 2048.
+_ROWS_AT_ONCE = 64
+
+
+def squared_distances(
+    left: CentredRows, rows: slice, right: CentredRows, columns: slice
+) -> tuple[Narrow, tuple[Matrix, Matrix]]:
+    """Lower bounds of the squared distances of a tile's pairs, and how far below the distances they may be.
+
+    With u = 2^-24 the product in |a|^2 + |b|^2 - 2 a'b, of d numbers each, is off by at most g(d) |a| |b|, where
+    g(d) = d u / (1 - d u), in any order of summation. The rounding of the rows makes 4 u (|a|^2 + |b|^2) of difference,
+    the sum some 6 u, and what a comparison in float64 forgives is far less. Since 2 |a| |b| <= |a|^2 + |b|^2, the
+    distance is off by at most e(a) + e(b) with e(a) = g(d + 32) |a|^2, and a little where numbers vanish in float32.
+
+    The result is |a - b|^2 - e(a) - e(b), float32 (m, n), and the e of the rows, (m,), and of the columns, (n,). All is
+    in units of `CentredRows`.
+
+    References
+    ----------
+    Higham (2002), "Accuracy and Stability of Numerical Algorithms", section 3.1.
+    """
+    errors = _error(left, rows), _error(right, columns)
+    squares = left.narrow_products(rows, right, columns)
+    squares *= -2
+    squares += (left.lengths[rows] - errors[0]).astype(np.float32)[:, None]
+    squares += (right.lengths[columns] - errors[1]).astype(np.float32)
+    return squares, errors
+
+
+def squared_radii(rows: CentredRows, neighbours: tuple[int, ...], on_progress: OnProgress = unwatched) -> Matrix:
+    """Squared distance [len(neighbours), n] of each row to its k-th nearest other row, for each k, in float64.
+
+    In units of `CentredRows`. `on_progress`: called with (blocks of rows done, blocks).
+    """
+    k = max(neighbours)
+
+    def work(block: slice) -> Matrix:
+        nearest = _nearest(rows, block, k)
+        return nearest[:, [each - 1 for each in neighbours]].T
+
+    return np.concatenate(map_in_threads(work, list(tile_slices(len(rows))), True, on_progress), axis=1)
+
+
+def rounding_of(rows: Matrix) -> Matrix:
+    """What each row [n, d] may add to the rounding of |x|^2 + |y|^2 - 2 x'y less a squared radius in float64.
+
+    A dot product over d numbers is off by at most about d eps |x| |y| <= d eps (|x|^2 + |y|^2) / 2, the squares by
+    d eps (|x|^2 + |y|^2), and the squared radius by as much again. On average it is sqrt(d) times less.
+    """
+    bound: Matrix = 4 * rows.shape[1] * np.finfo(np.float64).eps * np.square(rows).sum(axis=1)
+    return bound
+
+
+def _error(rows: CentredRows, block: slice) -> Matrix:
+    d = rows.rows.shape[1]
+    gamma = (d + 32) * 2.0**-24
+    error: Matrix = gamma / (1 - gamma) * rows.lengths[block] + d * 2.0**-120
+    return error
+
+
+def _nearest(rows: CentredRows, block: slice, k: int) -> Matrix:
+    """Squared distances [m, k] of a block's rows to the k nearest others, ascending."""
+    m, kept = block.stop - block.start, k + _SPARE
+    # The smallest lower bounds so far, ascending, and whose they are; none is at infinity, at place 0.
+    best = np.full((m, kept), np.inf, dtype=np.float32)
+    places = np.zeros((m, kept), dtype=np.intp)
+    for columns in tile_slices(len(rows)):
+        least, _ = squared_distances(rows, block, rows, columns)
+        if columns == block:
+            np.fill_diagonal(least, np.inf)
+        best, places = _merge(best, places, least, columns.start)
+    squares = _exact(rows, block, places, best)
+    # Whoever was not kept is at least as far as the last one who was.
+    settled = np.sort(squares, axis=1)[:, k - 1] <= best[:, -1]
+    nearest = np.sort(squares, axis=1)[:, :k]
+    for start in range(0, int((~settled).sum()), 256):
+        unsettled = np.flatnonzero(~settled)[start : start + 256]
+        nearest[unsettled] = _nearest_in_float64(rows, block.start + unsettled, k)
+    return nearest
+
+
+def _merge(best: Narrow, places: Places, tile: Narrow, first: int) -> tuple[Narrow, Places]:
+    """Keep as many of the smallest of `best` and of a tile [m, n] in each row; column j of the tile is `first` + j."""
+    m, kept = best.shape
+    i, j = np.nonzero(tile < best[:, -1:])
+    if len(i) > 8 * kept * m and tile.shape[1] > kept:  # the first tile, above all
+        j = np.argpartition(tile, kept - 1, axis=1)[:, :kept].ravel()
+        i = np.repeat(np.arange(m), kept)
+    rows = np.concatenate((np.repeat(np.arange(m), kept), i))
+    values = np.concatenate((best.ravel(), tile[i, j]))
+    where = np.concatenate((places.ravel(), first + j))
+    order = np.lexsort((values, rows))
+    ends = np.cumsum(np.bincount(rows, minlength=m))
+    # Each row has the `kept` of before at the least.
+    taken = order[(ends - np.bincount(rows, minlength=m))[:, None] + np.arange(kept)]
+    return values[taken], where[taken]
+
+
+def _exact(rows: CentredRows, block: slice, places: Places, best: Narrow) -> Matrix:
+    """Squared distances [m, kept] in float64 of the rows of a block to those at `places`; infinity where none is."""
+    squares = np.empty(places.shape)
+    for start in range(0, len(places), _ROWS_AT_ONCE):
+        part = slice(start, min(start + _ROWS_AT_ONCE, len(places)))
+        apart = rows.wide(places[part])
+        apart -= rows.wide(slice(block.start + part.start, block.start + part.stop))[:, None]
+        squares[part] = np.einsum("ijk,ijk->ij", apart, apart)
+    squares[np.isinf(best)] = np.inf
+    return squares
+
+
+def _nearest_in_float64(rows: CentredRows, which: Places, k: int) -> Matrix:
+    """The same as `_nearest` in float64 throughout, for rows with so many others at one distance that it takes that."""
+    left = rows.wide(which)
+    nearest = np.full((len(which), k), np.inf)
+    for columns in tile_slices(len(rows)):
+        right = rows.wide(columns)
+        squares = np.square(left).sum(axis=1)[:, None] + np.square(right).sum(axis=1) - 2 * (left @ right.T)
+        squares[which[:, None] == np.arange(columns.start, columns.stop)] = np.inf
+        nearest = np.partition(np.concatenate((nearest, np.maximum(squares, 0)), axis=1), range(k), axis=1)[:, :k]
+    return nearest
