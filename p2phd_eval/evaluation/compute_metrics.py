@@ -1,5 +1,6 @@
 """All metrics of generated images in one call, whatever holds the images."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -11,6 +12,7 @@ from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.inputs import features_of, name_of, naming_choices, open_images_or_features, source_warnings
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.stats.distances.products import Multiply, multiply_on_cpu
 
 
 def compute_metrics(
@@ -33,7 +35,8 @@ def compute_metrics(
     seed, force
         See `evaluate_metrics`.
     settings, layout, progress, note
-        See `compute_fid`.
+        See `compute_fid`. The products of KID and of the metrics of neighbours are computed on a GPU where the
+        features were, or where `settings` names one.
 
     Returns
     -------
@@ -55,10 +58,18 @@ def compute_metrics(
         features_of(each, extractor, name=side, layout=layout)
         for each, side in zip(inputs, ("real", "generated"), strict=True)
     ]
-    with naming_choices(inputs), progress("metrics", "%") as on_progress:
-        result = evaluate_metrics(*features, seed=seed, force=force, on_progress=on_progress)
+    with naming_choices(inputs), progress("metrics", "%") as on_progress, _multiply(extractor) as multiply:
+        result = evaluate_metrics(*features, seed=seed, force=force, multiply=multiply, on_progress=on_progress)
     return replace(
         result,
         warnings=(*source_warnings(inputs), *result.warnings),
         precision_shifts=precision_shifts(extractor, inputs, features, [name_of(fake)]),
     )
+
+
+def _multiply(extractor: FeatureExtractor) -> AbstractContextManager[Multiply]:
+    if extractor.device in (None, "cpu"):  # without loading torch
+        return nullcontext(multiply_on_cpu)
+    from p2phd_eval.features.device_products import multiply_on
+
+    return multiply_on(extractor.device)

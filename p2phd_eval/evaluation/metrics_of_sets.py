@@ -13,6 +13,7 @@ from p2phd_eval.progress import OnProgress, part_of, unwatched
 from p2phd_eval.stats.distances.fid_infinity import FidInfinity, fid_infinity
 from p2phd_eval.stats.distances.kernel import KernelDistance, kernel_distance
 from p2phd_eval.stats.distances.neighbours import NeighbourMetrics, neighbour_metrics
+from p2phd_eval.stats.distances.products import Multiply, multiply_on_cpu
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,7 +38,13 @@ class MetricsResult:
 
 
 def evaluate_metrics(
-    real: FeatureSet, fake: FeatureSet, *, seed: int = 0, force: bool = False, on_progress: OnProgress = unwatched
+    real: FeatureSet,
+    fake: FeatureSet,
+    *,
+    seed: int = 0,
+    force: bool = False,
+    multiply: Multiply = multiply_on_cpu,
+    on_progress: OnProgress = unwatched,
 ) -> MetricsResult:
     """FID with its interval, KID, FID-infinity, precision, recall, density and coverage.
 
@@ -52,6 +59,8 @@ def evaluate_metrics(
         Draws the half samples of the FID's interval and the parts of FID-infinity.
     force : bool
         Compare sets that were made differently, with a warning.
+    multiply : callable, optional
+        What multiplies features in float32; see `p2phd_eval.features.device_products` for a GPU.
     on_progress : callable, optional
         Called with (done, 100): per cent, a quarter for each of the FID, the KID, FID-infinity and the metrics of
         neighbours.
@@ -72,12 +81,14 @@ def evaluate_metrics(
     def halves(description: str, unit: str) -> AbstractContextManager[OnProgress]:
         return nullcontext(quarter(0))
 
+    # Once: sets that are in order are not copied again.
+    real, fake = sorted_by_id(real), sorted_by_id(fake)
     fid = evaluate_fid(real, fake, replicates=0, seed=seed, force=force, progress=halves)
     paired = fid.pairing == "paired"
     # Pairs have the same ids, so that this order is theirs in both sets.
-    real_values, fake_values = sorted_by_id(real).values, sorted_by_id(fake).values
-    kid = kernel_distance(real_values, fake_values, paired=paired, on_progress=quarter(1))
+    values = real.values, fake.values
+    kid = kernel_distance(*values, paired=paired, multiply=multiply, on_progress=quarter(1))
     rng = np.random.default_rng(seed)
-    infinity = fid_infinity(real_values, fake_values, paired=paired, rng=rng, on_progress=quarter(2))
-    neighbours = neighbour_metrics(real_values, fake_values, on_progress=quarter(3))
+    infinity = fid_infinity(*values, paired=paired, rng=rng, on_progress=quarter(2))
+    neighbours = neighbour_metrics(*values, multiply=multiply, on_progress=quarter(3))
     return MetricsResult(fid=fid, kid=kid, fid_infinity=infinity, neighbours=neighbours, warnings=fid.warnings)

@@ -94,6 +94,8 @@ def sorted_by_id(features: FeatureSet) -> FeatureSet:
     """The rows of a set in the order of their ids; sets of the same ids, once each, are then aligned."""
     # Ids may repeat, so rows are moved by position.
     rows = sorted(range(len(features)), key=features.ids.__getitem__)
+    if rows == list(range(len(features))):
+        return features
     return FeatureSet(
         values=features.values[rows],
         ids=tuple(features.ids[row] for row in rows),

@@ -16,6 +16,8 @@ from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
 if TYPE_CHECKING:
+    import torch
+
     from p2phd_eval.features.networks.protocol import FeatureNetwork
     from p2phd_eval.features.prepared import FeatureBlock
 
@@ -117,6 +119,11 @@ class FeatureExtractor:
                 hashes.append(source.content_sha256(index))
                 on_progress(index + 1, n)
         return hashes
+
+    @property
+    def device(self) -> str | torch.device | None:
+        """The device that the network is on or that was asked for; None where neither is so."""
+        return self.settings.device if self._network is None else self._network.device
 
     def _compute(self, source: ImageSource) -> FeatureSet:
         from p2phd_eval.features.pipeline import compute_features

@@ -14,7 +14,12 @@ R = TypeVar("R")
 
 
 def map_in_threads(
-    work: Callable[[T], R], jobs: Sequence[T], parallel: bool, on_progress: OnProgress = unwatched
+    work: Callable[[T], R],
+    jobs: Sequence[T],
+    parallel: bool,
+    on_progress: OnProgress = unwatched,
+    *,
+    at_once: int | None = None,
 ) -> list[R]:
     """Apply a function that spends its time in NumPy to all jobs, in order.
 
@@ -22,12 +27,17 @@ def map_in_threads(
     core, since the threads wait for each other at every step: they run one a thread, with one BLAS thread each. The
     result of a job must not depend on the others, so that it does not depend on the number of cores.
 
-    `parallel`: whether the jobs are small. `on_progress`: called in the caller's thread with (jobs done, jobs). The
-    result is what `work` returned for each job.
+    Large ones gain little from BLAS threads: half of an eigendecomposition waits for memory, not for a core. They run
+    a few at a time, so that memory does not grow with the cores, and BLAS has the cores that are left.
+
+    `parallel`: whether several run at a time. `on_progress`: called in the caller's thread with (jobs done, jobs).
+    `at_once`: how many at most, by default one a core. The result is what `work` returned for each job.
     """
     results = []
-    with threadpool_limits(1 if parallel else None, user_api="blas"):
-        pool = ThreadPoolExecutor(max_workers=usable_cores() if parallel else 1)
+    cores = usable_cores()
+    workers = min(cores, at_once or cores) if parallel else 1
+    with threadpool_limits(cores // workers if parallel else None, user_api="blas"):
+        pool = ThreadPoolExecutor(max_workers=workers)
         try:
             for done, result in enumerate(pool.map(work, jobs), start=1):
                 results.append(result)

@@ -3,12 +3,13 @@
 import copy
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.distances.shifted_sums import ShiftedSums, Sums
+from p2phd_eval.stats.distances.shifted_sums import ShiftedSums, Sums, without_rows
 from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, feature_rows, require_equal_dims, require_usable, too_few
 
 
@@ -98,6 +99,22 @@ def moments(features: npt.ArrayLike) -> Moments:
     accumulator = MomentAccumulator()
     accumulator.update(features)
     return accumulator.result()
+
+
+def moments_without(whole: Moments, rows: npt.NDArray[Any]) -> Moments:
+    """Moments of a set without some of its images, from its own and from the features of these, shape (m, d).
+
+    It costs what the moments of m rows cost. The sums of what is left are differences, so that their error is that of
+    `whole` times about its n over what is left; take it where m is at most half of n. `whole` has ddof = 1, its n is
+    known, and at least 2 images are left.
+    """
+    if not len(rows):
+        return whole
+    assert whole.n is not None
+    blocks = (rows[start : start + BLOCK_ROWS].astype(np.float64) for start in range(0, len(rows), BLOCK_ROWS))
+    n = whole.n - len(rows)
+    mean, covariance = without_rows(whole.mean, (whole.n - 1) * whole.covariance, blocks, n)
+    return Moments(n=n, mean=mean, covariance=covariance)
 
 
 def merge_moments(a: Moments, b: Moments) -> Moments:

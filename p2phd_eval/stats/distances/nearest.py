@@ -1,4 +1,4 @@
-"""Squared distances in float32 with a bound of their error, and the k-th nearest of a set in float64 by means of them."""
+"""Squared distances in float32 with a bound of their error, and by means of them the k-th nearest in float64."""
 
 import numpy as np
 import numpy.typing as npt
@@ -49,8 +49,8 @@ def squared_radii(rows: CentredRows, neighbours: tuple[int, ...], on_progress: O
     k = max(neighbours)
 
     def work(block: slice) -> Matrix:
-        nearest = _nearest(rows, block, k)
-        return nearest[:, [each - 1 for each in neighbours]].T
+        radii: Matrix = _nearest(rows, block, k)[:, [each - 1 for each in neighbours]].T
+        return radii
 
     return np.concatenate(map_in_threads(work, list(tile_slices(len(rows))), True, on_progress), axis=1)
 

@@ -8,13 +8,7 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, part_of, unwatched
 from p2phd_eval.stats.distances.nearest import rounding_of, squared_distances, squared_radii
-from p2phd_eval.stats.distances.products import (
-    CentredRows,
-    Multiply,
-    centred_together,
-    multiply_on_cpu,
-    tile_slices,
-)
+from p2phd_eval.stats.distances.products import CentredRows, Multiply, centred_together, multiply_on_cpu, tile_slices
 from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
 from p2phd_eval.stats.threads import map_in_threads
 
@@ -131,9 +125,7 @@ def _found(reals: CentredRows, fakes: CentredRows, rows: slice, real_radii: Matr
         recalled[i[in_fake]] = True
         covered[i[in_wider]] = True
         memberships += int(in_wider.sum())
-    return _Found(
-        precise=precise, recalled=int(recalled.sum()), memberships=memberships, covered=int(covered.sum())
-    )
+    return _Found(precise=precise, recalled=int(recalled.sum()), memberships=memberships, covered=int(covered.sum()))
 
 
 def _exact(

@@ -1,5 +1,6 @@
 """Sums of rows about a fixed point, from which their mean and covariance follow."""
 
+from collections.abc import Iterable
 from typing import Protocol
 
 import numpy as np
@@ -48,6 +49,25 @@ class ShiftedSums:
         covariance /= n - 1
         _mirror_lower(covariance)
         return self._shift + step, covariance.T
+
+
+def without_rows(mean: Matrix, scatter: Matrix, blocks: Iterable[Matrix], n: int) -> tuple[Matrix, Matrix]:
+    """Return the mean [d] and the covariance [d, d] of what is left of a set, divided by n - 1.
+
+    `mean` [d] and `scatter` [d, d]: of the whole set, the sum of (row - mean)(row - mean)'. `blocks`: the rows [k, d]
+    that are taken out, which are overwritten. `n`: the rows that are left.
+    """
+    total = np.zeros_like(mean)
+    left = np.asfortranarray(np.tril(scatter))
+    for rows in blocks:
+        rows -= mean
+        total -= rows.sum(axis=0)
+        left = dsyrk(-1.0, rows.T, beta=1.0, c=left, lower=1, overwrite_c=1)
+    step = total / n
+    left = dsyrk(-n, step[:, None], beta=1.0, c=left, lower=1, overwrite_c=1)
+    left /= n - 1
+    _mirror_lower(left)
+    return mean + step, left.T
 
 
 def central_point(rows: Matrix) -> Matrix:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError, require_at_least
-from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.progress import OnProgress, part_of, unwatched
 from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets, first_equal
 from p2phd_eval.stats.distances.block_frechet import ReferenceAxes, distance_in_axes
 from p2phd_eval.stats.distances.frechet import FrechetDistance, frechet_distance
@@ -32,6 +32,9 @@ _USUAL_SPLITS = 10
 _FEWEST_SPLITS = 3
 # What the usual splits may take, in seconds on two cores of the machine that `usual_splits` was fitted on.
 _BUDGET_SECONDS = 30.0
+
+# So many decompositions of d > 1024 at a time: each takes ten matrices [d, d], and a copy of its rows.
+_LARGE_AT_ONCE = 4
 
 # A bias below this share of the covariances' traces is rounding.
 _NO_BIAS = 1e-10
@@ -203,31 +206,35 @@ def half_samples(
     if axes is not None:
         values = [axes.coordinates(each) for each in values]
         influence_of, distance_of = partial(influence_in_axes, axes=axes), partial(distance_in_axes, axes=axes)
-    jobs: list[tuple[int, int | None]] = [(k, None) for k in fakes]
-    jobs += [(k, split) for split in range(splits) for k in fakes]
+    at_once = None if axes is not None or _small(values) else _LARGE_AT_ONCE
+    halves = [(k, half) for halves, _ in parts for half in halves for k in fakes]
+    quarters = [(k, quarter) for _, quarters in parts for quarter in quarters for k in fakes]
+    steps = len(fakes) + len(halves) + len(quarters)
 
-    def work(job: tuple[int, int | None]) -> tuple[list[FidInfluence], list[float]]:
-        k, split = job
-        if split is None:
-            return [influence_of(values[0], values[k])], []
-        halves, quarters = parts[split]
-        influences = [influence_of(values[0][half[0]], values[k][half[k]]) for half in halves]
-        return influences, [distance_of(values[0][rows[0]], values[k][rows[k]]).value for rows in quarters]
+    def influence(job: tuple[int, list[Rows] | None]) -> FidInfluence:
+        k, rows = job
+        return influence_of(values[0], values[k]) if rows is None else influence_of(*_taken(values, k, rows))
 
-    small = axes is not None or _small(values)
-    results = dict(zip(jobs, map_in_threads(work, jobs, small, on_progress), strict=True))
-    whole = {k: results[k, None][0][0] for k in fakes}
+    def distance(job: tuple[int, list[Rows]]) -> float:
+        return distance_of(*_taken(values, *job)).value
+
+    # The costliest first, so that no core waits long for the last.
+    jobs: list[tuple[int, list[Rows] | None]] = [*((k, None) for k in fakes), *halves]
+    progress = part_of(on_progress, 0, len(jobs), steps)
+    influences = map_in_threads(influence, jobs, True, progress, at_once=at_once)
+    progress = part_of(on_progress, len(jobs), len(quarters), steps)
+    distances = map_in_threads(distance, quarters, True, progress, at_once=at_once)
+    whole = dict(zip(fakes, influences[: len(fakes)], strict=True))
     half_fids, quarter_fids, half_real, half_fake = {}, {}, {}, {}
     for k in fakes:
-        of_splits = [results[k, split] for split in range(splits)]
-        half_fids[k] = float(np.mean([each.distance.value for halves, _ in of_splits for each in halves]))
-        quarter_fids[k] = float(np.mean([value for _, quarters in of_splits for value in quarters]))
+        of_halves = [(rows, each) for (j, rows), each in zip(halves, influences[len(fakes) :], strict=True) if j == k]
+        half_fids[k] = float(np.mean([each.distance.value for _, each in of_halves]))
+        quarter_fids[k] = float(np.mean([value for (j, _), value in zip(quarters, distances, strict=True) if j == k]))
         half_real[k], half_fake[k] = np.zeros(len(values[0])), np.zeros(len(values[k]))
-        for (influences, _), (halves, _) in zip(of_splits, parts, strict=True):
-            for each, half in zip(influences, halves, strict=True):
-                # A half is 1/s of the images, so that weight moved onto an image of it counts s-fold in the half.
-                half_real[k][half[0]] += each.real * len(values[0]) / (2 * len(half[0]) * splits)
-                half_fake[k][half[k]] += each.fake * len(values[k]) / (2 * len(half[k]) * splits)
+        for rows, each in of_halves:
+            # A half is 1/s of the images, so that weight moved onto an image of it counts s-fold in the half.
+            half_real[k][rows[0]] += each.real * len(values[0]) / (2 * len(rows[0]) * splits)
+            half_fake[k][rows[k]] += each.fake * len(values[k]) / (2 * len(rows[k]) * splits)
     return HalfSamples(
         whole=tuple(whole[k] for k in same_as),
         half_fids=np.array([half_fids[k] for k in same_as]),
@@ -252,6 +259,11 @@ def _above(value: float, rounding: float) -> float:
     return value if value > rounding else 0.0
 
 
+def _taken(values: Sets, k: int, rows: list[Rows]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+    """Those rows of the real images and of set k."""
+    return values[0][rows[0]], values[k][rows[k]]
+
+
 def _parts(quarters: list[list[Rows]]) -> tuple[list[list[Rows]], list[list[Rows]]]:
     """The two halves and the four quarters, each as the rows of every set."""
     halves = [
@@ -262,5 +274,5 @@ def _parts(quarters: list[list[Rows]]) -> tuple[list[list[Rows]], list[list[Rows
 
 
 def _small(values: Sets) -> bool:
-    """Whether the decompositions are so small that several at a time are faster than several threads on one."""
+    """Whether the decompositions are so small that one can run on every core."""
     return bool(min(min(each.shape) for each in values) <= 1024)

@@ -1,15 +1,24 @@
 """Influence functions of the Fréchet distance, from which its standard errors come: one decomposition for both."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import scipy.linalg
+from scipy.linalg.blas import dtrmm
 from scipy.linalg.lapack import dsygst
 
 from p2phd_eval.stats.distances.covariance import cholesky_or_none
-from p2phd_eval.stats.distances.frechet import FrechetDistance, assemble_distance, centred_rows, sum_of_roots
-from p2phd_eval.stats.feature_arrays import as_features, require_equal_dims
+from p2phd_eval.stats.distances.frechet import (
+    FrechetDistance,
+    assemble_distance,
+    centred_rows,
+    distance_of_moments,
+    sum_of_roots,
+)
+from p2phd_eval.stats.distances.moments import Moments, moments
+from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, checked_features, require_equal_dims
 
 Matrix = npt.NDArray[np.float64]
 # Tr (S_r S_g)^(1/2), and x'Tx / (n_r - 1) of each real row (n_r,) and y'T^-1 y / (n_g - 1) of each generated one.
@@ -39,8 +48,9 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
     T and its inverse are never formed. With the centred rows over sqrt(n - 1) in A and B and A B' = U diag(s) V',
     n/(n - 1) x_j'T x_j = n_r sum_k s_k U_jk^2, and likewise with V. This holds for n < d too. Where both n > d it costs
     half as much to take the Cholesky factor L L' = S_r and the eigenvectors of L' S_g L = W diag(s^2) W', from which
-    T = (L^-1)' W diag(s) W' L^-1. Where rounding would show in that, the rows are written as A = Q R, so that the
-    decomposition is of a [d, d] matrix. Memory is three more copies of the features.
+    T = (L^-1)' W diag(s) W' L^-1; the rows are then gone through in blocks, so that memory does not grow with n. Where
+    rounding would show in that, the rows are written as A = Q R, so that the decomposition is of a [d, d] matrix.
+    There, and where n <= d, memory is some copies of the features in float64.
 
     The factor n/(n - 1) makes psi the exact derivative of the FID with ddof = 1: moving the weight e from all
     images onto image j changes the FID by e psi_j.
@@ -68,18 +78,18 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
     ----------
     Rippl, Munk and Sturm (2016), "Limit laws of the empirical Wasserstein distance: Gaussian distributions".
     """
-    real_values, fake_values = as_features(real, "real"), as_features(fake, "fake")
+    real_values, fake_values = checked_features(real, "real"), checked_features(fake, "fake")
     require_equal_dims(real_values, fake_values)
-    real_mean, real_rows = centred_rows(real_values)
-    fake_mean, fake_rows = centred_rows(fake_values)
-    found = (
-        _transport_of_equal_sets(real_rows, fake_rows)
-        or _transport_by_eigenvectors(real_rows, fake_rows)
-        or _transport_by_singular_vectors(real_rows, fake_rows)
+    few = [len(values) <= values.shape[1] for values in (real_values, fake_values)]
+    influence = None if any(few) else _influence_by_eigenvectors(real_values, fake_values)
+    if influence is not None:
+        return influence
+    real_mean, real_rows = centred_rows(np.asarray(real_values, dtype=np.float64))
+    fake_mean, fake_rows = centred_rows(np.asarray(fake_values, dtype=np.float64))
+    trace_sqrt, *transported = _transport_of_equal_sets(real_rows, fake_rows) or _transport_by_singular_vectors(
+        real_rows, fake_rows
     )
-    trace_sqrt, transported = found[0], found[1:]
     step = real_mean - fake_mean
-    few = [len(rows) <= rows.shape[1] for rows in (real_rows, fake_rows)]
     distance = assemble_distance(
         mean_difference=step,
         trace_real=float(np.vdot(real_rows, real_rows)),
@@ -87,20 +97,36 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
         trace_sqrt=trace_sqrt,
         method="cross-Gram" if all(few) else "mixed" if any(few) else "covariances",
     )
-    return assemble_influence(distance, step, (real_rows, fake_rows), transported)
+    return assemble_influence(distance, step, (real_rows, fake_rows), (transported[0], transported[1]))
 
 
 def assemble_influence(
-    distance: FrechetDistance,
-    step: npt.NDArray[np.float64],
-    rows: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
-    transported: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]],
+    distance: FrechetDistance, step: Matrix, rows: tuple[Matrix, Matrix], transported: tuple[Matrix, Matrix]
 ) -> FidInfluence:
     """Put the influences together from m_r - m_g [d], the centred rows over sqrt(n - 1) of both sets and, for each
     row, x'Tx / (n - 1) and y'T^-1 y / (n - 1).
     """
-    real_influence, real_terms = _influence_and_terms(rows[0], step, transported[0])
-    fake_influence, fake_terms = _influence_and_terms(rows[1], -step, transported[1])
+    squares = [np.einsum("ij,ij->i", each, each) for each in rows]
+    return _influence(
+        distance,
+        step,
+        _Pull(squares=squares[0], along=rows[0] @ step, transported=transported[0]),
+        _Pull(squares=squares[1], along=rows[1] @ step, transported=transported[1]),
+    )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class _Pull:
+    """What the influences of a set's images x are made of, with x centred at the mean and over sqrt(n - 1); (n,)."""
+
+    squares: Matrix  # |x|^2
+    along: Matrix  # (m_r - m_g)'x
+    transported: Matrix  # x'Tx, or x'T^-1 x of generated images
+
+
+def _influence(distance: FrechetDistance, step: Matrix, real: _Pull, fake: _Pull) -> FidInfluence:
+    real_influence, real_terms = _influence_and_terms(real, step, 1)
+    fake_influence, fake_terms = _influence_and_terms(fake, step, -1)
     return FidInfluence(
         distance=distance, real=real_influence, fake=fake_influence, real_terms=real_terms, fake_terms=fake_terms
     )
@@ -132,31 +158,64 @@ def _transport_of_equal_sets(real: Matrix, fake: Matrix) -> _Transport | None:
     return float(np.vdot(real, real)), squares, squares
 
 
-def _transport_by_eigenvectors(real: Matrix, fake: Matrix) -> _Transport | None:
-    """The same from L L' = S_r and L' S_g L = W diag(s^2) W', if both n > d and rounding does not show."""
-    if min(len(real), len(fake)) <= real.shape[1]:
+def _influence_by_eigenvectors(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> FidInfluence | None:
+    """The influences of sets with n > d, from their moments; None if rounding would show in them."""
+    summaries = moments(real), moments(fake)
+    found = _transport_by_eigenvectors(*(each.covariance for each in summaries))
+    if found is None:
         return None
-    lower = cholesky_or_none(real.T @ real)
+    trace_sqrt, real_map, fake_map = found
+    step = summaries[0].mean - summaries[1].mean
+    return _influence(
+        distance_of_moments(*summaries, lambda *_: trace_sqrt),
+        step,
+        _pull_in_blocks(real, summaries[0], step, real_map),
+        _pull_in_blocks(fake, summaries[1], step, fake_map),
+    )
+
+
+def _transport_by_eigenvectors(real: Matrix, fake: Matrix) -> tuple[float, Matrix | None, Matrix | None] | None:
+    """Tr (S_r S_g)^(1/2) of two covariances [d, d] and factors F F' = T and G G' = T^-1, None for the identity.
+
+    From L L' = S_r and L' S_g L = W diag(s^2) W'; None if S_r is singular, or nearly.
+    """
+    if np.array_equal(real, fake):
+        # The distance and all influences are then exactly 0.
+        return float(np.trace(real)), None, None
+    lower = cholesky_or_none(real)
     if lower is None:
         return None
-    product, _ = dsygst((fake.T @ fake).T, lower, itype=2, lower=1)
+    product, _ = dsygst(fake.T, lower, itype=2, lower=1)
     squares, vectors = np.linalg.eigh(product, UPLO="L")
     trace_sqrt = sum_of_roots(squares)
     if trace_sqrt is None:
         return None
-    roots = np.sqrt(squares)
-    real_along = real @ scipy.linalg.solve_triangular(lower, vectors, lower=True, trans="T", check_finite=False)
-    fake_along = fake @ (lower @ vectors)
-    for along in (real_along, fake_along):
-        np.square(along, out=along)
-    return trace_sqrt, real_along @ roots, fake_along @ (1 / roots)
+    fourth_roots = np.sqrt(np.sqrt(squares))
+    fake_map: Matrix = dtrmm(1.0, lower, vectors / fourth_roots, lower=1)
+    vectors *= fourth_roots
+    real_map = scipy.linalg.solve_triangular(lower, vectors, lower=True, trans="T", check_finite=False)
+    return trace_sqrt, real_map, fake_map
 
 
-def _influence_and_terms(
-    rows: npt.NDArray[np.float64], step: npt.NDArray[np.float64], transported: npt.NDArray[np.float64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    n = len(rows)
+def _pull_in_blocks(values: npt.NDArray[Any], summary: Moments, step: Matrix, factor: Matrix | None) -> _Pull:
+    """Go through rows (n, d) a block at a time; `factor` [d, d]: F of the map F F', None for the identity."""
+    n = len(values)
+    squares, along, transported = np.empty((3, n))
+    for start in range(0, n, BLOCK_ROWS):
+        block = slice(start, start + BLOCK_ROWS)
+        rows = values[block] - summary.mean
+        rows /= np.sqrt(n - 1)
+        squares[block] = np.einsum("ij,ij->i", rows, rows)
+        along[block] = rows @ step
+        if factor is not None:
+            moved = rows @ factor
+            transported[block] = np.einsum("ij,ij->i", moved, moved)
+    return _Pull(squares=squares, along=along, transported=squares if factor is None else transported)
+
+
+def _influence_and_terms(pull: _Pull, step: Matrix, sign: int) -> tuple[Matrix, Matrix]:
+    n = len(pull.squares)
     # x'(I - T)x / (n - 1), whose sum over the images is Tr[(I - T) S].
-    spread = np.einsum("ij,ij->i", rows, rows) - transported
-    along = np.sqrt(n - 1) * (rows @ step)
+    spread = pull.squares - pull.transported
+    along = sign * np.sqrt(n - 1) * pull.along
     return 2 * along + n * spread - spread.sum(), np.column_stack((along + step @ step / 2, n * spread))

@@ -377,7 +377,8 @@ def test_progress():
     half_samples(
         sets_of(design, 3), design, splits=4, rng=np.random.default_rng(0), on_progress=lambda *step: seen.append(step)
     )
-    assert seen == [(k, 10) for k in range(1, 11)]  # two sets, whole and in each of four splits
+    # Two sets, whole, and halves and quarters of each of four splits.
+    assert seen == [(k, 50) for k in range(1, 51)]
 
 
 @pytest.mark.parametrize(
