@@ -113,7 +113,7 @@ def moments_without(whole: Moments, rows: npt.NDArray[Any]) -> Moments:
     assert whole.n is not None
     blocks = (rows[start : start + BLOCK_ROWS].astype(np.float64) for start in range(0, len(rows), BLOCK_ROWS))
     n = whole.n - len(rows)
-    mean, covariance = without_rows(whole.mean, (whole.n - 1) * whole.covariance, blocks, n)
+    mean, covariance = without_rows(whole.mean, whole.covariance, blocks, whole.n, n)
     return Moments(n=n, mean=mean, covariance=covariance)
 
 

@@ -51,21 +51,25 @@ class ShiftedSums:
         return self._shift + step, covariance.T
 
 
-def without_rows(mean: Matrix, scatter: Matrix, blocks: Iterable[Matrix], n: int) -> tuple[Matrix, Matrix]:
-    """Return the mean [d] and the covariance [d, d] of what is left of a set, divided by n - 1.
+def without_rows(
+    mean: Matrix, covariance: Matrix, blocks: Iterable[Matrix], n: int, left_over: int
+) -> tuple[Matrix, Matrix]:
+    """Return the mean [d] and the covariance [d, d] of what is left of a set, divided by its number of rows - 1.
 
-    `mean` [d] and `scatter` [d, d]: of the whole set, the sum of (row - mean)(row - mean)'. `blocks`: the rows [k, d]
-    that are taken out, which are overwritten. `n`: the rows that are left.
+    `mean`, `covariance`: of the n rows of the whole set, divided by n - 1. `blocks`: the rows [k, d] that are taken
+    out, which are overwritten. `left_over`: how many then remain.
     """
     total = np.zeros_like(mean)
-    left = np.asfortranarray(np.tril(scatter))
+    # A symmetric matrix's upper triangle in rows is its lower one in columns, as BLAS wants it.
+    left = np.triu(covariance).T
+    left *= n - 1
     for rows in blocks:
         rows -= mean
         total -= rows.sum(axis=0)
         left = dsyrk(-1.0, rows.T, beta=1.0, c=left, lower=1, overwrite_c=1)
-    step = total / n
-    left = dsyrk(-n, step[:, None], beta=1.0, c=left, lower=1, overwrite_c=1)
-    left /= n - 1
+    step = total / left_over
+    left = dsyrk(-left_over, step[:, None], beta=1.0, c=left, lower=1, overwrite_c=1)
+    left /= left_over - 1
     _mirror_lower(left)
     return mean + step, left.T
 

@@ -31,7 +31,7 @@ SLOPE_RANGE = (1.7, 2.3)  # slope ratios at which the bias is taken to be c/n, f
 _USUAL_SPLITS = 10
 _FEWEST_SPLITS = 3
 # What the usual splits may take, in seconds on two cores of the machine that `usual_splits` was fitted on.
-_BUDGET_SECONDS = 30.0
+_BUDGET_SECONDS = 15.0
 
 # So many decompositions of d > 1024 at a time: each takes ten matrices [d, d], and a copy of its rows.
 _LARGE_AT_ONCE = 4
@@ -137,7 +137,7 @@ class HalfSamples:
 
 
 def usual_splits(n: int, d: int, sets: int) -> int:
-    """Return how many splits take no more than about half a minute on two cores: 10, or fewer, but at least 3.
+    """Return how many splits take no more than about 15 seconds on two cores: 10, or fewer, but at least 3.
 
     It follows from the sizes alone, so that a result can be repeated on any machine. The standard error is that of the
     mean over the splits that were made, so it says itself what fewer of them lose: with Inception's features at n = 500

@@ -79,6 +79,39 @@ def test_copies_that_shrink_a_neighbourhood_to_a_point_are_in_it():
     assert (result.precision, result.recall, result.coverage) == (1, 1, 1)
 
 
+@pytest.mark.parametrize("scale", [1e-30, 1e-6, 1, 1e11])
+def test_float32_decides_nothing_that_float64_would_decide_otherwise(scale):
+    """Rows so near to each other that the error of float32 exceeds all their differences, and others that are not."""
+    rng = np.random.default_rng(8)
+    scene = np.concatenate((rng.normal(size=(40, 30)), np.repeat(rng.normal(size=(4, 30)), 10, axis=0)))
+    noise = np.repeat([1e-9, 1e-6, 1e-3, 1], 20)[:, None]
+    real, fake = (scale * (scene + noise * rng.normal(size=scene.shape)) for _ in range(2))
+    expected = by_loops(real, fake)
+    assert neighbour_metrics(real, fake) == expected
+    # Most of it is decided in float64 alone, where float32 products are worth nothing at all within their bound.
+    assert 0 < expected.precision < 1
+
+
+def test_more_copies_than_are_kept_as_candidates():
+    rng = np.random.default_rng(9)
+    real, fake = np.repeat(rng.normal(size=(3, 7)), 30, axis=0), np.repeat(rng.normal(size=(2, 7)), 40, axis=0)
+    real, fake = np.concatenate((real, fake[:30])), np.concatenate((fake, rng.normal(size=(20, 7))))
+    assert neighbour_metrics(real, fake) == by_loops(real, fake)
+
+
+def test_any_error_within_the_bound_leaves_the_counts_as_they_are():
+    """The worst products that a device may give: each off by all that sums in float32 may be off."""
+    real, fake = two_sets(200, 150, d=400)
+    signs = np.random.default_rng(10)
+
+    def worst(left, right):
+        bound = 400 * 2.0**-24 * np.outer(*(np.linalg.norm(each, axis=1) for each in (left, right)))
+        exact = left.astype(np.float64) @ right.T.astype(np.float64)
+        return (exact + signs.choice([-0.99, 0.99], size=exact.shape) * bound).astype(np.float32)
+
+    assert neighbour_metrics(real, fake, multiply=worst) == neighbour_metrics(real, fake) == by_loops(real, fake)
+
+
 def test_identical_sets():
     """Each ball holds its own centre and its k nearest: k + 1 images."""
     real, _ = two_sets()

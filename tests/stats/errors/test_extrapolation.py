@@ -326,9 +326,9 @@ def test_far_too_few_images_break_the_slope():
 
 def test_usual_splits_follow_the_cost():
     assert usual_splits(500, 2048, 2) == usual_splits(20, 5, 1) == usual_splits(10**6, 32, 4) == 10
-    numbers = [usual_splits(n, 2048, 2) for n in (2000, 3000, 4096, 20_000, 100_000)]
+    numbers = [usual_splits(n, 2048, 2) for n in (1500, 2000, 3000, 20_000, 100_000)]
     assert numbers == sorted(numbers, reverse=True)
-    assert usual_splits(5000, 2048, 4) < usual_splits(5000, 2048, 1) < 10
+    assert usual_splits(2500, 2048, 4) < usual_splits(2500, 2048, 1) < 10
     # However costly, 3 are made.
     assert numbers[-1] == usual_splits(10**7, 2048, 10) == 3
 
