@@ -1,10 +1,10 @@
 """What `metrics` costs after the features, stage by stage, and how far float32 products move its numbers.
 
-Run `python benchmarks/metrics.py [--n N] [--against CHECKOUT] [--out FILE]` from the repository's root. With `--against`,
-the same stages of another checkout of this repository are run too, and the ratios stand beside. Each stage takes one core
-for each of its threads: the seconds are the processor's, summed over the cores, so that other work on the machine
-disturbs them little; BLAS has one thread, so that none spins. On an idle machine the time on the clock is about the
-processor's over the cores. 5,000 images take some minutes of one core, 20,000 some ten.
+Run `python benchmarks/metrics.py [--n N] [--against CHECKOUT] [--out FILE]` from the repository's root. With
+`--against`, the same stages of another checkout of this repository are run too, and the ratios stand beside. Seconds
+are the processor's, summed over the cores, so that other work on the machine disturbs them little, and BLAS has one
+thread, so that none spins: on an idle machine the time on the clock is about these over the cores. 5,000 images take
+two minutes of one core, 20,000 some five.
 """
 
 from __future__ import annotations
