@@ -236,20 +236,21 @@ class Pix2PixHD:
         self, conditioning: torch.Tensor, fake: torch.Tensor, photo: torch.Tensor
     ) -> tuple[Activations, Activations, Activations]:
         """Return the discriminators' activations on the sample for G's loss, and on sample and photo for D's."""
-        dtype = conditioning.dtype
-
-        def pair(image: torch.Tensor) -> torch.Tensor:
-            return self._laid_out(torch.cat((conditioning, image.to(dtype)), dim=1))
-
-        sample = pair(fake)
+        sample, real = (self._laid_out(image.to(conditioning.dtype)) for image in (fake, photo))
         if self.pool is None and self.config.discriminator.norm == "instance":
-            # Not joined with the photo into one batch: the generator's loss runs backward through the sample alone.
-            on_fake = self._discriminate(sample)
-            return on_fake, on_fake, self._discriminate(pair(photo))
+            # Not joined into one batch: the generator's loss runs backward through the sample alone.
+            on_fake, on_real = self._discriminate(conditioning, sample, real)
+            return on_fake, on_fake, on_real
         # A pool shows D other samples than G is judged by, and batch norm counts what goes through.
-        on_fake = self._discriminate(sample.detach() if self.pool is None else self.pool.query(sample))
-        on_real = self._discriminate(pair(photo))
-        return self.discriminator(sample), on_fake, on_real
+        if self.pool is None:
+            on_fake, on_real = self._discriminate(conditioning, sample.detach(), real)
+        else:
+            pooled = self.pool.query(torch.cat((conditioning, sample), dim=1))
+            channels = conditioning.shape[1]
+            (on_fake,) = self._discriminate(pooled[:, :channels], pooled[:, channels:])
+            (on_real,) = self._discriminate(conditioning, real)
+        (judged,) = self.discriminator(conditioning, sample)
+        return judged, on_fake, on_real
 
     def _conditioning(self, batch: Batch) -> torch.Tensor:
         encoded = encode(batch.label, batch.instance, self.config.data.label_nc)

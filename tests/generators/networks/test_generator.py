@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from p2phd_eval.config import DiscriminatorConfig, GeneratorConfig
@@ -16,7 +17,7 @@ from p2phd_eval.generators.networks.conditioning import encode, instance_edges
 from p2phd_eval.generators.networks.discriminator import build_discriminator
 from p2phd_eval.generators.networks.encoder import instance_average_pool
 from p2phd_eval.generators.networks.generator import build_generator
-from p2phd_eval.generators.networks.layers import ReflectionPad2d
+from p2phd_eval.generators.networks.layers import FewChannelsConv2d, InstanceNorm2d, ReflectionPad2d
 from p2phd_eval.generators.networks.losses import feature_matching_loss, gan_loss
 from p2phd_eval.generators.networks.vgg import VGGLoss
 from p2phd_eval.torchvision_ops import declare_missing_operators
@@ -69,11 +70,64 @@ def test_generators_keep_the_size(kind: str, norm: str) -> None:
     assert photo.abs().max() <= 1
 
 
+@pytest.mark.parametrize("samples", [1, 2])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_instance_norm_in_every_layout(samples: int, layout: torch.memory_format) -> None:
+    """torch 2.13's own has wrong gradients in channels-last for one sample on a CPU."""
+    generator = torch.Generator().manual_seed(0)
+    x, gradient = (torch.randn(samples, 16, 24, 32, generator=generator) for _ in range(2))
+    x += 10
+    exact = x.double().requires_grad_()
+    mean, variance = exact.mean((2, 3), keepdim=True), exact.var((2, 3), keepdim=True, unbiased=False)
+    expected = (exact - mean) / (variance + 1e-5).sqrt()
+    given = x.contiguous(memory_format=layout).requires_grad_()
+    found = InstanceNorm2d(16)(given)
+    torch.testing.assert_close(found, expected.float(), rtol=0, atol=1e-5)
+    (back,) = torch.autograd.grad(found, given, gradient.contiguous(memory_format=layout))
+    (exact_back,) = torch.autograd.grad(expected, exact, gradient.double())
+    torch.testing.assert_close(back, exact_back.float(), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("expose_features", [True, False])
+def test_images_that_are_judged_together_are_judged_as_each_by_itself(expose_features: bool) -> None:
+    """In float64 conditioning and image are convolved apart, under autocast as one; so they are by hand."""
+    config = DiscriminatorConfig(ndf=4, n_layers=2, n_scales=2)
+    network = build_discriminator(config, 2, expose_features=expose_features).double()
+    generator = torch.Generator().manual_seed(0)
+    drawn = (torch.rand(2, n, 32, 48, generator=generator, dtype=torch.float64) for n in (2, 3, 3))
+    conditioning, a, b = drawn
+    a.requires_grad_()
+    together = network(conditioning, a, b)
+    apart = [network(conditioning, image)[0] for image in (a, b)]
+    torch.testing.assert_close(together, apart, rtol=0, atol=0)
+    first = next(module for module in network.modules() if isinstance(module, nn.Conv2d))
+    joint = first(torch.cat((network.downsample(conditioning), network.downsample(a)), dim=1))
+    found = together[0][1][0]
+    if expose_features:
+        torch.testing.assert_close(found, functional.leaky_relu(joint, 0.2))
+    (gradient,) = torch.autograd.grad(found.sum(), a)
+    assert gradient.abs().min() > 0
+
+
+@pytest.mark.parametrize("shape", [(1, 5, 20, 30), (2, 5, 20, 30), (1, 5, 19, 30), (1, 5, 20, 29)])
+def test_a_convolution_to_few_channels_is_torchs(shape: tuple[int, ...]) -> None:
+    layer = FewChannelsConv2d(5, 3, 7).double()
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(shape, generator=generator, dtype=torch.float64).requires_grad_()
+    expected = functional.conv2d(x, layer.weight, layer.bias)
+    gradient = torch.randn(expected.shape, generator=generator, dtype=torch.float64)
+    inputs = (x, layer.weight, layer.bias)
+    torch.testing.assert_close(layer(x), expected)
+    torch.testing.assert_close(
+        torch.autograd.grad(layer(x), inputs, gradient), torch.autograd.grad(expected, inputs, gradient)
+    )
+
+
 def test_discriminator_keys_without_features_are_the_originals() -> None:
     config = DiscriminatorConfig(ndf=4, n_layers=2, n_scales=2)
     network = build_discriminator(config, 2, expose_features=False)
     assert {key.split(".")[0] for key in network.state_dict()} == {"layer0", "layer1"}
-    outputs = network(torch.rand(1, 5, 32, 32))
+    (outputs,) = network(torch.rand(1, 2, 32, 32), torch.rand(1, 3, 32, 32))
     assert [len(scale) for scale in outputs] == [1, 1]
     assert outputs[0][0].shape[-1] > outputs[1][0].shape[-1]  # full resolution first
 

@@ -84,7 +84,7 @@ def test_encoder_output(golden: Golden, networks: dict[str, nn.Module]) -> None:
 
 def test_discriminator_activations(golden: Golden, networks: dict[str, nn.Module], conditioning: torch.Tensor) -> None:
     with torch.no_grad():
-        scales = networks["discriminator"](torch.cat((conditioning, golden.tensor("global_out")), dim=1))
+        (scales,) = networks["discriminator"](conditioning, golden.tensor("global_out"))
     assert [len(scale) for scale in scales] == [5, 5]
     for i, scale in enumerate(scales):
         for j, activation in enumerate(scale):
@@ -97,8 +97,7 @@ def test_losses_and_gradient_at_the_sample(
 ) -> None:
     discriminator, expected = networks["discriminator"], golden.document["losses"]
     fake = golden.tensor("global_out").clone().requires_grad_()
-    on_fake = discriminator(torch.cat((conditioning, fake), dim=1))
-    on_real = discriminator(torch.cat((conditioning, golden.tensor("real")), dim=1))
+    on_fake, on_real = discriminator(conditioning, fake, golden.tensor("real"))
     losses = {
         "G_GAN": gan_loss(on_fake, target_real=True, kind="lsgan"),
         "G_GAN_Feat": 10.0 * feature_matching_loss(on_fake, on_real),

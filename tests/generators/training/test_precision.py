@@ -217,7 +217,7 @@ def test_the_discriminators_gradients_are_those_of_their_own_loss(tiny: TrainCon
         assert batch.photo is not None
         # As the first convolution would cast them.
         dtype = twin.precision.autocast_dtype or torch.float32
-        on_fake, on_real = (twin.discriminator(torch.cat((x, image), 1).to(dtype)) for image in (fake, batch.photo))
+        on_fake, on_real = twin.discriminator(x.to(dtype), fake.to(dtype), batch.photo.to(dtype))
     logits = [(f[-1].float(), r[-1].float()) for f, r in zip(on_fake, on_real, strict=True)]
     loss = sum(0.5 * ((f**2).mean() + ((r - 1) ** 2).mean()) for f, r in logits)
     assert isinstance(loss, torch.Tensor)
