@@ -34,6 +34,15 @@ def study(
         int | None,
         typer.Option("--seeds", min=1, metavar="NUMBER", help="Trainings of each arm; more may follow. Default: 3."),
     ] = None,
+    generation: Annotated[
+        str | None,
+        typer.Option(
+            "--generation",
+            metavar="NAMES",
+            help="Precisions separated by commas, in which the baseline's runs generate beside fp32, to compare with "
+            "that. Default: every arm's runs generate in the arm's own.",
+        ),
+    ] = None,
     judge: Annotated[
         Estimand | None,
         typer.Option(
@@ -83,6 +92,7 @@ def study(
     one: Annotated[
         str | None, typer.Option("--run", metavar="NAME", help="Make this run of the study alone, as a job of it does.")
     ] = None,
+    jobs: Annotated[int, typer.Option("--jobs", min=1, metavar="NUMBER", help="Runs at a time on each device.")] = 1,
     track: Track = None,
     feature_weights: Weights = None,
     lpips_weights: Annotated[
@@ -134,6 +144,7 @@ def study(
     settings |= {
         "arms": arms,
         "seeds": seeds,
+        "generation": generation,
         "judge": judge,
         "margin": margin,
         "cluster_by": cluster_by,
@@ -145,7 +156,7 @@ def study(
         plan = plan_study(data, out, progress=output.progress, **settings)
         if dry:
             weights: dict[str, Any] = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
-            print_forecast(output, forecast_study(plan, out, device=device, **weights, **heard))
+            print_forecast(output, forecast_study(plan, out, device=device, jobs=jobs, **weights, **heard))
         else:
             submit = write_slurm(plan, out, lpips_weights=lpips_weights, **tracked)
             output.note(f"{len(plan.runs)} runs and the report after them. Submit with: bash {submit}")
@@ -155,6 +166,7 @@ def study(
             data,
             out,
             lpips_weights=lpips_weights,
+            jobs=jobs,
             in_terminal=True,
             on_forecast=lambda forecast: print_forecast(output, forecast),
             **tracked,

@@ -51,6 +51,13 @@ VERDICTS = {
         words="not judged", of_people="not judged", mark="–", emoji="➖", style="yellow"
     ),
 }
+
+
+def generated_name(arm: str, precision: str) -> str:
+    """What the images of an arm's checkpoints are called that were generated in one precision."""
+    return f"{arm}, generated in {precision}"
+
+
 #: What a comparison's table says of its scope, and what the page says below a verdict.
 SCOPES = {
     Scope.CHECKPOINTS: "Scope A: these checkpoints. The images are random, the models fixed: another training seed "

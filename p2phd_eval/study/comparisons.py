@@ -13,6 +13,7 @@ from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.report.documents.comparison_documents import CompareDocument, comparison_document
 from p2phd_eval.report.documents.study_documents import ComparisonsDocument, SampledArm
+from p2phd_eval.report.wording import generated_name
 from p2phd_eval.stats.verdicts.explanation import ClassShares
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -46,7 +47,7 @@ def compare_study(
     """Compare the runs that finished.
 
     * "training": every arm against the first, all generated in fp32. Scope B where each arm has several runs.
-    * "sampling": for each arm, its own checkpoints generated in reduced precision against themselves in fp32; the
+    * "sampling": for each arm, its own checkpoints generated in reduced precisions against themselves in fp32; the
       same checkpoints, so scope A.
     * "repeat": the baseline's first seed trained twice, scope A.
 
@@ -61,13 +62,13 @@ def compare_study(
     arms = [(arm, [(run, COMMON_SAMPLING) for run in runs]) for arm, runs in by_arm.items() if runs]
     sampling = []
     for arm, reduced in plan.reduced_sampling().items():
-        if by_arm[arm] and reduced != COMMON_SAMPLING:
-            pair = [
-                (f"{arm}, generated in {precision}", [(run, precision) for run in by_arm[arm]])
-                for precision in (COMMON_SAMPLING, reduced)
+        if by_arm[arm] and reduced:
+            ways = [
+                (generated_name(arm, precision), [(run, precision) for run in by_arm[arm]])
+                for precision in (COMMON_SAMPLING, *reduced)
             ]
-            about = f"generation: {arm} in {reduced} against {COMMON_SAMPLING}"
-            sampling.append(SampledArm(arm=arm, document=comparing(about, pair, Scope.CHECKPOINTS)))
+            about = f"generation: {arm} in {', '.join(reduced)} against {COMMON_SAMPLING}"
+            sampling.append(SampledArm(arm=arm, document=comparing(about, ways, Scope.CHECKPOINTS)))
     repeat = next((run for run in done if run.repeat), None)
     first = plan.runs[0]
     candidates = ", ".join(arm for arm, _ in arms[1:])

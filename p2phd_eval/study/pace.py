@@ -63,6 +63,8 @@ def measure_pace(
     """
     path = study / "analysis" / "pace.json"
     asked = {"config": plan.base.to_dict(), "arms": list(plan.arms), "device": describe_device(device)}
+    if plan.generation:
+        asked["generation"] = list(plan.generation)
     inputs = {"data": plan.data_sha256, "asked": values_sha256(asked)}
     if finished(study, "pace", inputs, path) is not None:
         return read_document(path, PaceDocument)

@@ -10,7 +10,7 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
-from p2phd_eval.errors import InputError, as_choice
+from p2phd_eval.errors import InputError, as_choice, require_at_least
 from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.generators.data.triplets import find_triplets
@@ -33,6 +33,7 @@ from p2phd_eval.study.study_plan import (
     load_plan,
     other_data,
     parse_arms,
+    parse_generation,
 )
 from p2phd_eval.study.training_photos import require_reference
 
@@ -44,7 +45,7 @@ class Forecast:
     plan: StudyPlan
     left: tuple[PlannedRun, ...]  # the runs that have not ended
     effort: Effort
-    devices: tuple[str, ...]  # runs go side by side on them
+    devices: tuple[str, ...]  # runs go side by side on them; one that takes several stands there as often
     weights_sha256: str  # of Inception's weights
 
     @property
@@ -60,6 +61,7 @@ def plan_study(
     *,
     arms: str | Sequence[str] | None = None,
     seeds: int | Sequence[int] | None = None,
+    generation: str | Sequence[str] | None = None,
     judge: Estimand | str | None = None,
     margin: float | str | None = None,
     cluster_by: str | None = None,
@@ -93,6 +95,9 @@ def plan_study(
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     if arms is not None:
         changes["arms"] = parse_arms(arms if isinstance(arms, str) else ",".join(arms), amp_name(torch_device))
+    if generation is not None:
+        names = generation if isinstance(generation, str) else ",".join(generation)
+        changes["generation"] = parse_generation(names)
     if seeds is not None:
         changes["seeds"] = tuple(range(seeds) if isinstance(seeds, int) else seeds)
         if not changes["seeds"] or len(set(changes["seeds"])) < len(changes["seeds"]):
@@ -150,6 +155,7 @@ def forecast_study(
     device: str | torch.device | None = None,
     feature_weights: Path | None = None,
     lpips_weights: Path | None = None,
+    jobs: int = 1,
     keep: bool = False,
     progress: ProgressFactory = silent,
     note: Note = unheard,
@@ -167,6 +173,8 @@ def forecast_study(
         Inception's weights, which are looked for, and fetched if need be.
     lpips_weights : Path, optional
         Those of LPIPS's AlexNet, likewise; without them LPIPS is left out.
+    jobs : int
+        Runs at a time on each device.
     keep : bool
         Measure what the report tells as well, also at twice the batch size, and keep it in the folder.
     progress : ProgressFactory
@@ -181,6 +189,7 @@ def forecast_study(
     torch_device = find_device(device)
     every = [f"cuda:{i}" for i in range(torch.cuda.device_count())] if torch_device.type == "cuda" else []
     devices = every if every and device is None else [str(torch_device)]
+    require_at_least(1, {"--jobs": jobs})
     note(f"device: {', '.join(describe_device(torch.device(name)) for name in devices)}")
     if torch_device.type == "cpu":
         note("A CPU shows the quality of reduced precision, not its speed.")
@@ -208,8 +217,8 @@ def forecast_study(
     return Forecast(
         plan=plan,
         left=left,
-        effort=effort(study, plan, measured, pace, left=left, at_once=len(devices)),
-        devices=tuple(devices),
+        effort=effort(study, plan, measured, pace, left=left, at_once=jobs * len(devices)),
+        devices=tuple(devices) * jobs,
         weights_sha256=weights_sha256,
     )
 

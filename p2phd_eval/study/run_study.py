@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.files import remove_unfinished
 from p2phd_eval.locks import hold_folder
-from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.progress import Note, ProgressFactory, silent, unheard, unwatched
 from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.study.analysis import analyse
@@ -43,6 +44,7 @@ def run_study(
     *,
     arms: str | Sequence[str] | None = None,
     seeds: int | Sequence[int] | None = None,
+    generation: str | Sequence[str] | None = None,
     judge: Estimand | str | None = None,
     margin: float | str | None = None,
     cluster_by: str | None = None,
@@ -53,6 +55,7 @@ def run_study(
     feature_weights: str | Path | None = None,
     lpips_weights: str | Path | None = None,
     track: Sequence[str] = (),
+    jobs: int = 1,
     command: str = "p2phd_eval.run_study",
     in_terminal: bool = False,
     on_forecast: Callable[[Forecast], None] = lambda forecast: None,
@@ -76,6 +79,9 @@ def run_study(
         Training precisions, the baseline first; by default fp32 and what `amp=True` of `train` is here.
     seeds : int or sequence of int, optional
         The seeds of each arm, or how many, from 0 on; by default 3.
+    generation : str or sequence of str, optional
+        Precisions, in which the baseline's runs generate beside fp32, to compare with that; by default every arm's runs
+        generate in the arm's own.
     judge : Estimand or its value, optional
         What the verdict is about, chosen before looking: see `compare_images`. By default the FID at the number of test
         photos. "block-fid" takes its axes from the training photos.
@@ -97,6 +103,8 @@ def run_study(
         The weights of LPIPS's AlexNet, likewise; without them LPIPS is left out.
     track : str or sequence of str
         Trackers, "tensorboard" or "mlflow".
+    jobs : int
+        Runs at a time on each device. Small networks do not fill one; on a CPU the runs share its cores.
     command : str
         What the report says that the study was begun with.
     in_terminal : bool
@@ -141,6 +149,7 @@ def run_study(
             study,
             arms=arms,
             seeds=seeds,
+            generation=generation,
             judge=judge,
             margin=margin,
             cluster_by=cluster_by,
@@ -159,6 +168,7 @@ def run_study(
             device=device,
             feature_weights=feature_weights,
             lpips_weights=lpips_weights,
+            jobs=jobs,
             keep=True,
             progress=progress,
             note=note,
@@ -168,7 +178,7 @@ def run_study(
         save_plan(study, plan)
         again = study_command(study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=track)
         logged = len(forecast.devices) > 1 or not in_terminal
-        _make_runs(study, forecast, again, logged=logged, note=note)
+        _make_runs(study, forecast, again, logged=logged, progress=progress, note=note)
         outcomes = outcomes_of(study, plan)
         analyse(
             study,
@@ -193,7 +203,9 @@ def _remove_unfinished(study: Path) -> None:
     remove_unfinished_records(study)
 
 
-def _make_runs(study: Path, forecast: Forecast, command: Sequence[str], *, logged: bool, note: Note) -> None:
+def _make_runs(
+    study: Path, forecast: Forecast, command: Sequence[str], *, logged: bool, progress: ProgressFactory, note: Note
+) -> None:
     plan = forecast.plan
     jobs = [
         Job(
@@ -209,7 +221,11 @@ def _make_runs(study: Path, forecast: Forecast, command: Sequence[str], *, logge
         where = "" if job.log is None else f", prints into {job.log}"
         note(f"run {number} of {len(plan.runs)}: {job.name}{where}")
 
-    endings, signum = run_processes(jobs, forecast.devices, on_start=on_start)
+    # A run that is alone shows its own progress.
+    with progress("make runs", "runs") if logged and jobs else nullcontext(unwatched) as on_progress:
+        endings, signum = run_processes(
+            jobs, forecast.devices, on_start=on_start, on_end=lambda ended: on_progress(ended, len(jobs))
+        )
     if signum is not None:
         raise StudyStopped(signum, "Stopped; what is finished is kept. Go on with the same command or call.")
     for ending in endings:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import FrameType
 
 import p2phd_eval
+from p2phd_eval.cores import usable_cores
 
 _PARENT_VARIABLE = "P2PHD_EVAL_STUDY_PROCESS"  # process number of the study that a run belongs to
 _POLL_SECONDS = 0.1
@@ -53,14 +54,18 @@ class Ended:
 
 
 def run_processes(
-    jobs: Sequence[Job], devices: Sequence[str], *, on_start: Callable[[Job, str], None]
+    jobs: Sequence[Job],
+    devices: Sequence[str],
+    *,
+    on_start: Callable[[Job, str], None],
+    on_end: Callable[[int], None] = lambda ended: None,
 ) -> tuple[list[Ended], int | None]:
-    """Run jobs, at most one a device at a time.
+    """Run jobs, at most one at a time on each device, and on one that is named several times as many.
 
     A job that ends with an error other than a signal's is the last one to start: what is wrong with data or disk is
     wrong for all. SIGINT and SIGTERM are passed on, and those at work are waited for: they save.
 
-    `on_start`: called with a job and its device.
+    `on_start`: called with a job and its device. `on_end`: called with how many have ended.
 
     Returns
     -------
@@ -70,24 +75,25 @@ def run_processes(
         The signal that stopped all.
     """
     waiting, ended = list(jobs), list[Ended]()
-    at_work: dict[str, tuple[Job, subprocess.Popen[bytes]]] = {}
+    at_work: dict[int, tuple[Job, subprocess.Popen[bytes]]] = {}  # by the place of the device
     stop = _PassedOn(lambda: [process for _, process in at_work.values()])
     with stop:
         try:
             while True:
-                for device, (job, process) in list(at_work.items()):
+                for place, (job, process) in list(at_work.items()):
                     if process.poll() is not None:
-                        del at_work[device]
+                        del at_work[place]
                         ended.append(Ended(name=job.name, returncode=process.returncode))
+                        on_end(len(ended))
                 if stop.signum is not None or any(each.returncode > 0 for each in ended):
                     waiting.clear()
-                for device in devices:
-                    if waiting and device not in at_work:
+                for place, device in enumerate(devices):
+                    if waiting and place not in at_work:
                         job = waiting.pop(0)
                         on_start(job, device)
-                        at_work[device] = (job, _start(job, device))
+                        at_work[place] = (job, _start(job, device, threads=usable_cores() // devices.count(device)))
                         if stop.signum is not None:  # it came while the process was being started
-                            at_work[device][1].send_signal(stop.signum)
+                            at_work[place][1].send_signal(stop.signum)
                 if not at_work:
                     return ended, stop.signum
                 time.sleep(_POLL_SECONDS)
@@ -125,9 +131,10 @@ def follow_parent() -> None:
     threading.Thread(target=watch, daemon=True, name="follow-parent").start()
 
 
-def _start(job: Job, device: str) -> subprocess.Popen[bytes]:
+def _start(job: Job, device: str, *, threads: int) -> subprocess.Popen[bytes]:
     command = [*job.command, "--device", device]
-    environment = {**os.environ, _PARENT_VARIABLE: str(os.getpid())}
+    # Runs that share a device share the cores: two with all of them each take longer than one after the other.
+    environment = {"OMP_NUM_THREADS": str(max(1, threads)), **os.environ, _PARENT_VARIABLE: str(os.getpid())}
     with ExitStack() as stack:
         log = None
         if job.log is not None:

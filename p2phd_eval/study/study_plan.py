@@ -40,6 +40,7 @@ class StudyPlan:
     base: TrainConfig  # what all runs have in common: all but precision and seed
     arms: tuple[str, ...]  # training precisions; the first is the baseline
     seeds: tuple[int, ...]
+    generation: tuple[str, ...] = ()  # in which the baseline's runs generate beside fp32; none: each arm in its own
     repeat: bool = True  # whether the baseline's first seed is trained twice
     judge: Estimand = Estimand.FID_AT_N  # what the verdict is about
     margin: str | None = None  # as `parse_margin` reads it
@@ -58,7 +59,7 @@ class StudyPlan:
                 precision=arm,
                 seed=seed,
                 repeat=False,
-                sampling=tuple(dict.fromkeys((COMMON_SAMPLING, reduced[arm]))),
+                sampling=(COMMON_SAMPLING, *reduced[arm]),
             )
             for seed in self.seeds
             for arm in self.arms
@@ -77,11 +78,17 @@ class StudyPlan:
                 return run
         raise InputError(f"--run {name}", expected=" | ".join(run.name for run in self.runs), found=repr(name))
 
-    def reduced_sampling(self) -> dict[str, str]:
-        """Return the second precision of generation of each arm: its own, or for a full one that of the first other."""
+    def reduced_sampling(self) -> dict[str, tuple[str, ...]]:
+        """Return the precisions beside the common one in which each arm's runs generate.
+
+        Where none was asked for, an arm's own, or for a full one that of the first other.
+        """
+        if self.generation:
+            return {arm: self.generation if arm == self.arms[0] else () for arm in self.arms}
         own = {arm: PRECISIONS[arm].sampling or arm for arm in self.arms}
         other = next((own[arm] for arm in self.arms if not PRECISIONS[arm].full), COMMON_SAMPLING)
-        return {arm: other if PRECISIONS[arm].full else own[arm] for arm in self.arms}
+        chosen = {arm: other if PRECISIONS[arm].full else own[arm] for arm in self.arms}
+        return {arm: () if name == COMMON_SAMPLING else (name,) for arm, name in chosen.items()}
 
     def config(self, run: PlannedRun) -> TrainConfig:
         """Return the training configuration of a run."""
@@ -113,6 +120,20 @@ def parse_arms(text: str, amp: str) -> tuple[str, ...]:
             "--arms", expected="a baseline and one candidate or more", found=text, fix="For example: fp32,amp-fp16"
         )
     return arms
+
+
+def parse_generation(text: str) -> tuple[str, ...]:
+    """Read precisions of generation, separated by commas.
+
+    Raises `InputError` if one is unknown, trains alone, is the common one or is given twice, or there is none.
+    """
+    names = tuple(part.strip() for part in text.split(","))
+    known = [name for name, precision in PRECISIONS.items() if precision.sampling is None and name != COMMON_SAMPLING]
+    for name in names:
+        if name not in known or names.count(name) > 1:
+            found = repr(name) if name not in known else f"{name} twice"
+            raise InputError("--generation", expected=f"some of {', '.join(known)}, each once", found=found)
+    return names
 
 
 def _require_precisions(arms: tuple[str, ...], where: str) -> None:

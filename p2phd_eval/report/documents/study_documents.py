@@ -33,6 +33,7 @@ class StudyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study")
     base: dict[str, Any]  # the configuration of all runs, but for precision and seed
     arms: tuple[str, ...]
     seeds: tuple[int, ...]
+    generation: tuple[str, ...] = ()  # a study of before had none
     repeat: bool
     judge: Estimand = Estimand.FID_AT_N  # what the verdict is about; a study of version 2 knew no other
     margin: str | None
@@ -42,7 +43,7 @@ class StudyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study")
 
 
 class SampledArm(Struct, frozen=True, kw_only=True):
-    """The checkpoints of one arm, generated in reduced precision against fp32."""
+    """The checkpoints of one arm, generated in reduced precisions against fp32."""
 
     arm: str
     document: CompareDocument
@@ -229,6 +230,7 @@ class WhatWasRun(Struct, frozen=True, kw_only=True):
     n_test: int
     config: dict[str, Any]
     arms: tuple[Arm, ...]  # the baseline first
+    generation: tuple[str, ...] = ()  # precisions that were asked for beside fp32; none: each arm in its own
     seeds: tuple[int, ...]
     device: str
     machine: Processor

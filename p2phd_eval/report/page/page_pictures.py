@@ -16,6 +16,7 @@ from p2phd_eval.images.pictures import difference_column, evenly_spaced, label_c
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.report.documents.study_documents import ReportDocument
+from p2phd_eval.report.wording import generated_name
 
 _WIDEST = 512  # pixels of an embedded picture
 _SMALL = 48 << 10  # bytes of a PNG up to which a picture is embedded without loss
@@ -78,11 +79,13 @@ def picture_rows(report: ReportDocument, folder: Path) -> list[PictureRow]:
 
 
 def _first_runs(report: ReportDocument) -> list[tuple[str, str]]:
-    """Each arm's first finished run: name and samples."""
+    """Each arm's first finished run, and in what else it was asked to generate: name and samples."""
     found: dict[str, str] = {}
     for run in report.runs:
-        if not run.failed and not run.repeat:
-            found.setdefault(run.arm, run.samples[_COMMON])
+        if not run.failed and not run.repeat and run.arm not in found:
+            found[run.arm] = run.samples[_COMMON]
+            asked = (each for each in report.what_was_run.generation if each in run.samples)
+            found |= {generated_name(run.arm, precision): run.samples[precision] for precision in asked}
     return list(found.items())
 
 

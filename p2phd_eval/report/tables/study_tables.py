@@ -7,6 +7,7 @@ from rich.filesize import decimal
 
 from p2phd_eval.formatting import estimate_texts, given_text
 from p2phd_eval.report.console import NOTHING, ResultTable
+from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.wording import VERDICTS, scale_sentence
 
@@ -48,8 +49,14 @@ def plan_table(
 
 
 def study_table(report: ReportDocument) -> ResultTable:
-    """Return the table of the verdicts of a study's report."""
+    """Return the table of the verdicts of a study's report: on training, and below it on generation."""
     training = report.comparisons.training
+    generated = [
+        (document, candidate)
+        for what, _, document in report.compared
+        if what == "generation"
+        for candidate in document.candidates
+    ]
     n = report.what_was_run.n_test if training is None else training.n
     notes = [entry.sentence for entry in report.verdicts]
     if training is not None and training.real_scale is not None:
@@ -61,12 +68,17 @@ def study_table(report: ReportDocument) -> ResultTable:
         rows=(
             (report.arms[0], "baseline", *_runs(report, report.arms[0]), *[NOTHING] * 4),
             *(
-                (entry.arm, VERDICTS[entry.verdict].words, *_runs(report, entry.arm), *_judged(entry, n))
+                (entry.arm, VERDICTS[entry.verdict].words, *_runs(report, entry.arm), *_judged(entry, entry, n))
                 for entry in report.verdicts
             ),
+            *(_generated(document, candidate) for document, candidate in generated),
         ),
         notes=tuple(notes),
-        styles=("", *(VERDICTS[entry.verdict].style for entry in report.verdicts)),
+        styles=(
+            "",
+            *(VERDICTS[entry.verdict].style for entry in report.verdicts),
+            *(VERDICTS[candidate.verdict].style for _, candidate in generated),
+        ),
     )
 
 
@@ -81,18 +93,33 @@ def duration(seconds: float) -> str:
 def _runs(report: ReportDocument, arm: str) -> tuple[str, ...]:
     runs = report.runs_of(arm)
     fids = [run.fid for run in runs if run.fid is not None]
-    fid = NOTHING if not fids else f"{statistics.mean(fids):.3f}"
-    if len(fids) > 1:
-        fid += f" (sd {statistics.stdev(fids):.3f})"
-    return (str(len(runs)), str(sum(run.failed for run in runs)), fid)
+    return (str(len(runs)), str(sum(run.failed for run in runs)), _fid_text(fids))
 
 
-def _judged(entry: ArmVerdict, n: int) -> tuple[str, ...]:
-    if entry.judged is None or entry.estimate is None or entry.interval is None:
+def _fid_text(fids: Sequence[float]) -> str:
+    if not fids:
+        return NOTHING
+    return f"{statistics.mean(fids):.3f}" + (f" (sd {statistics.stdev(fids):.3f})" if len(fids) > 1 else "")
+
+
+def _generated(document: CompareDocument, candidate: Candidate) -> tuple[str, ...]:
+    identical = candidate.dfid == candidate.dfid_se == 0
+    return (
+        candidate.name,
+        "identical" if identical else VERDICTS[candidate.verdict].words,
+        str(len(candidate.runs)),
+        NOTHING,
+        _fid_text([run.fid for run in candidate.runs]),
+        *_judged(candidate, candidate.test, document.n),
+    )
+
+
+def _judged(entry: ArmVerdict | Candidate, test: ArmVerdict | JudgedDifference | None, n: int) -> tuple[str, ...]:
+    if entry.judged is None or test is None or test.estimate is None or test.interval is None:
         return (NOTHING,) * 4
     margin = None if entry.margin is None else entry.margin.value
     return (
         entry.judged.difference_at(n),
-        *estimate_texts(entry.estimate, entry.interval),
+        *estimate_texts(test.estimate, test.interval),
         "none" if margin is None else f"±{given_text(margin)}",
     )
