@@ -243,6 +243,22 @@ def test_more_seeds_go_on_with_a_study_and_keep_what_there_is(finished_study: Pa
     assert report_of(study) == report_of(finished_study)
 
 
+def test_other_precisions_of_generation_join_what_there_is(finished_study: Path, tmp_path: Path) -> None:
+    """Of the baseline's checkpoints alone, side by side, and nothing is trained again."""
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    notes = make("--out", study, "--generation", "amp-bf16,amp-fp8", "--jobs", "2")
+    assert re.findall(r"run \d of 5: (\S+),", notes) == ["fp32-s0", "fp32-s1"]
+    report, before = report_of(study), report_of(finished_study)
+    assert [run["checkpoint_sha256"] for run in report["runs"]] == [run["checkpoint_sha256"] for run in before["runs"]]
+    (generated,) = report["comparisons"]["sampling"]
+    names = [f"fp32, generated in {precision}" for precision in ("amp-bf16", "amp-fp8")]
+    assert [each["name"] for each in generated["document"]["candidates"]] == names
+    assert all(0 < abs(each["dfid"]) < 50 for each in generated["document"]["candidates"])
+    table = invoke("report", study).stdout
+    assert all(name in table for name in names)
+    assert all((study / "report.html").read_text().count(name) > 2 for name in names)
+
+
 def test_slurms_tasks_make_the_study(finished_study: Path, tmp_path: Path) -> None:
     """Its scripts are run as sbatch would run them; what they need is in what they name."""
     study = shutil.copytree(finished_study, tmp_path / "study")

@@ -9,6 +9,9 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
+from p2phd_eval.cores import usable_cores
 from p2phd_eval.study.schedule import Job, run_processes
 
 
@@ -24,24 +27,27 @@ def wait_for(path: Path) -> None:
         time.sleep(0.02)
 
 
-def test_one_job_a_device_at_a_time_and_all_of_them(tmp_path: Path) -> None:
-    """Two jobs that each wait for the other one's file can only end side by side."""
+@pytest.mark.parametrize("devices", [("cuda:0", "cuda:1"), ("cpu", "cpu")])
+def test_one_job_a_device_at_a_time_and_all_of_them(
+    devices: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two jobs that wait for each other's file can only end side by side; on one device they share the cores."""
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     meet = (
-        "import pathlib, sys, time\n"
+        "import os, pathlib, sys, time\n"
         f"folder = pathlib.Path({str(tmp_path)!r})\n"
-        "(folder / {own!r}).write_text(sys.argv[2]); print('here')\n"
+        "(folder / {own!r}).write_text(sys.argv[2] + os.environ['OMP_NUM_THREADS']); print('here')\n"
         "while not (folder / {other!r}).exists(): time.sleep(0.01)\n"
     )
     jobs = [job(tmp_path, own, meet.format(own=own, other=other)) for own, other in (("a", "b"), ("b", "a"))]
     jobs.append(job(tmp_path, "c", "pass"))
     started: list[tuple[str, str]] = []
-    ended, signum = run_processes(
-        jobs, ["cuda:0", "cuda:1"], on_start=lambda job, device: started.append((job.name, device))
-    )
+    ended, signum = run_processes(jobs, devices, on_start=lambda job, device: started.append((job.name, device)))
     assert signum is None
     assert {(each.name, each.returncode) for each in ended} == {("a", 0), ("b", 0), ("c", 0)}
-    assert started[:2] == [("a", "cuda:0"), ("b", "cuda:1")]
-    assert ((tmp_path / "a").read_text(), (tmp_path / "b").read_text()) == ("cuda:0", "cuda:1")
+    assert started[:2] == list(zip("ab", devices, strict=True))
+    threads = max(1, usable_cores() // devices.count(devices[0]))
+    assert [(tmp_path / name).read_text() for name in "ab"] == [f"{device}{threads}" for device in devices]
     assert (tmp_path / "a.log").read_text() == "here\n"  # not into the terminal, where lines would mix
 
 

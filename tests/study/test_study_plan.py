@@ -11,7 +11,7 @@ import pytest
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.estimands import Estimand
-from p2phd_eval.study.study_plan import StudyPlan, continue_plan, load_plan, parse_arms, save_plan
+from p2phd_eval.study.study_plan import StudyPlan, continue_plan, load_plan, parse_arms, parse_generation, save_plan
 
 
 def plan(**changes: object) -> StudyPlan:
@@ -48,6 +48,21 @@ def test_each_checkpoint_generates_in_both_precisions() -> None:
     assert apex == {"fp32": "fp16", "apex-O2": "fp16", "apex-O1": "amp-fp16"}  # apex itself cannot generate
 
 
+def test_the_baseline_generates_in_what_was_asked_for() -> None:
+    asked = plan(generation=parse_generation("amp-fp16, amp-fp8"), repeat=False)
+    assert {run.arm: run.sampling for run in asked.runs} == {
+        "fp32": ("fp32", "amp-fp16", "amp-fp8"),
+        "amp-fp16": ("fp32",),
+        "amp-bf16": ("fp32",),
+    }
+
+
+@pytest.mark.parametrize("text", ["", "fp32", "fp7", "apex-O1", "amp-fp16,amp-fp16"])
+def test_precisions_that_nothing_generates_in_are_refused(text: str) -> None:
+    with pytest.raises(InputError, match=r"--generation: expected some of .*amp-fp16.*, each once"):
+        parse_generation(text)
+
+
 def test_the_runs_differ_in_precision_and_seed_alone() -> None:
     study = plan()
     for run in study.runs:
@@ -59,7 +74,7 @@ def test_the_runs_differ_in_precision_and_seed_alone() -> None:
 
 
 def test_a_plan_survives_its_file(tmp_path: Path) -> None:
-    before = plan(judge=Estimand.KID_RQ, margin="2%", cluster_by="cityscapes-city")
+    before = plan(judge=Estimand.KID_RQ, margin="2%", cluster_by="cityscapes-city", generation=("amp-fp8",))
     save_plan(tmp_path, before)
     assert load_plan(tmp_path) == before
     save_plan(tmp_path, plan(arms=("fp32", "fp8")))

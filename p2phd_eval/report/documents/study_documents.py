@@ -230,7 +230,8 @@ class WhatWasRun(Struct, frozen=True, kw_only=True):
     n_test: int
     config: dict[str, Any]
     arms: tuple[Arm, ...]  # the baseline first
-    generation: tuple[str, ...] = ()  # precisions that were asked for beside fp32; none: each arm in its own
+    # Precisions that were asked for beside fp32; none: each arm in its own. A report of before does not say.
+    generation: tuple[str, ...] | UnsetType = UNSET
     seeds: tuple[int, ...]
     device: str
     machine: Processor

@@ -84,7 +84,7 @@ def _first_runs(report: ReportDocument) -> list[tuple[str, str]]:
     for run in report.runs:
         if not run.failed and not run.repeat and run.arm not in found:
             found[run.arm] = run.samples[_COMMON]
-            asked = (each for each in report.what_was_run.generation if each in run.samples)
+            asked = (each for each in report.what_was_run.generation or () if each in run.samples)
             found |= {generated_name(run.arm, precision): run.samples[precision] for precision in asked}
     return list(found.items())
 

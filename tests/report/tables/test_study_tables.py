@@ -26,7 +26,7 @@ def test_the_verdict_is_never_cut(
         at = [line.split() for line in lines].index(["arm", "amp-bf16"])
         assert lines[at + 1].split(maxsplit=1) == ["verdict:", words]
     else:
-        (row,) = (line for line in lines if line.startswith("│ amp-bf16"))
+        (row,) = (line for line in lines if line.startswith("│ amp-bf16 "))
         assert row.split("│")[2].strip() == words
     text = " ".join(lines)
     assert verdict.interval is not None and verdict.margin is not None and verdict.margin.value is not None
