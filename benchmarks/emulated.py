@@ -249,31 +249,31 @@ def train(config: TrainConfig, steps: int, width: int) -> tuple[dict[str, list[f
 
 
 def compare_trainings(ngf: int, width: int, steps: int) -> dict[str, Any]:
-    """Losses of some steps, each as its mean and as relative differences, step by step and of the means."""
+    """Relative differences of the losses of each step."""
     runs = {
         f"{name}, {kind}" if kind else name: train(config_of(ngf, width, name, kind), steps, width)
         for name, kind in [
+            ("fp64", None),
             ("fp32", None),
             *((name, kind) for name in DTYPES for kind in ("native", "emulated")),
             *((name, "emulated") for name in EIGHT_BITS),
         ]
     }
     pairs = [(f"{name}, emulated", f"{name}, native") for name in DTYPES]
-    pairs += [(name, "fp32") for name in runs if name != "fp32"]
+    pairs += [("fp32", "fp64")]  # how far differences of rounding grow by themselves
+    pairs += [(name, "fp32") for name in runs if name not in ("fp32", "fp64")]
 
     def differences(a: dict[str, list[float]], b: dict[str, list[float]]) -> dict[str, list[float]]:
-        return {
-            key: [
-                round(statistics.median(abs(x - y) / abs(y) for x, y in zip(a[key], b[key], strict=True)), 5),
-                round(abs(statistics.mean(a[key]) / statistics.mean(b[key]) - 1), 5),
-            ]
-            for key in b
-        }
+        found = {}
+        for key, expected in b.items():
+            each = [abs(x - y) / abs(y) for x, y in zip(a[key], expected, strict=True)]
+            found[key] = [round(statistics.median(each[:n]), 5) for n in (20, len(each))]
+        return found
 
     return {
         "steps": steps,
         "skipped steps and loss scale": {name: run[1] for name, run in runs.items()},
-        "relative difference of losses: median over steps, of their means": {
+        "relative difference of losses: median of the first 20 steps, of all": {
             f"{a} to {b}": differences(runs[a][0], runs[b][0]) for a, b in pairs
         },
     }

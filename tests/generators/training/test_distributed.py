@@ -130,6 +130,20 @@ def test_a_run_of_two_ranks_goes_on_with_one_and_the_other_way_round(
     assert largest_difference(tmp_path / "fewer", tmp_path / "more") < 1e-8
 
 
+def test_ranks_share_the_scales_of_8_bits(scenes: Path, tiny: TrainConfig, script: Path, tmp_path: Path) -> None:
+    """They follow from the largest magnitude on any rank, as if one had seen the whole batch."""
+    config = replace(tiny, precision="amp-fp8", epochs=1, epochs_decay=0)
+    train_networks(config, scenes, tmp_path / "one", device=CPU)
+    spread(script, config, scenes, tmp_path / "two", 2)
+    found = [load_checkpoint(tmp_path / name / "checkpoints/latest.pt").amax_history for name in ("one", "two")]
+    assert found[0] is not None
+    assert found[1] is not None
+    first, first_step = "G.model.1.weight", 2  # steps ago; then all weights were still the same
+    assert torch.equal(found[0][first][:2, first_step], found[1][first][:2, first_step])
+    for name, history in found[0].items():
+        torch.testing.assert_close(history[:2, first_step], found[1][name][:2, first_step], rtol=0.1, atol=0)
+
+
 def test_each_sample_is_seen_once_an_epoch(tiny: TrainConfig) -> None:
     config = replace(tiny, batch_size=4)
     shares = [list(_places(12, config, 0, Ranks(rank=rank, size=2))) for rank in (0, 1)]
