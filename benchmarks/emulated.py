@@ -118,7 +118,7 @@ class Layer:
     def _backward(self, gradient: torch.Tensor) -> None:
         self.gradient = gradient.detach().clone()
 
-    def run(self, dtype: torch.dtype, *, emulated: bool) -> list[torch.Tensor]:
+    def run(self, dtype: torch.dtype, scale: float, *, emulated: bool) -> list[torch.Tensor]:
         """Return result and gradients of input and weight in the narrow dtype, on operands rounded to it."""
         x = self.input.to(dtype).requires_grad_()
         parameters = {name: value.detach().to(dtype).requires_grad_() for name, value in self.module.named_parameters()}
@@ -127,17 +127,17 @@ class Layer:
                 y = torch.func.functional_call(self.module, parameters, (x,))
         else:
             y = torch.func.functional_call(self.module, parameters, (x,))
-        gradients = torch.autograd.grad(y, [x, parameters["weight"]], self.gradient.to(dtype).to(y.dtype))
+        gradients = torch.autograd.grad(y, [x, parameters["weight"]], (self.gradient * scale).to(dtype))
         return [y.detach(), *gradients]
 
-    def exact(self, dtype: torch.dtype) -> list[torch.Tensor]:
+    def exact(self, dtype: torch.dtype, scale: float) -> list[torch.Tensor]:
         """Return the same in float64, of the same rounded operands."""
         x = self.input.to(dtype).double().requires_grad_()
         parameters = {
             name: value.detach().to(dtype).double().requires_grad_() for name, value in self.module.named_parameters()
         }
         y = torch.func.functional_call(self.module, parameters, (x,))
-        gradient = self.gradient.to(dtype).double()
+        gradient = (self.gradient * scale).to(dtype).double()
         return [y.detach(), *torch.autograd.grad(y, [x, parameters["weight"]], gradient)]
 
 
@@ -147,6 +147,9 @@ def last_digits(value: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
     rounded = exact.to(value.dtype).double()
     _, exponent = torch.frexp(rounded.abs().clamp(min=info.tiny))
     return (value.double() - exact).abs() / torch.ldexp(torch.tensor(info.eps, dtype=torch.float64), exponent - 1)
+
+
+KINDS = ("result", "input gradient", "weight gradient")
 
 
 def compare_layers(ngf: int, width: int) -> dict[str, Any]:
@@ -160,48 +163,39 @@ def compare_layers(ngf: int, width: int) -> dict[str, Any]:
     ]
     for seed in range(20):
         model.train_step(scene(seed, width))
-    # Loss scaling brings float16's gradients into its range; bfloat16 has float32's.
+    layers = [layer for layer in layers if layer.input.numel()]  # some are computed in parts in float32
     found: dict[str, Any] = {}
     for name, dtype in DTYPES.items():
-        rows = []
-        for layer in layers:
-            scale = 2.0**16 / 2**4 if dtype is torch.float16 else 1.0
-            unscaled, layer.gradient = layer.gradient, layer.gradient * scale
-            native, emulated, exact = (
-                layer.run(dtype, emulated=False),
-                layer.run(dtype, emulated=True),
-                layer.exact(dtype),
-            )
-            layer.gradient = unscaled
-            for what, a, b, truth in zip(
-                ("result", "input gradient", "weight gradient"), native, emulated, exact, strict=True
-            ):
-                errors = [last_digits(value, truth) for value in (a, b)]
-                rows.append(
-                    {
-                        "layer": layer.name,
-                        "what": what,
-                        "differ": round((a != b).double().mean().item(), 6),
-                        "native_error": [round(errors[0].mean().item(), 4), round(errors[0].max().item(), 3)],
-                        "emulated_error": [round(errors[1].mean().item(), 4), round(errors[1].max().item(), 3)],
-                    }
-                )
-        summary = {
-            what: {
-                "differ_mean": round(statistics.mean(row["differ"] for row in rows if row["what"] == what), 6),
-                "differ_most": max(row["differ"] for row in rows if row["what"] == what),
-                **{
-                    f"{kind}_error_{of}": (statistics.mean if of == "mean" else max)(
-                        row[f"{kind}_error"][0 if of == "mean" else 1] for row in rows if row["what"] == what
-                    )
-                    for kind in ("native", "emulated")
-                    for of in ("mean", "most")
-                },
-            }
-            for what in ("result", "input gradient", "weight gradient")
-        }
-        found[name] = {"summary": summary, "layers": rows}
+        # Loss scaling brings gradients into float16's range; bfloat16 has float32's.
+        scale = 2.0**12 if dtype is torch.float16 else 1.0
+        rows = [row for layer in layers for row in compare_layer(layer, dtype, scale)]
+        found[name] = {"summary": {what: summary_of(rows, what) for what in KINDS}, "layers": rows}
     return found
+
+
+def compare_layer(layer: Layer, dtype: torch.dtype, scale: float) -> list[dict[str, Any]]:
+    native, emulated = (layer.run(dtype, scale, emulated=emulated) for emulated in (False, True))
+    rows = []
+    for what, a, b, exact in zip(KINDS, native, emulated, layer.exact(dtype, scale), strict=True):
+        errors = {kind: last_digits(value, exact) for kind, value in (("native", a), ("emulated", b))}
+        row: dict[str, Any] = {"layer": layer.name, "what": what, "differ": (a != b).double().mean().item()}
+        for kind, error in errors.items():
+            row |= {f"{kind}_error_mean": error.mean().item(), f"{kind}_error_most": error.max().item()}
+        rows.append({key: round(value, 6) if isinstance(value, float) else value for key, value in row.items()})
+    return rows
+
+
+def summary_of(rows: list[dict[str, Any]], what: str) -> dict[str, float]:
+    """Means over the layers, and the largest of all."""
+    own = [row for row in rows if row["what"] == what]
+    summary = {
+        "differ_mean": statistics.mean(row["differ"] for row in own),
+        "differ_most": max(row["differ"] for row in own),
+    }
+    for kind in ("native", "emulated"):
+        summary[f"{kind}_error_mean"] = statistics.mean(row[f"{kind}_error_mean"] for row in own)
+        summary[f"{kind}_error_most"] = max(row[f"{kind}_error_most"] for row in own)
+    return {key: round(value, 6) for key, value in summary.items()}
 
 
 # --- Steps

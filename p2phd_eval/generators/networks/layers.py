@@ -85,10 +85,14 @@ class FewChannelsConv2d(nn.Conv2d):
         if not computes_wide(x, self.weight) or height % 2 or width % 2:
             narrow: torch.Tensor = super().forward(x)
             return narrow
-        places = [functional.pad(self.weight, (i, 1 - i, j, 1 - j)) for j in (0, 1) for i in (0, 1)]
-        weight = torch.stack(places, dim=1).flatten(0, 1)
         bias = None if self.bias is None else self.bias.repeat_interleave(4)
-        return functional.pixel_shuffle(functional.conv2d(x, weight, bias, stride=2), 2)
+        return functional.pixel_shuffle(functional.conv2d(x, at_four_places(self.weight), bias, stride=2), 2)
+
+
+def at_four_places(weight: torch.Tensor) -> torch.Tensor:
+    """Return kernels (O, I, K, K) at the 2 x 2 places that they have in larger ones: (4 O, I, K + 1, K + 1)."""
+    places = [functional.pad(weight, (i, 1 - i, j, 1 - j)) for j in (0, 1) for i in (0, 1)]
+    return torch.stack(places, dim=1).flatten(0, 1)
 
 
 # ReLUs after a norm are not in place: instance norm may return a view, and autograd copies what is overwritten in one.

@@ -17,6 +17,8 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
+from p2phd_eval.generators.networks.layers import at_four_places
+
 Ints = int | Sequence[int]
 
 
@@ -74,6 +76,10 @@ class EmulatedProducts(TorchFunctionMode):
             output_padding=_each(output_padding, n),
             groups=groups,
         )
+        suits = convolution == _PLAIN and weight.ndim == 4 and input.ndim == 4 and weight.device.type == "cpu"
+        sides = [side - kernel + 1 for side, kernel in zip(input.shape[2:], weight.shape[2:], strict=True)]
+        if suits and weight.shape[0] <= _FEW and not any(side % 2 for side in sides):
+            return self._product(_CONVOLUTION_TO_FEW, input, weight, bias, id(weight))
         return self._product(convolution, input, weight, bias, id(weight))
 
     def convolve(
@@ -201,6 +207,37 @@ class _Convolution:
     @property
     def _geometry(self) -> tuple[Any, ...]:
         return self.stride, self.padding, self.dilation, self.transposed, self.output_padding, self.groups
+
+
+_PLAIN = _Convolution(stride=[1, 1], padding=[0, 0], dilation=[1, 1], transposed=False, output_padding=[0, 0], groups=1)
+_FEW = 4  # channels
+
+
+class _ConvolutionToFew:
+    """A plain convolution to a few channels and an even number of rows and columns, as `FewChannelsConv2d` has it."""
+
+    _each = _Convolution(
+        stride=[2, 2], padding=[0, 0], dilation=[1, 1], transposed=False, output_padding=[0, 0], groups=1
+    )
+
+    def __call__(self, a: torch.Tensor, b: torch.Tensor, bias: torch.Tensor | None) -> torch.Tensor:
+        biases = None if bias is None else bias.repeat_interleave(4)
+        return functional.pixel_shuffle(self._each(a, at_four_places(b), biases), 2)
+
+    def gradients(
+        self, gradient: torch.Tensor, a: torch.Tensor, b: torch.Tensor, wanted: Sequence[bool]
+    ) -> list[torch.Tensor | None]:
+        gradient = functional.pixel_unshuffle(gradient, 2)
+        for_a, for_b, for_bias = self._each.gradients(gradient, a, at_four_places(b), wanted)
+        if for_b is not None:
+            four, (height, width) = for_b.reshape(-1, 4, *for_b.shape[1:]), b.shape[2:]
+            places = [(j, i) for j in (0, 1) for i in (0, 1)]
+            parts = [four[:, n, :, j : j + height, i : i + width] for n, (j, i) in enumerate(places)]
+            for_b = torch.stack(parts).sum(0)
+        return [for_a, for_b, None if for_bias is None else for_bias.reshape(-1, 4).sum(1)]
+
+
+_CONVOLUTION_TO_FEW = _ConvolutionToFew()
 
 
 class _MatrixProduct:

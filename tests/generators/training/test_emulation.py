@@ -35,6 +35,7 @@ PRODUCTS: dict[str, tuple[tuple[tuple[int, ...], ...], Product]] = {
         lambda x, w: torch.conv2d(x, w, stride=(1, 2), dilation=2, groups=2),
     ),
     "7x7, of any padding": (((2, 3, 12, 12), (2, 3, 7, 7), (2,)), torch.conv2d),
+    "to few channels, even sides": (((2, 3, 9, 11), (3, 3, 4, 4), (3,)), torch.conv2d),
     "1d": (((2, 3, 8), (4, 3, 3)), torch.conv1d),
     "3d": (((1, 2, 4, 4, 4), (3, 2, 2, 2, 2), (3,)), torch.conv3d),
     "transposed": (
