@@ -113,7 +113,7 @@ class Layer:
     def _forward(self, module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         self.input = inputs[0].detach().clone()
         if output.requires_grad:
-            output.register_hook(self._backward)
+            output.register_hook(self._backward)  # type: ignore[no-untyped-call]
 
     def _backward(self, gradient: torch.Tensor) -> None:
         self.gradient = gradient.detach().clone()
