@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import statistics
 import subprocess
@@ -108,7 +109,7 @@ class Layer:
     def __init__(self, name: str, module: nn.Module) -> None:
         self.name, self.module = name, module
         self.input = self.gradient = torch.zeros(0)
-        module.register_forward_hook(self._forward)
+        self._hook = module.register_forward_hook(self._forward)
 
     def _forward(self, module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
         self.input = inputs[0].detach().clone()
@@ -117,6 +118,10 @@ class Layer:
 
     def _backward(self, gradient: torch.Tensor) -> None:
         self.gradient = gradient.detach().clone()
+
+    def stop(self) -> None:
+        """Keep the values of the last step."""
+        self._hook.remove()
 
     def run(self, dtype: torch.dtype, scale: float, *, emulated: bool) -> list[torch.Tensor]:
         """Return result and gradients of input and weight in the narrow dtype, on operands rounded to it."""
@@ -146,7 +151,7 @@ def last_digits(value: torch.Tensor, exact: torch.Tensor) -> torch.Tensor:
     info = torch.finfo(value.dtype)
     rounded = exact.to(value.dtype).double()
     _, exponent = torch.frexp(rounded.abs().clamp(min=info.tiny))
-    return (value.double() - exact).abs() / torch.ldexp(torch.tensor(info.eps, dtype=torch.float64), exponent - 1)
+    return (value.double() - exact).abs() / (info.eps * torch.exp2(exponent.double() - 1))
 
 
 KINDS = ("result", "input gradient", "weight gradient")
@@ -163,17 +168,19 @@ def compare_layers(ngf: int, width: int) -> dict[str, Any]:
     ]
     for seed in range(20):
         model.train_step(scene(seed, width))
+    for layer in layers:
+        layer.stop()
     layers = [layer for layer in layers if layer.input.numel()]  # some are computed in parts in float32
     found: dict[str, Any] = {}
     for name, dtype in DTYPES.items():
-        # Loss scaling brings gradients into float16's range; bfloat16 has float32's.
-        scale = 2.0**12 if dtype is torch.float16 else 1.0
-        rows = [row for layer in layers for row in compare_layer(layer, dtype, scale)]
+        rows = [row for layer in layers for row in compare_layer(layer, dtype)]
         found[name] = {"summary": {what: summary_of(rows, what) for what in KINDS}, "layers": rows}
     return found
 
 
-def compare_layer(layer: Layer, dtype: torch.dtype, scale: float) -> list[dict[str, Any]]:
+def compare_layer(layer: Layer, dtype: torch.dtype) -> list[dict[str, Any]]:
+    # As a loss scaler does, which brings gradients into float16's range.
+    scale = 2.0 ** math.floor(math.log2(256.0 / layer.gradient.abs().max().item()))
     native, emulated = (layer.run(dtype, scale, emulated=emulated) for emulated in (False, True))
     rows = []
     for what, a, b, exact in zip(KINDS, native, emulated, layer.exact(dtype, scale), strict=True):
