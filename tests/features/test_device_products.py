@@ -1,4 +1,9 @@
+"""Products of float32 features by torch: those of NumPy on a CPU, and float32's own on a GPU."""
+
+from __future__ import annotations
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 
@@ -7,15 +12,13 @@ from p2phd_eval.stats.distances.kernel import kernel_distance
 from p2phd_eval.stats.distances.neighbours import neighbour_metrics
 from p2phd_eval.stats.distances.products import multiply_on_cpu
 
-cuda = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here")
 
-
-def features(n, seed, d=300):
+def features(n: int, seed: int, d: int = 300) -> npt.NDArray[np.float32]:
     return (3 + np.random.default_rng(seed).normal(size=(n, d))).astype(np.float32)
 
 
-@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=cuda)])
-def test_products_are_those_of_float32(device):
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def test_products_are_those_of_float32(device: str) -> None:
     left, right = features(40, 0), features(30, 1)
     products = multiply_in_torch(torch.device(device), left, right)
     assert products.dtype == np.float32
@@ -23,13 +26,13 @@ def test_products_are_those_of_float32(device):
 
 
 @pytest.mark.parametrize("device", ["cpu", "mps"])
-def test_elsewhere_the_cpu_multiplies(device):
+def test_elsewhere_the_cpu_multiplies(device: str) -> None:
     with multiply_on(device) as multiply:
         assert multiply is multiply_on_cpu
 
 
-@cuda
-def test_a_gpu_gives_the_same_metrics_whatever_the_process_allows():
+@pytest.mark.cuda
+def test_a_gpu_gives_the_same_metrics_whatever_the_process_allows() -> None:
     real, fake = features(1500, 0), features(1200, 1)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
