@@ -19,19 +19,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import torch
 from measuring import describe_machine, today
 
-from p2phd_eval.config import TrainConfig
 from p2phd_eval.files import write_json
-from p2phd_eval.generators.checkpoint import save_checkpoint
-from p2phd_eval.generators.networks.conditioning import conditioning_channels
-from p2phd_eval.generators.networks.generator import build_generator
-from p2phd_eval.presets import PRESETS
 from p2phd_eval.scenes.data_set import write_dataset
 
 WIDTH, HEIGHT = 1024, 512
@@ -39,48 +32,60 @@ FEW, MANY = 2, 8  # images
 HERE = Path(__file__).resolve().parents[1]
 
 
-def write_network(path: Path, ngf: int) -> TrainConfig:
-    """Store a generator of the 512p preset with another width, as an unfinished training would."""
-    preset = PRESETS["512p"]
-    config = replace(preset, generator=replace(preset.generator, ngf=ngf))
-    torch.manual_seed(0)
-    generator = build_generator(config.generator, conditioning_channels(config.data))
-    save_checkpoint(path, config=config, step=0, state={"networks": {"G": generator.state_dict()}, "optimizers": {}})
-    return config
+# Each version writes its own checkpoint, as a training that has only begun would; arguments: path and width.
+_WRITE_NETWORK = """
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from p2phd_eval.generators.checkpoint import save_checkpoint
+from p2phd_eval.generators.networks.conditioning import conditioning_channels
+from p2phd_eval.generators.networks.generator import build_generator
+from p2phd_eval.presets import PRESETS
+
+preset = PRESETS["512p"]
+config = replace(preset, generator=replace(preset.generator, ngf=int(sys.argv[2])))
+torch.manual_seed(0)
+generator = build_generator(config.generator, conditioning_channels(config.data))
+state = {"networks": {"G": generator.state_dict()}, "optimizers": {}}
+save_checkpoint(Path(sys.argv[1]), config=config, step=0, state=state)
+"""
+
+
+def run(tree: Path, *arguments: object) -> None:
+    """Run Python with the package of a checkout."""
+    command = [sys.executable, *map(str, arguments)]
+    environment = {**os.environ, "PYTHONPATH": str(tree)}
+    process = subprocess.run(command, cwd=tree, env=environment, capture_output=True, text=True, check=False)
+    if process.returncode:
+        raise SystemExit(process.stderr)
 
 
 def command_seconds(tree: Path, checkpoint: Path, data: Path, phase: str, out: Path) -> tuple[float, float, int]:
     """Run `generate` of a checkout; return its time from start to exit, the processor's seconds, and its bytes."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     start = time.perf_counter()
-    command = [sys.executable, "-m", "p2phd_eval", "generate", str(checkpoint), str(data), "--out", str(out)]
-    environment = {**os.environ, "PYTHONPATH": str(tree)}
-    process = subprocess.run(
-        [*command, "--phase", phase, "--device", "cpu"],
-        cwd=tree,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    arguments = ("generate", checkpoint, data, "--out", out, "--phase", phase, "--device", "cpu")
+    run(tree, "-m", "p2phd_eval", *arguments)
     wall = time.perf_counter() - start
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    if process.returncode:
-        raise SystemExit(process.stderr)
     processor = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return wall, processor, sum(path.stat().st_size for path in out.glob("*.png"))
 
 
 def measure(trees: dict[str, Path], ngf: int, data: Path, work: Path, repeats: int) -> dict[str, Any]:
     """Time a network in all versions, in turns."""
-    checkpoint = work / f"{ngf}.pt"
-    write_network(checkpoint, ngf)
+    checkpoints = {name: work / f"{name}-{ngf}.pt" for name in trees}
+    for name, tree in trees.items():
+        run(tree, "-c", _WRITE_NETWORK, checkpoints[name], ngf)
     taken: dict[tuple[str, str], list[tuple[float, float, int]]] = {}
     for _ in range(repeats):
         for name, tree in trees.items():
             for phase in ("train", "test"):
                 with tempfile.TemporaryDirectory(dir=work) as out:
-                    found = command_seconds(tree, checkpoint, data, phase, Path(out) / "samples")
+                    found = command_seconds(tree, checkpoints[name], data, phase, Path(out) / "samples")
                 taken.setdefault((name, phase), []).append(found)
     rows: dict[str, Any] = {}
     for name in trees:

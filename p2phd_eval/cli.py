@@ -37,8 +37,8 @@ from p2phd_eval.streams import make_streams_safe
 # process wants a core, all spin for the one that lost it, and small networks train a hundred times slower. Spinning
 # for about a microsecond keeps nearly all of the speed on an idle machine and a third of it on a busy one.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
-# Memory for large tensors in pages of 2 MB, where Linux has them. Torch takes it anew for every map of a network, and to
-# have it mapped in pages of 4 kB is a fifth of what a small network takes at 1024 x 512, and 3 to 8 % of a training step.
+# Large tensors in pages of 2 MB, where Linux has them. Torch asks the system for memory anew for every large map; to be
+# given it in pages of 4 kB is a fifth of what a small network takes at 1024 x 512, and 3 to 8 % of a training step.
 os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 

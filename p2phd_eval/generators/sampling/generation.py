@@ -29,6 +29,7 @@ from p2phd_eval.generators.networks.synthesis import Synthesis
 from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.feature_maps import load_encoder, whole_images
 from p2phd_eval.generators.sampling.inference import for_inference, most_at_once
+from p2phd_eval.generators.sampling.label_lookup import class_and_edge, look_labels_up
 from p2phd_eval.generators.sampling.styles import STYLES, Clusters, clusters_path, draw_style, load_clusters
 from p2phd_eval.generators.training.least_memory import least_sampling_bytes
 from p2phd_eval.generators.training.precision import Precision, backend_flags, find_precision
@@ -240,6 +241,13 @@ class _Sampler:
         generator = for_inference(
             generator, checkpoint.networks["G"], f"{checkpoint_path}, G", device=device, precision=precision
         )
+        # Where a CPU computes in float32, the first convolution takes a tenth of the time so, of a third of the whole.
+        self._looks_labels_up = (
+            device.type == "cpu"
+            and precision.input_dtype == torch.float32
+            and self._config.features.kind == "none"
+            and look_labels_up(generator, self._config.data.label_nc)
+        )
         encoder = None
         if encodes:
             encoder = load_encoder(checkpoint, str(checkpoint_path), device=device, precision=precision)
@@ -287,8 +295,8 @@ class _Sampler:
     def sample(self, batch: Batch, seed: int) -> torch.Tensor:
         """Return photos, float32 (N, 3, H, W) in [-1, 1]."""
         dtype = self._precision.weights_dtype
-        encoded = encode(batch.label, batch.instance, self._config.data.label_nc)
-        conditioning = encoded.to(self._precision.input_dtype)
+        coded = class_and_edge if self._looks_labels_up else encode
+        conditioning = coded(batch.label, batch.instance, self._config.data.label_nc).to(self._precision.input_dtype)
         style: dict[str, Any] = {}
         if batch.photo is not None:
             regions, n_regions = regions_of(batch, self._config)
