@@ -30,6 +30,8 @@ def for_inference(
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.running_mean = module.running_var = None
+        elif isinstance(module, nn.ReLU):
+            module.inplace = True  # no gradient asks for what it overwrites
     return network.to(device).eval()
 
 
