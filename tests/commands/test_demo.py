@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from p2phd_eval.generators.training.run_log import read_log
+
 
 @pytest.mark.usefixtures("inception_weights")
 def test_the_demo_stops_on_sigterm_and_says_how_to_go_on(tmp_path: Path) -> None:
@@ -20,12 +22,12 @@ def test_the_demo_stops_on_sigterm_and_says_how_to_go_on(tmp_path: Path) -> None
     )
     run = tmp_path / "demo" / "runs" / "fp32-s0"
     deadline = time.monotonic() + 200
-    while time.monotonic() < deadline and not (run / "log.jsonl").exists():
+    while time.monotonic() < deadline and not read_log(run / "log.jsonl"):
         time.sleep(0.1)
     process.send_signal(signal.SIGTERM)
     _, stderr = process.communicate(timeout=100)
     assert process.returncode == 128 + signal.SIGTERM
-    assert "Go on with the same command" in stderr
+    assert "Go on with the same command" in stderr, stderr
     assert "A CPU shows the quality of reduced precision" in stderr
     assert (run / "checkpoints" / "latest.pt").exists()
     assert not (run / "outcome.json").exists()  # it has not ended
