@@ -31,7 +31,7 @@ def generate(
         typer.Option(
             "--precision",
             help="What sampling computes in, whatever trained: fp64, fp32, tf32, amp-fp16, amp-bf16, fp16, bf16, "
-            "amp-fp8, fp8-plain.",
+            "amp-fp8, fp8-plain, fp4-plain.",
         ),
     ] = "fp32",
     arithmetic: Annotated[

@@ -25,7 +25,7 @@ def train(
         typer.Option(
             "--precision",
             help="fp32 (default), tf32, amp-fp16, amp-bf16, fp16 (with float32 copies), bf16, amp-fp8, fp8-plain, "
-            "apex-O1, apex-O2, fp64.",
+            "fp4-plain, apex-O1, apex-O2, fp64.",
         ),
     ] = None,
     resume: Annotated[

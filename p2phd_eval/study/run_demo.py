@@ -38,7 +38,7 @@ _CONFIG = replace(
 _ARMS = ("fp32", "amp-fp16")
 _SEEDS = 3
 #: In which the fp32 checkpoints generate again: in AMP's, and in one that is too narrow.
-_GENERATION = ("amp-fp16", "fp8-plain")
+_GENERATION = ("amp-fp16", "fp4-plain")
 _ROWS, _ENLARGED = 4, 3  # of the picture
 
 
@@ -63,7 +63,7 @@ def run_demo(
     """Draw street scenes into `<out>/scenes`, and make a study of them that ends within minutes on two cores.
 
     Tiny networks are trained in fp32 and in amp-fp16, from three seeds each, as many at a time as there are cores. All
-    generate in fp32, and those of fp32 once more in amp-fp16 and in a format that is too narrow, "fp8-plain".
+    generate in fp32, and those of fp32 once more in amp-fp16 and in a format that is too narrow, "fp4-plain".
 
     Parameters
     ----------

@@ -11,7 +11,6 @@ products flows bfloat16, in which its modules are mostly run; biases are added i
 """
 
 from collections.abc import Mapping
-from enum import Enum
 
 import torch
 from torch import nn
@@ -23,13 +22,6 @@ from p2phd_eval.tensor_files import tensor_fault
 
 _DTYPE = {Operand.INPUT: torch.float8_e4m3fn, Operand.WEIGHT: torch.float8_e4m3fn, Operand.GRADIENT: torch.float8_e5m2}
 _LENGTH = 1024  # steps that are remembered
-
-
-class Float8(Enum):
-    """How tensors are fitted into 8 bits."""
-
-    SCALED = "scaled"
-    PLAIN = "plain"  # not at all: what is too small for the format is lost
 
 
 def round_plainly(x: torch.Tensor, weight: int, operand: Operand) -> torch.Tensor:

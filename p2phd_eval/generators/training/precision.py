@@ -10,13 +10,15 @@
 | amp-fp8   | float32                      | E4M3, gradients E5M2;     | float32       | none: each tensor has a scale |
 |           |                              | between them bfloat16     |               | of its own, by its history |
 | fp8-plain | float32                      | as amp-fp8, not scaled    | float32       | none, which is a bad idea |
+| fp4-plain | float32                      | E2M1, not scaled; between | float32       | none: it is too narrow    |
+|           |                              | them bfloat16             |               |                           |
 | fp16      | float16, float32 master copy | float16                   | float32       | one GradScaler a network |
 | bf16      | bfloat16, Adam's state too   | bfloat16                  | float32       | none |
 | apex-O1   | float32                      | float16 by apex's list    | by the list   | one of apex's a network |
 | apex-O2   | float16, float32 master copy | float16                   | float32       | one of apex's a network |
 
 Arithmetic is how convolutions in 16 bits are computed: "native", by torch, or "emulated", see `emulation`; the dtypes
-are the same. Those in 8 bits are emulated everywhere, see `float8`.
+are the same. Those in 8 and 4 bits are emulated everywhere, see `float8` and `float4`.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 import torch
@@ -34,10 +37,19 @@ from p2phd_eval.config import ARITHMETICS, TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.training.apex_amp import import_apex_amp
 from p2phd_eval.generators.training.emulation import EmulatedProducts, Rounding, computes_natively
-from p2phd_eval.generators.training.float8 import Float8, round_by_image, round_plainly
+from p2phd_eval.generators.training.float4 import round_to_four_bits
+from p2phd_eval.generators.training.float8 import round_by_image, round_plainly
 from p2phd_eval.generators.training.stored_state import adam_state, scaler_state, stored_part, stored_steps
 
 _determinism: Any = torch.utils.deterministic  # a module that makes itself from a class, which type checkers miss
+
+
+class Narrow(Enum):
+    """Formats of fewer than 16 bits, and whether tensors are scaled to fit into them."""
+
+    SCALED_8_BITS = "scaled 8 bits"
+    PLAIN_8_BITS = "plain 8 bits"  # what is too small for the format is lost
+    PLAIN_4_BITS = "plain 4 bits"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +62,7 @@ class Precision:
     master_weights: bool = False  # the optimizer updates float32 copies of reduced weights
     scales_loss: bool = False  # float16's range is too small for most gradients
     tf32: bool = False
-    float8: Float8 | None = None  # operands of convolutions are narrower than `autocast_dtype`: 8 bits
+    narrow: Narrow | None = None  # operands of convolutions are narrower than `autocast_dtype`
     emulated: bool = False  # how convolutions are computed here; `find_precision` knows
     apex_level: str | None = None  # NVIDIA's apex does all of it, at this optimization level
     sampling: str | None = None  # where it trains alone: the precision that generates as it trains
@@ -80,8 +92,12 @@ class Precision:
         `rounding`: to 8 bits, of a training that has a history of scales; by default each tensor is scaled by itself.
         """
         if self.emulated:
-            if self.float8 is not None:
-                rounding = round_plainly if self.float8 is Float8.PLAIN else rounding or round_by_image
+            if self.narrow is not None:
+                rounding = {
+                    Narrow.SCALED_8_BITS: rounding or round_by_image,
+                    Narrow.PLAIN_8_BITS: round_plainly,
+                    Narrow.PLAIN_4_BITS: round_to_four_bits,
+                }[self.narrow]
             return EmulatedProducts(self.input_dtype, rounding)
         dtype = self.autocast_dtype or torch.get_autocast_dtype(device.type)
         return torch.autocast(device.type, dtype=dtype, enabled=self.autocast_dtype is not None)
@@ -95,8 +111,9 @@ PRECISIONS: dict[str, Precision] = {
         Precision(name="tf32", tf32=True),
         Precision(name="amp-fp16", autocast_dtype=torch.float16, scales_loss=True),
         Precision(name="amp-bf16", autocast_dtype=torch.bfloat16),
-        Precision(name="amp-fp8", autocast_dtype=torch.bfloat16, float8=Float8.SCALED),
-        Precision(name="fp8-plain", autocast_dtype=torch.bfloat16, float8=Float8.PLAIN),
+        Precision(name="amp-fp8", autocast_dtype=torch.bfloat16, narrow=Narrow.SCALED_8_BITS),
+        Precision(name="fp8-plain", autocast_dtype=torch.bfloat16, narrow=Narrow.PLAIN_8_BITS),
+        Precision(name="fp4-plain", autocast_dtype=torch.bfloat16, narrow=Narrow.PLAIN_4_BITS),
         Precision(name="fp16", weights_dtype=torch.float16, master_weights=True, scales_loss=True),
         Precision(name="bf16", weights_dtype=torch.bfloat16),
         Precision(name="apex-O1", scales_loss=True, apex_level="O1", sampling="amp-fp16"),
@@ -139,7 +156,7 @@ def find_precision(
 
 
 def _is_emulated(precision: Precision, device: torch.device, arithmetic: str | None) -> bool:
-    if precision.float8 is not None:
+    if precision.narrow is not None:
         if arithmetic == "native":
             raise InputError(
                 "--arithmetic native", expected=f"emulated for {precision.name}", found="native", fix="Leave it out."

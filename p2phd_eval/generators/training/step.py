@@ -22,10 +22,10 @@ from p2phd_eval.generators.networks.synthesis import Synthesis
 from p2phd_eval.generators.networks.vgg import VGGLoss
 from p2phd_eval.generators.training.apex_optimizer import ApexOptimizer, initialise_apex
 from p2phd_eval.generators.training.compilation import compile_networks
-from p2phd_eval.generators.training.float8 import AmaxHistory, Float8
+from p2phd_eval.generators.training.float8 import AmaxHistory
 from p2phd_eval.generators.training.image_pool import ImagePool
 from p2phd_eval.generators.training.master_weights import NetworkWeights, cast_weights
-from p2phd_eval.generators.training.precision import ScaledOptimizer, find_precision
+from p2phd_eval.generators.training.precision import Narrow, ScaledOptimizer, find_precision
 from p2phd_eval.generators.training.pretrained import match
 from p2phd_eval.generators.training.stored_state import stored_part
 
@@ -91,12 +91,12 @@ class Pix2PixHD:
         if self.vgg is not None:
             cast_weights(self.vgg, self.precision.weights_dtype)
         self._amax_history = None
-        if self.precision.float8 is Float8.SCALED:
+        if self.precision.narrow is Narrow.SCALED_8_BITS:
             named = {"G": self.generator, "D": self.discriminator, "E": self.encoder, "VGG": self.vgg}
             self._amax_history = AmaxHistory(_product_weights(named), device)
         if execution.compile:
-            if self.precision.float8 is not None:
-                expected = "a precision of 16 bits or more: 8 are emulated by what cannot be compiled"
+            if self.precision.narrow is not None:
+                expected = "a precision of 16 bits or more: fewer are emulated by what cannot be compiled"
                 raise InputError("--compile", expected=expected, found=self.precision.name, fix="Leave it out.")
             compile_networks(filter(None, (self._synthesis, self.discriminator, self.vgg)), device)
 

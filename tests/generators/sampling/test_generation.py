@@ -175,7 +175,7 @@ def test_8_bits_of_a_run_without_a_history_of_scales(scenes: Path, run: Path, tm
     """Scaled, they are nearer to fp32 than unscaled; and no image depends on those beside it."""
     fp32 = generate(run, scenes, tmp_path / "fp32", device=CPU).folder
     distance = {}
-    for name in ("amp-fp8", "fp8-plain"):
+    for name in ("amp-fp8", "fp8-plain", "fp4-plain"):
         found = [
             pixels(generate(run, scenes, tmp_path / f"{name}-{n}", device=CPU, precision=name, batch_size=n).folder)
             for n in (1, 4)
@@ -185,7 +185,7 @@ def test_8_bits_of_a_run_without_a_history_of_scales(scenes: Path, run: Path, tm
         assert np.mean([(difference > 0).mean() for difference in each]) < 0.02
         expected = pixels(fp32)
         distance[name] = np.mean([np.abs(found[0][key].astype(float) - expected[key]).mean() for key in expected])
-    assert 0 < distance["amp-fp8"] < distance["fp8-plain"]
+    assert 0 < distance["amp-fp8"] < distance["fp8-plain"] < distance["fp4-plain"]
 
 
 def test_a_folder_with_other_files_is_not_written_to(scenes: Path, run: Path, tmp_path: Path) -> None:

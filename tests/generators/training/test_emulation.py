@@ -210,7 +210,7 @@ def test_fp32_is_computed_as_ever(tiny: TrainConfig) -> None:
         assert all(torch.equal(value, states[1][network][key]) for key, value in tensors.items())
 
 
-@pytest.mark.parametrize("name", ["amp-fp16", "amp-fp8", "fp8-plain"])
+@pytest.mark.parametrize("name", ["amp-fp16", "amp-fp8", "fp8-plain", "fp4-plain"])
 def test_emulated_steps_are_reproducible(tiny: TrainConfig, name: str) -> None:
     config = replace(tiny, precision=name, execution=EMULATED)
     first, second = (Pix2PixHD(config, CPU) for _ in range(2))

@@ -39,7 +39,7 @@ CUDA = torch.device("cuda")
 @pytest.mark.parametrize("name", PRECISIONS)
 def test_arithmetic_is_settled_by_name_device_and_what_is_asked(name: str) -> None:
     expected = dict.fromkeys(("amp-fp16", "amp-bf16", "fp16", "bf16"), ("native", "emulated"))
-    expected |= dict.fromkeys(("amp-fp8", "fp8-plain"), ("emulated", "emulated"))
+    expected |= dict.fromkeys(("amp-fp8", "fp8-plain", "fp4-plain"), ("emulated", "emulated"))
     if PRECISIONS[name].apex_level is None:
         found = find_precision(name, CUDA), find_precision(name, CUDA, "emulated")
         assert tuple(each.arithmetic for each in found) == expected.get(name, ("native", "native"))
