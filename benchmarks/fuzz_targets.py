@@ -332,7 +332,8 @@ def example(kind: types.Type, rng: random.Random) -> Any:
     if isinstance(kind, types.TupleType):
         return [example(each, rng) for each in kind.item_types]
     if isinstance(kind, types.DictType):
-        return {rng.choice(("a", "b", "fp32")): example(kind.value_type, rng) for _ in range(rng.choice((1, 2)))}
+        keys = ("0", "19") if isinstance(kind.key_type, types.IntType) else ("a", "b", "fp32")
+        return {rng.choice(keys): example(kind.value_type, rng) for _ in range(rng.choice((1, 2)))}
     if isinstance(kind, types.EnumType):
         return rng.choice([each.value for each in kind.cls])
     if isinstance(kind, types.LiteralType):
