@@ -53,6 +53,11 @@ VERDICTS = {
 }
 
 
+def verdict_words(verdict: Verdict, dfid: float, dfid_se: float) -> str:
+    """A verdict in words, or that the images are the same: then dFID@n and its standard error are 0."""
+    return "identical" if dfid == dfid_se == 0 else VERDICTS[verdict].words
+
+
 def generated_name(arm: str, precision: str) -> str:
     """What the images of an arm's checkpoints are called that were generated in one precision."""
     return f"{arm}, generated in {precision}"

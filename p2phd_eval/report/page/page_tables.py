@@ -10,7 +10,7 @@ from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import Quality, ReportDocument
 from p2phd_eval.report.tables.study_tables import duration
-from p2phd_eval.report.wording import VERDICTS
+from p2phd_eval.report.wording import verdict_words
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.explanation import Explanation
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -71,8 +71,7 @@ def difference_tables(report: ReportDocument) -> dict[str, Table]:
 
 def _verdict_row(candidate: Candidate, n: int) -> tuple[Cell, ...]:
     test, companion, margin = candidate.test, candidate.companion, candidate.margin.value
-    identical = candidate.dfid == candidate.dfid_se == 0
-    verdict = "identical" if identical else VERDICTS[candidate.verdict].words
+    verdict = verdict_words(candidate.verdict, candidate.dfid, candidate.dfid_se)
     estimate, interval = (_NOTHING,) * 2 if test is None else judged_texts(test)
     return (
         Cell(candidate.name),

@@ -9,7 +9,7 @@ from p2phd_eval.formatting import estimate_texts, given_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
-from p2phd_eval.report.wording import VERDICTS, scale_sentence
+from p2phd_eval.report.wording import VERDICTS, scale_sentence, verdict_words
 
 
 def plan_table(
@@ -103,10 +103,9 @@ def _fid_text(fids: Sequence[float]) -> str:
 
 
 def _generated(document: CompareDocument, candidate: Candidate) -> tuple[str, ...]:
-    identical = candidate.dfid == candidate.dfid_se == 0
     return (
         candidate.name,
-        "identical" if identical else VERDICTS[candidate.verdict].words,
+        verdict_words(candidate.verdict, candidate.dfid, candidate.dfid_se),
         str(len(candidate.runs)),
         NOTHING,
         _fid_text([run.fid for run in candidate.runs]),
