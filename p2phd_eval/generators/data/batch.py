@@ -25,6 +25,8 @@ class Batch:
     photo: torch.Tensor | None = None  # an image (N, 3, H, W)
     features: torch.Tensor | None = None  # precomputed, an image (N, 3, H, W)
     n_instances: int | None = None  # where known: all instances are in [0, n_instances)
+    # Where instances were numbered anew, from 0: the numbers that each sample's had, in that order, int64.
+    instance_numbers: tuple[npt.NDArray[np.int64], ...] = ()
     contents: tuple[dict[str, str], ...] = ()  # of each sample, the SHA-256 of the files it was decoded from, by part
 
     def _map(self, change: Callable[[torch.Tensor], torch.Tensor]) -> Batch:
@@ -60,7 +62,12 @@ class Batch:
         size = len(self.label) // parts
         slices = [slice(i * size, (i + 1) * size) for i in range(parts)]
         return [
-            replace(self._map(operator.itemgetter(at)), triplets=self.triplets[at], contents=self.contents[at])
+            replace(
+                self._map(operator.itemgetter(at)),
+                triplets=self.triplets[at],
+                instance_numbers=self.instance_numbers[at],
+                contents=self.contents[at],
+            )
             for at in slices
         ]
 
@@ -99,6 +106,7 @@ def collate(samples: Sequence[Batch]) -> Batch:
         photo=stack([sample.photo for sample in samples]),
         features=stack([sample.features for sample in samples]),
         n_instances=max(counts) if counts else None,
+        instance_numbers=tuple(numbers for sample in samples for numbers in sample.instance_numbers),
         contents=tuple(contents for sample in samples for contents in sample.contents),
     )
 

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -101,13 +101,13 @@ class TripletDataset(Dataset[Batch]):
         contents, parts = {}, dict[str, Pixels]()
         for part, path in triplet.files.items():
             parts[part], contents[part] = self._load(path, kinds[part], geometry)
-        n_instances = None
+        fields: dict[str, Any] = {}
         if "instance" in parts and self._numbers_instances:
             found, numbered = np.unique(parts["instance"], return_inverse=True)
             parts["instance"] = numbered.reshape(parts["instance"].shape).astype(np.int32)
-            n_instances = len(found)
-        tensors = {part: _tensor(pixels) for part, pixels in parts.items()}
-        return Batch(triplets=(triplet,), **tensors, n_instances=n_instances, contents=(contents,))
+            fields = {"n_instances": len(found), "instance_numbers": (found.astype(np.int64),)}
+        fields |= {part: _tensor(pixels) for part, pixels in parts.items()}
+        return Batch(triplets=(triplet,), **fields, contents=(contents,))
 
     def _load(self, path: Path, kind: _Kind, geometry: Geometry) -> tuple[Pixels, str]:
         """Return the pixels, and the SHA-256 of the very content that they were decoded from."""

@@ -316,6 +316,7 @@ class _Sampler:
                 regions[i],
                 n_regions,
                 batch.label[i],
+                numbers=batch.instance_numbers[i] if self._config.features.kind == "instance" else None,
                 label_nc=self._config.data.label_nc,
                 n_features=self._config.features.n_features,
                 seed=seed,

@@ -246,6 +246,7 @@ def draw_style(
     n_regions: int,
     label: torch.Tensor,
     *,
+    numbers: npt.NDArray[np.int64] | None = None,
     label_nc: int,
     n_features: int,
     seed: int,
@@ -261,21 +262,30 @@ def draw_style(
     ----------
     regions : Tensor, integer, shape (1, H, W), in [0, n_regions)
     n_regions : int
-        Any bound; what is drawn depends only on the numbers that are there, in ascending order.
+        Any bound.
     label : Tensor, integer, shape (1, H, W), in [0, label_nc)
         For `label_nc` 0 not looked at.
+    numbers : array of int64, shape (at least as many as there are regions,), optional
+        What `regions` index: the number of each region in its file. By default that of `regions` itself.
     key : str
-        The image's: it and the seed determine the draws, whatever was drawn before.
+        The image's: it, the seed and a region's number determine what is drawn for it, whatever else is there.
     """
-    rng = np.random.default_rng([seed, int.from_bytes(hashlib.sha256(name_bytes(key)).digest(), "big")])
     label_of, area = _classes_and_areas(regions, n_regions, label, label_nc)
     table = np.zeros((n_regions, n_features), np.float32)
-    for region in np.flatnonzero(area):
+    for region in np.flatnonzero(area).tolist():
         centres = clusters.centres.get(int(label_of[region]))
         if centres is not None:
-            table[region] = centres[rng.integers(len(centres))]
+            number = region if numbers is None else int(numbers[region])
+            table[region] = centres[draw_cluster(len(centres), seed=seed, key=key, number=number)]
     drawn: torch.Tensor = torch.from_numpy(table).to(regions.device)[regions[0].long()]
     return drawn.permute(2, 0, 1)
+
+
+def draw_cluster(n_clusters: int, *, seed: int, key: str, number: int) -> int:
+    """Draw one of `n_clusters` for the region of a number, of 32 bits, in the image of a key."""
+    image = int.from_bytes(hashlib.sha256(name_bytes(key)).digest(), "big")
+    rng = np.random.default_rng([seed, image, number % 2**32])
+    return int(rng.integers(n_clusters))
 
 
 def _classes_and_areas(

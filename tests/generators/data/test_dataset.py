@@ -237,6 +237,8 @@ def test_instances_are_numbered_for_the_encoder(scenes: Path) -> None:
     assert plain.instance is not None
     assert numbered.instance is not None
     assert numbered.n_instances == int(numbered.instance.max()) + 1 == len(plain.instance.unique())
+    (numbers,) = numbered.instance_numbers
+    assert np.array_equal(numbers[numbered.instance.numpy()], plain.instance.numpy())
     assert torch.equal(instance_edges(plain.instance), instance_edges(numbered.instance))
     x = torch.rand(1, 2, 32, 64, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(

@@ -15,8 +15,9 @@ import torch
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import latest_path, load_checkpoint, save_checkpoint
+from p2phd_eval.generators.data.batch import collate
 from p2phd_eval.generators.original.checkpoint_folder import open_source
-from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder, precompute
+from p2phd_eval.generators.sampling.feature_maps import PhotoEncoder, precompute, whole_images
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.sampling.styles import Clusters, cluster_styles, clusters_path, draw_style, load_clusters
 from p2phd_eval.generators.training.loop import train_networks
@@ -188,17 +189,74 @@ def test_a_class_without_clusters_has_features_of_0(draw: Callable[..., np.ndarr
     assert (draw(clusters_of(c0=[[1, 1]]), label=2) == 0).all()
 
 
-def test_numbers_that_no_pixel_has_do_not_matter() -> None:
-    """Their bound is that of the batch, which another image may have set."""
-    clusters = clusters_of(c0=[[0], [1]], c1=[[2], [3]])
-    regions = torch.arange(12).view(1, 3, 4).repeat_interleave(2, dim=1)
-    label = (regions > 5).long()
-    styles = [
-        draw_style(clusters, numbers, bound, label, label_nc=2, n_features=1, seed=0, key="a")
-        for numbers, bound in ((regions, 12), (7 * regions, 99))
-    ]
-    torch.testing.assert_close(*styles, rtol=0, atol=0)
-    assert ((styles[0] >= 2) == (label == 1)).all()  # each from its own class
+def test_a_region_keeps_its_style_whatever_happens_to_the_others() -> None:
+    """What is drawn depends on a region's number, not on its place in the image or among the regions."""
+    rng = np.random.default_rng(0)
+    clusters = clusters_of(c0=[[0], [1], [2]], c1=[[10], [11], [12]])
+    numbers = rng.permutation(np.arange(-50, 50)) * 997  # of an instance map of 32 bits: any
+    labels = rng.integers(2, size=100)
+
+    def styles(numbers: np.ndarray, labels: np.ndarray) -> dict[int, float]:
+        found, regions = np.unique(numbers, return_inverse=True)
+        style = draw_style(
+            clusters,
+            torch.from_numpy(regions).view(1, 1, -1),
+            len(found) + 3,  # a bound that another image of the batch set
+            torch.from_numpy(labels).view(1, 1, -1),
+            numbers=found,
+            label_nc=2,
+            n_features=1,
+            seed=0,
+            key="a",
+        )
+        return dict(zip(numbers.tolist(), style[0, 0].tolist(), strict=True))
+
+    whole = styles(numbers, labels)
+    assert all((value >= 10) == bool(label) for value, label in zip(whole.values(), labels, strict=True))
+    for i in range(100):
+        others = np.arange(100) != i
+        assert styles(numbers[others], labels[others]).items() < whole.items()
+    relabelled = styles(numbers, np.where(np.arange(100) == 7, 1 - labels, labels))
+    assert {number for number in whole if relabelled[number] != whole[number]} == {int(numbers[7])}
+
+
+def test_a_region_that_is_relabelled_or_removed_leaves_the_samples_styles_as_they_are(
+    scenes: Path, run: Path, tmp_path: Path
+) -> None:
+    """Through files: instances are numbered anew from 0 on the way, and from another number on where one is gone."""
+    labels, numbers = (np.asarray(open_image(min((scenes / f"train_{kind}").iterdir()))) for kind in ("label", "inst"))
+    first, last = np.unique(numbers)[[0, -1]]
+    for name, label, instance in (
+        ("whole", labels, numbers),
+        ("relabelled", np.where(numbers == first, labels[numbers == last][0], labels), numbers),
+        ("removed", labels, np.where(numbers == first, last, numbers)),
+    ):
+        write_png(tmp_path / f"test_label/{name}.png", label.astype(np.uint8))
+        write_png(tmp_path / f"test_inst/{name}.png", instance.astype(np.uint16))
+    _, clusters = cluster_styles(run, scenes, out=tmp_path / "clusters.npz", device=CPU, n_clusters=4)
+    config = open_source(run)[1].config
+    dataset = whole_images(config, tmp_path, "test", photos=False)
+    batch = collate([dataset[0, i] for i in range(3)])  # in the order of names
+    assert batch.instance is not None
+    assert batch.n_instances is not None
+    styles = {
+        triplet.key: draw_style(
+            clusters,
+            batch.instance[i],
+            batch.n_instances,
+            batch.label[i],
+            numbers=batch.instance_numbers[i],
+            label_nc=config.data.label_nc,
+            n_features=config.features.n_features,
+            seed=0,
+            key="an image",
+        )
+        for i, triplet in enumerate(batch.triplets)
+    }
+    rest = torch.from_numpy((numbers != first) & (numbers != last))
+    assert rest.any()
+    for name in ("relabelled", "removed"):
+        torch.testing.assert_close(styles[name][:, rest], styles["whole"][:, rest], rtol=0, atol=0)
 
 
 def test_what_is_saved_is_read(tmp_path: Path) -> None:
