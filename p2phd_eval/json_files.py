@@ -128,6 +128,8 @@ def _misfit(message: str, values: Any, where: str, fix: str) -> InputError:
     place = place.replace("`", "") or "$"
     if missing := re.fullmatch(r"Object missing required field `(.+)`", what):
         expected, found = f"the key {missing[1]!r}", "none"
+    elif unknown := re.fullmatch(r"Object contains unknown field `(.+)`", what):
+        expected, found = f"no key {unknown[1]!r}", "it"
     else:
         expected, _, found = what.removeprefix("Expected ").replace("`", "").partition(", got ")
         if what.startswith("Invalid"):
