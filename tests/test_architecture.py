@@ -24,6 +24,7 @@ FLOORS = (
     {"bench", "features", "tracking"},
     {"evaluation"},
     {"quality", "runs"},
+    {"editing"},
     {"report"},
     {"blind_test", "gate", "planning", "study"},
     {"commands"},

@@ -1,0 +1,1 @@
+"""Editing of label maps, objects and styles, and what the networks make of it."""
