@@ -168,8 +168,9 @@ def move_object(scene: Scene, point: Point, offset: tuple[int, int]) -> Edited:
     label, instance = _filled(scene, mask)
     place = _placed(scene, mask, offset, "offset")
     label[place] = scene.class_at(point)
-    if instance is not None:
-        instance[place] = scene.number_at(point)
+    number = scene.number_at(point)
+    if instance is not None and number is not None:
+        instance[place] = number
     return _edited(scene, label, instance, scene.styles)
 
 
