@@ -17,6 +17,7 @@ import msgspec
 
 from p2phd_eval.generators.training.run_log import LogRecord
 from p2phd_eval.generators.training.training_data import TrainingData
+from p2phd_eval.generators.sampling.region_styles import DataStyles
 from p2phd_eval.images.image_folder import Manifest
 from p2phd_eval.images.made_images import MadeImage
 from p2phd_eval.report import documents
@@ -33,6 +34,7 @@ OTHERS = {
     "log-line": LogRecord,
     "run-outcome": Outcome,
     "study-record": Artefact,
+    "styles": DataStyles,
     "training-data": TrainingData,
     "validation-line": Validation,
 }

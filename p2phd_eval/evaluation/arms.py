@@ -23,7 +23,7 @@ _EXAMPLES = (
 # What shaped the images, in a manifest, besides its config. The seed of sampling is no part of it: it draws styles.
 _PRECISIONS = ("training_precision", "sampling_precision")
 _ARITHMETICS = ("training_arithmetic", "sampling_arithmetic")  # of these precisions: "native" or "emulated"
-_SAMPLING = ("training_step", "phase", "style")  # None in a manifest of a version that did not know it
+_SAMPLING = ("training_step", "phase", "style", "pins")  # None in a manifest of a version that did not know it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,6 +223,7 @@ class _Manifest(Struct, frozen=True):
     training_step: int | None = None
     phase: str | None = None
     style: str | None = None
+    pins: dict[str, int] = {}
 
 
 def _arms_of_runs(runs: Sequence[_Run]) -> tuple[tuple[ArmFolders, ...], tuple[str, ...]]:

@@ -18,7 +18,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     """What `generate` writes beside the images that it makes."""
 
     checkpoint_sha256: str  # of the checkpoint file
-    config: dict[str, Any]  # of the training
+    config: dict[str, Any]  # of the training; `data` says how images were made to fit while sampling
     training_precision: str
     training_step: int
     sampling_precision: str
@@ -26,6 +26,7 @@ class Manifest(Struct, frozen=True, kw_only=True):
     phase: str  # part of the data set
     seed: int  # of drawn styles
     style: str | None  # "clusters" or "photo"; None for a model without an encoder
+    pins: dict[str, int] = {}  # by a region's number the cluster, of its class, that it has in every image
     clusters_sha256: str | None  # of the clusters' file
     n_images: int  # label maps
     device: str
@@ -45,7 +46,7 @@ def require_image_folder(
     if path.exists():
         wanted = "the manifest of an image folder"
         before = read_json_as(dict[str, Any], path, expected=wanted, fix=foreign)
-        before.setdefault("sampling_arithmetic", "native")  # see `Manifest`
+        before = {"sampling_arithmetic": "native", "pins": {}} | before  # see `Manifest`
         if missing := [key for key in identity if key not in before]:
             raise InputError(str(path), expected=wanted, found=f"no {missing[0]!r} in it", fix=foreign)
         changed = [key for key in identity if before[key] != manifest[key]]

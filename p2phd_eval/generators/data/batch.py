@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -70,6 +71,34 @@ class Batch:
             )
             for at in slices
         ]
+
+
+def as_sample(
+    triplet: Triplet,
+    parts: Mapping[str, npt.NDArray[Any]],
+    *,
+    numbers_instances: bool,
+    contents: Mapping[str, str] | None = None,
+) -> Batch:
+    """Return pixels, as the networks are to see them, as a batch of one.
+
+    `parts`: by what they are of, as `Triplet.files`; uint8 or int32, (H, W) or (H, W, 3). `numbers_instances`: whether
+    instances are numbered from 0, for the encoder. `contents`: what `Batch.contents` says of the sample.
+    """
+    fields: dict[str, Any] = {}
+    pixels = dict(parts)
+    if "instance" in pixels and numbers_instances:
+        found, numbered = np.unique(pixels["instance"], return_inverse=True)
+        pixels["instance"] = numbered.reshape(pixels["instance"].shape).astype(np.int32)
+        fields = {"n_instances": len(found), "instance_numbers": (found.astype(np.int64),)}
+    fields |= {part: _tensor(each) for part, each in pixels.items()}
+    return Batch(triplets=(triplet,), **fields, contents=(dict(contents or {}),))
+
+
+def _tensor(pixels: npt.NDArray[Any]) -> torch.Tensor:
+    """Return (H, W) or (H, W, 3) as (1, channels, H, W)."""
+    planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
+    return torch.from_numpy(np.array(planes, order="C"))[None]
 
 
 def photo_array(tensor: torch.Tensor) -> npt.NDArray[np.uint8]:

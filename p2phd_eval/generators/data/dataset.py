@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,7 +11,7 @@ from PIL import Image
 from torch.utils.data import Dataset
 
 from p2phd_eval.config import DataConfig, FeatureConfig, TrainConfig
-from p2phd_eval.generators.data.batch import Batch, collate
+from p2phd_eval.generators.data.batch import Batch, as_sample, collate
 from p2phd_eval.generators.data.decoded_cache import DecodedCache, Pixels, require_cache_folder
 from p2phd_eval.generators.data.transforms import Geometry, Size, choose_geometry
 from p2phd_eval.generators.data.triplets import (
@@ -28,8 +28,18 @@ from p2phd_eval.workers import load_in_order
 Place = tuple[int, int]  # epoch, index of the sample: what a worker needs to make it
 _ORDER, _AUGMENT = 0, 1  # independent random streams under one seed
 _NO_FEATURES = FeatureConfig()
-_Kind = MapKind | Literal["image", "features"]
-_KINDS: dict[str, _Kind] = {"label": "label map", "instance": "instance map", "photo": "image", "features": "features"}
+PartKind = MapKind | Literal["image", "features"]
+_KINDS: dict[str, PartKind] = {
+    "label": "label map",
+    "instance": "instance map",
+    "photo": "image",
+    "features": "features",
+}
+
+
+def part_kinds(config: DataConfig) -> dict[str, PartKind]:
+    """Return what the parts of a sample hold, by the names that `Triplet.files` gives them."""
+    return _KINDS if config.label_nc else _KINDS | {"label": "image"}
 
 
 class TripletDataset(Dataset[Batch]):
@@ -97,19 +107,13 @@ class TripletDataset(Dataset[Batch]):
                 require_equal_sizes(size, triplet.label, image_size(path), path)
         geometry = self._geometry(place, size)
 
-        kinds = _KINDS if config.label_nc else _KINDS | {"label": "image"}
+        kinds = part_kinds(config)
         contents, parts = {}, dict[str, Pixels]()
         for part, path in triplet.files.items():
             parts[part], contents[part] = self._load(path, kinds[part], geometry)
-        fields: dict[str, Any] = {}
-        if "instance" in parts and self._numbers_instances:
-            found, numbered = np.unique(parts["instance"], return_inverse=True)
-            parts["instance"] = numbered.reshape(parts["instance"].shape).astype(np.int32)
-            fields = {"n_instances": len(found), "instance_numbers": (found.astype(np.int64),)}
-        fields |= {part: _tensor(pixels) for part, pixels in parts.items()}
-        return Batch(triplets=(triplet,), **fields, contents=(contents,))
+        return as_sample(triplet, parts, numbers_instances=self._numbers_instances, contents=contents)
 
-    def _load(self, path: Path, kind: _Kind, geometry: Geometry) -> tuple[Pixels, str]:
+    def _load(self, path: Path, kind: PartKind, geometry: Geometry) -> tuple[Pixels, str]:
         """Return the pixels, and the SHA-256 of the very content that they were decoded from."""
         content = read_encoded(path)
         sha256 = hashlib.sha256(content).hexdigest()
@@ -121,9 +125,7 @@ class TripletDataset(Dataset[Batch]):
             if kind == "label map":
                 # Checked in the file itself, since resizing and cropping can leave a wrong label out by chance.
                 check_labels(np.asarray(image), self.config.label_nc, path)
-            resample = Image.Resampling.BICUBIC if kind == "image" else Image.Resampling.NEAREST
-            pixels = np.asarray(geometry.resize(image, resample))
-            return pixels.astype(np.uint8 if pixels.dtype.itemsize == 1 else np.int32)
+            return resized_pixels(image, kind, geometry)
 
         if self._cache is None:
             return geometry.cut(make()), sha256
@@ -131,10 +133,11 @@ class TripletDataset(Dataset[Batch]):
         return geometry.cut(self._cache.load(sha256, treatment, geometry.resized, make)), sha256
 
 
-def _tensor(pixels: Pixels) -> torch.Tensor:
-    """Return (H, W) or (H, W, 3) as (1, channels, H, W)."""
-    planes = pixels[None] if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
-    return torch.from_numpy(np.array(planes, order="C"))[None]
+def resized_pixels(image: Image.Image, kind: PartKind, geometry: Geometry) -> Pixels:
+    """Return an image at the resized size of a geometry, uint8 or int32; `kind`: what it is of."""
+    resample = Image.Resampling.BICUBIC if kind == "image" else Image.Resampling.NEAREST
+    pixels = np.asarray(geometry.resize(image, resample))
+    return pixels.astype(np.uint8 if pixels.dtype.itemsize == 1 else np.int32)
 
 
 def training_set(config: TrainConfig, data: Path) -> TripletDataset:

@@ -195,8 +195,8 @@ def read_photo(path: Path, content: bytes | None = None) -> Image.Image:
     return Image.fromarray(read_rgb(path) if content is None else decode_rgb(content, str(path)).pixels)
 
 
-def check_labels(label: npt.NDArray[np.integer], label_nc: int, path: Path) -> None:
-    """Raise InputError naming the file and the pixel if a label is outside [0, label_nc)."""
+def check_labels(label: npt.NDArray[np.integer], label_nc: int, path: Path | str) -> None:
+    """Raise InputError naming the pixel, and the file or what else `path` says, if a label is outside [0, label_nc)."""
     # Compared before any cast: a wrapped or clipped label would pass silently.
     bad = (label < 0) | (label >= label_nc)
     if bad.any():

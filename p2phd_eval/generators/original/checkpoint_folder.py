@@ -26,6 +26,7 @@ from p2phd_eval.generators.networks.encoder import build_encoder
 from p2phd_eval.generators.networks.generator import build_generator
 from p2phd_eval.generators.original.inferred_config import infer_config
 from p2phd_eval.generators.original.options import OPTIONS_FILE, options_text
+from p2phd_eval.progress import Note, unheard
 from p2phd_eval.tensor_files import read_tensors
 from p2phd_eval.versions import versions
 
@@ -92,9 +93,16 @@ def read_original(
 
 
 def open_source(
-    source: Path, *, which_epoch: str | None = None, label_nc: int | None = None, instances: bool | None = None
+    source: Path,
+    *,
+    which_epoch: str | None = None,
+    label_nc: int | None = None,
+    instances: bool | None = None,
+    note: Note = unheard,
 ) -> tuple[Path, Checkpoint]:
     """Open what samples can be made from: a run folder, a checkpoint, or a folder of the original.
+
+    `note`: told what is assumed of a folder of the original.
 
     Returns
     -------
@@ -110,6 +118,11 @@ def open_source(
     """
     if is_original_folder(source):
         original = read_original(source, which_epoch=which_epoch or "latest", label_nc=label_nc, instances=instances)
+        if assumed := _assumed(original):
+            why = (
+                f"which {OPTIONS_FILE} does not say" if (source / OPTIONS_FILE).exists() else f"without {OPTIONS_FILE}"
+            )
+            note(f"{source}: assumed, {why}: {assumed}.")
         checkpoint = Checkpoint(
             config=original.config, step=0, networks=original.networks, optimizers={}, rng={}, versions=versions()
         )
@@ -123,6 +136,19 @@ def open_source(
         )
     path = find_checkpoint(source)
     return path, load_checkpoint(path)
+
+
+def _assumed(original: OriginalCheckpoint) -> str:
+    """Say what shapes samples and is known from neither networks nor options; with the options that say otherwise."""
+    data = original.config.data
+    said = {
+        "data.label_nc": f"{data.label_nc} classes (--label-nc)",
+        "data.instances": f"{'' if data.instances else 'no '}edges of instances (--instances)",
+        "features.kind": f"features by {original.config.features.kind}",
+        "data.resize": f"--resize-or-crop {data.resize}",
+        "data.load_size": "" if data.resize in ("none", "crop") else f"--load-size {data.load_size}",
+    }
+    return ", ".join(what for key, what in said.items() if what and original.sources.get(key) == "assumed")
 
 
 def write_run(original: OriginalCheckpoint, out: Path) -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from p2phd_eval.config import TrainConfig
+from p2phd_eval.config import DataConfig, TrainConfig
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
@@ -43,12 +43,17 @@ class PrecomputeResult:
     manifest: dict[str, Any]
 
 
-def whole_images(config: TrainConfig, data: Path, phase: str, *, photos: bool) -> TripletDataset:
-    """Return a phase of a data set as sampling sees it: whole images, not mirrored, no precomputed features."""
+def whole_images(
+    config: TrainConfig, data: Path, phase: str, *, photos: bool, fit: DataConfig | None = None
+) -> TripletDataset:
+    """Return a phase of a data set as sampling sees it: whole images, not mirrored, no precomputed features.
+
+    `fit`: how images are made to fit; by default as while training.
+    """
     return TripletDataset(
         data,
         phase,
-        config.data,
+        fit or config.data,
         size_multiple=config.size_multiple,
         photos=photos,
         augment_seed=None,

@@ -5,7 +5,6 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,26 +12,18 @@ import torch
 from msgspec import structs
 
 from p2phd_eval.beside import run_beside
-from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.distributed import Ranks, local_device, ranks_from_environment
-from p2phd_eval.errors import DivergenceError, InputError, require_at_least
-from p2phd_eval.files import file_sha256
-from p2phd_eval.generators.checkpoint import Checkpoint
-from p2phd_eval.generators.data.batch import Batch, photo_array, regions_of
+from p2phd_eval.errors import InputError, require_at_least
 from p2phd_eval.generators.data.contents import image_name, read_contents
 from p2phd_eval.generators.data.dataset import Place, TripletDataset, load_batches
 from p2phd_eval.generators.data.triplets import Triplet
-from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
-from p2phd_eval.generators.networks.generator import build_generator
-from p2phd_eval.generators.networks.synthesis import Synthesis
-from p2phd_eval.generators.original.checkpoint_folder import open_source
-from p2phd_eval.generators.sampling.feature_maps import load_encoder, whole_images
-from p2phd_eval.generators.sampling.inference import for_inference, most_at_once
-from p2phd_eval.generators.sampling.label_lookup import class_and_edge, look_labels_up
-from p2phd_eval.generators.sampling.styles import STYLES, Clusters, clusters_path, draw_style, load_clusters
+from p2phd_eval.generators.sampling.inference import most_at_once
+from p2phd_eval.generators.sampling.region_styles import styles_path
+from p2phd_eval.generators.sampling.renderer import Renderer, open_renderer
+from p2phd_eval.generators.sampling.sample_page import write_sample_page
+from p2phd_eval.generators.sampling.styles_of_data import StylesOfData, styles_of_data
 from p2phd_eval.generators.training.least_memory import least_sampling_bytes
-from p2phd_eval.generators.training.precision import Precision, backend_flags, find_precision
 from p2phd_eval.images.decoding import image_size
 from p2phd_eval.images.image_folder import Manifest, require_image_folder, write_manifest
 from p2phd_eval.images.made_images import Contents, Journal, Settled, finish, settle
@@ -43,7 +34,7 @@ from p2phd_eval.versions import versions
 
 # What two calls must agree in to write into one folder.
 _IDENTITY = (
-    *("checkpoint_sha256", "config", "sampling_precision", "sampling_arithmetic", "phase", "seed", "style"),
+    *("checkpoint_sha256", "config", "sampling_precision", "sampling_arithmetic", "phase", "seed", "style", "pins"),
     "clusters_sha256",
 )
 
@@ -83,7 +74,12 @@ def generate(
     batch_size: int = 4,
     seed: int = 0,
     style: str | None = None,
+    pins: Mapping[int, int] | None = None,
     clusters: Path | None = None,
+    load_size: int | None = None,
+    resize_or_crop: str | None = None,
+    limit: int | None = None,
+    page: bool = False,
     which_epoch: str | None = None,
     label_nc: int | None = None,
     instances: bool | None = None,
@@ -116,12 +112,23 @@ def generate(
     batch_size : int
         Images of one size that go through the network together; with batch norm always 1.
     seed : int
-        Draws the styles; other sampling has nothing random.
+        Draws the styles, each from the seed, the image and the region's own number; other sampling has nothing random.
     style : str, optional
         Where the features of a model with an encoder come from. "clusters", the default: for each region a random
-        centre of its class; "photo": the photo of the data set is encoded.
+        centre of its class; "photo": the photo of the data set is encoded. What the file `<phase>_styles.json` beside
+        the label maps sets for a region of an image, see `DataStyles`, comes first.
+    pins : mapping, optional
+        By the number of a region, an instance's or with label features a class, the cluster of its class, from 0, that
+        it has in every image. They come before all else.
     clusters : Path, optional
         File of `Clusters`; by default that of the run folder.
+    load_size, resize_or_crop : int and str, optional
+        How images are made to fit, as for `train`, where it is to be another way than while training; sides are
+        rounded to what the networks take. Nothing is cropped.
+    limit : int, optional
+        Generate the first so many images alone, in the order of names. A call without it adds the others.
+    page : bool
+        Write `index.html` into the folder, too: all label maps and their photos side by side.
     which_epoch, label_nc, instances
         For a folder of the original, see `read_original`.
     device : str or torch.device, optional
@@ -137,194 +144,128 @@ def generate(
     ------
     InputError
         For an unusable checkpoint or data set, clusters that are missing or another checkpoint's, a style for a model
-        without features, a folder with samples made in another way or of other data, or one that another process
-        writes to; a label map that changes meanwhile.
+        without features or one that is not there, a folder with samples made in another way or of other data, or one
+        that another process writes to; a label map that changes meanwhile.
     DivergenceError
         For a sample that is not finite.
     """
-    require_at_least(1, {"--batch-size": batch_size})
-    require_at_least(0, {"--seed": seed})
+    require_at_least(1, {"--batch-size": batch_size, "--limit": limit})
     source, data, out = Path(source), Path(data), Path(out)
+    pins = dict(pins or {})
     on = local_device(find_device(device))
     with ranks_from_environment(on) if ranks is None else nullcontext(ranks) as joined:
+        tell = note if joined.is_first else unheard
         spread = f", {joined.size} ranks" if joined.size > 1 else ""
-        if joined.is_first:
-            note(f"device: {describe_device(on)}{spread}, sampling precision: {precision}")
-        checkpoint_path, checkpoint = open_source(
-            source, which_epoch=which_epoch, label_nc=label_nc, instances=instances
+        tell(f"device: {describe_device(on)}{spread}, sampling precision: {precision}")
+        renderer = open_renderer(
+            source,
+            precision=precision,
+            arithmetic=arithmetic,
+            seed=seed,
+            style=style,
+            pins=pins,
+            clusters=clusters,
+            load_size=load_size,
+            resize_or_crop=resize_or_crop,
+            data=data,
+            phase=phase,
+            which_epoch=which_epoch,
+            label_nc=label_nc,
+            instances=instances,
+            device=on,
+            note=tell,
         )
-        config = checkpoint.config
-        chosen = find_precision(precision, on, arithmetic, for_training=False)
-        if chosen.emulated and joined.is_first:
-            note(f"{chosen.name} is emulated: quality as on tensor cores, speed not.")
-        style = _choose_style(style, clusters, config)
-        checkpoint_sha256 = file_sha256(checkpoint_path)
-        loaded = path = None
-        if style == "clusters":
-            path = clusters_path(source, clusters, "--clusters")
-            loaded = load_clusters(path, checkpoint, checkpoint_sha256, f"{source} {data}")
-        dataset = whole_images(config, data, phase, photos=style == "photo")
+        config, chosen = renderer.config, renderer.precision
+        dataset = renderer.dataset(data, phase)
+        if clusters is not None and renderer.style == "photo" and not (pins or styles_path(data, phase).exists()):
+            raise InputError("--clusters", expected="--style clusters", found="--style photo", fix="Leave one out.")
+        asked = _asked(dataset, out, limit)
+        triplets = [dataset.triplets[i] for i in asked]
+        styles = styles_of_data(renderer, data, phase, dataset.triplets, triplets, progress)
         manifest = Manifest(
-            checkpoint_sha256=checkpoint_sha256,
-            config=config.to_dict(),
+            checkpoint_sha256=renderer.checkpoint_sha256,
+            config={**config.to_dict(), "data": renderer.fit.to_dict()},
             training_precision=config.precision,
-            training_step=checkpoint.step,
+            training_step=renderer.training_step,
             sampling_precision=chosen.name,
             sampling_arithmetic=chosen.arithmetic,
             phase=phase,
             seed=seed,
-            style=style,
-            clusters_sha256=None if path is None else file_sha256(path),
-            n_images=len(dataset),
+            style=renderer.style,
+            pins={str(region): k for region, k in sorted(pins.items())},
+            clusters_sha256=renderer.clusters_sha256,
+            n_images=len(asked),
             device=describe_device(on),
             versions=versions(),
         )
-        sampler = _Sampler(checkpoint_path, checkpoint, on, chosen, encodes=style == "photo", clusters=loaded)
 
         wanted: Mapping[str, Contents] = {}
         settled = Settled(kept=())
+        joined.wait()  # nothing is removed before all have seen what is there
         with hold_folder(out) if joined.is_first else nullcontext():
             if joined.is_first:
                 fix = "Choose another --out, or delete the folder."
                 values = structs.asdict(manifest)
                 require_image_folder(out, values, identity=_IDENTITY, fix=fix, foreign="Choose another --out.")
-                wanted = read_contents(dataset.triplets, progress)
+                read = read_contents(triplets, progress)
+                wanted = {(name := image_name(each)): styles.made_from(each, read[name]) for each in triplets}
                 with progress("look at the images that are there", "images") as on_progress:
                     settled = settle(out, wanted, fix=fix, on_progress=on_progress)
                 write_manifest(out, values)
                 for sentence in settled.notes:
                     note(sentence)
             joined.wait()  # what is there now stays
-            todo = [i for i, triplet in enumerate(dataset.triplets) if not _path(out, triplet).exists()]
-            kept = len(dataset) - len(todo)
+            todo = [i for i in asked if not _path(out, dataset.triplets[i]).exists()]
+            kept = len(asked) - len(todo)
             # Whole batches are shared, so that each holds the images that it would hold without other ranks.
             batches = _equal_sized(dataset, todo, most_at_once(config, batch_size))[joined.rank :: joined.size]
             needed = (least_sampling_bytes(config, dataset.size_of(b[0]), chosen, len(b)) for b in batches)
             require_memory(max(needed, default=0), on, "generation", _LESS)
             joined.wait()  # no rank writes before all have seen what is there
             with progress(f"generate, first of {joined.size} ranks" if spread else "generate", "images") as on_progress:
-                written, size = sampler.write(
-                    dataset, batches, Journal(out, joined.rank), seed, kept=kept, on_progress=on_progress
-                )
-            written = round(joined.mean({"written": float(written)})["written"] * joined.size)
+                writes = _writes(renderer, dataset, batches, styles, Journal(out, joined.rank))
+                sizes = _write_beside(writes, kept, kept + sum(map(len, batches)), on_progress)
+            written = round(joined.mean({"written": float(len(sizes))})["written"] * joined.size)
             if joined.is_first:
                 finish(out, wanted)
+                if page:
+                    note(f"page: {write_sample_page(out, triplets, config.data.label_nc, manifest)}")
+        for region in sorted(renderer.unseen_pins) if written == len(dataset) else ():
+            tell(f"--style {region}={pins[region]}: none of the label maps has this region.")
     return SampleResult(
         folder=out,
         written=written,
         kept=kept,
         remade=len(settled.outdated) + len(settled.altered),
         removed=len(settled.removed),
-        size=size,
+        size=sizes[-1] if sizes else (0, 0),
         manifest=manifest,
     )
 
 
-class _Sampler:
-    """The networks of a checkpoint, and where the features come from if the generator takes some."""
+def _writes(
+    renderer: Renderer, dataset: TripletDataset, batches: list[list[Place]], styles: StylesOfData, journal: Journal
+) -> Iterator[Callable[[], tuple[int, int]]]:
+    """Yield for each photo the call that writes it and returns its size."""
+    for batch in load_batches(dataset, batches, renderer.device):
+        photos = renderer.photos(batch, [styles.of(triplet) for triplet in batch.triplets])
+        for triplet, contents, photo in zip(batch.triplets, batch.contents, photos, strict=True):
+            yield partial(_write, journal, image_name(triplet), styles.made_from(triplet, contents), photo)
 
-    def __init__(
-        self,
-        checkpoint_path: Path,
-        checkpoint: Checkpoint,
-        device: torch.device,
-        precision: Precision,
-        *,
-        encodes: bool,
-        clusters: Clusters | None,
-    ) -> None:
-        self._config, self._clusters = checkpoint.config, clusters
-        self._device, self._precision = device, precision
-        channels = conditioning_channels(self._config.data) + self._config.features.channels
-        with torch.device("meta"):  # without data until the checkpoint's come
-            generator = build_generator(self._config.generator, channels)
-        generator = for_inference(
-            generator, checkpoint.networks["G"], f"{checkpoint_path}, G", device=device, precision=precision
-        )
-        # Where a CPU computes in float32, the first convolution takes a tenth of the time so, of a third of the whole.
-        self._looks_labels_up = (
-            device.type == "cpu"
-            and precision.input_dtype == torch.float32
-            and self._config.features.kind == "none"
-            and look_labels_up(generator, self._config.data.label_nc)
-        )
-        encoder = None
-        if encodes:
-            encoder = load_encoder(checkpoint, str(checkpoint_path), device=device, precision=precision)
-        self._synthesis = Synthesis(generator, encoder)
 
-    def write(
-        self,
-        dataset: TripletDataset,
-        batches: list[list[Place]],
-        journal: Journal,
-        seed: int,
-        *,
-        kept: int,
-        on_progress: OnProgress,
-    ) -> tuple[int, tuple[int, int]]:
-        """Write the photos of all batches, and return how many there are and the size of the last one."""
-        total = kept + sum(map(len, batches))
-        sizes = list[tuple[int, int]]()
+def _write_beside(
+    writes: Iterator[Callable[[], tuple[int, int]]], kept: int, total: int, on_progress: OnProgress
+) -> list[tuple[int, int]]:
+    """Write all photos, and return their sizes."""
+    sizes = list[tuple[int, int]]()
 
-        def count(size: tuple[int, int]) -> None:
-            sizes.append(size)
-            on_progress(kept + len(sizes), total)
+    def count(size: tuple[int, int]) -> None:
+        sizes.append(size)
+        on_progress(kept + len(sizes), total)
 
-        with backend_flags(self._precision), torch.inference_mode():
-            # Encoding and writing an image take as long as a small network's forward pass, and wait for the disk.
-            run_beside(self._writes(dataset, batches, journal, seed), count)
-        return len(sizes), sizes[-1] if sizes else (0, 0)
-
-    def _writes(
-        self, dataset: TripletDataset, batches: list[list[Place]], journal: Journal, seed: int
-    ) -> Iterator[Callable[[], tuple[int, int]]]:
-        """Yield for each photo the call that writes it and returns its size."""
-        for batch in load_batches(dataset, batches, self._device):
-            samples = zip(batch.triplets, batch.contents, self.sample(batch, seed), strict=True)
-            for triplet, contents, photo in samples:
-                if not bool(photo.isfinite().all()):
-                    raise DivergenceError(
-                        f"sample {triplet.key!r}",
-                        expected="finite numbers",
-                        found="NaN or infinity",
-                        fix=f"The checkpoint is damaged, or {self._precision.name} overflows: try --precision fp32.",
-                    )
-                yield partial(_write, journal, image_name(triplet), contents, photo_array(photo))
-
-    def sample(self, batch: Batch, seed: int) -> torch.Tensor:
-        """Return photos, float32 (N, 3, H, W) in [-1, 1]."""
-        dtype = self._precision.weights_dtype
-        coded = class_and_edge if self._looks_labels_up else encode
-        conditioning = coded(batch.label, batch.instance, self._config.data.label_nc).to(self._precision.input_dtype)
-        style: dict[str, Any] = {}
-        if batch.photo is not None:
-            regions, n_regions = regions_of(batch, self._config)
-            style = {"photo": batch.photo.to(dtype), "regions": regions, "n_regions": n_regions}
-        elif self._clusters is not None:
-            style = {"features": self._drawn(batch, self._clusters, seed)}
-        with self._precision.autocast(self._device):
-            photos: torch.Tensor = self._synthesis(conditioning, **style)
-        return photos.float()
-
-    def _drawn(self, batch: Batch, clusters: Clusters, seed: int) -> torch.Tensor:
-        regions, n_regions = regions_of(batch, self._config)
-        assert n_regions is not None  # the data set numbers instances
-        styles = [
-            draw_style(
-                clusters,
-                regions[i],
-                n_regions,
-                batch.label[i],
-                numbers=batch.instance_numbers[i] if self._config.features.kind == "instance" else None,
-                label_nc=self._config.data.label_nc,
-                n_features=self._config.features.n_features,
-                seed=seed,
-                key=triplet.key,
-            )
-            for i, triplet in enumerate(batch.triplets)
-        ]
-        return torch.stack(styles)
+    # Encoding and writing an image take as long as a small network's forward pass, and wait for the disk.
+    run_beside(writes, count)
+    return sizes
 
 
 def _write(journal: Journal, name: str, contents: Contents, photo: npt.NDArray[np.uint8]) -> tuple[int, int]:
@@ -333,18 +274,11 @@ def _write(journal: Journal, name: str, contents: Contents, photo: npt.NDArray[n
     return width, height
 
 
-def _choose_style(style: str | None, clusters: Path | None, config: TrainConfig) -> str | None:
-    if config.features.kind == "none":
-        for option, value in (("--style", style), ("--clusters", clusters)):
-            if value is not None:
-                raise InputError(option, expected="a model with features", found="one without", fix="Leave it out.")
-        return None
-    style = style or "clusters"
-    if style not in STYLES:
-        raise InputError("--style", expected=" | ".join(STYLES), found=repr(style))
-    if clusters is not None and style != "clusters":
-        raise InputError("--clusters", expected="--style clusters", found=f"--style {style}", fix="Leave one out.")
-    return style
+def _asked(dataset: TripletDataset, out: Path, limit: int | None) -> list[int]:
+    """Return the samples whose images are to be there: the first `limit`, and those that have one already."""
+    return [
+        i for i, triplet in enumerate(dataset.triplets) if limit is None or i < limit or _path(out, triplet).exists()
+    ]
 
 
 def _path(out: Path, triplet: Triplet) -> Path:

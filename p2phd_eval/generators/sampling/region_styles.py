@@ -4,14 +4,12 @@ They stand beside the maps of a data set, in `<phase>_styles.json`. What they do
 """
 
 import hashlib
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.json_files import read_json_as
 
@@ -97,26 +95,14 @@ def write_styles(data: Path, phase: str, styles: DataStyles) -> None:
 def read_styles(data: Path, phase: str) -> DataStyles | None:
     """Read the styles of a part of a data set; None where there are none.
 
-    Raises `InputError` for a file that is none; whether what it names is there is a question of `require_images` and
-    of whoever uses it.
+    Raises `InputError` for a file that is none. Whether what it names is there is not asked here.
     """
     path = styles_path(data, phase)
     if not path.exists():
         return None
-    return read_json_as(DataStyles, path, expected="styles of a data set's regions", fix=_fix(path))
+    return read_json_as(DataStyles, path, expected="styles of a data set's regions", fix=how_to_mend(path))
 
 
-def require_images(styles: DataStyles, path: Path, keys: Mapping[str, object]) -> None:
-    """Raise `InputError` if styles, of the file `path`, are of an image that is none of `keys`."""
-    for key in styles.images:
-        if key not in keys:
-            raise InputError(
-                f"{path}, images",
-                expected=f"keys of label maps, such as {min(keys)!r}",
-                found=repr(key),
-                fix=_fix(path),
-            )
-
-
-def _fix(path: Path) -> str:
+def how_to_mend(path: Path) -> str:
+    """Return what to do about a file of styles that is wrong, for errors."""
     return f"Mend it, or move {path.name} away to generate without styles that are set."

@@ -229,7 +229,7 @@ def _encoded_regions(
         contents[image_name(batch.triplets[0])] = batch.contents[0]
         regions, n_regions = regions_of(batch, photos.config)
         assert n_regions is not None  # the data set numbers instances
-        label_of, area = _classes_and_areas(regions, n_regions, batch.label, photos.config.data.label_nc)
+        label_of, area = classes_and_areas(regions, n_regions, batch.label, photos.config.data.label_nc)
         height, width = encoded.shape[-2:]
         large = area > height * width // 32 * 0.5  # the original counts in 32nds of an image
         table = encoded.new_zeros(n_regions, encoded.shape[1])
@@ -270,7 +270,7 @@ def draw_style(
     key : str
         The image's: it, the seed and a region's number determine what is drawn for it, whatever else is there.
     """
-    label_of, area = _classes_and_areas(regions, n_regions, label, label_nc)
+    label_of, area = classes_and_areas(regions, n_regions, label, label_nc)
     table = np.zeros((n_regions, n_features), np.float32)
     for region in np.flatnonzero(area).tolist():
         centres = clusters.centres.get(int(label_of[region]))
@@ -288,7 +288,7 @@ def draw_cluster(n_clusters: int, *, seed: int, key: str, number: int) -> int:
     return int(rng.integers(n_clusters))
 
 
-def _classes_and_areas(
+def classes_and_areas(
     regions: torch.Tensor, n_regions: int, label: torch.Tensor, label_nc: int
 ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
     """Return the most frequent label (the lowest of several) and the number of pixels of each region of one image."""
