@@ -15,9 +15,9 @@ from typing import Any
 
 import msgspec
 
+from p2phd_eval.generators.sampling.region_styles import DataStyles
 from p2phd_eval.generators.training.run_log import LogRecord
 from p2phd_eval.generators.training.training_data import TrainingData
-from p2phd_eval.generators.sampling.region_styles import DataStyles
 from p2phd_eval.images.image_folder import Manifest
 from p2phd_eval.images.made_images import MadeImage
 from p2phd_eval.report import documents
