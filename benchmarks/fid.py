@@ -2,9 +2,10 @@
 
 Run from the repository's root on an idle machine, with the test extra installed (8 minutes on two cores):
 
-    python benchmarks/fid.py [--photos FOLDER FOLDER] [--out FILE]
+    python benchmarks/fid.py [--photos FOLDER FOLDER] [--size WIDTH HEIGHT] [--format png|jpeg] [--tools NAME ...]
+        [--out FILE]
 
-Without photos, two sets of 300 are drawn, 480 x 360 pixels. Every tool runs as its own process, from start to exit, as
+Without photos, two sets of 300 are drawn, PNG of 480 x 360 pixels by default. Every tool runs as its own process, from start to exit, as
 a user would start it, and reads the same weights. Where torchvision's compiled operators do not load, each gets them
 declared first. clean-fid has no command and downloads a network that this one stands in for; it and torchmetrics, which
 has no command either, run in the shortest script that their documentation shows.
@@ -28,6 +29,14 @@ from p2phd_eval.features.weights.file import load_state
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.features.weights.index import RELEASE_FILE
 from p2phd_eval.files import CACHE_VARIABLE, write_json
+
+# How each tool resizes, by our names.
+_RESIZES = {
+    "pytorch-fid": "legacy-pytorch",
+    "torch-fidelity": "legacy-tensorflow",
+    "clean-fid": "clean",
+    "torchmetrics": "torchmetrics",
+}
 
 _DECLARE = "from p2phd_eval.torchvision_ops import declare_missing_operators as declare; declare()\n"
 
@@ -73,15 +82,15 @@ print("FID:", float(metric.compute()))
 """
 
 
-def draw_photos(folder: Path, n: int, seed: int) -> Path:
-    """Smooth colours with fine noise: PNGs of the size of photos, for which decoding costs what it costs there."""
+def draw_photos(folder: Path, n: int, seed: int, size: tuple[int, int], form: str) -> Path:
+    """Smooth colours with fine noise: files of the size of photos, for which decoding costs what it costs there."""
     folder.mkdir()
     rng = np.random.default_rng(seed)
     for index in range(n):
         coarse = Image.fromarray(rng.integers(0, 256, (6 + seed, 8 + seed, 3), dtype=np.uint8))
-        smooth = np.asarray(coarse.resize((480, 360), Image.Resampling.BICUBIC)).astype(np.int16)
+        smooth = np.asarray(coarse.resize(size, Image.Resampling.BICUBIC)).astype(np.int16)
         noisy = smooth + rng.integers(-8, 9, smooth.shape, dtype=np.int16)
-        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{index:04}.png")
+        Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / f"{index:04}.{form}")
     return folder
 
 
@@ -111,20 +120,25 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--photos", type=Path, nargs=2, help="real and generated, each of images of one size")
     parser.add_argument("--number", type=int, default=300, help="images of each set that is drawn")
+    parser.add_argument("--size", type=int, nargs=2, default=(480, 360), help="width and height of drawn images")
+    parser.add_argument("--format", choices=("png", "jpeg"), default="png", help="of drawn images")
+    parser.add_argument("--tools", nargs="+", choices=list(_RESIZES), default=list(_RESIZES))
     parser.add_argument("--out", type=Path, default=Path(__file__).parent / "results" / f"fid-{today()}.json")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = Path(temporary)
         folders = arguments.photos or [
-            draw_photos(root / name, arguments.number, seed) for seed, name in enumerate(("real", "fake"))
+            draw_photos(root / name, arguments.number, seed, tuple(arguments.size), arguments.format)
+            for seed, name in enumerate(("real", "fake"))
         ]
-        document = measure(root, [str(folder) for folder in folders])
-    document["photos"] = [str(folder) for folder in arguments.photos or ("drawn", "drawn")]
+        document = measure(root, [str(folder) for folder in folders], arguments.tools)
+    drawn = [f"drawn, {arguments.format}, {arguments.size[0]} x {arguments.size[1]}"] * 2
+    document["photos"] = [str(folder) for folder in arguments.photos or drawn]
     write_json(arguments.out, document)
     print(f"written: {arguments.out}")
 
 
-def measure(root: Path, folders: list[str]) -> dict[str, Any]:
+def measure(root: Path, folders: list[str], tools: list[str]) -> dict[str, Any]:
     machine = describe_machine()
     weights, environment = lay_out_weights(root)
     images = [len(list(Path(folder).iterdir())) for folder in folders]
@@ -137,21 +151,15 @@ def measure(root: Path, folders: list[str]) -> dict[str, Any]:
         "clean-fid": ["-c", _DECLARE + _CLEAN_FID, *folders],
         "torchmetrics": ["-c", _DECLARE + _TORCHMETRICS, str(weights), *folders],
     }
-    modes = {
-        "pytorch-fid": "legacy-pytorch",
-        "torch-fidelity": "legacy-tensorflow",
-        "clean-fid": "clean",
-        "torchmetrics": "torchmetrics",
-    }
     rows = {}
-    for name, command in peers.items():
-        peer_seconds, output = command_seconds(command, environment)
-        ours = ["-m", "p2phd_eval", "fid", *folders, "--device", "cpu", "--resize", modes[name], "--json", "-"]
+    for name in tools:
+        peer_seconds, output = command_seconds(peers[name], environment)
+        ours = ["-m", "p2phd_eval", "fid", *folders, "--device", "cpu", "--resize", _RESIZES[name], "--json", "-"]
         cold_seconds, document = command_seconds(ours, environment)
         # The features of this mode are now in the cache; twice, for the shorter.
         warm_seconds = min(command_seconds(ours, environment)[0] for _ in range(2))
         row = {
-            "resize": modes[name],
+            "resize": _RESIZES[name],
             "fid_peer": fid_in(output),
             "fid": json.loads(document)["fid"],
             "fid_se": json.loads(document)["fid_se"],

@@ -5,7 +5,7 @@ import math
 from collections.abc import Sequence
 from enum import Enum
 
-from scipy import optimize, special
+from scipy import special
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.formatting import given_text, interval_text
@@ -200,6 +200,8 @@ def _p_inside(estimate: float, error: StandardError, margin: Margin) -> float:
     # What is wanted grows from 0 as the level falls from one half.
     if excess(_FARTHEST) <= 0:
         return float(special.ndtr(-_FARTHEST))  # or less
+    from scipy import optimize  # here: slow to import, and most commands ask for no such root
+
     return float(special.ndtr(-optimize.brentq(excess, 0.0, _FARTHEST, xtol=1e-10)))
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize, special
+from scipy import special
 
 from p2phd_eval.errors import InputError, is_number
 from p2phd_eval.stats.confidence import require_confidence
@@ -346,4 +346,6 @@ def _smallest(excess: Callable[[float], float], scale: float) -> float:
         return low
     while excess(high) < 0:
         high *= 2
+    from scipy import optimize  # here: slow to import, and most commands ask for no such root
+
     return float(optimize.brentq(excess, low, high, rtol=1e-6))
