@@ -5,10 +5,10 @@ Run from the repository's root on an idle machine, with the test extra installed
     python benchmarks/fid.py [--photos FOLDER FOLDER] [--size WIDTH HEIGHT] [--format png|jpeg] [--tools NAME ...]
         [--out FILE]
 
-Without photos, two sets of 300 are drawn, PNG of 480 x 360 pixels by default. Every tool runs as its own process, from start to exit, as
-a user would start it, and reads the same weights. Where torchvision's compiled operators do not load, each gets them
-declared first. clean-fid has no command and downloads a network that this one stands in for; it and torchmetrics, which
-has no command either, run in the shortest script that their documentation shows.
+Without photos, two sets of 300 are drawn, PNG of 480 x 360 pixels by default. Every tool runs as its own process, from
+start to exit, as a user would start it, and reads the same weights. Where torchvision's compiled operators do not load,
+each gets them declared first. clean-fid has no command and downloads a network that this one stands in for; it and
+torchmetrics, which has no command either, run in the shortest script that their documentation shows.
 """
 
 from __future__ import annotations

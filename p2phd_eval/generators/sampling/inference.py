@@ -8,6 +8,7 @@ from torch import nn
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.checkpoint import load_network
+from p2phd_eval.generators.sampling.winograd import use_winograd
 from p2phd_eval.generators.training.master_weights import cast_weights
 from p2phd_eval.generators.training.precision import Precision
 
@@ -32,7 +33,10 @@ def for_inference(
             module.running_mean = module.running_var = None
         elif isinstance(module, nn.ReLU):
             module.inplace = True  # no gradient asks for what it overwrites
-    return network.to(device).eval()
+    network = network.to(device).eval()
+    if device.type == "cpu" and precision.input_dtype == torch.float32:
+        use_winograd(network)
+    return network
 
 
 def most_at_once(config: TrainConfig, batch_size: int) -> int:
