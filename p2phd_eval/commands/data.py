@@ -1,4 +1,4 @@
-"""`p2phd-eval data synthesize` and `p2phd-eval data validate`."""
+"""`p2phd-eval data synthesize`, `data celebamask` and `data validate`."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import Json, Seed
+from p2phd_eval.commands.options.common import Json, Seed, Size
 from p2phd_eval.report.console import Output, ResultTable
 
 if TYPE_CHECKING:
     from p2phd_eval.generators.data.validation import DataReport
 
-app = typer.Typer(no_args_is_help=True, help="Draw a data set of street scenes, or check one of your own.")
+app = typer.Typer(
+    no_args_is_help=True, help="Draw a data set of street scenes, lay CelebAMask-HQ out, or check one of your own."
+)
 
 
 @app.command()
@@ -54,6 +56,35 @@ def synthesize(
     output.note(
         f"{n_train} training and {n_test} test scenes of {width} x {height} with {len(CLASSES)} classes in {out}."
     )
+
+
+@app.command()
+def celebamask(
+    source: Annotated[Path, typer.Argument(help="The folder CelebAMask-HQ, unpacked.")],
+    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    size: Size = None,
+    json_target: Json = None,
+) -> None:
+    """Join the masks of CelebAMask-HQ to label maps of 19 classes, and write the parts train, val and test of CelebA.
+
+    Get it from its authors, who allow its use for research that is not commercial. The label of a pixel is that of
+    the last mask that covers it, in their order. Without --size maps and photos get the masks' 512 x 512 pixels.
+
+    Example:
+
+        p2phd-eval data celebamask CelebAMask-HQ faces --size 256 256
+    """
+    from p2phd_eval.editing.faces.celebamask import CELEBAMASK_CLASSES, convert_celebamask
+    from p2phd_eval.report.documents.command_documents import CelebAMaskDocument
+    from p2phd_eval.report.documents.document import from_result
+
+    output = Output(json_target)
+    with output.progress("convert", "faces") as on_progress:
+        result = convert_celebamask(source, out, size=size, on_progress=on_progress)
+    output.document(from_result(CelebAMaskDocument, result, classes=CELEBAMASK_CLASSES))
+    if result.n_missing:
+        output.note(f"{result.n_missing} faces of its list have no photo there and are left out.")
+    output.note(f"{', '.join(f'{n} {phase}' for phase, n in result.n.items())} faces in {out}.")
 
 
 @app.command()

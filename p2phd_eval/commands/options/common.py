@@ -19,6 +19,10 @@ Source = Annotated[
 ]
 Phase = Annotated[str, typer.Option("--phase", help="Part of the data set: folders PHASE_label and so on.")]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="Seed of everything random.")]
+Size = Annotated[
+    tuple[int, int] | None,
+    typer.Option("--size", metavar="WIDTH HEIGHT", help="Pixels of maps and photos. Default: those that they have."),
+]
 Device = Annotated[
     str | None,
     typer.Option("--device", help="Any torch device, such as cpu, cuda:1 or mps. Default: cuda, mps or cpu."),

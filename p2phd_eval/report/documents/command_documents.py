@@ -117,6 +117,26 @@ class SynthesizeDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/da
     classes: tuple[str, ...]
 
 
+class FacesDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/edit-faces"):
+    """A phase of faces that was drawn from their points."""
+
+    folder: str
+    phase: str
+    maps: str  # edges or parts
+    n: int  # faces
+    without_face: tuple[str, ...]  # photos that were left out: no landmarks are given, or no face was found
+    several_faces: tuple[str, ...]  # photos of which the largest face was taken
+
+
+class CelebAMaskDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/data-celebamask"):
+    """A data set that was made of CelebAMask-HQ."""
+
+    folder: str
+    n: dict[str, int]  # faces by phase
+    n_missing: int  # faces of its list whose photo is not there
+    classes: tuple[str, ...]
+
+
 class ValidateDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/data-validate"):
     """What is wrong with a data set."""
 
