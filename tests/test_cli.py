@@ -14,7 +14,8 @@ COMMANDS = [
     *(("metrics",), ("features",), ("plan",)),
     *(("cache", name) for name in ("list", "clear")),
     *(("weights", name) for name in ("list", "fetch", "verify")),
-    *(("data", name) for name in ("synthesize", "validate")),
+    *(("data", name) for name in ("synthesize", "celebamask", "validate")),
+    ("edit", "faces"),
     *(("encode", name) for name in ("cluster", "precompute")),
 ]
 

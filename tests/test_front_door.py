@@ -121,6 +121,7 @@ def test_what_is_left_out_is_the_same_in_each_call_of_a_command(name: str, calls
         ("bench.bench", "bench.bench_run.bench"),
         ("data.synthesize", "scenes.data_set.write_dataset"),
         ("data.validate", "generators.data.validation.validate_data"),
+        ("edit_faces.faces", "editing.faces.write_faces.write_faces"),
     ],
 )
 def test_training_and_its_like_have_the_same_defaults(command: str, call: str) -> None:

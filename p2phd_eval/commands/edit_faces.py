@@ -74,5 +74,5 @@ def faces(
     ):
         if names:
             output.note(f"{photos_of}: {len(names)}, such as {', '.join(names[:5])}.")
-    kind = "edge maps" if maps is FaceMaps.EDGES else "maps of parts"
-    output.note(f"{result.n} {kind} of faces in {out}, phase {phase}.")
+    kind = "edge map" if maps is FaceMaps.EDGES else "map of parts"
+    output.note(f"{result.n} {kind if result.n == 1 else kind.replace('map', 'maps')} in {out}, phase {phase}.")

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from tests.commands.command_line import document_of, error_of, invoke
+from tests.editing.faces.celebamask_layout import draw_celebamask
 
 
 def test_data_validate_of_good_data(scenes: Path) -> None:
@@ -41,3 +42,14 @@ def test_classes_that_cannot_be_read(scenes: Path, tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written(scenes: Path) -> None:
     message = error_of(invoke("data", "validate", scenes, "--json", "/dev/null/result.json"))
     assert "/dev/null: expected to read or write it, found: " in message
+
+
+def test_celebamask_becomes_a_data_set(tmp_path: Path) -> None:
+    source = draw_celebamask(tmp_path / "CelebAMask-HQ")
+    result = invoke("data", "celebamask", source, tmp_path / "data", "--size", 16, 16, "--json", "-")
+    document = document_of(result)
+    assert (document["n"], document["n_missing"]) == ({"train": 1, "val": 1, "test": 1}, 1)
+    assert document["classes"][1] == "skin"
+    assert "1 train, 1 val, 1 test faces in" in result.stderr
+    assert invoke("data", "validate", tmp_path / "data").exit_code == 0
+    assert "expected the file of CelebAMask-HQ" in error_of(invoke("data", "celebamask", tmp_path, tmp_path / "other"))

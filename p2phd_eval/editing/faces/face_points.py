@@ -122,7 +122,7 @@ def check_points(
             where,
             expected=f"a face of {_LEAST:.0f} pixels or more",
             found=f"points that cover {width:.3g} x {height:.3g}",
-            fix="Points are in pixels, not fractions of the picture's size: multiply x by its width, y by its height.",
+            fix="Points are in pixels of the picture, not fractions of its size; or it is too small for a face.",
         )
     return found
 

@@ -19,8 +19,8 @@ def new_phases(out: Path, folders: Sequence[str], classes: Sequence[str]) -> Ite
     """Give the block a hidden folder to fill, and move its folders into the data set when it ends; else they are gone.
 
     `out`: new, empty, or a data set of the same classes that lacks these folders: phases can be added one by one.
-    `folders`: those that the block may make, in the order in which they are moved: train_img, then train_label. `classes`: their names; none for
-    photos as input.
+    `folders`: those that the block may make, in the order in which they are moved: train_img, then train_label.
+    `classes`: their names; none for photos as input.
 
     Raises `InputError` if `out` holds one of the folders, other classes, or files of another kind.
     """

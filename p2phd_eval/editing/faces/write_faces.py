@@ -210,7 +210,7 @@ def _write(
     check_points(landmarks.points, given, landmarks.places, landmarks.where)
     box = _square(landmarks.points, given) if crop else (0, 0, *given)
     frame = _Frame(box=box, size=size or (box[2] - box[0], box[3] - box[1]))
-    points = frame.points(landmarks.points)
+    points = check_points(frame.points(landmarks.points), frame.size, landmarks.places, landmarks.where)
     if pixels is not None and face.photo is not None:
         if (box, frame.size) == ((0, 0, *given), given):
             target = part / folders.photos / f"{face.key}{face.photo.suffix}"
