@@ -13,6 +13,7 @@ import json
 import lzma
 import random
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
@@ -50,6 +51,7 @@ BY_ENDING: Mapping[str, tuple[Mutation, ...]] = {
     ".npy": (ways.change_npy, ways.change_values, *BLIND),
     ".pt": _SAVED,
     ".pth": _SAVED,
+    ".pts": (change_words, change_words, *BLIND),
     ".csv": (change_words, change_words, *BLIND),
     ".txt": (change_words, change_words, *BLIND),
     ".zip": (ways.change_member(*BLIND, ways.change_png_chunk), ways.change_zip_record, *BLIND),
@@ -474,6 +476,45 @@ def _read_table(folder: Path) -> None:
     parse_rule(str(folder / "clusters.csv")).labels([f"i{k:02}" for k in range(_N)])
 
 
+def _landmark_seeds(work: Path) -> list[Case]:
+    points = np.random.default_rng(0).uniform(0, 512, (68, 2))
+    lines = [f"{x!r},{y!r}" for x, y in points.tolist()]
+    stream = io.BytesIO()
+    np.save(stream, points)
+    body = "\n".join(line.replace(",", " ") for line in lines)
+    return [
+        {"face.txt": "\n".join(lines).encode()},
+        {"face.csv": "\n".join(["x,y", *lines]).encode()},
+        {"face.pts": f"version: 1\nn_points: 68\n{{\n{body}\n}}\n".encode()},
+        {"face.json": json.dumps({"points": points.tolist()}).encode()},
+        {"face.npy": stream.getvalue()},
+    ]
+
+
+def _read_face(folder: Path) -> None:
+    from p2phd_eval.editing.faces.landmark_files import list_landmarks, read_landmarks
+
+    for path in list_landmarks(folder).values():
+        read_landmarks(path)
+
+
+def _celebamask_seeds(work: Path) -> list[Case]:
+    rows = "idx orig_idx orig_file\n       0       119613    119613.jpg\n       1       182700    182700.jpg\n"
+    mask, photo = io.BytesIO(), io.BytesIO()
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(mask, "PNG")
+    Image.fromarray(_pixels(0, (8, 8, 3))).save(photo, "JPEG")
+    faces = {f"CelebA-HQ-img/{k}.jpg": photo.getvalue() for k in range(2)}
+    masks = {f"CelebAMask-HQ-mask-anno/0/0000{k}_skin.png": mask.getvalue() for k in range(2)}
+    return [{"CelebA-HQ-to-CelebA-mapping.txt": rows.encode(), **faces, **masks}]
+
+
+def _convert_celebamask(folder: Path) -> None:
+    from p2phd_eval.editing.faces.celebamask import convert_celebamask
+
+    with tempfile.TemporaryDirectory() as out:
+        convert_celebamask(folder, Path(out) / "data")
+
+
 def _rule_seeds(work: Path) -> list[Case]:
     rules = ("cityscapes-city", "cityscapes-sequence", "^([^_]+)_", r"(?P<a>i)(\d+)", "i0|i1", "(?:^|/)([^/_]+)_\\d+")
     return [{"rule.txt": rule.encode()} for rule in rules]
@@ -799,6 +840,8 @@ _TARGETS = (
     Target(name="manifest", seeds=_manifest_seeds, read=_read_manifests),
     Target(name="classes", seeds=_classes_seeds, read=_read_classes),
     Target(name="cluster-table", seeds=_table_seeds, read=_read_table),
+    Target(name="landmarks", seeds=_landmark_seeds, read=_read_face),
+    Target(name="celebamask", seeds=_celebamask_seeds, read=_convert_celebamask),
     Target(name="cluster-rule", seeds=_rule_seeds, read=_read_rule),
     Target(name="log", seeds=_log_seeds, read=_read_log),
     Target(name="log-continued", seeds=_log_seeds, read=_continue_log),

@@ -25,6 +25,7 @@ MODULES = ("fuzz_targets", "fuzz_mutations")
 QUICK = (
     *("images", "zip", "tar", "shards", "list", "features", "statistics", "statistics-pt", "feature-cache"),
     *("comparison", "blind-test", "study-records", "classes", "cluster-table", "cluster-rule", "validations"),
+    *("landmarks", "celebamask"),
     *("inception-weights", "lpips-weights", "document-report", "document-study", "document-compare"),
 )
 
