@@ -153,7 +153,10 @@ def _read_mapping(path: Path) -> dict[int, str]:
             lines = stream.read(_LARGEST_MAPPING).splitlines()
     except FileNotFoundError:
         raise InputError(
-            str(path), expected="the file of CelebAMask-HQ that says which photo of CelebA each face is", found="none"
+            str(path),
+            expected="the file of CelebAMask-HQ that says which photo of CelebA each face is",
+            found="none",
+            fix="It comes with the photos, and divides them: nobody is to be in the training and the test part.",
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(str(path), expected=expected, found=str(error)) from error

@@ -114,7 +114,8 @@ def _canny(photo: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
             "edges of photos",
             expected="scikit-image",
             found="that it is not installed",
-            fix="pip install 'p2phd-eval[faces]', or leave out what is around the face: --no-background.",
+            fix='Install it: pip install "p2phd-eval[faces]", or pip install scikit-image. Or draw the face alone: '
+            "--no-background.",
         ) from None
     found: npt.NDArray[np.bool_] = canny(np.asarray(Image.fromarray(photo).convert("L")))  # type: ignore[no-untyped-call]
     return found

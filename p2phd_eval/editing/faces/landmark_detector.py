@@ -34,7 +34,7 @@ class LandmarkDetector:
                 "--dlib-model",
                 expected="dlib, to find faces in photos",
                 found="that it is not installed",
-                fix="pip install 'p2phd-eval[faces]', or give the landmarks as files.",
+                fix='Install it: pip install "p2phd-eval[faces]", or pip install dlib-bin. Or give landmarks as files.',
             ) from None
         if not model.is_file():
             raise InputError(

@@ -135,6 +135,6 @@ def test_what_cannot_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(InputError, match=r"photo: expected an array of uint8 \(512, 512, 3\), found \(9, 9, 3\)"):
         edge_map(FACE, SIZE, np.zeros((9, 9, 3), dtype=np.uint8))
     monkeypatch.setitem(sys.modules, "skimage.feature", None)
-    with pytest.raises(InputError, match=r"expected scikit-image, found that it is not installed.\npip install"):
+    with pytest.raises(InputError, match=r"expected scikit-image, found that it is not installed.\nInstall it: pip"):
         edge_map(FACE, SIZE, photo())
     assert edge_map(FACE, SIZE).any()

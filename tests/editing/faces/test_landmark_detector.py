@@ -47,5 +47,7 @@ def test_models_that_do_not_fit(tmp_path: Path) -> None:
 
 def test_without_dlib(predictor: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "dlib", None)
-    with pytest.raises(InputError, match=r"--dlib-model: expected dlib.*\npip install 'p2phd-eval\[faces\]'"):
+    with pytest.raises(
+        InputError, match=r"--dlib-model: expected dlib.*\nInstall it: pip install \"p2phd-eval\[faces\]"
+    ):
         LandmarkDetector(predictor)
