@@ -1,5 +1,7 @@
 """`p2phd-eval generate`."""
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -16,9 +18,12 @@ from p2phd_eval.commands.options.common import (
     Source,
     WhichEpoch,
 )
+from p2phd_eval.config import RESIZE_MODES
+from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
 
 _FEATURES = "A model with features"
+_PIN = re.compile(r"(-?[0-9]{1,10})=([0-9]{1,9})")
 
 
 def generate(
@@ -45,13 +50,44 @@ def generate(
     ] = None,
     batch_size: BatchSize = 4,
     seed: Seed = 0,
-    style: Annotated[
+    load_size: Annotated[
+        int | None,
+        typer.Option(
+            "--load-size",
+            min=1,
+            help="Width in pixels to which label maps are scaled; with resize_and_crop height and width. Default: as "
+            "while training.",
+        ),
+    ] = None,
+    resize_or_crop: Annotated[
         str | None,
         typer.Option(
+            "--resize-or-crop",
+            metavar="|".join(RESIZE_MODES),
+            help="How label maps are made to fit; nothing is cropped. Default: as while training.",
+        ),
+    ] = None,
+    limit: Annotated[
+        int | None,
+        typer.Option(
+            "--limit",
+            metavar="N",
+            min=1,
+            help="Generate the first N images alone, by name; a later call without it adds the others.",
+        ),
+    ] = None,
+    page: Annotated[
+        bool, typer.Option("--page", help="Write OUT/index.html, too: label maps and samples side by side.")
+    ] = False,
+    style: Annotated[
+        list[str] | None,
+        typer.Option(
             "--style",
-            metavar="clusters|photo",
+            metavar="clusters|photo|REGION=K",
             rich_help_panel=_FEATURES,
-            help="Features drawn from the clusters of their class, or of the data set's photo. Default: clusters.",
+            help="Features drawn from the clusters of their class (the default), or of the data set's photo; and for "
+            "the region of a number (in instance maps; with label features a class) cluster K, from 0, of its class. "
+            "May be repeated.",
         ),
     ] = None,
     clusters: Annotated[
@@ -72,13 +108,17 @@ def generate(
     """Generate a photo for every label map: one PNG each, named after it, and a manifest.json.
 
     Finished images are kept, so an interrupted call goes on where it stopped; those whose label map has changed are
-    made again, those whose label map is gone are removed.
+    made again, those whose label map is gone are removed. Styles that DATA/PHASE_styles.json sets are taken from there.
 
     Examples:
 
         p2phd-eval generate runs/amp DATA --out runs/amp/samples
 
         p2phd-eval generate runs/512p-feat DATA --out runs/512p-feat/encoded --style photo
+
+        p2phd-eval generate runs/512p-feat DATA --out samples --style clusters --style 26001=3 --style 7=0
+
+        p2phd-eval generate runs/amp DATA --out look --limit 20 --load-size 512 --page
 
         torchrun --nproc-per-node 8 --no-python p2phd-eval generate runs/amp DATA --out runs/amp/samples
 
@@ -89,6 +129,7 @@ def generate(
     from p2phd_eval.report.documents.command_documents import GenerateDocument
     from p2phd_eval.report.documents.document import from_result
 
+    base, pins = parse_styles(style or [])
     output = Output(json_target, silent=not is_first_process())
     result = run_sampling(
         source,
@@ -99,8 +140,13 @@ def generate(
         arithmetic=arithmetic,
         batch_size=batch_size,
         seed=seed,
-        style=style,
+        style=base,
+        pins=pins,
         clusters=clusters,
+        load_size=load_size,
+        resize_or_crop=resize_or_crop,
+        limit=limit,
+        page=page,
         which_epoch=which_epoch,
         label_nc=label_nc,
         instances=instances,
@@ -110,3 +156,20 @@ def generate(
     )
     output.document(from_result(GenerateDocument, result, folder=str(out)))
     output.note(str(result))
+
+
+def parse_styles(given: Sequence[str]) -> tuple[str | None, dict[int, int]]:
+    """Return the one word among styles, if there is one, and the clusters of regions."""
+    words, pins = list[str](), dict[int, int]()
+    for each in given:
+        found = _PIN.fullmatch(each)
+        if found is None:
+            words.append(each)
+        elif pins.setdefault(int(found[1]), int(found[2])) != int(found[2]):
+            raise InputError(
+                "--style", expected=f"one cluster of region {int(found[1])}", found=f"two, the other {each}"
+            )
+    if len(words) > 1 or any("=" in word for word in words):
+        expected = "clusters or photo, once, and REGION=K, two whole numbers"
+        raise InputError("--style", expected=expected, found=" ".join(map(repr, words)))
+    return (words[0] if words else None), pins

@@ -5,10 +5,15 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import pytest
 import torch
 
+from p2phd_eval.commands.generate import parse_styles
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.errors import InputError
 from p2phd_eval.locks import hold_file, hold_folder
 from tests.commands.command_line import document_of, error_of, invoke
+from tests.generators.sampling.styled_runs import styled_run
 
 
 def test_generate_reports_what_it_kept(scenes: Path, runs: Path) -> None:
@@ -59,3 +64,38 @@ def test_a_folder_of_photos_or_a_run_is_never_to_be_deleted(scenes: Path, runs: 
     for out in (data / "test_img", data, run):
         message = error_of(invoke("generate", run, data, "--out", out, "--device", "cpu"))
         assert message.endswith("found other files. Choose another --out."), message
+
+
+def test_the_first_samples_at_another_size_with_a_page(scenes: Path, runs: Path, tmp_path: Path) -> None:
+    arguments = ("generate", runs / "fp32", scenes, "--out", tmp_path / "out", "--device", "cpu", "--json", "-")
+    result = invoke(*arguments, "--limit", 2, "--load-size", 96, "--page")
+    document = document_of(result)
+    assert (document["written"], document["size"]) == (2, [96, 48])
+    assert f"page: {tmp_path / 'out/index.html'}" in result.stderr
+    assert (tmp_path / "out/index.html").is_file()
+    document = document_of(invoke(*arguments, "--resize", "scale_width", "--load-size", 96))  # its name in 0.1.0
+    assert (document["written"], document["kept"]) == (2, 2)
+
+
+def test_styles_as_words_and_as_pins() -> None:
+    assert parse_styles([]) == (None, {})
+    assert parse_styles(["7=0", "photo", "26001=3", "7=0", "-3=1"]) == ("photo", {7: 0, 26001: 3, -3: 1})
+    for wrong, message in (
+        (["clusters", "photo"], "found 'clusters' 'photo'"),
+        (["7=a"], "expected clusters or photo, once, and REGION=K, two whole numbers, found '7=a'"),
+        (["7=-1"], "found '7=-1'"),
+        (["7=0", "7=1"], "expected one cluster of region 7, found two, the other 7=1"),
+    ):
+        with pytest.raises(InputError, match=message):
+            parse_styles(wrong)
+
+
+def test_pins_reach_the_samples(scenes: Path, runs: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    run = styled_run(tiny, "label", scenes, tmp_path / "run")
+    arguments = ("generate", run, scenes, "--device", "cpu", "--json", "-", "--limit", 1)
+    document = document_of(invoke(*arguments, "--out", tmp_path / "out", "--style", "clusters", "--style", "1=0"))
+    assert document["manifest"]["pins"] == {"1": 0}
+    assert document["manifest"]["style"] == "clusters"
+    assert "--style: expected clusters | photo, found 'cubist'" in error_of(
+        invoke(*arguments, "--out", tmp_path / "other", "--style", "cubist")
+    )

@@ -48,7 +48,7 @@ _ORIGINAL = {
     "debug": "gone: use --epochs 1 --log-every 1",
     "verbose": "--dry-run",
     "results_dir": "--out",
-    "how_many": "gone: all images are generated",
+    "how_many": "--limit",
     "ntest": "gone: it was not used there either",
     "aspect_ratio": "gone: it was not used there either",
     "export_onnx": "gone: torch.onnx takes the networks",

@@ -230,8 +230,9 @@ def generate(
                 finish(out, wanted)
                 if page:
                     note(f"page: {write_sample_page(out, triplets, config.data.label_nc, manifest)}")
-        for region in sorted(renderer.unseen_pins) if written == len(dataset) else ():
-            tell(f"--style {region}={pins[region]}: none of the label maps has this region.")
+        # Of images that are kept, or another rank makes, the regions are not known.
+        for region in sorted(renderer.unseen_pins) if len(sizes) == len(asked) else ():
+            note(f"--style {region}={pins[region]}: none of the label maps has this region.")
     return SampleResult(
         folder=out,
         written=written,

@@ -263,11 +263,34 @@ def open_renderer(
 ) -> Renderer:
     """Load what photos are made with, into memory.
 
-    `data`, `phase`: the data set whose photos styles may be of, see `PhotoStyle`; not opened before. For all others,
-    and what is raised, see `generate`, which makes its photos with the same.
+    Parameters
+    ----------
+    source : str or Path
+        A run folder, a checkpoint, or a folder of the original.
+    precision, arithmetic, seed, style, pins, clusters, load_size, resize_or_crop
+        As for `generate`, which makes its photos with a renderer.
+    data, phase : str or Path, and str
+        The data set whose photos a `PhotoStyle` is of, and that files of a `FileStyle` are named from. It is not opened
+        before such a style is asked for.
+    which_epoch, label_nc, instances
+        For a folder of the original, see `read_original`.
+    device : str or torch.device, optional
+        By default cuda, mps or cpu, the first that there is.
+    note : callable
+        Told what is assumed.
+
+    Returns
+    -------
+    Renderer
+
+    Raises
+    ------
+    InputError
+        For an unusable checkpoint, clusters that are missing or another checkpoint's, or a style for a model without
+        features.
     """
     source, on = Path(source), find_device(device)
-    require_at_least(0, {"--seed": seed})
+    require_at_least(0, {"--seed": seed, **{f"--style {region}": k for region, k in (pins or {}).items()}})
     path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances, note=note)
     chosen = find_precision(precision, on, arithmetic, for_training=False)
     if chosen.emulated:

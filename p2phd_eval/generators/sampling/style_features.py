@@ -121,7 +121,7 @@ class StyleFeatures:
             k = draw_cluster(len(centres), seed=self._seed, key=style.image, number=style.region)
             return torch.from_numpy(centres[k])
         n = 0 if centres is None else len(centres)
-        if centres is None or style.k >= n:
+        if centres is None or not 0 <= style.k < n:
             raise InputError(
                 where,
                 expected=f"a cluster of class {style.label}, from 0 to {n - 1}"

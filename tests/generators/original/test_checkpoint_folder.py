@@ -295,3 +295,31 @@ def test_samples_of_the_folder_are_those_of_the_converted_run(scenes: Path, tiny
     assert theirs.manifest.config == ours.manifest.config
     with pytest.raises(InputError, match="expected a folder of the original, for which --which-epoch"):
         generate(tmp_path / "ours", scenes, tmp_path / "c", device=CPU, label_nc=12)
+
+
+def test_what_is_assumed_is_said_before_samples_are_made(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    """What shapes samples; not how it was trained."""
+    notes: list[str] = []
+    folder = save_original(tmp_path / "theirs", tiny)
+    options = folder / "opt.txt"
+    options.unlink(missing_ok=True)
+
+    def opened(**given: object) -> str:
+        notes.clear()
+        open_source(folder, note=notes.append, **given)
+        return " ".join(notes)
+
+    assert opened(label_nc=12) == (
+        f"{folder}: assumed, without opt.txt: --resize-or-crop scale_width, --load-size 1024."
+    )
+    assert opened() == (
+        f"{folder}: assumed, without opt.txt: 12 classes (--label-nc), edges of instances (--instances), "
+        "--resize-or-crop scale_width, --load-size 1024."
+    )
+    options.write_text("loadSize: 64\nlabel_nc: 12\n")
+    assert opened() == f"{folder}: assumed, which opt.txt does not say: --resize-or-crop scale_width."
+    options.write_text("loadSize: 64\nlabel_nc: 12\nresize_or_crop: none\n")
+    assert opened() == ""
+    options.unlink()
+    generate(folder, scenes, tmp_path / "out", device=CPU, load_size=64, limit=1, note=notes.append)
+    assert any("assumed, without opt.txt" in note for note in notes)

@@ -22,14 +22,17 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import latest_path, load_checkpoint, save_checkpoint
 from p2phd_eval.generators.data.batch import photo_array
+from p2phd_eval.generators.data.triplets import read_map
 from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.networks.generator import build_generator
 from p2phd_eval.generators.sampling.feature_maps import whole_images
 from p2phd_eval.generators.sampling.generation import generate
+from p2phd_eval.generators.sampling.region_styles import ClusterStyle, DataStyles, ImageStyles, write_styles
 from p2phd_eval.generators.sampling.styles import cluster_styles
 from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.generators.training.step import Pix2PixHD
 from p2phd_eval.images.decoding import open_image, read_rgb
+from p2phd_eval.images.png import write_png
 
 CPU = torch.device("cpu")
 
@@ -313,6 +316,104 @@ def torchrun(n: int, *arguments: object) -> subprocess.CompletedProcess[str]:
         env={**os.environ, "OMP_NUM_THREADS": "1"},
         timeout=120,
     )
+
+
+def test_the_first_images_and_then_the_others(scenes: Path, run: Path, tmp_path: Path) -> None:
+    out, names = tmp_path / "out", sorted(path.name for path in (scenes / "test_label").iterdir())
+
+    def make(limit: int | None) -> tuple[int, int, int]:
+        result = generate(run, scenes, out, device=CPU, batch_size=1, limit=limit)
+        return result.written, result.kept, result.manifest.n_images
+
+    assert make(2) == (2, 0, 2)
+    assert sorted(pixels(out)) == names[:2]
+    assert make(1) == (0, 2, 2)  # those that are there stay
+    assert make(3) == (1, 2, 3)
+    assert make(None) == (1, 3, 4)
+    generate(run, scenes, tmp_path / "whole", device=CPU, batch_size=1)
+    for path in (tmp_path / "whole").iterdir():
+        assert path.read_bytes() == (out / path.name).read_bytes(), path.name
+    with pytest.raises(InputError, match="--limit: expected at least 1, found 0"):
+        make(0)
+
+
+def test_another_size_than_while_training_is_that_of_maps_of_that_size(scenes: Path, run: Path, tmp_path: Path) -> None:
+    """Label maps that are made larger before give the same, to the bit."""
+    data = tmp_path / "data"
+    for kind in ("label", "inst"):
+        for path in (scenes / f"test_{kind}").iterdir():
+            (data / f"test_{kind}").mkdir(parents=True, exist_ok=True)
+            image = read_map(path).resize((96, 48), Image.Resampling.NEAREST)
+            write_png(data / f"test_{kind}" / path.name, np.asarray(image).astype(np.uint16))
+    larger = generate(run, scenes, tmp_path / "larger", device=CPU, load_size=96)
+    unscaled = generate(run, data, tmp_path / "unscaled", device=CPU, resize_or_crop="none")
+    assert larger.size == unscaled.size == (96, 48)
+    assert larger.manifest.config["data"]["load_size"] == 96
+    assert unscaled.manifest.config["data"]["resize"] == "none"
+    a, b = pixels(tmp_path / "larger"), pixels(tmp_path / "unscaled")
+    assert all(np.array_equal(a[name], b[name]) for name in a)
+    assert generate(
+        run, scenes, tmp_path / "square", device=CPU, load_size=50, resize_or_crop="resize_and_crop"
+    ).size == (
+        *(48, 48),  # what the networks take
+    )
+
+
+def test_sizes_that_cannot_be(scenes: Path, run: Path, tmp_path: Path) -> None:
+    def make(name: str = "out", **options: object) -> None:
+        generate(run, scenes, tmp_path / name, device=CPU, **options)
+
+    for message, options in (
+        ("--load-size: expected a number above 0, found 0", {"load_size": 0}),
+        (r"--resize-or-crop: expected scale_width \|", {"resize_or_crop": "zoom"}),
+        (
+            "--load-size: expected a way of resizing .* found --resize-or-crop none.\n",
+            {"load_size": 64, "resize_or_crop": "none"},
+        ),
+    ):
+        with pytest.raises(InputError, match=message):
+            make(**options)
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(InputError, match=r"expected at least 8 pixels a side, .* found 8 x 4 \(file: 64 x 32\)"):
+        make("small", load_size=8)
+    make()
+    with pytest.raises(InputError, match="found images with another config"):
+        make(load_size=96)
+
+
+def test_a_pinned_region_has_its_cluster_in_every_image(scenes: Path, styled: Path, tmp_path: Path, style: str) -> None:
+    """As if the file of styles set it for each image."""
+    data, notes = Path(shutil.copytree(scenes, tmp_path / "data")), list[str]()
+    images, ground = {}, 0
+    for path in sorted((data / "test_inst").iterdir()):
+        instance, label = np.asarray(open_image(path)), np.asarray(open_image(data / "test_label" / path.name))
+        ground = int(instance[-1, 0])  # the street, in all of them
+        of_class = int(np.bincount(label[instance == ground]).argmax())
+        images[path.stem] = ImageStyles(regions={ground: ClusterStyle(label=of_class, k=1)})
+    out = tmp_path / "pinned"
+    options = {"device": CPU, "batch_size": 1, "style": style}
+    result = generate(styled, data, out, pins={ground: 1, 9: 0}, note=notes.append, **options)
+    assert result.manifest.pins == {str(ground): 1, "9": 0}
+    assert result.manifest.clusters_sha256 == file_sha256(styled / "clusters.npz")
+    assert notes[-1] == "--style 9=0: none of the label maps has this region."
+    generate(styled, data, tmp_path / "drawn", **options)
+    write_styles(data, "test", DataStyles(features="instance", images=images))
+    generate(styled, data, tmp_path / "set", **options)
+    pinned, set_, drawn = (pixels(tmp_path / name) for name in ("pinned", "set", "drawn"))
+    assert all(np.array_equal(pinned[name], set_[name]) for name in drawn)
+    assert any(not np.array_equal(pinned[name], drawn[name]) for name in drawn)
+    with pytest.raises(InputError, match="found images with another pins"):
+        generate(styled, data, out, pins={ground: 0}, **options)
+
+
+def test_pins_that_cannot_be(scenes: Path, run: Path, styled: Path, tmp_path: Path) -> None:
+    ground = int(np.asarray(open_image(min((scenes / "test_inst").iterdir())))[-1, 0])
+    with pytest.raises(InputError, match="--style: expected a model with features, found one without"):
+        generate(run, scenes, tmp_path / "out", device=CPU, pins={ground: 0})
+    with pytest.raises(InputError, match=rf"--style {ground}: expected at least 0, found -1"):
+        generate(styled, scenes, tmp_path / "out", device=CPU, pins={ground: -1})
+    with pytest.raises(InputError, match=rf"--style {ground}: expected a cluster of class .* found cluster 99"):
+        generate(styled, scenes, tmp_path / "out", device=CPU, pins={ground: 99})
 
 
 def test_ranks_make_the_files_of_one_process(scenes: Path, styled: Path, tmp_path: Path) -> None:
