@@ -89,6 +89,6 @@ def evaluate_metrics(
     values = real.values, fake.values
     kid = kernel_distance(*values, paired=paired, multiply=multiply, on_progress=quarter(1))
     rng = np.random.default_rng(seed)
-    infinity = fid_infinity(*values, paired=paired, rng=rng, on_progress=quarter(2))
+    infinity = fid_infinity(*values, paired=paired, fid=fid.fid, rng=rng, on_progress=quarter(2))
     neighbours = neighbour_metrics(*values, multiply=multiply, on_progress=quarter(3))
     return MetricsResult(fid=fid, kid=kid, fid_infinity=infinity, neighbours=neighbours, warnings=fid.warnings)

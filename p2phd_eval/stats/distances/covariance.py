@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.feature_arrays import LARGEST, within_reach
+from p2phd_eval.stats.unlocked_lapack import replace_by_cholesky_factor, replace_by_congruent
 
 # Asymmetry, or eigenvalues below 0, beyond this share of the largest are no rounding, not even of float32 statistics.
 _NOT_ROUNDING = 1e-3
@@ -54,12 +54,16 @@ def require_semidefinite(eigenvalues: npt.NDArray[np.floating[Any]], where: str)
 
 def cholesky_or_none(covariance: npt.NDArray[np.float64]) -> npt.NDArray[np.float64] | None:
     """The lower Cholesky factor L [d, d], in columns, with L L' = `covariance`; None where that is singular."""
-    try:
-        # A symmetric matrix in rows is its transpose in columns, as LAPACK wants it.
-        factor: npt.NDArray[np.float64] = scipy.linalg.cholesky(covariance.T, lower=True, check_finite=False)
-    except np.linalg.LinAlgError:
-        return None
-    return factor
+    # A symmetric matrix's upper triangle in rows is its lower one in columns, as LAPACK wants it.
+    factor = np.asfortranarray(np.triu(covariance).T, dtype=np.float64)
+    return factor if replace_by_cholesky_factor(factor) else None
+
+
+def congruent(covariance: npt.NDArray[np.float64], lower: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """L' S L [d, d] of a covariance S and a lower triangle L, in columns; of the result the lower triangle alone."""
+    product = np.array(covariance.T, dtype=np.float64, order="F")
+    replace_by_congruent(product, lower)
+    return product
 
 
 def covariance_factor(covariance: npt.NDArray[np.float64], where: str = "covariance") -> npt.NDArray[np.float64]:

@@ -37,6 +37,7 @@ def fid_infinity(
     *,
     paired: bool,
     points: int = 15,
+    fid: float | None = None,
     rng: np.random.Generator,
     on_progress: OnProgress = unwatched,
 ) -> FidInfinity:
@@ -60,6 +61,8 @@ def fid_infinity(
         Whether real image i and generated image i share a label map and stay together (n_r = n_g).
     points : int, optional
         Parts, at least 2.
+    fid : float, optional
+        FID of all images, which are the last part, where it is known already.
     rng : numpy.random.Generator
         Source of the parts.
 
@@ -84,9 +87,9 @@ def fid_infinity(
     shares = np.linspace(max(0.1, min(0.5, _SMALLEST_PART / n_fake)), 1, points)
     real_sizes, fake_sizes = (np.maximum(np.round(n * shares).astype(int), 2) for n in (n_real, n_fake))
     many = min(n_real, n_fake) > real_values.shape[1]
-    wholes = (moments(real_values), moments(fake_values)) if many else None
+    wholes = map_in_threads(moments, (real_values, fake_values), True) if many else None
 
-    def fid(job: tuple[int, np.random.Generator]) -> float:
+    def fid_of_part(job: tuple[int, np.random.Generator]) -> float:
         part, generator = job
         real_rows = generator.permutation(n_real)
         fake_rows = real_rows if paired else generator.permutation(n_fake)
@@ -98,7 +101,8 @@ def fid_infinity(
 
     # The largest first, so that no core waits long for the last; each on its own generator.
     jobs = list(enumerate(rng.spawn(points)))[::-1]
-    fids = map_in_threads(fid, jobs, True, on_progress, at_once=_AT_ONCE)[::-1]
+    known = [] if fid is None else [fid]
+    fids = (known + map_in_threads(fid_of_part, jobs[len(known) :], True, on_progress, at_once=_AT_ONCE))[::-1]
     slope, intercept = np.polyfit(1 / fake_sizes, fids, 1)
     return FidInfinity(value=float(intercept), slope=float(slope), sizes=tuple(fake_sizes.tolist()), fids=tuple(fids))
 

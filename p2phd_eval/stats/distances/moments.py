@@ -117,6 +117,25 @@ def moments_without(whole: Moments, rows: npt.NDArray[Any]) -> Moments:
     return Moments(n=n, mean=mean, covariance=covariance)
 
 
+def moments_of_rest(whole: Moments, part: Moments) -> Moments:
+    """Moments of a set without a part of it, from those of both.
+
+    It costs no product of rows. The sums of what is left are differences, so that their error is that of `whole` times
+    about its n over what is left; take it where the part is at most half of n. Both have ddof = 1 and an n that is
+    known, and at least 2 images are left.
+    """
+    assert whole.n is not None
+    assert part.n is not None
+    n = whole.n - part.n
+    step = (whole.mean - part.mean) * (whole.n / n)  # from the part's mean to that of the rest
+    scatter = (whole.n - 1) * whole.covariance
+    scatter -= (part.n - 1) * part.covariance
+    between = step * np.sqrt(part.n * n / whole.n)
+    scatter -= np.outer(between, between)
+    scatter /= n - 1
+    return Moments(n=n, mean=part.mean + step, covariance=scatter)
+
+
 def merge_moments(a: Moments, b: Moments) -> Moments:
     """Moments of two disjoint sets together, from the moments of each.
 

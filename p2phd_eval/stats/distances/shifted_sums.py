@@ -5,7 +5,8 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg.blas import dsyrk
+
+from p2phd_eval.stats.unlocked_lapack import add_products
 
 Matrix = npt.NDArray[np.float64]
 
@@ -40,12 +41,13 @@ class ShiftedSums:
         rows -= self._shift
         self._total += rows.sum(axis=0)
         # BLAS's symmetric update does half the work of a product, and adds in place.
-        self._scatter = dsyrk(1.0, rows.T, beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
+        add_products(self._scatter, rows)
 
     def mean_and_covariance(self, n: int) -> tuple[Matrix, Matrix]:
         """Return the mean [d] and the covariance [d, d], symmetric, divided by n - 1; the sums are then used up."""
         step = self._total / n
-        covariance = dsyrk(-n, step[:, None], beta=1.0, c=self._scatter, lower=1, overwrite_c=1)
+        covariance = self._scatter
+        add_products(covariance, step[None], -n)
         covariance /= n - 1
         _mirror_lower(covariance)
         return self._shift + step, covariance.T
@@ -61,14 +63,14 @@ def without_rows(
     """
     total = np.zeros_like(mean)
     # A symmetric matrix's upper triangle in rows is its lower one in columns, as BLAS wants it.
-    left = np.triu(covariance).T
+    left = np.asfortranarray(np.triu(covariance).T)
     left *= n - 1
     for rows in blocks:
         rows -= mean
         total -= rows.sum(axis=0)
-        left = dsyrk(-1.0, rows.T, beta=1.0, c=left, lower=1, overwrite_c=1)
+        add_products(left, rows, -1.0)
     step = total / left_over
-    left = dsyrk(-left_over, step[:, None], beta=1.0, c=left, lower=1, overwrite_c=1)
+    add_products(left, step[None], -left_over)
     left /= left_over - 1
     _mirror_lower(left)
     return mean + step, left.T

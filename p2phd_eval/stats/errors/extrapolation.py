@@ -14,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError, require_at_least
-from p2phd_eval.progress import OnProgress, part_of, unwatched
+from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets, first_equal
 from p2phd_eval.stats.distances.block_frechet import ReferenceAxes, distance_in_axes
 from p2phd_eval.stats.distances.frechet import FrechetDistance, frechet_distance
+from p2phd_eval.stats.distances.moments import Moments, moments, moments_of_rest
 from p2phd_eval.stats.errors.block_influence import influence_in_axes
-from p2phd_eval.stats.errors.influence import FidInfluence, fid_influence
+from p2phd_eval.stats.errors.influence import FidInfluence, fid_influence, influence_by_eigenvectors
 from p2phd_eval.stats.errors.measurement import Measurement
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.threads import map_in_threads
@@ -33,7 +34,7 @@ _FEWEST_SPLITS = 3
 # What the usual splits may take, in seconds on two cores of the machine that `usual_splits` was fitted on.
 _BUDGET_SECONDS = 15.0
 
-# So many decompositions of d > 1024 at a time: each takes ten matrices [d, d], and a copy of its rows.
+# So many decompositions of d > 1024 at a time: each takes a dozen matrices [d, d], and a copy of its rows.
 _LARGE_AT_ONCE = 4
 
 # A bias below this share of the covariances' traces is rounding.
@@ -149,7 +150,8 @@ def usual_splits(n: int, d: int, sets: int) -> int:
     -----
     A split takes the influences of two halves of each set. Up to d images in a half they cost singular vectors, beyond
     eigenvectors, and a fifth more for the quarters. The block FID costs a quarter of that, and takes as many. Fitted to
-    times of OpenBLAS 0.3.31 on an AMD EPYC of 2025 at d = 2048.
+    times of OpenBLAS 0.3.31 on an AMD EPYC of 2025 at d = 2048; beyond d images in a half they have since become a third
+    shorter, and the numbers of splits have stayed, so that results do.
     """
     half = n / 2
     smaller = min(half, d)
@@ -207,29 +209,58 @@ def half_samples(
         values = [axes.coordinates(each) for each in values]
         influence_of, distance_of = partial(influence_in_axes, axes=axes), partial(distance_in_axes, axes=axes)
     at_once = None if axes is not None or _small(values) else _LARGE_AT_ONCE
-    halves = [(k, half) for halves, _ in parts for half in halves for k in fakes]
-    quarters = [(k, quarter) for _, quarters in parts for quarter in quarters for k in fakes]
-    steps = len(fakes) + len(halves) + len(quarters)
+    wholes: list[Moments] | None = None
+    if axes is None and min(len(rows) for halves, _ in parts for half in halves for rows in half) > values[0].shape[1]:
+        wholes = map_in_threads(moments, values, True, at_once=at_once)
 
-    def influence(job: tuple[int, list[Rows] | None]) -> FidInfluence:
-        k, rows = job
-        return influence_of(values[0], values[k]) if rows is None else influence_of(*_taken(values, k, rows))
+    def influences_of_halves(k: int, halves: list[list[Rows]]) -> list[FidInfluence]:
+        first, second = (_taken(values, k, rows) for rows in halves)
+        if wholes is None:
+            return [influence_of(*first), influence_of(*second)]
+        of_first = moments(first[0]), moments(first[1])
+        of_second = moments_of_rest(wholes[0], of_first[0]), moments_of_rest(wholes[k], of_first[1])
+        return [
+            influence_by_eigenvectors(*half, summaries) or fid_influence(*half)
+            for half, summaries in ((first, of_first), (second, of_second))
+        ]
 
-    def distance(job: tuple[int, list[Rows]]) -> float:
-        return distance_of(*_taken(values, *job)).value
+    def influence_of_all(k: int) -> FidInfluence:
+        found = None
+        if wholes is not None:
+            found = influence_by_eigenvectors(values[0], values[k], (wholes[0], wholes[k]))
+        return found or influence_of(values[0], values[k])
 
-    # The costliest first, so that no core waits long for the last.
-    jobs: list[tuple[int, list[Rows] | None]] = [*((k, None) for k in fakes), *halves]
-    progress = part_of(on_progress, 0, len(jobs), steps)
-    influences = map_in_threads(influence, jobs, True, progress, at_once=at_once)
-    progress = part_of(on_progress, len(jobs), len(quarters), steps)
-    distances = map_in_threads(distance, quarters, True, progress, at_once=at_once)
-    whole = dict(zip(fakes, influences[: len(fakes)], strict=True))
+    def distance(k: int, rows: list[Rows]) -> float:
+        return distance_of(*_taken(values, k, rows)).value
+
+    # The costliest first, so that no core waits long for the last; with each, how many FIDs it gives.
+    jobs: list[tuple[Callable[[], Any], int]] = [
+        *((partial(influences_of_halves, k, halves), 2) for halves, _ in parts for k in fakes),
+        *((partial(influence_of_all, k), 1) for k in fakes),
+        *((partial(distance, k, quarter), 1) for _, quarters in parts for quarter in quarters for k in fakes),
+    ]
+    last = np.cumsum([count for _, count in jobs]).tolist()
+
+    def progress(job: int, _: int) -> None:
+        for step in range(last[job - 1] - jobs[job - 1][1], last[job - 1]):
+            on_progress(step + 1, last[-1])
+
+    found = map_in_threads(lambda job: job[0](), jobs, True, progress, at_once=at_once)
+    of_halves_of, of_all, of_quarters = (
+        found[: splits * len(fakes)],
+        found[splits * len(fakes) : (splits + 1) * len(fakes)],
+        found[(splits + 1) * len(fakes) :],
+    )
+    whole = dict(zip(fakes, of_all, strict=True))
     half_fids, quarter_fids, half_real, half_fake = {}, {}, {}, {}
-    for k in fakes:
-        of_halves = [(rows, each) for (j, rows), each in zip(halves, influences[len(fakes) :], strict=True) if j == k]
+    for position, k in enumerate(fakes):
+        of_halves = [
+            (rows, each)
+            for (halves, _), pair in zip(parts, of_halves_of[position :: len(fakes)], strict=True)
+            for rows, each in zip(halves, pair, strict=True)
+        ]
         half_fids[k] = float(np.mean([each.distance.value for _, each in of_halves]))
-        quarter_fids[k] = float(np.mean([value for (j, _), value in zip(quarters, distances, strict=True) if j == k]))
+        quarter_fids[k] = float(np.mean(of_quarters[position :: len(fakes)]))
         half_real[k], half_fake[k] = np.zeros(len(values[0])), np.zeros(len(values[k]))
         for rows, each in of_halves:
             # A half is 1/s of the images, so that weight moved onto an image of it counts s-fold in the half.

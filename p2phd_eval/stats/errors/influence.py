@@ -5,11 +5,8 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import scipy.linalg
-from scipy.linalg.blas import dtrmm
-from scipy.linalg.lapack import dsygst
 
-from p2phd_eval.stats.distances.covariance import cholesky_or_none
+from p2phd_eval.stats.distances.covariance import cholesky_or_none, congruent
 from p2phd_eval.stats.distances.frechet import (
     FrechetDistance,
     assemble_distance,
@@ -18,7 +15,9 @@ from p2phd_eval.stats.distances.frechet import (
     sum_of_roots,
 )
 from p2phd_eval.stats.distances.moments import Moments, moments
+from p2phd_eval.stats.eigenvectors import eigenvectors
 from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, checked_features, require_equal_dims
+from p2phd_eval.stats.unlocked_lapack import multiply_by_triangle, solve_transposed_triangle
 
 Matrix = npt.NDArray[np.float64]
 # Tr (S_r S_g)^(1/2), and x'Tx / (n_r - 1) of each real row (n_r,) and y'T^-1 y / (n_g - 1) of each generated one.
@@ -81,9 +80,10 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
     real_values, fake_values = checked_features(real, "real"), checked_features(fake, "fake")
     require_equal_dims(real_values, fake_values)
     few = [len(values) <= values.shape[1] for values in (real_values, fake_values)]
-    influence = None if any(few) else _influence_by_eigenvectors(real_values, fake_values)
-    if influence is not None:
-        return influence
+    if not any(few):
+        influence = influence_by_eigenvectors(real_values, fake_values, (moments(real_values), moments(fake_values)))
+        if influence is not None:
+            return influence
     real_mean, real_rows = centred_rows(np.asarray(real_values, dtype=np.float64))
     fake_mean, fake_rows = centred_rows(np.asarray(fake_values, dtype=np.float64))
     trace_sqrt, *transported = _transport_of_equal_sets(real_rows, fake_rows) or _transport_by_singular_vectors(
@@ -158,47 +158,73 @@ def _transport_of_equal_sets(real: Matrix, fake: Matrix) -> _Transport | None:
     return float(np.vdot(real, real)), squares, squares
 
 
-def _influence_by_eigenvectors(real: npt.NDArray[Any], fake: npt.NDArray[Any]) -> FidInfluence | None:
-    """The influences of sets with n > d, from their moments; None if rounding would show in them."""
-    summaries = moments(real), moments(fake)
-    found = _transport_by_eigenvectors(*(each.covariance for each in summaries))
+def influence_by_eigenvectors(
+    real: npt.NDArray[Any], fake: npt.NDArray[Any], summaries: tuple[Moments, Moments]
+) -> FidInfluence | None:
+    """The influences of sets with n > d, from their moments; None if rounding would show in the FID.
+
+    Of features that are float32 the x'Tx are taken in float32 too, which moves each by some 1e-6 of it and their sum
+    by nothing: that is known. The FID is in float64 all the same.
+    """
+    narrow = real.dtype == fake.dtype == np.float32
+    dtype = np.dtype(np.float32 if narrow else np.float64)
+    found = _transport_by_eigenvectors(summaries[0].covariance, summaries[1].covariance, dtype)
     if found is None:
         return None
-    trace_sqrt, real_map, fake_map = found
+    trace_sqrt, unit, real_map, fake_map = found
     step = summaries[0].mean - summaries[1].mean
     return _influence(
         distance_of_moments(*summaries, lambda *_: trace_sqrt),
         step,
-        _pull_in_blocks(real, summaries[0], step, real_map),
-        _pull_in_blocks(fake, summaries[1], step, fake_map),
+        _pull_in_blocks(real, summaries[0], step, real_map, unit, trace_sqrt),
+        _pull_in_blocks(fake, summaries[1], step, fake_map, unit, trace_sqrt),
     )
 
 
-def _transport_by_eigenvectors(real: Matrix, fake: Matrix) -> tuple[float, Matrix | None, Matrix | None] | None:
-    """Tr (S_r S_g)^(1/2) of two covariances [d, d] and factors F F' = T and G G' = T^-1, None for the identity.
+def _transport_by_eigenvectors(
+    real: Matrix, fake: Matrix, dtype: np.dtype[Any]
+) -> tuple[float, float, npt.NDArray[Any] | None, npt.NDArray[Any] | None] | None:
+    """Tr (S_r S_g)^(1/2) of two covariances [d, d], the size of a feature, and factors F F' = T and G G' = T^-1.
 
-    From L L' = S_r and L' S_g L = W diag(s^2) W'; None if S_r is singular, or nearly.
+    From L L' = S_r and L' S_g L = W diag(s^2) W'; None if S_r is singular, or nearly. The factors are of that dtype,
+    and None for the identity.
     """
     if np.array_equal(real, fake):
         # The distance and all influences are then exactly 0.
-        return float(np.trace(real)), None, None
+        return float(np.trace(real)), 1.0, None, None
     lower = cholesky_or_none(real)
     if lower is None:
         return None
-    product, _ = dsygst(fake.T, lower, itype=2, lower=1)
-    squares, vectors = np.linalg.eigh(product, UPLO="L")
+    squares, vectors = eigenvectors(congruent(fake, lower), dtype)
     trace_sqrt = sum_of_roots(squares)
     if trace_sqrt is None:
         return None
     fourth_roots = np.sqrt(np.sqrt(squares))
-    fake_map: Matrix = dtrmm(1.0, lower, vectors / fourth_roots, lower=1)
+    # The maps have no unit: with everything in that of the largest root nothing leaves the range of float32.
+    unit = float(fourth_roots[-1])
+    lower = np.divide(lower, unit, out=lower).astype(dtype)
+    fourth_roots /= unit
+    fourth_roots = fourth_roots.astype(dtype)
+    fake_map = vectors / fourth_roots
+    multiply_by_triangle(lower, fake_map)
     vectors *= fourth_roots
-    real_map = scipy.linalg.solve_triangular(lower, vectors, lower=True, trans="T", check_finite=False)
-    return trace_sqrt, real_map, fake_map
+    solve_transposed_triangle(lower, vectors)
+    return trace_sqrt, unit, vectors, fake_map
 
 
-def _pull_in_blocks(values: npt.NDArray[Any], summary: Moments, step: Matrix, factor: Matrix | None) -> _Pull:
-    """Go through rows (n, d) a block at a time; `factor` [d, d]: F of the map F F', None for the identity."""
+def _pull_in_blocks(
+    values: npt.NDArray[Any],
+    summary: Moments,
+    step: Matrix,
+    factor: npt.NDArray[Any] | None,
+    unit: float,
+    trace_sqrt: float,
+) -> _Pull:
+    """Go through rows (n, d) a block at a time.
+
+    `factor` [d, d]: F of the map F F', None for the identity; of its dtype are the products. `unit`: what rows are
+    divided by for them, a number near their size. `trace_sqrt`: what all x'Tx / (n - 1) add up to.
+    """
     n = len(values)
     squares, along, transported = np.empty((3, n))
     for start in range(0, n, BLOCK_ROWS):
@@ -208,8 +234,11 @@ def _pull_in_blocks(values: npt.NDArray[Any], summary: Moments, step: Matrix, fa
         squares[block] = np.einsum("ij,ij->i", rows, rows)
         along[block] = rows @ step
         if factor is not None:
-            moved = rows @ factor
+            rows *= np.sqrt(n - 1) / unit
+            moved = rows.astype(factor.dtype, copy=False) @ factor
             transported[block] = np.einsum("ij,ij->i", moved, moved)
+    if factor is not None:
+        transported *= trace_sqrt / transported.sum()
     return _Pull(squares=squares, along=along, transported=squares if factor is None else transported)
 
 

@@ -36,6 +36,20 @@ def test_it_is_a_line_through_plain_fids(n_real, n_fake, d, paired):
     assert (result.value, result.slope) == pytest.approx((line.intercept, line.slope), rel=1e-8)
 
 
+@pytest.mark.parametrize(("n", "d"), [(40, 60), (90, 4)])
+def test_a_fid_that_is_known_is_that_of_the_last_part(n, d):
+    real, fake = two_sets(n, n, d)
+    seen = []
+    fid = frechet_distance(real, fake).value
+    plain, given = (
+        fid_infinity(real, fake, paired=False, rng=np.random.default_rng(5), **options)
+        for options in ({}, {"fid": fid, "on_progress": lambda *step: seen.append(step)})
+    )
+    assert given.fids[:-1] == plain.fids[:-1]
+    assert given.fids[-1] == fid == pytest.approx(plain.fids[-1], rel=1e-9)
+    assert seen == [(k, 14) for k in range(1, 15)]
+
+
 @pytest.mark.parametrize(("n", "smallest"), [(100, 50), (10_000, 5000), (20_000, 5000), (60_000, 6000)])
 def test_the_smallest_part_is_the_papers_where_the_set_allows_it(n, smallest):
     rows = np.random.default_rng(0).normal(size=(n, 1))

@@ -4,7 +4,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.distances.moments import MomentAccumulator, Moments, merge_moments, moments, moments_without
+from p2phd_eval.stats.distances.moments import (
+    MomentAccumulator,
+    Moments,
+    merge_moments,
+    moments,
+    moments_of_rest,
+    moments_without,
+)
 from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, as_features
 
 
@@ -40,12 +47,25 @@ def test_merged_parts_equal_the_whole_in_either_order(split, seed):
         np.testing.assert_allclose(merged.covariance, whole.covariance, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("taken_out", [0, 1, 40, 1500])
-def test_moments_of_what_is_left_are_its_own(taken_out):
+def without_those_of(whole, rows):
+    return moments_of_rest(whole, moments(rows))
+
+
+@pytest.mark.parametrize(
+    ("without", "taken_out"),
+    [
+        (moments_without, 0),
+        (moments_without, 1),
+        (moments_without, 1500),
+        (without_those_of, 2),
+        (without_those_of, 1500),
+    ],
+)
+def test_moments_of_what_is_left_are_its_own(without, taken_out):
     features = (1e4 + np.random.default_rng(2).normal(5, 3, (3000, 6))).astype(np.float32)
     features[:, 4] = 7  # a feature without variance has none in any part
     order = np.random.default_rng(3).permutation(3000)
-    left = moments_without(moments(features), features[order[:taken_out]])
+    left = without(moments(features), features[order[:taken_out]])
     expected = moments(features[order[taken_out:]])
     assert left.n == expected.n
     np.testing.assert_allclose(left.mean, expected.mean, rtol=1e-13)

@@ -93,6 +93,20 @@ def test_a_feature_that_hardly_varies_changes_nothing(size):
     np.testing.assert_allclose(wider.fake, plain.fake, rtol=1e-7, atol=1e-8)
 
 
+@pytest.mark.parametrize("scale", [1e-12, 1, 1e9])
+@pytest.mark.parametrize(("n_real", "n_fake", "d"), [(15, 12, 30), (700, 800, 300)])
+def test_features_in_float32_move_influences_by_float32s_rounding_and_the_fid_by_none(n_real, n_fake, d, scale):
+    narrow = [(scale * each).astype(np.float32) for each in two_sets(n_real, n_fake, d)]
+    found, wide = fid_influence(*narrow), fid_influence(*(each.astype(np.float64) for each in narrow))
+    assert found.distance.value == pytest.approx(wide.distance.value, rel=1e-12)
+    for each, exact in ((found.real, wide.real), (found.fake, wide.fake)):
+        np.testing.assert_allclose(each, exact, atol=3e-5 * exact.std())
+        assert abs(each.mean()) < 1e-12 * np.abs(each).max()
+    terms = found.real_terms.mean(axis=0) + found.fake_terms.mean(axis=0)
+    assert terms.sum() == pytest.approx(wide.distance.value, rel=1e-10)
+    assert independent_standard_error(found) == pytest.approx(independent_standard_error(wide), rel=1e-6)
+
+
 @pytest.mark.parametrize(("n_real", "n_fake", "d"), [(15, 12, 30), (60, 70, 30)])
 def test_influence_follows_its_image(n_real, n_fake, d):
     real, fake = two_sets(n_real, n_fake, d)
