@@ -150,8 +150,8 @@ def usual_splits(n: int, d: int, sets: int) -> int:
     -----
     A split takes the influences of two halves of each set. Up to d images in a half they cost singular vectors, beyond
     eigenvectors, and a fifth more for the quarters. The block FID costs a quarter of that, and takes as many. Fitted to
-    times of OpenBLAS 0.3.31 on an AMD EPYC of 2025 at d = 2048; beyond d images in a half they have since become a third
-    shorter, and the numbers of splits have stayed, so that results do.
+    times of OpenBLAS 0.3.31 on an AMD EPYC of 2025 at d = 2048. Beyond d images in a half it takes a third less since
+    then, and the numbers of splits have stayed, so that results do.
     """
     half = n / 2
     smaller = min(half, d)
