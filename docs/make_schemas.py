@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from p2phd_eval.editing.apply_edits import AppliedEdits
+from p2phd_eval.editing.script import EditScript
 from p2phd_eval.generators.sampling.region_styles import DataStyles
 from p2phd_eval.generators.training.run_log import LogRecord
 from p2phd_eval.generators.training.training_data import TrainingData
@@ -29,6 +31,8 @@ from p2phd_eval.study.outcome import Outcome
 FOLDER = Path(__file__).parent / "schemas"
 #: Files, or lines of files, that are no documents with a schema of their own in them.
 OTHERS = {
+    "applied-edits": AppliedEdits,
+    "edits": EditScript,
     "image-folder": Manifest,
     "images-line": MadeImage,
     "log-line": LogRecord,

@@ -16,6 +16,7 @@ _HOME = {
     "FidMetric": "p2phd_eval.features.metric",
     "InputError": "p2phd_eval.errors",
     "TrainConfig": "p2phd_eval.config",
+    "apply_edits": "p2phd_eval.editing.apply_edits",
     "check_gate": "p2phd_eval.gate.check_gate",
     "compare_fid": "p2phd_eval.stats.verdicts.compared_arms",
     "compare_images": "p2phd_eval.evaluation.compare_images",
@@ -25,6 +26,7 @@ _HOME = {
     "fid_interval": "p2phd_eval.stats.errors.intervals",
     "generate": "p2phd_eval.generators.sampling.generation",
     "plan_comparison": "p2phd_eval.planning",
+    "random_edits": "p2phd_eval.editing.random_edits",
     "run_study": "p2phd_eval.study.run_study",
     "train": "p2phd_eval.runs.training_run",
     "write_report": "p2phd_eval.study.write_report",
@@ -33,6 +35,8 @@ __all__ = list(_HOME)
 
 if TYPE_CHECKING:
     from p2phd_eval.config import TrainConfig as TrainConfig
+    from p2phd_eval.editing.apply_edits import apply_edits as apply_edits
+    from p2phd_eval.editing.random_edits import random_edits as random_edits
     from p2phd_eval.errors import InputError as InputError
     from p2phd_eval.evaluation.compare_images import compare_images as compare_images
     from p2phd_eval.evaluation.compute_fid import compute_fid as compute_fid

@@ -21,6 +21,7 @@ _MOST = 2**31 - 1  # of an instance map
 class Numbering:
     """How a data set numbers its objects."""
 
+    seen: frozenset[int] = frozenset()  # all classes of the maps
     counted: frozenset[int] = frozenset()  # classes whose objects have Cityscapes' numbers, 1000 * class + k
     shared: Mapping[int, int] = field(default_factory=lambda: MappingProxyType({}))  # by class, the one number of it
 
@@ -52,7 +53,7 @@ class Numbering:
             of_others = any(number in own for other, own in numbers.items() if other != each)
             if number == each or of_others or images[each] > 1:
                 shared[each] = number
-        return cls(counted=counted, shared=MappingProxyType(shared))
+        return cls(seen=frozenset(numbers), counted=counted, shared=MappingProxyType(shared))
 
     def new_number(self, label: int, taken: Set[int]) -> int:
         """Return the number for something new of a class: the class's one number, or one that is not taken.
@@ -70,7 +71,8 @@ class Numbering:
         if label in self.shared:
             return self.shared[label]
         # A class that no map shows has its own number where others have theirs.
-        if label not in taken and any(own == each for each, own in self.shared.items()):
+        others_have = bool(self.shared) and all(own == each for each, own in self.shared.items())
+        if label not in self.seen and label not in taken and others_have:
             return label
         number = max(taken, default=-1) + 1
         if number > _MOST:

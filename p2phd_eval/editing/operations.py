@@ -12,7 +12,7 @@ from scipy import ndimage
 
 from p2phd_eval.editing.scene import Labels, Mask, Point, Scene, require_class, require_shape
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.sampling.region_styles import Style
+from p2phd_eval.generators.sampling.region_styles import ClusterStyle, DrawnStyle, Style
 
 _MOST_WIDTH = 2**15  # pixels of a brush
 _FARTHEST = 2**20  # pixels; products of coordinates fit into 64 bits
@@ -29,8 +29,9 @@ class Edited:
 def change_style(scene: Scene, point: Point, style: Style | None) -> Edited:
     """Give the region at a point a style; None: that which is drawn for it.
 
-    Raises `InputError` for a point outside.
+    Raises `InputError` for a point outside, or a style of a class that there is none of.
     """
+    _require_style(scene, style)
     region = scene.region_at(point)
     styles = {number: each for number, each in scene.styles.items() if number != region}
     if style is not None:
@@ -177,6 +178,7 @@ def move_object(scene: Scene, point: Point, offset: tuple[int, int]) -> Edited:
 def _painted(scene: Scene, mask: Mask, label: int, number: int | None, style: Style | None) -> Edited:
     """Make pixels something of a class."""
     require_class(scene, label)
+    _require_style(scene, style)
     number = _number(scene, label, number)
     labels, instance = scene.label.copy(), None
     labels[mask] = label
@@ -187,6 +189,16 @@ def _painted(scene: Scene, mask: Mask, label: int, number: int | None, style: St
     if style is not None:
         styles[label if number is None or scene.features == "label" else number] = style
     return _edited(scene, labels, instance, styles)
+
+
+def _require_style(scene: Scene, style: Style | None) -> None:
+    # Without classes there is one, 0. How many clusters a class has is known to the checkpoint alone.
+    if isinstance(style, ClusterStyle | DrawnStyle) and style.label >= (scene.label_nc or 1):
+        raise InputError(
+            "style",
+            expected=f"one of a class from 0 to {max(scene.label_nc - 1, 0)}",
+            found=f"one of class {style.label}",
+        )
 
 
 def _number(scene: Scene, label: int, given: int | None) -> int | None:
@@ -278,6 +290,7 @@ def _draw_line(mask: Mask, begin: Point, end: Point, width: int) -> None:
     to_begin = (x - x0) ** 2 + (y - y0) ** 2
     to_end = (x - x1) ** 2 + (y - y1) ** 2
     near: npt.NDArray[np.bool_] = 4 * np.minimum(to_begin, to_end) <= width**2
-    between = (along >= 0) & (along <= length)
-    near |= between & (2 * np.abs(across) <= width * math.sqrt(length))
+    if length:
+        between = (along >= 0) & (along <= length)
+        near |= between & (2 * np.abs(across) <= width * math.sqrt(length))
     mask[top:bottom, left:right] |= near

@@ -137,6 +137,26 @@ class CelebAMaskDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/da
     classes: tuple[str, ...]
 
 
+class EditApplyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/edit-apply"):
+    """How a call of `edit apply` ended."""
+
+    folder: str
+    images: int  # that have edits, all of the edited data set
+    edits: int
+    written: bool  # false: it was there already
+
+
+class EditRandomDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/edit-random"):
+    """How a call of `edit random` ended."""
+
+    script: str
+    edits: int
+    images: int  # that have edits
+    wanted: int  # edits that were asked for; an image that has no place for more has fewer
+    by_kind: dict[str, int]
+    data_sha256: str  # of names and contents of the label and instance maps
+
+
 class ValidateDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/data-validate"):
     """What is wrong with a data set."""
 
