@@ -20,6 +20,7 @@ import numpy as np
 from PIL import Image
 
 from p2phd_eval import generate, train
+from p2phd_eval.generators.sampling.styles import cluster_styles
 from p2phd_eval.images.png import write_png
 
 
@@ -169,6 +170,19 @@ def _run(phases: tuple[str, ...] = ("train",)) -> None:
     train("data", "run", device="cpu", **_NETWORKS, epochs=1, epochs_decay=0, log_every=1)
     if "test" in phases:
         generate("run", "data", "samples", device="cpu")
+
+
+def _styles(features: str, images: dict[str, object]) -> None:
+    """A run without features, and styles that are set for its test maps."""
+    _run()
+    Path("data/test_styles.json").write_text(json.dumps({"features": features, "images": images}))
+
+
+def _run_with_features() -> None:
+    """A run with features of each label, and clusters of them."""
+    _run()
+    train("data", "feat", device="cpu", **_NETWORKS, features="label", n_downsample_e=1, epochs=1, epochs_decay=0)
+    cluster_styles("feat", "data", device="cpu", n_clusters=2)
 
 
 def _other_photo() -> None:
@@ -487,6 +501,41 @@ CASES = (
         make=lambda: None,
         typed="plan --image-sd 60 --margin 2 --confidence 0.9999999999999999",
         words="--confidence",
+    ),
+    Case(
+        area="Styles",
+        kind="A style for an image that is not there",
+        make=lambda: _styles("label", {"7": {"drawn_as": "0"}}),
+        typed="generate run data --out samples --device cpu",
+        words="keys of label maps",
+    ),
+    Case(
+        area="Styles",
+        kind="Styles for a model without features",
+        make=lambda: _styles("label", {"0": {"regions": {"1": {"kind": "cluster", "label": 1, "k": 0}}}}),
+        typed="generate run data --out samples --device cpu",
+        words="a model with features, which styles are for, found one without",
+    ),
+    Case(
+        area="Styles",
+        kind="A style that is none",
+        make=lambda: _styles("label", {"0": {"regions": {"1": {"kind": "cluster", "label": 1}}}}),
+        typed="generate run data --out samples --device cpu",
+        words="expected the key 'k', found none",
+    ),
+    Case(
+        area="Styles",
+        kind="A cluster that the class lacks",
+        make=_run_with_features,
+        typed="generate feat data --out samples --style 1=9 --device cpu",
+        words="--style 1: expected a cluster of class 1",
+    ),
+    Case(
+        area="Styles",
+        kind="A pinned style without a number",
+        make=lambda: None,
+        typed="generate run data --out samples --style 7=red",
+        words="REGION=K, two whole numbers",
     ),
     Case(
         area="Faces",

@@ -128,7 +128,7 @@ class StyleFeatures:
                 if n
                 else f"a class with clusters: {', '.join(map(str, sorted(clusters.centres)))}",
                 found=f"cluster {style.k}" if n else f"class {style.label}",
-                fix="Choose another, or cluster anew with more: p2phd-eval encode cluster --n-clusters.",
+                fix="Choose another, or make more: p2phd-eval encode cluster RUN DATA --clusters N",
             )
         return torch.from_numpy(centres[style.k])
 
