@@ -305,3 +305,32 @@ def test_photos_that_are_not_there_give_no_style(scenes: Path, tmp_path: Path) -
         InputError, match=r"edit 1, style: expected a photo of scene_000000 in .*test_img, found no photos"
     ):
         apply_edits(data, script, tmp_path / "edited")
+
+
+def test_parts_of_a_face_are_edited_by_class(tmp_path: Path) -> None:
+    """Grey maps in three channels, no instances, a style for each class: what a model with `--features label` takes."""
+    hair, eye, skin = 13, 4, 1
+    face = np.full((32, 32), hair, np.uint8)
+    face[6:28, 6:26] = skin
+    face[12:15, 8:13] = face[12:15, 19:24] = eye
+    for name in ("a", "b"):
+        write_png(tmp_path / "data" / "test_label" / f"{name}.png", np.stack([face] * 3, axis=-1))
+    (tmp_path / "data" / "classes.json").write_text('{"label_nc": 19}')
+    blond = ClusterStyle(label=hair, k=2)
+    script = script_of(
+        tmp_path / "data",
+        StyleEdit(image="a", point=(0, 0), style=blond),
+        RemoveEdit(image="a", point=(10, 12)),  # one eye: the other is another object of the same region
+        StrokeEdit(image="a", points=((12, 25), (20, 25)), width=3, label=11),
+    )
+    assert script.features == "label"
+    apply_edits(tmp_path / "data", script, tmp_path / "edited")
+    edited = pixels(tmp_path / "edited" / "test_label" / "a.png")
+    assert (edited[12:15, 8:13] == skin).all()
+    assert (edited[12:15, 19:24] == eye).all()
+    assert (edited[25, 11:22] == 11).all()
+    styles = read_styles(tmp_path / "edited", "test")
+    assert styles is not None
+    assert styles.features == "label"
+    assert styles.images == {"a": ImageStyles(regions={hair: blond})}
+    assert random_edits(tmp_path / "data", kinds=["label", "move", "remove"]).script.edits

@@ -161,12 +161,14 @@ def _refuse_orphans(root: Path, first: str, a: dict[str, Path], second: str, b: 
 def read_map(path: Path, kind: MapKind = "label map", content: bytes | None = None) -> Image.Image:
     """Open a label or instance map: one channel of numbers of up to 32 bits (a palette image gives its indices).
 
+    A label map may also be grey in three channels, as those of face parts often are; the original converts these.
+
     Returned in mode "1", "L", "P" or "I", whichever mode the file has: Pillow resizes all of these to nearest by the
     same rule, the original's, and "I;16" by another, which would shift instances against their labels.
 
     `content`: the file's, where it has been read already.
 
-    Raises `InputError` if the file cannot be read, has several channels, or was compressed with loss.
+    Raises `InputError` if the file cannot be read, has several channels that differ, or was compressed with loss.
     """
     if content is None:
         content = read_encoded(path)
@@ -180,6 +182,8 @@ def as_map(image: Image.Image, content: bytes, path: Path, kind: MapKind) -> Ima
         raise lossy_labels(str(path), kind, lossy)
     if image.mode.startswith("I;16"):
         return image.convert("I")
+    if kind == "label map" and image.mode == "RGB" and _is_grey(image):
+        return image.getchannel(0)
     if image.mode not in ("1", "L", "P", "I"):
         raise InputError(
             str(path),
@@ -188,6 +192,11 @@ def as_map(image: Image.Image, content: bytes, path: Path, kind: MapKind) -> Ima
             fix=_A_MAP[kind][1],
         )
     return image
+
+
+def _is_grey(image: Image.Image) -> bool:
+    pixels = np.asarray(image)
+    return bool((pixels == pixels[..., :1]).all())
 
 
 def read_photo(path: Path, content: bytes | None = None) -> Image.Image:

@@ -277,7 +277,8 @@ def damage_size(root: Path) -> None:
 
 def damage_colour_label(root: Path) -> None:
     path = first(root, "label")
-    read(path).convert("RGB").save(path)
+    label = read(path)
+    Image.merge("RGB", [label, label, Image.new("L", label.size, 1)]).save(path)
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,18 @@ def test_maps_that_lost_numbers_are_refused(options: dict[str, str], tmp_path: P
         read_map(tmp_path / "x.png", "instance map")
 
 
+def test_a_grey_label_map_of_three_channels_is_read_as_the_original_does(tmp_path: Path) -> None:
+    """Its `convert("L")`, for grey ones alone: of colours that makes numbers that mean nothing."""
+    grey = Image.fromarray(np.arange(256, dtype=np.uint8).reshape(16, 16))
+    grey.convert("RGB").save(tmp_path / "face.png")
+    read = read_map(tmp_path / "face.png")
+    assert read.mode == "L"
+    np.testing.assert_array_equal(np.asarray(read), np.asarray(Image.open(tmp_path / "face.png").convert("L")))
+    np.testing.assert_array_equal(np.asarray(read), np.asarray(grey))
+    with pytest.raises(InputError, match="expected instance numbers in one channel"):
+        read_map(tmp_path / "face.png", "instance map")
+
+
 def test_maps_in_colours_are_told_what_they_should_be(tmp_path: Path) -> None:
     ids = np.array([[70000, 3], [26001, 255]])
     colours = np.stack([ids % 256, ids // 256 % 256, ids // 65536], axis=-1).astype(np.uint8)
