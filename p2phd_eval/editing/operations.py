@@ -24,6 +24,7 @@ class Edited:
 
     scene: Scene
     area: Mask  # (H, W), the pixels whose class, number or style is another; of a style changing, the region
+    written: Mask  # (H, W), the pixels that it wrote to, whether they are another now or not
 
 
 def change_style(scene: Scene, point: Point, style: Style | None) -> Edited:
@@ -36,7 +37,8 @@ def change_style(scene: Scene, point: Point, style: Style | None) -> Edited:
     styles = {number: each for number, each in scene.styles.items() if number != region}
     if style is not None:
         styles[region] = style
-    return Edited(scene=replace(scene, styles=styles), area=scene.regions == region)
+    area = scene.regions == region
+    return Edited(scene=replace(scene, styles=styles), area=area, written=area)
 
 
 def change_label(
@@ -157,7 +159,8 @@ def remove_object(scene: Scene, point: Point) -> Edited:
 
     Raises `InputError` for a point outside, or an object that fills the image.
     """
-    return _edited(scene, *_filled(scene, scene.object_at(point)), scene.styles)
+    mask = scene.object_at(point)
+    return _edited(scene, *_filled(scene, mask), scene.styles, mask)
 
 
 def move_object(scene: Scene, point: Point, offset: tuple[int, int]) -> Edited:
@@ -172,7 +175,7 @@ def move_object(scene: Scene, point: Point, offset: tuple[int, int]) -> Edited:
     number = scene.number_at(point)
     if instance is not None and number is not None:
         instance[place] = number
-    return _edited(scene, label, instance, scene.styles)
+    return _edited(scene, label, instance, scene.styles, mask | place)
 
 
 def _painted(scene: Scene, mask: Mask, label: int, number: int | None, style: Style | None) -> Edited:
@@ -188,7 +191,7 @@ def _painted(scene: Scene, mask: Mask, label: int, number: int | None, style: St
     styles = dict(scene.styles)
     if style is not None:
         styles[label if number is None or scene.features == "label" else number] = style
-    return _edited(scene, labels, instance, styles)
+    return _edited(scene, labels, instance, styles, mask)
 
 
 def _require_style(scene: Scene, style: Style | None) -> None:
@@ -236,14 +239,16 @@ def _filled(scene: Scene, mask: Mask) -> tuple[Labels, Labels | None]:
     return fill(scene.label), None if scene.instance is None else fill(scene.instance)
 
 
-def _edited(before: Scene, label: Labels, instance: Labels | None, styles: Mapping[int, Style]) -> Edited:
+def _edited(
+    before: Scene, label: Labels, instance: Labels | None, styles: Mapping[int, Style], written: Mask
+) -> Edited:
     scene = replace(before, label=label, instance=instance).with_styles(styles)
     area = label != before.label
     if instance is not None:
         area = area | (instance != before.instance)
     regions = scene.styles.keys() | before.styles.keys()
     restyled = [region for region in regions if scene.styles.get(region) != before.styles.get(region)]
-    return Edited(scene=scene, area=area | np.isin(scene.regions, restyled))
+    return Edited(scene=scene, area=area | np.isin(scene.regions, restyled), written=written)
 
 
 def _scaled(mask: Mask, scale: float) -> Mask:

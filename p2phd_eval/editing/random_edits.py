@@ -293,16 +293,16 @@ class _Canvas:
             edited = apply_edit(self.scene, edit, mask_of)
         except InputError:
             return False  # outside of the image, for one
-        changed = int(edited.area.sum())
-        if not _FEWEST <= changed <= self._edited.size / 2 or (edited.area & self._edited).any():
+        touched = edited.area | edited.written
+        if edited.area.sum() < _FEWEST or touched.sum() > touched.size / 2 or (touched & self._edited).any():
             return False
-        regions = set(np.unique(edited.scene.regions[edited.area]).tolist())
+        regions = set(np.unique(edited.scene.regions[touched]).tolist())
         restyles = isinstance(edit, StyleEdit)
         if regions & (self._styled | (self._joined if restyles else set())):
             return False
         (self._styled if restyles else self._joined).update(regions)
         # Beside it too: a hole is filled from there.
-        self._edited |= ndimage.binary_dilation(edited.area, np.ones((3, 3)))
+        self._edited |= ndimage.binary_dilation(touched, np.ones((3, 3)))
         if isinstance(edit, LabelEdit | ObjectEdit | StrokeEdit) and edit.number is not None:
             self._taken_numbers.add(edit.number)
         return True

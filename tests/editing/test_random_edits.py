@@ -41,10 +41,11 @@ def test_edits_of_an_image_do_the_same_in_any_order(instances: bool, streets: Pa
     mask_of = masks_of(scenes, streets)
     for image, edits in by_image(script.edits).items():
         original = scenes.scene(image)
-        areas = [apply_edit(original, edit, mask_of).area for edit in edits]
+        alone = [apply_edit(original, edit, mask_of) for edit in edits]
+        areas, written = [each.area for each in alone], [each.written for each in alone]
         assert all(area.any() for area in areas)
-        for i, area in enumerate(areas):
-            assert not any((binary_dilation(area) & other).any() for other in areas[:i])
+        for i, one in enumerate(written):
+            assert not any((binary_dilation(one) & other).any() for other in written[:i])
         results = []
         for _ in range(3):
             scene, order = original, list(zip(edits, areas, strict=True))
