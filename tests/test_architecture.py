@@ -26,7 +26,7 @@ FLOORS = (
     {"quality", "runs"},
     {"editing"},
     {"report"},
-    {"blind_test", "gate", "planning", "study"},
+    {"blind_test", "editor", "gate", "planning", "study"},
     {"commands"},
     {"cli"},
     {"__main__"},
@@ -141,6 +141,7 @@ OF_NO_MODULE = {
     "stats/test_properties.py",  # invariances of distances, errors and verdicts
     "features/test_peers.py",  # against the other FID tools
     "commands/test_numeric_options.py",  # of all commands that judge
+    "editor/test_page.py",  # in a real browser
     "images/sources/test_all_sources.py",
     "generators/test_bad_checkpoints.py",  # what is read, loaded and resumed from
     "generators/networks/test_golden.py",  # against the original's numbers

@@ -109,6 +109,10 @@ class Renderer:
         """Regions that are pinned to a cluster and were in none of the images so far."""
         return set() if self.features is None else self.features.unseen
 
+    def n_clusters(self, label: int) -> int:
+        """Return how many clusters a class has; 0 for a model without features."""
+        return 0 if self.features is None else len(self._clusters[0].centres.get(label, ()))
+
     @cached_property
     def _encoder(self) -> Encoder:
         return load_encoder(self._checkpoint, str(self._checkpoint_path), device=self.device, precision=self.precision)

@@ -1,0 +1,122 @@
+"""The editor as a program: its port, its end, and what it refuses to begin with."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from p2phd_eval.config import TrainConfig
+from p2phd_eval.editing.script import read_script
+from p2phd_eval.editor.serving import EditorServer, open_editor
+from p2phd_eval.errors import InputError
+from tests.commands.command_line import invoke
+from tests.editor.asking import Caller, serving
+from tests.generators.sampling.styled_runs import CPU, styled_run
+
+STROKE = {"image": "scene_000000", "kind": "stroke", "points": [[1, 1]], "width": 3, "label": 2}
+
+
+def test_a_second_server_on_the_port_says_so(served: EditorServer, editor_runs: list[Path], scenes: Path) -> None:
+    port = Caller(served.address).host.partition(":")[2]
+    result = invoke("edit", "serve", editor_runs[0], "--data", scenes, "--port", port)
+    assert result.exit_code == 2
+    assert f"--port {port}: expected a free port" in result.output
+    assert "--port 0" in result.output
+    assert Caller(served.address).ask("api/session").status == 200  # the first one is as it was
+
+
+def test_a_second_server_in_the_folder_says_so(served: EditorServer, editor_runs: list[Path], scenes: Path) -> None:
+    with pytest.raises(InputError, match="one process at a time"), serving(editor_runs, scenes, served.script.parent):
+        pass
+
+
+def test_a_session_goes_on_where_it_ended(editor_runs: list[Path], scenes: Path, tmp_path: Path) -> None:
+    with serving(editor_runs[:1], scenes, tmp_path / "edits") as server:
+        Caller(server.address).edit(**STROKE)
+        script = server.script
+    assert len(read_script(script).edits) == 1  # written at the latest when it ends
+    before = script.read_bytes()
+    with serving(editor_runs[:1], scenes, tmp_path / "edits") as server:
+        caller = Caller(server.address)
+        assert caller.ask("api/session").json["images"][0] == {"key": "scene_000000", "edits": 1}
+    assert script.read_bytes() == before
+    with (
+        pytest.raises(InputError, match="a script of the maps"),
+        serving(editor_runs[:1], scenes, tmp_path / "edits", phase="train"),
+    ):
+        pass
+
+
+def test_a_model_without_encoder_has_no_styles(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    run = styled_run(tiny, "none", scenes, tmp_path / "run")
+    with serving([run], scenes, tmp_path / "edits") as server:
+        caller = Caller(server.address)
+        assert not caller.ask("api/session").json["styled"]
+        reply = caller.ask("api/styles", {"image": "scene_000000", "point": [1, 1]})
+        assert reply.status == 422
+        assert "--features" in reply.message
+        state = caller.edit(**STROKE)
+        assert caller.ask("api/picture", image="scene_000000", arm=0, revision=state["revision"]).status == 200
+
+
+def test_what_does_not_go_together_is_refused(
+    editor_runs: list[Path], scenes: Path, tiny: TrainConfig, tmp_path: Path
+) -> None:
+    other = styled_run(replace(tiny, data=replace(tiny.data, label_nc=20)), "none", scenes, tmp_path / "other")
+    labels = styled_run(tiny, "label", scenes, tmp_path / "labels")
+    run = editor_runs[0]
+    for runs, options, message in (
+        ([run, other], {}, "RUN2: expected a model of as many classes"),
+        ([run, labels], {}, "RUN2: expected a model with the same --features"),
+        ([], {}, "RUN: expected one to 2"),
+        ([run] * 3, {}, "RUN: expected one to 2"),
+        ([run], {"precisions": ["fp32", "tf32"]}, "--precision: expected one"),
+        ([run, run], {"clusters": [tmp_path]}, "--clusters: expected one for each"),
+    ):
+        with (
+            pytest.raises(InputError, match=re.escape(message)),
+            open_editor(
+                runs,
+                scenes,
+                port=0,
+                out=tmp_path / "edits",
+                device=CPU,
+                **options,  # type: ignore[arg-type]
+            ),
+        ):
+            pass
+    assert not (tmp_path / "edits").exists()
+
+
+def test_one_run_in_two_precisions_is_two_arms(editor_runs: list[Path], scenes: Path, tmp_path: Path) -> None:
+    with serving([editor_runs[0]] * 2, scenes, tmp_path, precisions=["fp32", "bf16"]) as server:
+        assert [arm["name"] for arm in Caller(server.address).ask("api/session").json["arms"]] == ["fp32", "bf16"]
+
+
+def test_the_command_ends_with_ctrl_c(editor_runs: list[Path], scenes: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "p2phd_eval", "edit", "serve", editor_runs[0], "--data", scenes]
+    process = subprocess.Popen(
+        [*command, "--port", "0", "--out", tmp_path / "edits", "--no-browser", "--device", "cpu"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    try:
+        assert process.stdout is not None
+        address = next(found[0] for line in process.stdout if (found := re.search(r"http://\S+", line)))
+        Caller(address).edit(**STROKE)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=60)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0, output
+    assert "Traceback" not in output
+    assert len(read_script(tmp_path / "edits/edits.json").edits) == 1
