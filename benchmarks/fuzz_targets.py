@@ -684,6 +684,45 @@ def _read_clusters(folder: Path) -> None:
     generate(folder / "run", folder / "data", folder / "samples", style="clusters", device="cpu")
 
 
+_BESIDE_STYLES = (
+    *("run/checkpoints/latest.pt", "run/clusters.npz"),
+    *(f"data/test_{kind}/scene_000000.png" for kind in ("label", "inst", "img")),
+)
+
+
+def _styles_seeds(work: Path) -> list[Case]:
+    """One of each kind, for the first regions of the only test image."""
+    from p2phd_eval.files import file_sha256
+    from p2phd_eval.generators.sampling.region_styles import (
+        ClusterStyle,
+        DataStyles,
+        DrawnStyle,
+        FileStyle,
+        ImageStyles,
+        PhotoStyle,
+        Style,
+        styles_path,
+        write_styles,
+    )
+    from p2phd_eval.images.decoding import open_image
+
+    (case,) = _cluster_seeds(work)
+    data = work / "data"
+    (label, instance, photo) = (next((data / f"test_{kind}").iterdir()) for kind in ("label", "inst", "img"))
+    file, sha256 = photo.relative_to(data).as_posix(), file_sha256(photo)
+    regions = np.unique(np.asarray(open_image(instance))).tolist()
+    some: list[Style] = [
+        ClusterStyle(label=int(np.asarray(open_image(label))[-1, 0]), k=0),
+        DrawnStyle(image="another", region=1, label=1),
+        PhotoStyle(image=photo.stem, region=regions[0], phase="test"),
+        FileStyle(file=file, sha256=sha256, box=(1, 2, 30, 20)),
+        FileStyle(file=file, sha256=sha256),
+    ]
+    styles = dict(zip(regions, some, strict=False))
+    write_styles(data, "test", DataStyles(features="instance", images={photo.stem: ImageStyles(regions=styles)}))
+    return [{"data/test_styles.json": styles_path(data, "test").read_bytes(), **{n: case[n] for n in _BESIDE_STYLES}}]
+
+
 def _manifest_seeds(work: Path) -> list[Case]:
     from p2phd_eval.generators.sampling.generation import generate
     from p2phd_eval.images.image_folder import MANIFEST
@@ -851,6 +890,7 @@ _TARGETS = (
     Target(name="original", seeds=_original_seeds, read=_read_original),
     Target(name="pretrained", seeds=_pretrained_seeds, read=_read_pretrained),
     Target(name="clusters", seeds=_cluster_seeds, read=_read_clusters),
+    Target(name="styles", seeds=_styles_seeds, read=_read_clusters, kept=_BESIDE_STYLES),
     Target(name="inception-weights", seeds=_inception_seeds, read=_read_inception, whole=False),
     Target(name="lpips-weights", seeds=_lpips_seeds, read=_read_lpips, whole=False),
     Target(name="vgg-weights", seeds=_vgg_seeds, read=_read_vgg, whole=False),

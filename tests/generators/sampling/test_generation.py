@@ -27,7 +27,7 @@ from p2phd_eval.generators.networks.conditioning import conditioning_channels, e
 from p2phd_eval.generators.networks.generator import build_generator
 from p2phd_eval.generators.sampling.feature_maps import whole_images
 from p2phd_eval.generators.sampling.generation import generate
-from p2phd_eval.generators.sampling.region_styles import ClusterStyle, DataStyles, ImageStyles, write_styles
+from p2phd_eval.generators.sampling.region_styles import ClusterStyle, DataStyles, DrawnStyle, ImageStyles, write_styles
 from p2phd_eval.generators.sampling.styles import cluster_styles
 from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.generators.training.step import Pix2PixHD
@@ -423,6 +423,13 @@ def test_ranks_make_the_files_of_one_process(scenes: Path, styled: Path, tmp_pat
         for path in sorted((scenes / f"test_{kind}").iterdir())[:2]:
             (data / f"test_{kind}").mkdir(parents=True, exist_ok=True)
             shutil.copy(path, data / f"test_{kind}")
+    first, second = sorted(path.stem for path in (data / "test_label").iterdir())
+    drawn = DrawnStyle(image="another", region=1, label=0)
+    set_styles = {
+        first: ImageStyles(drawn_as="another"),
+        second: ImageStyles(regions={int(np.asarray(open_image(data / f"test_inst/{second}.png"))[-1, 0]): drawn}),
+    }
+    write_styles(data, "test", DataStyles(features="instance", images=set_styles))
     options = ("--device", "cpu", "--batch-size", 1, "--json", "-")
     process = torchrun(3, "generate", styled, data, "--out", tmp_path / "ranks", *options)
     assert process.returncode == 0, process.stderr
