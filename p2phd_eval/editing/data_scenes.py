@@ -45,7 +45,7 @@ class DataScenes:
     triplets: Mapping[str, Triplet]  # by key
     sha256: str  # of the names and contents of all label and instance maps
     numbering: Numbering | None  # None without instance maps
-    _scenes: OrderedDict[str, Scene] = field(default_factory=OrderedDict, repr=False)
+    _scenes: OrderedDict[str, Scene] = field(default_factory=OrderedDict, repr=False)  # the newest
 
     @classmethod
     def open(
