@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
@@ -21,7 +22,7 @@ from p2phd_eval.editing.edits import Edit, MaskFile, Source, apply_edit, style_o
 from p2phd_eval.editing.operations import Edited
 from p2phd_eval.editing.scene import Mask, Scene
 from p2phd_eval.editing.scene_objects import find_object
-from p2phd_eval.editing.script import EditScript, in_edit, read_script, require_same_data, script_text
+from p2phd_eval.editing.script import PHASE, EditScript, in_edit, read_script, require_same_data, script_text
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256, write_json
 from p2phd_eval.generators.data.triplets import Triplet, find_triplets, folder_names
@@ -212,6 +213,8 @@ class _Writer:
             return with_style(edit, msgspec.structs.replace(style, file=name))
         if isinstance(style, PhotoStyle):
             phase = style.phase or self._script.phase
+            if not re.match(PHASE, phase):
+                raise InputError("style, phase", expected="the name of a part of the data set", found=repr(phase))
             self._originals.add(phase, style.image)
             return with_style(edit, msgspec.structs.replace(style, phase=f"{phase}{_ORIGINAL}"))
         return edit

@@ -15,6 +15,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.generators.sampling.region_styles import ClusterStyle, DrawnStyle, Style
 
 _MOST_WIDTH = 2**15  # pixels of a brush
+_MOST_SCALE = 1000
 _FARTHEST = 2**20  # pixels; products of coordinates fit into 64 bits
 
 
@@ -92,7 +93,7 @@ def add_object(
     at : (int, int), optional
         x and y of the mask's upper left corner, which may lie outside. None: the mask is as large as the image.
     scale : float
-        Of the mask, to the nearest pixel; its upper left corner stays.
+        Of the mask, above 0 and at most 1000, to the nearest pixel; its upper left corner stays.
     number, style
         As of `change_label`.
 
@@ -108,7 +109,7 @@ def add_object(
     if at is None:
         require_shape(mask, scene.label.shape, "mask")
         at = (0, 0)
-    return _painted(scene, _placed(scene, _scaled(mask, scale), at, "mask"), label, number, style)
+    return _painted(scene, _placed(scene, mask, at, "mask", scale), label, number, style)
 
 
 def add_stroke(
@@ -251,32 +252,32 @@ def _edited(
     return Edited(scene=scene, area=area | np.isin(scene.regions, restyled), written=written)
 
 
-def _scaled(mask: Mask, scale: float) -> Mask:
-    """Return a mask at another scale, each pixel that of the nearest place."""
-    if scale == 1.0:
-        return mask
-    if not 0 < scale <= _MOST_WIDTH / max(mask.shape):
-        raise InputError("scale", expected=f"a scale that leaves 1 to {_MOST_WIDTH} pixels", found=f"{scale:g}")
-    rows, columns = (
-        np.minimum(((np.arange(max(1, round(n * scale))) + 0.5) / scale).astype(int), n - 1) for n in mask.shape
-    )
-    scaled: Mask = mask[np.ix_(rows, columns)]
-    if not scaled.any():
-        raise InputError("scale", expected="a scale that leaves pixels of the object", found=f"{scale:g}")
-    return scaled
+def _placed(scene: Scene, mask: Mask, at: Point, what: str, scale: float = 1.0) -> Mask:
+    """Return a mask of the scene's size, with another's pixels from a corner on, scaled to the nearest, clipped.
 
-
-def _placed(scene: Scene, mask: Mask, at: Point, what: str) -> Mask:
-    """Return a mask of the scene's size, with another's pixels from a corner on, clipped."""
-    height, width = scene.label.shape
+    Only what is inside is ever made, however large the whole would be.
+    """
+    if not 0 < scale <= _MOST_SCALE:
+        raise InputError("scale", expected=f"a number above 0, at most {_MOST_SCALE}", found=f"{scale:g}")
+    placed = np.zeros(scene.label.shape, bool)
     x, y = at
-    placed = np.zeros((height, width), bool)
-    top, left = max(0, y), max(0, x)
-    inside = mask[top - y : max(0, height - y), left - x : max(0, width - x)]
-    placed[top : top + inside.shape[0], left : left + inside.shape[1]] = inside
+    rows, from_rows = _scaled(mask.shape[0], scale, y, placed.shape[0])
+    columns, from_columns = _scaled(mask.shape[1], scale, x, placed.shape[1])
+    placed[np.ix_(rows, columns)] = mask[np.ix_(from_rows, from_columns)]
     if not placed.any():
-        raise InputError(what, expected=f"a place inside {width} x {height} pixels", found=f"one outside, {at}")
+        width, height = scene.size
+        raise InputError(
+            what,
+            expected=f"pixels of it inside of {width} x {height}",
+            found=f"none, from x={x}, y={y} on" + ("" if scale == 1.0 else f", at scale {scale:g}"),
+        )
     return placed
+
+
+def _scaled(n: int, scale: float, begin: int, end: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """Return which pixels of [0, end) something of `n` pixels takes from `begin` on, scaled, and where each is from."""
+    there = np.arange(max(0, begin), min(end, begin + max(1, round(n * scale))))
+    return there, np.minimum((there - begin + 0.5) / scale, n - 1).astype(np.intp)
 
 
 def _draw_line(mask: Mask, begin: Point, end: Point, width: int) -> None:

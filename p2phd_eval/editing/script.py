@@ -18,6 +18,8 @@ from p2phd_eval.files import atomic_write, json_text
 from p2phd_eval.json_files import convert_json, read_json
 
 _VERSION = 1
+#: Names of parts of a data set begin the names of its folders: a script of somebody else leads to no other folder.
+PHASE = r"^[^/\\\0]+$"
 _EXPECTED = "a script of edits"
 _FIX = "Make one: p2phd-eval edit random DATA --out edits.json"
 
@@ -30,7 +32,7 @@ class EditScript(
     schema_version: Annotated[int, Meta(ge=_VERSION, le=_VERSION)] = _VERSION
     data: str = ""  # where the data set was, for people
     data_sha256: Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]  # of names and contents of its label and instance maps
-    phase: str  # part of the data set
+    phase: Annotated[str, Meta(pattern=PHASE)]  # part of the data set
     label_nc: Annotated[int, Meta(ge=0)]  # classes; 0: a label is the colour R * 65536 + G * 256 + B
     instances: bool  # whether its instance maps are used
     features: Literal["instance", "label"]  # of the models that the styles are for: what has one style

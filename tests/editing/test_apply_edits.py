@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
+import random
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import msgspec
@@ -30,7 +33,7 @@ from p2phd_eval.editing.edits import (
 from p2phd_eval.editing.operations import add_stroke, change_label, change_style
 from p2phd_eval.editing.random_edits import random_edits
 from p2phd_eval.editing.scene_objects import list_objects
-from p2phd_eval.editing.script import EditScript, script_for, write_script
+from p2phd_eval.editing.script import EditScript, script_for, script_values, write_script
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.data.validation import validate_data
@@ -244,6 +247,67 @@ def test_an_edit_changes_a_style_of_before(scenes: Path) -> None:
     assert dict(twice.scene.styles) == {SKY: red}
 
 
+STRANGE = (
+    None,
+    True,
+    -1,
+    0,
+    1,
+    2**31,
+    2**63,
+    1e300,
+    1e-300,
+    "",
+    "x",
+    "../x",
+    "a\0b",
+    "\udce9",
+    [],
+    [1, 1],
+    {},
+    {"kind": "x"},
+)
+
+
+def damaged(values: Any, chance: random.Random) -> Any:
+    """JSON values of which one is another, or is missing."""
+    if not isinstance(values, dict | list) or not values or chance.random() < 0.15:
+        return chance.choice(STRANGE)
+    keys = list(values) if isinstance(values, dict) else list(range(len(values)))
+    key = chance.choice(keys)
+    changed = copy.copy(values)
+    if chance.random() < 0.1:
+        del changed[key]
+    else:
+        changed[key] = damaged(values[key], chance)
+    return changed
+
+
+def test_a_damaged_script_is_applied_or_refused(scenes: Path, tmp_path: Path, chance: random.Random) -> None:
+    """Nothing else happens, and nothing is written outside of the folder."""
+    photo = tmp_path / "photo.png"
+    Image.new("RGBA", (4, 4), (0, 0, 0, 255)).save(photo)
+    style = FileStyle(file="photo.png", sha256=file_sha256(photo))
+    source = MaskFile(file="photo.png", sha256=file_sha256(photo))
+    edits = (
+        *random_edits(scenes, per_image=4).script.edits,
+        StyleEdit(image=KEY, point=(1, 1), style=style),
+        StyleEdit(image=KEY, point=(1, 1), style=PhotoStyle(image=KEY, region=SKY, phase="train")),
+        ObjectEdit(image=KEY, source=source, label=CAR, at=(3, 3), scale=2.0, number=10077),
+    )
+    whole = script_values(script_of(scenes, *edits))
+    refused = 0
+    for i in range(40):
+        changed = damaged(whole | {"edits": chance.sample(whole["edits"], 3)}, chance)
+        (tmp_path / "edits.json").write_text(json.dumps(changed))
+        try:
+            apply_edits(scenes, tmp_path / "edits.json", tmp_path / "out" / str(i))
+        except InputError:
+            refused += 1
+    assert refused
+    assert {path.name for path in tmp_path.iterdir()} <= {"photo.png", "edits.json", "out"}
+
+
 BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "of another data set": (
         lambda data: msgspec.structs.replace(
@@ -272,6 +336,12 @@ BROKEN: dict[str, tuple[Callable[[Path], object], str]] = {
     "a style of an unknown photo": (
         lambda data: script_of(data, StyleEdit(image=KEY, point=(1, 1), style=PhotoStyle(image="x", region=1))),
         "script, edit 1, style: expected an image of .*, test, found 'x'",
+    ),
+    "a style of a photo in another folder": (
+        lambda data: script_of(
+            data, StyleEdit(image=KEY, point=(1, 1), style=PhotoStyle(image=KEY, region=1, phase="../data/test"))
+        ),
+        "script, edit 1, style, phase: expected the name of a part of the data set, found '../data/test'",
     ),
     "a style of a file that is not there": (
         lambda data: script_of(

@@ -226,6 +226,10 @@ def test_a_mask_is_scaled_to_the_nearest_pixel() -> None:
     twice = add_object(scene, mask, 1, at=(1, 2), scale=2.0).area
     assert np.array_equal(twice[2:6, 1:5], np.kron(mask, np.ones((2, 2))).astype(bool))
     assert twice.sum() == 12
+    half = add_object(scene, np.kron(mask, np.ones((2, 2))).astype(bool), 1, at=(1, 2), scale=0.5).area
+    assert np.array_equal(half[2:4, 1:3], mask)
+    assert add_object(scene, mask, 1, at=(-1000, -1000), scale=1000.0).area.all()  # 4 megapixels, of which few are made
+    assert add_object(scene, mask, 1, at=(3, 3), scale=1e-300).area.sum() == 1
 
 
 # --- What the original does otherwise
@@ -283,12 +287,21 @@ def test_a_number_that_is_free_again_has_no_style_of_before() -> None:
         (lambda scene: change_label(scene, (1, 1), 5, number=4001), "number: .*one of class 5, found 4001, of class 4"),
         (lambda scene: add_object(scene, np.zeros((2, 2), bool), 4, at=(0, 0)), "mask: expected pixels of an object"),
         (lambda scene: add_object(scene, np.ones((2, 2), bool), 4), "mask: expected 8 x 4 pixels .*, found 2 x 2"),
-        (lambda scene: add_object(scene, np.ones((2, 2), bool), 4, at=(-2, 0)), "mask: expected a place inside 8 x 4"),
-        (lambda scene: add_object(scene, np.ones((2, 2), bool), 4, at=(0, 0), scale=0), "scale: expected a scale that"),
+        (
+            lambda scene: add_object(scene, np.ones((2, 2), bool), 4, at=(-2, 0)),
+            "mask: expected pixels of it inside of 8 x 4, found none",
+        ),
+        (
+            lambda scene: add_object(scene, np.ones((2, 2), bool), 4, at=(0, 0), scale=0),
+            "scale: expected a number above 0",
+        ),
         (lambda scene: add_stroke(scene, [], 1, 4), "points: expected at least one point, found none"),
         (lambda scene: add_stroke(scene, [(0, -9)], 3, 4), "points: expected a stroke that meets the image"),
         (lambda scene: add_stroke(scene, [(0, 0)], 0, 4), "width: expected 1 to 32768 pixels, found 0"),
-        (lambda scene: move_object(scene, (1, 1), (9, 0)), "offset: expected a place inside 8 x 4 pixels"),
+        (
+            lambda scene: move_object(scene, (1, 1), (9, 0)),
+            "offset: expected pixels of it inside of 8 x 4, found none, from x=9, y=0 on",
+        ),
     ],
 )
 def test_what_cannot_be_done(edit: Callable[[Scene], Edited], message: str) -> None:

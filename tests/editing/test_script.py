@@ -95,6 +95,7 @@ def values(**changes: Any) -> dict[str, Any]:
         (values(edit={"point": [1]}), r"edits.json, \$.edits\[0\].point: expected `?array`? of length 2, found \[1\]"),
         (values(edit={"label": -1}), r"edits.json, \$.edits\[0\].label: expected `?int`? >= 0, found -1"),
         (values(edit={"labels": 4}), r"edits.json, \$.edits\[0\].*labels"),
+        (values(phase="../test"), r"edits.json, \$.phase"),
         (values(data_sha256="abc"), r"edits.json, \$.data_sha256"),
     ],
 )
