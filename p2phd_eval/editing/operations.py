@@ -259,13 +259,12 @@ def _placed(scene: Scene, mask: Mask, at: Point, what: str, scale: float = 1.0) 
     """
     if not 0 < scale <= _MOST_SCALE:
         raise InputError("scale", expected=f"a number above 0, at most {_MOST_SCALE}", found=f"{scale:g}")
-    placed = np.zeros(scene.label.shape, bool)
-    x, y = at
-    rows, from_rows = _scaled(mask.shape[0], scale, y, placed.shape[0])
-    columns, from_columns = _scaled(mask.shape[1], scale, x, placed.shape[1])
+    (x, y), (width, height) = at, scene.size
+    placed = np.zeros((height, width), bool)
+    rows, from_rows = _scaled(len(mask), scale, y, height)
+    columns, from_columns = _scaled(len(mask.T), scale, x, width)
     placed[np.ix_(rows, columns)] = mask[np.ix_(from_rows, from_columns)]
     if not placed.any():
-        width, height = scene.size
         raise InputError(
             what,
             expected=f"pixels of it inside of {width} x {height}",
