@@ -23,9 +23,9 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from p2phd_eval.editing.edits import Edit, kind_of_edit, style_of_edit
+from p2phd_eval.editing.scene import Scene
 from p2phd_eval.editing.scene_objects import SceneObject, find_object, list_objects
 from p2phd_eval.editing.script import script_values
-from p2phd_eval.editor.history import History
 from p2phd_eval.editor.painter import Painter, Pixels, cut_out
 from p2phd_eval.editor.palette import PaletteEntry
 from p2phd_eval.editor.session import SCRIPT, Session
@@ -70,6 +70,7 @@ class EditorApplication:
     def __init__(self, session: Session, painter: Painter, palette: tuple[PaletteEntry, ...]) -> None:
         self._session, self._painter, self._palette = session, painter, palette
         self._photos = _photos_of(session)
+        self._trouble = ""  # why the script could not be written, if so
         # Pictures are made one after the other: torch's own threads take all cores for each.
         self._networks = ThreadPoolExecutor(max_workers=1, thread_name_prefix="networks")
 
@@ -137,11 +138,13 @@ class EditorApplication:
         )
 
     async def _image(self, request: Request) -> Response:
-        return _json(await run_in_threadpool(lambda: _state(self._history(request))))
+        return _json(await run_in_threadpool(self._state, _asked(request, "image")))
 
     async def _maps(self, request: Request) -> Response:
         """Answer with the label map and, where there is one, the instance map: int32, little-endian, row by row."""
-        scene = (await run_in_threadpool(self._history, request)).scene
+        scene = await run_in_threadpool(self._scene, _asked(request, "image"), _whole(request, "revision"))
+        if scene is None:
+            return _outdated()
         maps = [scene.label] if scene.instance is None else [scene.label, scene.instance]
         return Response(b"".join(each.astype("<i4").tobytes() for each in maps), media_type="application/octet-stream")
 
@@ -191,18 +194,20 @@ class EditorApplication:
 
     async def _picture(self, request: Request) -> Response:
         """Answer with what an arm makes of a scene; 409 where the scene has changed before its turn came."""
-        history, arm = await run_in_threadpool(self._history, request), _whole(request, "arm")
+        image, arm = _asked(request, "image"), _whole(request, "arm")
         if arm >= len(self._painter.arms):
             raise InputError("arm", expected=f"0 to {len(self._painter.arms) - 1}", found=str(arm))
         if "original" in request.query_params:
+            history = await run_in_threadpool(self._session.history, image)
             return _png(await self._with_networks(self._painter.picture, arm, history.original))
         revision = _whole(request, "revision")
 
-        def current() -> bytes | None:
-            return None if history.revision != revision else self._painter.picture(arm, history.scene)
+        def picture() -> bytes | None:
+            scene = self._scene(image, revision)
+            return None if scene is None else self._painter.picture(arm, scene)
 
-        png = await self._with_networks(current)
-        return _png(png) if png is not None else _json({"message": "The scene has changed since."}, 409)
+        png = await self._with_networks(picture)
+        return _outdated() if png is None else _png(png)
 
     async def _styles(self, request: Request) -> Response:
         place = await _body(request, _Place)
@@ -233,9 +238,15 @@ class EditorApplication:
         return await self._changed(wanted.image)
 
     async def _changed(self, image: str) -> Response:
-        state = await run_in_threadpool(lambda: _state(self._session.history(image)))
         # Written when the answer is out: the disk may take longer than the networks.
-        return _json(state, background=BackgroundTask(self._session.write))
+        return _json(await run_in_threadpool(self._state, image), background=BackgroundTask(self._write))
+
+    def _write(self) -> None:
+        try:
+            self._session.write()
+            self._trouble = ""
+        except (InputError, OSError) as error:  # told with the next answer
+            self._trouble = describe_failure(error).message
 
     async def _style(self, request: Request) -> Response:
         place = await _body(request, _Place)
@@ -255,8 +266,29 @@ class EditorApplication:
 
     # --- Helpers
 
-    def _history(self, request: Request) -> History:
-        return self._session.history(_asked(request, "image"))
+    def _state(self, image: str) -> dict[str, Any]:
+        """Return what the page shows of an image beside its maps."""
+        with self._session.lock:
+            history = self._session.history(image)
+            width, height = history.scene.size
+            return {
+                "image": image,
+                "width": width,
+                "height": height,
+                "revision": history.revision,
+                "position": history.position,
+                "edits": [
+                    {"kind": kind_of_edit(each), "label": getattr(each, "label", None)} for each in history.edits
+                ],
+                "styles": {str(number): style for number, style in history.scene.styles.items()},
+                "trouble": self._trouble,
+            }
+
+    def _scene(self, image: str, revision: int) -> Scene | None:
+        """Return the scene of an image as it is; None if it has changed since a revision."""
+        with self._session.lock:
+            history = self._session.history(image)
+            return history.scene if history.revision == revision else None
 
     def _photo_of(self, image: str) -> Pixels:
         triplet = self._photos.get(image)
@@ -275,20 +307,6 @@ def _photos_of(session: Session) -> Mapping[str, Triplet]:
     if folder is None or not (scenes.root / folder).is_dir():
         return {}
     return {each.key: each for each in find_triplets(scenes.root, scenes.phase, scenes.config, photos=True)}
-
-
-def _state(history: History) -> dict[str, Any]:
-    """Return what the page shows of an image beside its maps."""
-    width, height = history.scene.size
-    return {
-        "image": history.scene.image,
-        "width": width,
-        "height": height,
-        "revision": history.revision,
-        "position": history.position,
-        "edits": [{"kind": kind_of_edit(each), "label": getattr(each, "label", None)} for each in history.edits],
-        "styles": {str(number): style for number, style in history.scene.styles.items()},
-    }
 
 
 def _upload_kind(kind: str) -> UploadKind:
@@ -334,6 +352,10 @@ async def _body(request: Request, kind: Any) -> Any:
 def _json(values: Any, status: int = 200, background: BackgroundTask | None = None) -> Response:
     content = msgspec.json.encode(values)
     return Response(content, status_code=status, media_type="application/json", background=background)
+
+
+def _outdated() -> Response:
+    return _json({"message": "The scene has changed since."}, 409)
 
 
 def _png(content: bytes) -> Response:

@@ -34,7 +34,8 @@ def pixels(reply: Reply) -> npt.NDArray[np.uint8]:
 
 def maps(caller: Caller, image: str) -> npt.NDArray[np.int32]:
     """Label and instance map, (2, H, W)."""
-    return np.frombuffer(caller.ask("api/maps", image=image).content, "<i4").reshape(2, 32, 64)
+    revision = caller.ask("api/image", image=image).json["revision"]
+    return np.frombuffer(caller.ask("api/maps", image=image, revision=revision).content, "<i4").reshape(2, 32, 64)
 
 
 def a_point(caller: Caller, image: str, label: int) -> tuple[int, int]:
@@ -147,6 +148,28 @@ def test_a_picture_of_what_is_no_more_is_not_made(caller: Caller) -> None:
     old = caller.ask("api/image", image=FIRST).json["revision"]
     caller.edit(image=FIRST, kind="stroke", points=[[5, 20]], width=5, label=CAR)
     assert caller.ask("api/picture", image=FIRST, arm=0, revision=old).status == 409
+    assert caller.ask("api/maps", image=FIRST, revision=old).status == 409
+
+
+def test_a_script_that_cannot_be_written_is_told(caller: Caller, served: EditorServer) -> None:
+    """With one of the next answers: it is written when an answer is out."""
+
+    def trouble() -> str:
+        caller.edit(image=FIRST, kind="stroke", points=[[5, 20]], width=5, label=CAR)
+        found: str = caller.ask("api/image", image=FIRST).json["trouble"]
+        return found
+
+    served.script.unlink(missing_ok=True)
+    served.script.mkdir()
+    try:
+        while not (said := trouble()):
+            pass
+        assert "a folder" in said
+    finally:
+        served.script.rmdir()
+    while trouble():
+        pass
+    assert read_script(served.script).edits
 
 
 def test_styles_of_a_region_are_shown_as_they_would_be(caller: Caller) -> None:

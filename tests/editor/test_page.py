@@ -72,6 +72,8 @@ class Page:
     def pointer(self, pane: str, *points: tuple[float, float]) -> None:
         """Press at the first point of a scene, move over the others and release."""
         overlay = self.find(f"#pane-{pane} .overlay")
+        # Offsets are from the middle of what is in view: that is all of it.
+        self.browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", overlay)
         size = overlay.size
         places = [
             (
@@ -161,7 +163,8 @@ def test_a_session_by_hand_gives_the_bits_of_the_command_line(
     editor.at(4)
     editor.press("v")
     editor.pointer("map", (45, 16))
-    editor.find("#relabel").send_keys("bus")
+    editor.until(lambda: editor.find("#selected-actions").is_displayed())
+    editor.find('#relabel option[value="11"]').click()
     editor.find("#apply-label").click()
     editor.at(5)
     kinds = [each["kind"] for each in editor.script()]
@@ -203,20 +206,58 @@ def test_it_works_by_the_keyboard_alone(editor: Page) -> None:
 
 
 def test_a_refusal_is_said_and_the_page_goes_on(editor: Page) -> None:
-    editor.press("m")
-    editor.pointer("map", (3, 1), (3, 1))
-    editor.press("v")
-    editor.pointer("map", (3, 1))
-    wanted = editor.find("#selected").text.partition(",")[0]
-    editor.find("#relabel").send_keys(wanted)
-    editor.find("#apply-label").click()
-    editor.until(lambda: editor.find("#error").is_displayed())
-    assert "expected another class" in editor.find("#error-text").text
-    editor.find("#dismiss").click()
     editor.press("b")
+    editor.find('#palette input[value="10"]').find_element(By.XPATH, "..").click()
     editor.pointer("map", (10, 12))
     editor.at(1)
+    editor.press("v")
+    editor.pointer("map", (10, 12))
+    editor.find("#photo-style").click()  # of a car that the photo does not have
+    editor.until(lambda: editor.find("#error").is_displayed())
+    assert "expected a region of 'scene_000000'" in editor.find("#error-text").text
+    editor.find("#dismiss").click()
+    editor.press(Keys.DELETE)
+    editor.at(2)
     editor.browser.get_log("browser")  # a 422 stands in it, as it should
+
+
+def test_what_is_brought_along_is_pasted_and_gives_styles(editor: Page, scenes: Path, tmp_path: Path) -> None:
+    mask = np.zeros((6, 8, 4), np.uint8)
+    mask[1:, 2:, 3] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    editor.press("o")
+    editor.find("#mask").send_keys(str(tmp_path / "mask.png"))
+    editor.until(lambda: "click where" in editor.find("#status").text)
+    editor.find('#palette input[value="11"]').find_element(By.XPATH, "..").click()
+    editor.pointer("map", (30, 20))
+    editor.at(1)
+    editor.press("v")
+    editor.pointer("map", (30, 20))
+    editor.until(lambda: editor.find("#selected").text.startswith("bus"))
+    assert "30 pixels" in editor.find("#selected").text
+    editor.find("#style-file").send_keys(str(scenes / "test_img/scene_000002.png"))
+    editor.until(lambda: editor.find("#box-dialog").is_displayed())
+    canvas = editor.find("#box-canvas")
+    width = canvas.size["width"]
+    chain = ActionChains(editor.browser, duration=0).move_to_element_with_offset(canvas, -width // 4, -width // 8)
+    chain.click_and_hold().move_to_element_with_offset(canvas, width // 4, width // 8).release().perform()
+    editor.find("#box-use").click()
+    editor.at(2)
+    # Copied, and given to the sky of another image.
+    editor.press("c")
+    editor.until(lambda: editor.find("#status").text.startswith("Copied"))
+    editor.press(".")
+    editor.until(lambda: editor.find("#image").get_attribute("value") == "scene_000001")
+    editor.at(0)
+    editor.pointer("map", (30, 1))
+    editor.until(lambda: editor.find("#selected-actions").is_displayed())
+    editor.press("p")
+    editor.at(1)
+    pasted, styled, copied = editor.script()
+    assert (pasted["at"], pasted["label"]) == ([27, 18], 11)
+    assert styled["style"]["box"] == [16, 8, 32, 16]
+    assert copied["style"] == styled["style"]
+    assert severe(editor) == []
 
 
 @pytest.mark.parametrize(("width", "height", "scheme"), [(1280, 900, "light"), (390, 844, "dark")])

@@ -10,12 +10,17 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.editing.scene import split_colours
 from p2phd_eval.editing.script import read_script
 from p2phd_eval.editor.serving import EditorServer, open_editor
 from p2phd_eval.errors import InputError
+from p2phd_eval.generators.sampling.generation import generate
+from p2phd_eval.images.decoding import decode_rgb, read_rgb
+from p2phd_eval.images.png import write_png
 from tests.commands.command_line import invoke
 from tests.editor.asking import Caller, serving
 from tests.generators.sampling.styled_runs import CPU, styled_run
@@ -64,6 +69,27 @@ def test_a_model_without_encoder_has_no_styles(scenes: Path, tiny: TrainConfig, 
         assert "--features" in reply.message
         state = caller.edit(**STROKE)
         assert caller.ask("api/picture", image="scene_000000", arm=0, revision=state["revision"]).status == 200
+
+
+def test_colours_without_instances_are_edited_too(tiny: TrainConfig, scenes: Path, tmp_path: Path) -> None:
+    config = replace(tiny, data=replace(tiny.data, label_nc=0, instances=False))
+    run = styled_run(config, "none", scenes, tmp_path / "run")
+    pixels = np.full((32, 64, 3), (10, 20, 30), np.uint8)
+    pixels[:, 40:] = (200, 0, 0)
+    write_png(tmp_path / "data/test_A/a.png", pixels)
+    with serving([run], tmp_path / "data", tmp_path / "edits") as server:
+        caller = Caller(server.address)
+        assert [each["name"] for each in caller.ask("api/session").json["classes"]] == ["#0a141e", "#c80000"]
+        caller.edit(image="a", kind="stroke", points=[[5, 5], [20, 9]], width=4, label=0xC80000)
+        state = caller.edit(image="a", kind="move", point=[5, 5], offset=[3, 4])
+        shown = caller.ask("api/picture", image="a", arm=0, revision=state["revision"]).content
+        content = caller.ask("api/maps", image="a", revision=state["revision"]).content
+        label = np.frombuffer(content, "<i4").reshape(32, 64)  # alone
+        folder = Path(caller.ask("api/save", {}).json["folder"])
+    assert label[9, 8] == 0xC80000
+    np.testing.assert_array_equal(read_rgb(folder / "test_A/a.png"), split_colours(label))
+    generate(run, folder, tmp_path / "samples", device=CPU)
+    np.testing.assert_array_equal(read_rgb(tmp_path / "samples/a.png"), decode_rgb(shown, "shown").pixels)
 
 
 def test_what_does_not_go_together_is_refused(

@@ -24,6 +24,7 @@ let pointer = null;
 let selected = null; // { point, mask, region, label, number }
 let hovered = null;
 let stroke = null; // points
+const sent = new Set(); // strokes that are painted until the map shows them
 let moving = null; // { from, to, mask }
 let stamp = null; // what is pasted: { source, label, image, width, height }
 let clipboard = null; // a style
@@ -98,7 +99,7 @@ function describeStyle(style) {
 
 function describeEdit({ kind, label: of }) {
   const what = of === null ? "" : nameOf(of);
-  const words = { style: "Style", label: `Became ${what}`, object: `Added ${what}`, stroke: `Painted ${what}`, remove: "Removed", move: "Moved" };
+  const words = { style: "Restyled", label: `Became ${what}`, object: `Added ${what}`, stroke: `Painted ${what}`, remove: "Removed", move: "Moved" };
   return words[kind];
 }
 
@@ -115,6 +116,7 @@ function change(name, body) {
       complain(error);
       document.body.dataset.busy = "no";
       panes.redraw();
+      if (error.status === 409) await show(await askJson("image", { image: state.image })).catch(complain);
     }
   });
   return turn;
@@ -148,6 +150,7 @@ async function show(found) {
   const { signal } = requests;
   const another = found.image !== state?.image;
   state = found;
+  if (found.trouble) complain(new Refusal(`The script is not written. ${found.trouble}`));
   // Pictures are asked for first: they take the longest.
   const pictures = facts.arms.map((_, arm) => askImage("picture", { image: state.image, arm, revision: state.revision }, signal));
   for (const each of pictures) each.catch(() => {});
@@ -284,13 +287,18 @@ function showSelection(another = true) {
     $("selected").textContent = "Nothing is selected. Click an object in any picture.";
     return;
   }
+  if (another) {
+    $("relabel").value = selected.label;
+    $("apply-label").disabled = true;
+  }
   const swatch = document.createElement("span");
   swatch.className = "legend";
   swatch.style.background = css(colourOf(selected.label));
   const number = selected.number === null ? "" : `, number ${selected.number}`;
   $("selected").replaceChildren(swatch, `${nameOf(selected.label)}${number}, ${selected.mask.count} pixels`);
   const style = state.styles[selected.region];
-  $("style-now").textContent = `Now: ${describeStyle(style)}.`;
+  const whose = facts.features === "label" ? `Of all ${nameOf(selected.label)}` : "Now";
+  $("style-now").textContent = `${whose}: ${describeStyle(style)}.`;
   markStyle(style);
   if (another && facts.styled && tool === "select" && pictureTime < QUICK) loadStyles();
 }
@@ -461,7 +469,7 @@ function setLabel(value) {
   const radio = document.querySelector(`input[name="class"][value="${value}"]`);
   if (radio) radio.checked = true;
   $("colour").value = css(colourOf(value));
-  if (stamp?.source.kind === "file") stamp.label = value;
+  if (stamp) stamp.label = value;
   showSelection(false);
 }
 
@@ -579,13 +587,14 @@ function paste(point) {
 }
 
 function finishStroke() {
-  const points = stroke;
   const extend = $("extend").checked && selected && selected.label === label && facts.instances;
-  edit({ kind: "stroke", points, width: brushWidth(), label, ...(extend ? { number: selected.number } : {}) }).then(() => {
-    stroke = null;
+  const done = { points: stroke, width: brushWidth(), label };
+  stroke = null;
+  sent.add(done);
+  edit({ kind: "stroke", ...done, ...(extend ? { number: selected.number } : {}) }).then(() => {
+    sent.delete(done);
     panes.redraw();
   });
-  stroke = Object.assign([...points], { sent: true });
 }
 
 function finishMove() {
@@ -612,21 +621,26 @@ function hover(point) {
   panes.redraw();
 }
 
+function paintStroke(context, { points, width, label: of }) {
+  context.strokeStyle = css(colourOf(of));
+  context.lineWidth = width;
+  context.lineCap = context.lineJoin = "round";
+  context.beginPath();
+  for (const [x, y] of points) context.lineTo(x + 0.5, y + 0.5);
+  if (points.length === 1) context.lineTo(points[0][0] + 0.501, points[0][1] + 0.5);
+  context.stroke();
+}
+
 panes.paintOverlay = (context) => {
   if (!maps) return;
   const line = panes.line();
-  if (hovered && tool !== "object" && !moving) hovered.draw(context, { fill: 0.3 });
+  // What is selected is seen as it is.
+  const isSelected = hovered && selected && hovered.pixels[selected.point.y * maps.width + selected.point.x];
+  if (hovered && !isSelected && tool !== "object" && !moving) hovered.draw(context, { fill: 0.3 });
   if (selected && !moving) selected.mask.draw(context, { line });
   if (moving) moving.mask.draw(context, { fill: 0.45, line, x: moving.to.x - moving.from.x, y: moving.to.y - moving.from.y });
-  if (stroke) {
-    context.strokeStyle = context.fillStyle = css(colourOf(label));
-    context.lineWidth = brushWidth();
-    context.lineCap = context.lineJoin = "round";
-    context.beginPath();
-    for (const [x, y] of stroke) context.lineTo(x + 0.5, y + 0.5);
-    if (stroke.length === 1) context.lineTo(stroke[0][0] + 0.501, stroke[0][1] + 0.5);
-    context.stroke();
-  }
+  for (const each of sent) paintStroke(context, each);
+  if (stroke) paintStroke(context, { points: stroke, width: brushWidth(), label });
   if (!pointer) return;
   if (tool === "brush") {
     for (const [colour, width] of [["#000", 3 * line], ["#fff", 1.5 * line]]) {
@@ -829,6 +843,7 @@ async function start() {
   $("width").oninput = $("scale").oninput = showSliders;
   $("shelf-image").onchange = showShelf;
   $("remove").onclick = removeSelected;
+  $("relabel").onchange = () => ($("apply-label").disabled = Number($("relabel").value) === selected?.label);
   $("apply-label").onclick = relabelSelected;
   $("copy-style").onclick = copyStyle;
   $("paste-style").onclick = pasteStyle;
@@ -838,6 +853,7 @@ async function start() {
     const value = parseInt($("colour").value.slice(1), 16);
     for (const radio of document.querySelectorAll('input[name="class"]')) radio.checked = Number(radio.value) === value;
     label = value;
+    if (stamp) stamp.label = value;
   };
   for (const [id, use] of [["mask", stampFromFile], ["style-file", styleFromFile]]) {
     $(id).onchange = () => {
