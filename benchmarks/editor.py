@@ -78,7 +78,7 @@ def untrained(preset: str, ngf: int, data: Path, run: Path) -> Path:
 def a_browser() -> Iterator[webdriver.Chrome]:
     options = webdriver.ChromeOptions()
     options.binary_location = "/usr/bin/chromium"
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
         options.add_argument(argument)
     browser = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
     browser.set_window_size(1280, 940)
@@ -180,12 +180,17 @@ def measure(out: Path) -> None:
 
 
 def screenshot(file: Path, runs: Sequence[Path], data: Path, precisions: Sequence[str]) -> None:
-    """A car is pasted, selected and restyled."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        a_browser() as browser,
-        a_page(browser, runs, data, Path(folder), precisions),
-    ):
+    """A car is pasted, selected and restyled; the file is a WebP."""
+    file, runs, data = file.resolve(), [run.resolve() for run in runs], data.resolve()
+    with tempfile.TemporaryDirectory() as folder, a_browser() as browser:
+        os.chdir(folder)  # the page shows where the script is
+        make_picture(file, browser, runs, data, precisions)
+
+
+def make_picture(
+    file: Path, browser: webdriver.Chrome, runs: Sequence[Path], data: Path, precisions: Sequence[str]
+) -> None:
+    with a_page(browser, runs, data, Path("edits"), precisions):
         press(browser, "o")
         found = WebDriverWait(browser, 60).until(lambda _: browser.find_elements(By.CSS_SELECTOR, "#shelf .tile"))
         found[0].click()
@@ -203,9 +208,8 @@ def screenshot(file: Path, runs: Sequence[Path], data: Path, precisions: Sequenc
         time.sleep(0.5)
         idle(browser)
         picture = browser.get_screenshot_as_png()
-    colours = Image.open(io.BytesIO(picture)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
     with atomic_write(file) as stream:
-        colours.save(stream, format="PNG", optimize=True)
+        Image.open(io.BytesIO(picture)).convert("RGB").save(stream, format="WEBP", quality=82, method=6)
     print(f"written: {file}")
 
 

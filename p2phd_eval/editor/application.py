@@ -94,7 +94,7 @@ class EditorApplication:
             "upload": self._upload,
             "save": self._save,
         }
-        return Starlette(
+        app = Starlette(
             routes=[
                 *(Route("/" if name == _FILES[0] else f"/{name}", _file(name), methods=["GET"]) for name in _FILES),
                 *(Route(f"/api/{name}", answer, methods=["GET"]) for name, answer in gets.items()),
@@ -102,6 +102,8 @@ class EditorApplication:
             ],
             exception_handlers={InputError: _refused, Exception: _failed},
         )
+        app.router.redirect_slashes = False  # it would leave the token out
+        return app
 
     def close(self) -> None:
         """Wait for the picture that is being made, and drop those that are asked for."""

@@ -11,6 +11,7 @@ import hashlib
 import io
 import json
 import os
+import socket
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -96,6 +97,24 @@ def _script_of_a_mask(mode: str) -> None:
     text("car.png", content.getvalue())
     source = {"kind": "file", "file": "car.png", "sha256": hashlib.sha256(content.getvalue()).hexdigest()}
     _script({"kind": "object", "source": source, "label": 1, "at": [2, 2]})
+
+
+_held: list[socket.socket] = []
+
+
+def _port_in_use() -> None:
+    listener = socket.socket()
+    with contextlib.suppress(OSError):  # another process has it
+        listener.bind(("127.0.0.1", 8765))
+        listener.listen()
+    _held.append(listener)  # until the process ends
+
+
+def _session_of_another() -> None:
+    _script({"kind": "remove", "point": [2, 2]}, data_sha256="0" * 64)
+    Path("edits").mkdir()
+    Path("edits.json").rename("edits/edits.json")
+    _run()
 
 
 def _edited_folder_in_use() -> None:
@@ -688,5 +707,19 @@ CASES = (
         make=_edited_folder_in_use,
         typed="edit apply data --script edits.json --out edited",
         words="edited: expected a new or empty folder, or one with the edits of this script",
+    ),
+    Case(
+        area="Edits",
+        kind="A second page on a port",
+        make=_port_in_use,
+        typed="edit serve run --data data",
+        words="--port 8765: expected a free port, found one that another program uses",
+    ),
+    Case(
+        area="Edits",
+        kind="A script of another data set in the folder of a page",
+        make=_session_of_another,
+        typed="edit serve run --data data --port 0",
+        words="edits/edits.json: expected a script of the maps in data, test",
     ),
 )

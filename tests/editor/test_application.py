@@ -277,6 +277,7 @@ def test_bodies_are_bounded(caller: Caller) -> None:
 def test_forms_of_other_kinds_are_refused(caller: Caller) -> None:
     assert caller.ask("api/go-to", b"{}", headers={"Content-Type": "text/plain"}).status == 415
     assert caller.ask("api/edit", method="GET").status == 405
-    assert caller.ask("api/none").status == 404
+    for name in ("api/none", "api/session/", "api", "editor.html", "../guard.py", "%2e%2e/guard.py"):
+        assert caller.ask(name).status == 404
     assert caller.ask("api/upload", b"x", kind="other").status == 422
     assert caller.ask("api/upload", b"<svg/>", kind="photo").status == 422
