@@ -205,6 +205,25 @@ def test_it_works_by_the_keyboard_alone(editor: Page) -> None:
     assert severe(editor) == []
 
 
+def test_zoomed_in_a_click_means_what_is_there(editor: Page) -> None:
+    editor.press("+", "+", "+")
+    middle = editor.find("#pane-map .frame")
+    assert editor.find("#zoom-reset").text == "338 %"
+    # A drag moves the view in all pictures, by a quarter of the frame and of the scene's part that it shows.
+    width = middle.size["width"]
+    chain = ActionChains(editor.browser, duration=0).move_to_element(middle).click_and_hold()
+    chain.move_by_offset(-width // 8, 0).move_by_offset(-width // 8, 0).release().perform()
+    assert editor.find("#selected").text.startswith("Nothing")
+    editor.press("b")
+    ActionChains(editor.browser, duration=0).move_to_element(editor.find("#pane-arm-1 .frame")).click().perform()
+    editor.at(1)
+    ((x, y),) = editor.script()[0]["points"]
+    assert abs(x - (WIDTH / 2 + WIDTH / 4 / 1.5**3)) <= 1
+    assert abs(y - HEIGHT / 2) <= 1
+    editor.press("0")
+    assert editor.find("#zoom-reset").text == "100 %"
+
+
 def test_a_refusal_is_said_and_the_page_goes_on(editor: Page) -> None:
     editor.press("b")
     editor.find('#palette input[value="10"]').find_element(By.XPATH, "..").click()

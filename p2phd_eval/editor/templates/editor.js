@@ -156,6 +156,11 @@ async function show(found) {
   for (const each of pictures) each.catch(() => {});
   const buffer = await (await ask("maps", { image: state.image, revision: state.revision }, signal)).arrayBuffer();
   maps = new Maps(state.width, state.height, buffer, facts.features);
+  if (another && state.width !== panes.size.width) {
+    $("width").max = Math.max(64, state.width >> 3);
+    $("width").value = Math.max(1, state.width >> 5);
+    showSliders();
+  }
   panes.resize(state.width, state.height);
   maps.paint(panes.context("map"), colourOf);
   const option = [...$("image").options].find(({ value }) => value === state.image);
@@ -827,7 +832,6 @@ async function start() {
   makePalette();
   $("where").textContent = `Written to ${facts.folder}/edits.json as you edit.`;
   $("photo-style").hidden = !facts.photos;
-  $("width").max = 64;
 
   $("image").onchange = () => open($("image").value);
   $("previous").onclick = () => step(-1);
