@@ -22,10 +22,12 @@ def serve(
         typer.Option("--out", help="Folder of the script and of saved data sets; a script in it is taken up again."),
     ] = Path("edits"),
     precision: Annotated[
-        list[str] | None, typer.Option("--precision", help="As of generate: one for all runs, or one for each.")
+        list[str] | None,
+        typer.Option("--precision", metavar="NAME", help="As of generate: one for all runs, or one for each."),
     ] = None,
     clusters: Annotated[
-        list[Path] | None, typer.Option("--clusters", help="Of each run with an encoder. Default: RUN/clusters.npz.")
+        list[Path] | None,
+        typer.Option("--clusters", metavar="FILE", help="Of each run with an encoder. Default: RUN/clusters.npz."),
     ] = None,
     seed: Seed = 0,
     device: Device = None,
@@ -34,8 +36,9 @@ def serve(
     """Edit images by hand in a browser: paint, add, move, remove, relabel and restyle, and see what models make of it.
 
     Photo, label map and the samples of one or two runs stand beside each other, with the difference between them.
-    Every edit is written to OUT/edits.json at once; `edit apply` makes of it what the page showed, to the bit. The
-    server is for this machine alone; from another one: ssh -L 8765:127.0.0.1:8765 HOST. Ctrl-C ends it.
+    Every edit is written to OUT/edits.json at once; `edit apply` and `generate --batch-size 1` make of it what the page
+    showed, to the bit. The server is for this machine alone; from another one: ssh -L 8765:127.0.0.1:8765 HOST. Ctrl-C
+    ends it.
 
     Example:
 

@@ -132,7 +132,7 @@ class Session:
             )
         for number, edit in enumerate(script.edits, start=1):
             with in_edit(where, number):
-                self.add(edit)
+                self.history(edit.image).add(edit)  # files of a person's own script may lie elsewhere
         self._written = script
 
 

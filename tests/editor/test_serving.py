@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -12,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.editing.scene import split_colours
 from p2phd_eval.editing.script import read_script
 from p2phd_eval.editor.serving import EditorServer, open_editor
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.images.decoding import decode_rgb, read_rgb
 from p2phd_eval.images.png import write_png
@@ -57,6 +60,25 @@ def test_a_session_goes_on_where_it_ended(editor_runs: list[Path], scenes: Path,
         serving(editor_runs[:1], scenes, tmp_path / "edits", phase="train"),
     ):
         pass
+
+
+def test_a_script_of_ones_own_is_gone_on_with(editor_runs: list[Path], scenes: Path, tmp_path: Path) -> None:
+    """Its masks lie where it says; a page could not name them."""
+    with serving(editor_runs[:1], scenes, tmp_path / "first") as server:
+        Caller(server.address).edit(**STROKE)
+        script = server.script
+    mask = np.zeros((4, 4, 4), np.uint8)
+    mask[..., 3] = 255
+    (tmp_path / "own/masks").mkdir(parents=True)
+    Image.fromarray(mask).save(tmp_path / "own/masks/square.png")
+    values = json.loads(script.read_text())
+    source = {"kind": "file", "file": "masks/square.png", "sha256": file_sha256(tmp_path / "own/masks/square.png")}
+    pasted = {"kind": "object", "image": "scene_000000", "source": source, "label": 10, "at": [3, 3]}
+    (tmp_path / "own/edits.json").write_text(json.dumps(values | {"edits": [*values["edits"], pasted]}))
+    with serving(editor_runs[:1], scenes, tmp_path / "own") as server:
+        caller = Caller(server.address)
+        assert caller.ask("api/session").json["images"][0]["edits"] == 2
+        assert caller.ask("api/edit", pasted).status == 422
 
 
 def test_a_model_without_encoder_has_no_styles(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
