@@ -8,8 +8,9 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign, StandardError
+from p2phd_eval.stats.errors.image_means import fixed_runs_mean, image_error, run_noise
 from p2phd_eval.stats.errors.seeds import recipe_error
-from p2phd_eval.stats.errors.skewness import skewed_interval, skewed_p, skewness_of_mean
+from p2phd_eval.stats.errors.skewness import skewed_interval, skewed_p
 from p2phd_eval.stats.verdicts.scope import Scope
 
 
@@ -56,15 +57,14 @@ def image_mean(values: npt.ArrayLike, *, clusters: npt.ArrayLike | None = None, 
         In (0.5, 1).
     """
     require_confidence(confidence)
-    means = _table("values", values).mean(axis=0)
-    value = float(means.mean())
-    error, skewness = _image_error(means, clusters)
+    table = _table("values", values)
+    found = fixed_runs_mean(table, SamplingDesign.paired(table.shape[1], 1, clusters))
     return ImageMean(
-        value=value,
-        error=error,
-        skewness=skewness,
+        value=found.value,
+        error=found.error,
+        skewness=found.skewness,
         confidence=confidence,
-        interval=skewed_interval(value, error, skewness, confidence),
+        interval=skewed_interval(found.value, found.error, found.skewness, confidence),
     )
 
 
@@ -102,10 +102,11 @@ def mean_difference(
         )
     require_confidence(confidence)
     differences = after.mean(axis=0) - before.mean(axis=0)
-    images, skewness = _image_error(differences, clusters)
+    design = SamplingDesign.paired(before.shape[1], 1, clusters)
+    images, skewness = image_error(differences, design)
     error = images
     if scope == Scope.RECIPES:
-        noise = _run_noise(before, clusters), _run_noise(after, clusters)
+        noise = run_noise(before, design), run_noise(after, design)
         error = recipe_error(before.mean(axis=1).tolist(), after.mean(axis=1).tolist(), images, noise=noise)
         # The third cumulant is the images' alone, so runs that differ make the estimate less skewed.
         skewness *= min(1.0, images.value / error.value) ** 3 if error.value else 1.0
@@ -130,21 +131,3 @@ def _table(where: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
     if not np.isfinite(table).all():
         raise InputError(where, expected="finite numbers", found="NaN or infinity")
     return table
-
-
-def _image_error(values: npt.NDArray[np.float64], clusters: npt.ArrayLike | None) -> tuple[StandardError, float]:
-    """Standard error and skewness of a mean: each image's influence on it is its distance from the mean."""
-    shifted = values - values[0]  # equal values are then zeros, without error by rounding
-    influences = shifted - shifted.mean()
-    design = SamplingDesign.paired(len(values), 1, clusters)
-    totals = np.bincount(design.blocks[0].cluster_of, weights=influences).astype(np.float64)
-    return design.standard_error([influences]), skewness_of_mean(totals)
-
-
-def _run_noise(table: npt.NDArray[np.float64], clusters: npt.ArrayLike | None) -> float | None:
-    """How much of the variance between the means of an arm's runs is the images'; see `Measurement.run_noise`."""
-    count = len(table)
-    if count < 2:
-        return None
-    apart = table - table.mean(axis=0)
-    return float(np.mean([_image_error(run, clusters)[0].value ** 2 for run in apart])) * count / (count - 1)
