@@ -62,15 +62,34 @@ class Lpips:
             0 for identical images.
         """
         distance = torch.zeros(len(first), device=first.device)
+        for layer in self._by_layer(first, second):
+            distance += layer.mean((1, 2, 3))
+        return distance
+
+    def maps(self, first: Tensor, second: Tensor) -> Tensor:
+        """Return the distance at each pixel, float32 (N, H, W): each layer's map, enlarged bilinearly to the image's.
+
+        It is what the authors' code returns with `spatial`. Its mean over an image is near the image's distance, not
+        equal to it. For arguments see `__call__`.
+        """
+        height, width = first.shape[-2:]
+        distance = torch.zeros(len(first), 1, height, width, device=first.device)
+        for layer in self._by_layer(first, second):
+            distance += torch.nn.functional.interpolate(layer, (height, width), mode="bilinear", align_corners=False)
+        return distance[:, 0]
+
+    def _by_layer(self, first: Tensor, second: Tensor) -> list[Tensor]:
+        """Return the distance at each place of each layer, (N, 1, h, w)."""
         channels = iter(self._channels)
+        maps = []
         with torch.no_grad(), float32_products():
             first, second = ((each - self._shift) / self._scale for each in (first, second))
             for layer in self._layers:
                 first, second = layer(first), layer(second)
                 if isinstance(layer, torch.nn.ReLU):
                     squares = (_unit(first) - _unit(second)) ** 2
-                    distance += torch.nn.functional.conv2d(squares, next(channels)).mean((1, 2, 3))
-        return distance
+                    maps.append(torch.nn.functional.conv2d(squares, next(channels)))
+        return maps
 
 
 def _unit(activations: Tensor) -> Tensor:

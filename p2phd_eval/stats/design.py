@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,27 @@ class Block:
     @property
     def clusters(self) -> int:
         """Number of clusters G; n where each image is its own."""
-        return int(self.cluster_of.max()) + 1
+        return len(self.shares)
+
+    @cached_property
+    def shares(self) -> npt.NDArray[np.float64]:
+        """Which share of the images each cluster holds, (G,)."""
+        shares: npt.NDArray[np.float64] = np.bincount(self.cluster_of) / self.n
+        return shares
+
+    @cached_property
+    def df_of_sizes(self) -> float:
+        """Degrees of freedom of a variance over clusters of these sizes."""
+        return _df_of_sizes(self.shares)
+
+    def totals(self, influences: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Sum the influences (n,) of each cluster, (G,)."""
+        return np.bincount(self.cluster_of, weights=influences).astype(np.float64)
+
+    def variance(self, totals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return the variance of an estimate from its influences' totals (..., G); see `standard_error`."""
+        variance: npt.NDArray[np.float64] = np.square(totals) @ (1 / (1 - self.shares)) / self.n**2
+        return variance
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -122,11 +143,8 @@ class SamplingDesign:
         """
         variances = []
         for block in self.blocks:
-            delta = np.sum([influences[k] for k in block.sets], axis=0)
-            totals = np.bincount(block.cluster_of, weights=delta).astype(np.float64)
-            shares = np.bincount(block.cluster_of) / block.n
-            variance = float(totals @ (totals / (1 - shares))) / block.n**2
-            variances.append((variance, min(_df_of_sizes(shares), _df_of_tails(totals))))
+            totals = block.totals(np.sum([influences[k] for k in block.sets], axis=0))
+            variances.append((float(block.variance(totals)), min(block.df_of_sizes, _df_of_tails(totals))))
         return combine_variances(variances)
 
     def split(self, rng: np.random.Generator, parts: int) -> list[list[Rows]]:

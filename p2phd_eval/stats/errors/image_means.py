@@ -28,8 +28,7 @@ def image_error(values: Values, design: SamplingDesign) -> tuple[StandardError, 
     """
     shifted = values - values[0]  # equal values are then zeros, without error by rounding
     influences = shifted - shifted.mean()
-    totals = np.bincount(design.blocks[0].cluster_of, weights=influences).astype(np.float64)
-    return design.standard_error([influences]), skewness_of_mean(totals)
+    return design.standard_error([influences]), skewness_of_mean(design.blocks[0].totals(influences))
 
 
 def run_noise(table: Values, design: SamplingDesign) -> float | None:
@@ -38,7 +37,9 @@ def run_noise(table: Values, design: SamplingDesign) -> float | None:
     if count < 2:
         return None
     apart = table - table.mean(axis=0)
-    return float(np.mean([image_error(run, design)[0].value ** 2 for run in apart])) * count / (count - 1)
+    apart = apart - apart.mean(axis=1, keepdims=True)
+    block = design.blocks[0]
+    return float(block.variance(np.stack([block.totals(run) for run in apart])).mean()) * count / (count - 1)
 
 
 def fixed_runs_mean(table: Values, design: SamplingDesign) -> EstimatedMean:

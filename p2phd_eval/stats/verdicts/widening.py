@@ -178,12 +178,12 @@ def _end(excess: Callable[[float], float], value: float, side: int) -> float:
     """Return where an interval of a ratio ends on one side of its value; infinity where it does not."""
     if excess(value) == 0:  # nothing varies
         return value
-    step = max(abs(value), 1e-3)
+    step = max(abs(value), 0.01)
     inner = value
     while abs(value) + step < _FARTHEST:
         outer = value + side * step
         if side * excess(outer) <= 0:
-            return float(optimize.brentq(excess, inner, outer, xtol=1e-9, rtol=1e-9))
+            return float(optimize.brentq(excess, inner, outer, xtol=1e-6 * step, rtol=1e-6))
         inner, step = outer, 2 * step
     return side * math.inf
 
