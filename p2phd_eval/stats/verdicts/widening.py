@@ -72,7 +72,7 @@ class Widening:
     original: float  # mean distance of the arms on maps as they were
     edited: float  # the same on edited maps
     estimate: Estimate  # edited - original
-    of_original: Ratio  # the estimate over `original`
+    of_original: Ratio | None  # the estimate over `original`; None where that is 0
     seeds_original: float | None  # mean distance of two seeds of the baseline on maps as they were; None for one pair
     seeds_edited: float | None
     seeds_estimate: Estimate | None  # how much editing widens the gap between two seeds
@@ -160,8 +160,9 @@ class EditTables:
             reach = skewed_interval(found.value, found.error, found.skewness, confidence)
             return reach[1] if side > 0 else reach[0]
 
-        return Ratio(value=value, interval=(_end(lambda r: excess(r, -1), value, -1),
-                                            _end(lambda r: excess(r, 1), value, 1)))
+        # The contrast falls as the ratio grows: where it reaches down to 0 the ratio's interval begins.
+        ends = _end(lambda r: excess(r, -1), value, -1), _end(lambda r: excess(r, 1), value, 1)
+        return Ratio(value=value, interval=ends)
 
     def p_beyond(self, widening: Values, base: Values, share: float) -> float:
         """Return the p-value of a mean widening, or narrowing, of a share of the base or more: both one-sided tests."""
@@ -278,16 +279,30 @@ def widening(
         of_seeds=None if floor is None else tables.ratio(wider, floor, confidence),
         margin=amount,
         p_within=p_within,
-        verdict=_verdict(estimate, p_within, 1 - confidence),
+        verdict=_verdict(estimate.value, estimate.p_value, p_within, 1 - confidence),
     )
 
 
-def _verdict(estimate: Estimate, p_within: float | None, level: float) -> Verdict:
-    detected = estimate.p_value < level
+def judge_together(widenings: Sequence[Widening]) -> tuple[Widening, ...]:
+    """Return widenings, such as those of several candidates, with verdicts from p-values adjusted by Holm's method."""
+    detections = holm([each.estimate.p_value for each in widenings])
+    known = [k for k, each in enumerate(widenings) if each.p_within is not None]
+    adjusted = holm([p for each in widenings if (p := each.p_within) is not None])
+    equivalences: dict[int, float] = dict(zip(known, adjusted, strict=True))
+    return tuple(
+        dataclasses.replace(
+            each, verdict=_verdict(each.estimate.value, detections[k], equivalences.get(k), 1 - each.confidence)
+        )
+        for k, each in enumerate(widenings)
+    )
+
+
+def _verdict(estimate: float, p_value: float, p_within: float | None, level: float) -> Verdict:
+    detected = p_value < level
     if p_within is not None and p_within < level:
         return Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
     if detected:
-        return Verdict.WORSE if estimate.value > 0 else Verdict.BETTER
+        return Verdict.WORSE if estimate > 0 else Verdict.BETTER
     return Verdict.INCONCLUSIVE
 
 
