@@ -1,4 +1,4 @@
-"""Do the intervals of `edit compare` cover, and how often are its verdicts false? Simulation of edits, images and seeds.
+"""Do the intervals of `edit compare` cover, and how often are its verdicts false? Edits, images and seeds simulated.
 
 Run `python benchmarks/coverage_edits.py --work DIR [--repeats R] [--table FILE]` from the repository's root. A cell is
 a number of images, of pairs of training seeds, how skewed distances are, and how much seeds differ. Every repeat draws
@@ -11,7 +11,7 @@ by the edits of an image, and z' correlates with z by 0.9. The distance of two r
 of their vectors, so that pairs of baseline runs share runs as real ones do, and distances are skewed: a few images and
 edits hold much of them. The true widening is known: (E g^2 - 1) times the true distance on unedited maps.
 
-What is counted, in per cent; half of the repeats' truths are "editing does nothing" (E g^2 = 1), half a widening by 30 %:
+What is counted, in per cent. Every repeat is drawn twice: editing does nothing (E g^2 = 1), and it widens by 30 %.
 
 * missed: the interval of the widening does not hold the true one, where there is none and where it is 30 %; and on
   which side it lies.
@@ -108,22 +108,23 @@ def draw(cell: Cell, widening: float, rng: np.random.Generator) -> Study:
 
 
 def repeat(cell: Cell, rng: np.random.Generator) -> Counter[str]:
+    """Draw a study of either truth and count what is said of it."""
     said: Counter[str] = Counter()
     for truth, name in ((0.0, "none"), (WIDENING, "30 %")):
         study = draw(cell, truth, rng)
         tables = EditTables(study.images, cell.pairs)
-
-        def covered(table: Values, true: float, what: str) -> None:
-            low, high = tables.estimate(table, CONFIDENCE).interval
-            said[f"{what}, too low"] += high < true
-            said[f"{what}, too high"] += low > true
-            said[what] += not low <= true <= high
-
-        covered(study.wider, truth * cell.distance, f"missed, {name}")
-        covered(study.seeds_wider, truth * cell.distance, f"seeds missed, {name}")
+        true = truth * cell.distance
         # Fieller's interval holds the true ratio where that of this contrast holds 0.
-        covered(study.wider - truth * study.original, 0.0, f"share of gap missed, {name}")
-        covered(study.wider - truth * study.seeds_original, 0.0, f"share of seeds missed, {name}")
+        for what, table, value in (
+            ("missed", study.wider, true),
+            ("seeds missed", study.seeds_wider, true),
+            ("share of gap missed", study.wider - truth * study.original, 0.0),
+            ("share of seeds missed", study.wider - truth * study.seeds_original, 0.0),
+        ):
+            low, high = tables.estimate(table, CONFIDENCE).interval
+            said[f"{what}, {name}, too low"] += high < value
+            said[f"{what}, {name}, too high"] += low > value
+            said[f"{what}, {name}"] += not low <= value <= high
         for base, values in (("gap", study.original), ("seeds", study.seeds_original)):
             within = tables.p_beyond(study.wider, values, WIDENING) < 1 - CONFIDENCE
             said[f"{'false within' if truth else 'within'}, {base}"] += within

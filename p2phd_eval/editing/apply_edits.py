@@ -35,7 +35,7 @@ from p2phd_eval.generators.sampling.region_styles import (
     write_styles,
 )
 from p2phd_eval.images.png import write_png
-from p2phd_eval.json_files import read_json_or_none
+from p2phd_eval.json_files import read_json_as, read_json_or_none
 from p2phd_eval.locks import LOCK, hold_folder
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.versions import versions
@@ -64,6 +64,7 @@ class AppliedEdits(Struct, frozen=True, kw_only=True, tag_field="schema", tag="p
 
     schema_version: Annotated[int, Meta(ge=_VERSION, le=_VERSION)] = _VERSION
     script_sha256: str  # of the script's values
+    alone: bool = False  # whether each edit has an image of its own
     data: str  # where the data set was that was edited
     data_sha256: str  # of names and contents of its label and instance maps
     phase: str  # part of the data set
@@ -86,7 +87,12 @@ class EditedData:
 
 
 def apply_edits(
-    data: str | Path, script: str | Path | EditScript, out: str | Path, *, progress: ProgressFactory = silent
+    data: str | Path,
+    script: str | Path | EditScript,
+    out: str | Path,
+    *,
+    alone: bool = False,
+    progress: ProgressFactory = silent,
 ) -> EditedData:
     """Write the images that a script edits, with all of its edits in order, as a data set.
 
@@ -103,6 +109,8 @@ def apply_edits(
         Its file; paths in it are from its folder, those of a script in memory from the current one.
     out : str or Path
         A folder that does not exist yet, or an empty one; one that this very script has filled is left as it is.
+    alone : bool
+        Each edit makes an image of its own, named by its number before the name of the image: `0001_<name>`.
     progress : ProgressFactory
 
     Raises
@@ -129,7 +137,7 @@ def apply_edits(
     result = EditedData(folder=out, images=len(by_image), edits=len(script.edits), written=True)
     with hold_folder(out):
         before = read_json_or_none(AppliedEdits, out / RECORD)
-        if before is not None and before.script_sha256 == script_sha256:
+        if before is not None and before.script_sha256 == script_sha256 and before.alone == alone:
             return replace(result, written=False)
         part = out / _PART
         if any(path != part and path.name != LOCK for path in out.iterdir()):
@@ -142,7 +150,7 @@ def apply_edits(
         if not script.edits:
             raise InputError(where, expected="at least one edit", found="none")
         shutil.rmtree(part, ignore_errors=True)
-        writer = _Writer(scenes, script, where, folder, part)
+        writer = _Writer(scenes, script, where, folder, part, alone=alone)
         with progress("edit", "images") as on_progress:
             images = sorted(by_image)
             run_beside(writer.writes(images, by_image), lambda done: on_progress(done, len(images)))
@@ -150,6 +158,7 @@ def apply_edits(
         write_json(part / "classes.json", _classes(scenes))
         record = AppliedEdits(
             script_sha256=script_sha256,
+            alone=alone,
             data=str(data),
             data_sha256=scenes.sha256,
             phase=script.phase,
@@ -162,6 +171,13 @@ def apply_edits(
             path.replace(out / path.name)
         part.rmdir()
     return result
+
+
+def read_applied(folder: Path) -> AppliedEdits:
+    """Read the record of an edited data set; raises `InputError` if there is none."""
+    return read_json_as(
+        AppliedEdits, folder / RECORD, expected="the record of edits that were applied", fix="Apply them again."
+    )
 
 
 def masks_of(scenes: DataScenes, folder: Path) -> Callable[[Source], Mask]:
@@ -178,8 +194,10 @@ def masks_of(scenes: DataScenes, folder: Path) -> Callable[[Source], Mask]:
 class _Writer:
     """Edits scenes and writes them to a folder; keeps what is written when all are there."""
 
-    def __init__(self, scenes: DataScenes, script: EditScript, where: str, folder: Path, out: Path) -> None:
-        self._scenes, self._script, self._where = scenes, script, where
+    def __init__(
+        self, scenes: DataScenes, script: EditScript, where: str, folder: Path, out: Path, *, alone: bool
+    ) -> None:
+        self._scenes, self._script, self._where, self._alone = scenes, script, where, alone
         self._folder, self._out = folder, out
         self._mask_of = masks_of(scenes, folder)
         self._originals = _Originals(scenes, out)
@@ -189,14 +207,16 @@ class _Writer:
     def writes(self, images: list[str], by_image: Mapping[str, list[int]]) -> Iterator[Callable[[], int]]:
         """Yield for each image the call that writes it and returns how many are done."""
         for done, image in enumerate(images, start=1):
-            scene, steps = self._scenes.scene(image, self._script.features), []
-            for number in by_image[image]:
-                edit = self._script.edits[number - 1]
-                with in_edit(self._where, number):
-                    step = apply_edit(scene, self._localized(edit), self._mask_of)
-                steps.append((number, edit, step))
-                scene = step.scene
-            yield partial(self._write, self._originals.files(self._script.phase, image), scene, steps, done)
+            numbers = by_image[image]
+            for together in [[number] for number in numbers] if self._alone else [numbers]:
+                scene, steps = self._scenes.scene(image, self._script.features), []
+                for number in together:
+                    edit = self._script.edits[number - 1]
+                    with in_edit(self._where, number):
+                        step = apply_edit(scene, self._localized(edit), self._mask_of)
+                    steps.append((number, edit, step))
+                    scene = step.scene
+                yield partial(self._write, self._originals.files(self._script.phase, image), scene, steps, done)
 
     def _localized(self, edit: Edit) -> Edit:
         """Return an edit whose style names what the edited data set holds."""
@@ -220,12 +240,18 @@ class _Writer:
         return edit
 
     def _write(self, triplet: Triplet, scene: Scene, steps: list[tuple[int, Edit, Edited]], done: int) -> int:
-        root = self._scenes.root
-        label = triplet.label.relative_to(root).with_suffix("")
-        instance = None if triplet.instance is None else triplet.instance.relative_to(root).with_suffix("")
+        prefix = f"{steps[0][0]:04d}_" if self._alone else ""
+
+        def place(path: Path) -> Path:
+            """Where a file of the image is written, from the folder."""
+            below = path.relative_to(self._scenes.root)
+            return below.with_name(f"{prefix}{below.name}")
+
+        label = place(triplet.label).with_suffix("")
+        instance = None if triplet.instance is None else place(triplet.instance).with_suffix("")
         write_maps(scene, self._out / label, None if instance is None else self._out / instance)
         if triplet.photo is not None:
-            _copy(triplet.photo, self._out / triplet.photo.relative_to(root))
+            _copy(triplet.photo, self._out / place(triplet.photo))
         written = f"{label.as_posix()}.png"
         self._styles[written] = scene.styles
         for number, edit, step in steps:

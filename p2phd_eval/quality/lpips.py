@@ -1,12 +1,14 @@
 """LPIPS, the distance between two images in the activations of AlexNet."""
 
 from importlib.resources import as_file, files
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.float32_products import float32_products
-from p2phd_eval.quality.lpips_weights import LpipsWeights, load_lpips_state
+from p2phd_eval.quality.lpips_weights import URL, LpipsWeights, find_lpips_weights, load_lpips_state
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 #: Pixels an image needs each way: AlexNet's strides leave nothing of smaller ones.
@@ -90,6 +92,23 @@ class Lpips:
                     squares = (_unit(first) - _unit(second)) ** 2
                     maps.append(torch.nn.functional.conv2d(squares, next(channels)))
         return maps
+
+
+def find_lpips(given: Path | None, device: torch.device | str) -> tuple[Lpips | None, tuple[str, ...]]:
+    """Return the network, or None where its weights cannot be had, and a note on that or on weights of another kind.
+
+    `given`: see `find_lpips_weights`, which raises `InputError` if given weights cannot be used.
+    """
+    try:
+        weights = find_lpips_weights(given)
+    except InputError:
+        if given is not None:
+            raise
+        # The error's own words name folders of this machine; a report is read elsewhere.
+        missing = "LPIPS is left out: its AlexNet weights are not here and could not be fetched."
+        return None, (f"{missing} Get them from {URL} and pass --lpips-weights FILE.",)
+    own = (f"LPIPS is computed with {weights.network}: it does not compare with published values.",)
+    return Lpips(weights, device), () if weights.standard else own
 
 
 def _unit(activations: Tensor) -> Tensor:

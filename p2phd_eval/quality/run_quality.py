@@ -14,8 +14,7 @@ from p2phd_eval.evaluation.cluster_rules import ClusterRule
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.quality.image_quality import PSNR_MOST, ImageQuality, QualityMetric, per_image_quality
-from p2phd_eval.quality.lpips import Lpips
-from p2phd_eval.quality.lpips_weights import URL, find_lpips_weights
+from p2phd_eval.quality.lpips import find_lpips
 from p2phd_eval.stats.errors.skewness import STRONG_SKEWNESS
 from p2phd_eval.stats.verdicts.equivalence import holm
 from p2phd_eval.stats.verdicts.paired_means import ImageMean, MeanDifference, image_mean, mean_difference
@@ -118,7 +117,7 @@ def quality_of_runs(
             "per-image quality", expected=f"samples of the baseline {baseline}", found=f"none in {len(runs)} runs"
         )
     kinds = _kinds(runs, arms, baseline)
-    lpips, why_not = _lpips(lpips_weights, device)
+    lpips, why_not = find_lpips(lpips_weights, device)
     with progress("per-image quality", "images") as on_progress:
         found = per_image_quality(
             photos,
@@ -200,20 +199,6 @@ def _rows_of_kinds(kinds: Sequence[_PairKind]) -> list[slice]:
     """Where the pairs of each kind stand when those of all kinds follow each other."""
     ends = list(itertools.accumulate(len(kind.pairs) for kind in kinds))
     return [slice(end - len(kind.pairs), end) for end, kind in zip(ends, kinds, strict=True)]
-
-
-def _lpips(given: Path | None, device: torch.device | str) -> tuple[Lpips | None, tuple[str, ...]]:
-    """The network, and a note where there is none or where it is another than LPIPS' own."""
-    try:
-        weights = find_lpips_weights(given)
-    except InputError:
-        if given is not None:
-            raise
-        # The error's own words name folders of this machine; a report is read elsewhere.
-        missing = "LPIPS is left out: its AlexNet weights are not here and could not be fetched."
-        return None, (f"{missing} Get them from {URL} and pass --lpips-weights FILE.",)
-    own = (f"LPIPS is computed with {weights.network}: it does not compare with published values.",)
-    return Lpips(weights, device), () if weights.standard else own
 
 
 def _scope_note(found: ImageQuality, scope: Scope, confidence: float, cluster_by: ClusterRule | None) -> str:

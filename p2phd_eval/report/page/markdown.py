@@ -19,16 +19,21 @@ def render_markdown(report: ReportDocument) -> str:
     Text of the report is escaped: it appears as it is, and makes no cell, tag or link.
     """
     verdicts = {entry.arm: entry for entry in report.verdicts}
-    lines = [f"### Does reduced precision hurt? {_text(report.name)}", ""]
-    lines += [f"* {VERDICTS[entry.verdict].emoji} {_text(entry.sentence)}" for entry in report.verdicts]
+    lines = [f"### Does reduced precision hurt? {markdown_text(report.name)}", ""]
+    lines += [f"* {VERDICTS[entry.verdict].emoji} {markdown_text(entry.sentence)}" for entry in report.verdicts]
     scale, far = convergence(report)
-    lines += ["", _text(scale)] if far else []
+    lines += ["", markdown_text(scale)] if far else []
     columns = _columns(report)
-    lines += ["", _row(columns), _row(["---"] * len(columns))]
-    lines += [_row([_text(cell) for cell in _cells(report, arm, verdicts.get(arm))]) for arm in report.arms]
+    lines += ["", markdown_row(columns), markdown_row(["---"] * len(columns))]
+    lines += [
+        markdown_row([markdown_text(cell) for cell in _cells(report, arm, verdicts.get(arm))]) for arm in report.arms
+    ]
     failed = [run for run in report.runs if run.failed]
     if failed:
-        lines += ["", *(f"* {_text(run.name)} failed: {_text(run.why or run.status)}" for run in failed)]
+        lines += [
+            "",
+            *(f"* {markdown_text(run.name)} failed: {markdown_text(run.why or run.status)}" for run in failed),
+        ]
     lines += _fid_over_epochs(report)
     if report.on_cpu:
         lines += ["", "Made on a CPU, which emulates reduced precision: the speed says nothing about a GPU."]
@@ -73,20 +78,22 @@ def _fid_over_epochs(report: ReportDocument) -> list[str]:
     if not curves:
         return []
     fids = {name: dict(zip(curve.epoch, curve.fid, strict=True)) for name, curve in curves.items()}
-    header = ["epoch", *map(_text, fids)]
+    header = ["epoch", *map(markdown_text, fids)]
     n = next(iter(curves.values())).n
     rows = [
         [str(epoch), *(number_text(of[epoch]) if epoch in of else "-" for of in fids.values())]
         for epoch in sorted(set().union(*fids.values()))
     ]
-    table = map(_row, [header, ["---"] * len(header), *rows])
+    table = map(markdown_row, [header, ["---"] * len(header), *rows])
     return ["", "<details>", f"<summary>FID@{n} over epochs</summary>", "", *table, "", "</details>"]
 
 
-def _row(cells: Sequence[str]) -> str:
+def markdown_row(cells: Sequence[str]) -> str:
+    """Return a row of a table, of cells that are Markdown already."""
     return f"| {' | '.join(cells)} |"
 
 
-def _text(text: str) -> str:
+def markdown_text(text: str) -> str:
+    """Return text such that it appears as it is."""
     # All marks in one pass: a reference such as &#95; holds a mark itself.
     return html.escape(one_line(" ".join(str(text).split())), quote=False).translate(_REFERENCES)

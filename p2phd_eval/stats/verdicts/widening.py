@@ -330,9 +330,7 @@ def parse_share(text: str) -> ShareMargin:
 def require_share(share: float) -> None:
     """Raise `InputError` unless a share is above 0, and a number that can be one."""
     if not 0 < share <= _MOST_SHARE:
-        raise InputError(
-            "--margin", expected=f"above 0 %, at most {100 * _MOST_SHARE:g} %", found=f"{100 * share:g} %"
-        )
+        raise InputError("--margin", expected=f"above 0 %, at most {100 * _MOST_SHARE:g} %", found=f"{100 * share:g} %")
 
 
 def _table(where: str, values: npt.ArrayLike, edits: int) -> Values:

@@ -1,0 +1,11 @@
+"""What a verdict on edits is about."""
+
+from enum import Enum
+
+
+class EditJudge(str, Enum):
+    """A distance of two photos, always taken inside of what was edited."""
+
+    MSE = "mse"
+    SSIM = "ssim"
+    LPIPS = "lpips"
