@@ -18,6 +18,7 @@ _HOME = {
     "TrainConfig": "p2phd_eval.config",
     "apply_edits": "p2phd_eval.editing.apply_edits",
     "check_gate": "p2phd_eval.gate.check_gate",
+    "compare_edits": "p2phd_eval.editing.compare_edits",
     "compare_fid": "p2phd_eval.stats.verdicts.compared_arms",
     "compare_images": "p2phd_eval.evaluation.compare_images",
     "compute_fid": "p2phd_eval.evaluation.compute_fid",
@@ -36,6 +37,7 @@ __all__ = list(_HOME)
 if TYPE_CHECKING:
     from p2phd_eval.config import TrainConfig as TrainConfig
     from p2phd_eval.editing.apply_edits import apply_edits as apply_edits
+    from p2phd_eval.editing.compare_edits import compare_edits as compare_edits
     from p2phd_eval.editing.random_edits import random_edits as random_edits
     from p2phd_eval.errors import InputError as InputError
     from p2phd_eval.evaluation.compare_images import compare_images as compare_images

@@ -21,9 +21,7 @@ class StripRow:
     runs: tuple[int, int]  # which of them are shown: of the baseline and of the candidate
 
 
-def edit_strip(
-    rows: Sequence[StripRow], names: tuple[str, str], colours: Callable[[npt.NDArray[np.integer]], Pixels] | None = None
-) -> Pixels:
+def edit_strip(rows: Sequence[StripRow], names: tuple[str, str]) -> Pixels:
     """Draw the map and the photos of both arms, as they were and edited, and where the edited photos differ.
 
     `names`: of the baseline and of the candidate. The result is uint8 (H, W, 3).
