@@ -28,20 +28,20 @@ TRAINING = ("--preset", "demo", "--features", "instance", "--ngf", "8", "--epoch
 
 
 def call(*arguments: object, log: Path) -> None:
-    """Run p2phd-eval in a process of one thread; what it says is appended to a file."""
+    """Run p2phd-eval in a process of one thread, in the folder of its log; what it says is appended to that."""
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     with log.open("ab") as stream:
         command = [sys.executable, "-m", "p2phd_eval", *map(str, arguments)]
-        subprocess.run(command, check=True, env=environment, stdout=stream, stderr=stream)
+        subprocess.run(command, check=True, env=environment, cwd=log.parent, stdout=stream, stderr=stream)
 
 
-def train(work: Path, arm: str, seed: int) -> Path:
-    """Train one run, or go on with it, and cluster its features."""
-    run, log = work / "runs" / f"{arm}-{seed}", work / f"{arm}-{seed}.log"
-    if not (run / "clusters.npz").exists():
+def train(work: Path, arm: str, seed: int) -> str:
+    """Train one run, or go on with it, and cluster its features; return its folder below `work`."""
+    run, log = f"runs/{arm}-{seed}", work / f"{arm}-{seed}.log"
+    if not (work / run / "clusters.npz").exists():
         options = ("--precision", arm, "--seed", seed, "--device", "cpu", "--resume")
-        call("train", work / "scenes", "--out", run, *TRAINING, *options, log=log)
-        call("encode", "cluster", run, work / "scenes", "--device", "cpu", log=log)
+        call("train", "scenes", "--out", run, *TRAINING, *options, log=log)
+        call("encode", "cluster", run, "scenes", "--device", "cpu", log=log)
     return run
 
 
@@ -52,22 +52,22 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=2, help="trainings at a time")
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    work, log = arguments.work, arguments.work / "edits.log"
+    work = arguments.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
-    scenes, script = work / "scenes", work / "edits.json"
-    if not (scenes / "classes.json").exists():
-        shutil.rmtree(scenes, ignore_errors=True)
+    log = work / "edits.log"
+    if not (work / "scenes" / "classes.json").exists():
+        shutil.rmtree(work / "scenes", ignore_errors=True)
         sizes = ("--train", N_TRAIN, "--test", N_TEST, "--width", WIDTH, "--height", HEIGHT)
-        call("data", "synthesize", scenes, *sizes, log=log)
-    if not script.exists():
-        call("edit", "random", scenes, "--per-image", PER_IMAGE, "--seed", 0, "--out", script, log=log)
+        call("data", "synthesize", "scenes", *sizes, log=log)
+    if not (work / "edits.json").exists():
+        call("edit", "random", "scenes", "--per-image", PER_IMAGE, "--seed", 0, "--out", "edits.json", log=log)
     planned = [(arm, seed) for seed in range(arguments.seeds) for arm in ARMS]
     with ThreadPoolExecutor(arguments.jobs) as pool:
         runs = dict(zip(planned, pool.map(lambda each: train(work, *each), planned), strict=True))
     folders = [[runs[arm, seed] for seed in range(arguments.seeds)] for arm in ARMS]
     arms = [f"{arm}={own[0]}" for arm, own in zip(ARMS, folders, strict=True)]
     call(
-        *("edit", "compare", scenes, "--script", script, "--out", work / "comparison", "--device", "cpu"),
+        *("edit", "compare", "scenes", "--script", "edits.json", "--out", "comparison", "--device", "cpu"),
         *("--baseline", arms[0], *folders[0][1:], "--candidate", arms[1], *folders[1][1:]),
         log=log,
     )

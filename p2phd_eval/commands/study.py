@@ -68,6 +68,14 @@ def study(
             "--confidence", rich_help_panel=STATISTICS, help="How often intervals hold the truth. Default: 0.95."
         ),
     ] = None,
+    edits: Annotated[
+        Path | None,
+        typer.Option(
+            "--edits",
+            metavar="FILE",
+            help="Script of edits of the test maps, as `edit random` writes: do they widen the gaps between the arms?",
+        ),
+    ] = None,
     repeat: Annotated[
         bool | None,
         typer.Option(
@@ -149,6 +157,7 @@ def study(
         "margin": margin,
         "cluster_by": cluster_by,
         "confidence": confidence,
+        "edits": edits,
     }
     settings |= {"repeat": repeat, "validate_every": validate_every, "preset": preset, "device": device}
     settings["command"] = shlex.join(["p2phd-eval", *sys.argv[1:]])

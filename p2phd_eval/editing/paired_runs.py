@@ -85,38 +85,44 @@ def recipe_notes(arms: Sequence[EditedArm]) -> list[str]:
     return notes
 
 
-def _open(folder: Path, data: Path, script: EditScript) -> EditedRun:
-    path, checkpoint = open_source(folder)
-    config, sha256 = checkpoint.config, file_sha256(path)
+def require_fitting(config: TrainConfig, script: EditScript, where: str) -> None:
+    """Raise `InputError` unless runs of a configuration, called `where`, can do what a script says."""
     wanted = {"classes": script.label_nc, "instance maps": script.instances}
     found = {"classes": config.data.label_nc, "instance maps": config.data.instances}
     for what, value in wanted.items():
         # A run that does not look at instance maps takes a script that keeps them.
         if value != found[what] and not (what == "instance maps" and value):
             raise InputError(
-                str(folder),
+                where,
                 expected=f"a run whose {what} are those of the script: {_told(value)}",
                 found=_told(found[what]),
                 fix="Make a script for this run's data: p2phd-eval edit random.",
             )
     styled = [k for k, edit in enumerate(script.edits, start=1) if isinstance(edit, StyleEdit) or style_of_edit(edit)]
+    if not styled:
+        return
     if config.features.kind == "none":
-        if styled:
-            raise InputError(
-                str(folder),
-                expected=f"a run with a feature encoder, since edit {styled[0]} of the script sets a style",
-                found="a run without features",
-                fix="Make a script without styles: p2phd-eval edit random --kind label --kind object --kind stroke "
-                "--kind remove --kind move",
-            )
-    else:
-        if styled and config.features.kind != script.features:
-            raise InputError(
-                str(folder),
-                expected=f"features of what has a style in the script: {script.features}",
-                found=config.features.kind,
-                fix=f"Make a script for this run: p2phd-eval edit random --features {config.features.kind}",
-            )
+        raise InputError(
+            where,
+            expected=f"a run with a feature encoder, since edit {styled[0]} of the script sets a style",
+            found="a run without features",
+            fix="Make a script without styles: p2phd-eval edit random --kind label --kind object --kind stroke "
+            "--kind remove --kind move",
+        )
+    if config.features.kind != script.features:
+        raise InputError(
+            where,
+            expected=f"features of what has a style in the script: {script.features}",
+            found=config.features.kind,
+            fix=f"Make a script for this run: p2phd-eval edit random --features {config.features.kind}",
+        )
+
+
+def _open(folder: Path, data: Path, script: EditScript) -> EditedRun:
+    path, checkpoint = open_source(folder)
+    config, sha256 = checkpoint.config, file_sha256(path)
+    require_fitting(config, script, str(folder))
+    if config.features.kind != "none":
         load_clusters(clusters_path(folder, None, "RUN"), checkpoint, sha256, f"{folder} {data}")
     return EditedRun(source=folder, config=config, checkpoint_sha256=sha256)
 

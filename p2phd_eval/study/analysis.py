@@ -14,6 +14,7 @@ from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import file_sha256, write_json
+from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.quality.lpips_weights import find_lpips_weights
@@ -24,6 +25,7 @@ from p2phd_eval.study.artefacts import content_sha256, finished, record, values_
 from p2phd_eval.study.comparisons import compare_study, photos_folder
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_job import features_path, samples_folder
+from p2phd_eval.study.study_edits import arms_of_edits, edits_of_study
 from p2phd_eval.study.study_plan import COMMON_SAMPLING, StudyPlan
 from p2phd_eval.study.training_photos import reference_features, usable_reference
 
@@ -38,7 +40,7 @@ def analyse(
     lpips_weights: Path | None,
     progress: ProgressFactory,
 ) -> None:
-    """Write `analysis/comparisons.json` and `analysis/quality.json`, unless they are there for these very samples.
+    """Write `analysis/comparisons.json`, `quality.json` and, with edits, `edits.json`, unless they are of these runs.
 
     `study`: a study folder whose runs have ended. `outcomes`: how each run ended, by name. `device`: where the photos'
     features and LPIPS are computed. `weights` and `lpips_weights`: Inception's, and those of LPIPS's AlexNet; by
@@ -99,10 +101,22 @@ def analyse(
         )
         return QualityDocument(quality=quality_part(measured))
 
-    stages: tuple[tuple[str, dict[str, str], Callable[[], Document]], ...] = (
+    stages: list[tuple[str, dict[str, str], Callable[[], Document]]] = [
         ("comparisons", compared, comparisons),
         ("quality", viewed, quality),
-    )
+    ]
+    arms = arms_of_edits(study, plan, outcomes)
+    if plan.edits is not None and arms:
+        edited = {
+            "rules": rules,
+            "data": plan.data_sha256,
+            "script": file_sha256(plan.edits),
+            "lpips": _lpips_identity(lpips_weights),
+        }
+        edited |= {path.name: file_sha256(latest_path(path)) for arm in arms for path in arm.folders}
+        stages.append(
+            ("edits", edited, lambda: edits_of_study(study, plan, arms, lpips_weights, device, progress=progress))
+        )
     for name, inputs, make in stages:
         path = study / "analysis" / f"{name}.json"
         if finished(study, name, inputs, path) is None:

@@ -25,6 +25,7 @@ from p2phd_eval.study.artefacts import data_sha256, describe_change, read_data
 from p2phd_eval.study.effort import Effort, effort, measure, step_seconds
 from p2phd_eval.study.pace import measure_pace
 from p2phd_eval.study.run_job import ended
+from p2phd_eval.study.study_edits import require_script
 from p2phd_eval.study.study_plan import (
     PLAN_FILE,
     PlannedRun,
@@ -66,6 +67,7 @@ def plan_study(
     margin: float | str | None = None,
     cluster_by: str | None = None,
     confidence: float | None = None,
+    edits: str | Path | None = None,
     repeat: bool | None = None,
     preset: str | TrainConfig = "512p",
     device: str | torch.device | None = None,
@@ -90,6 +92,7 @@ def plan_study(
         "margin": None if margin is None else str(margin),
         "cluster_by": cluster_by,
         "confidence": confidence,
+        "edits": None if edits is None else str(Path(edits).resolve()),
         "repeat": repeat,
     }
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
@@ -145,6 +148,8 @@ def plan_study(
     if plan.judge is Estimand.BLOCK_FID:
         require_reference(plan)
     require_judgeable(plan.judge, parse_margin(plan.margin), has_reference=True)
+    if plan.edits is not None:
+        require_script(plan, progress)
     return plan
 
 

@@ -49,6 +49,7 @@ def run_study(
     margin: float | str | None = None,
     cluster_by: str | None = None,
     confidence: float | None = None,
+    edits: str | Path | None = None,
     repeat: bool | None = None,
     preset: str | TrainConfig = "512p",
     device: str | torch.device | None = None,
@@ -91,6 +92,9 @@ def run_study(
         Which test images are alike: a rule as for `p2phd-eval compare --cluster-by`.
     confidence : float, optional
         The level of the intervals, 0.95 by default.
+    edits : str or Path, optional
+        Script of edits of the test maps: whether they widen the gaps between the arms becomes a part of the report; see
+        `compare_edits`.
     repeat : bool, optional
         Train the baseline's first seed twice, which shows what chance alone does; by default yes.
     preset : str or TrainConfig
@@ -154,6 +158,7 @@ def run_study(
             margin=margin,
             cluster_by=cluster_by,
             confidence=confidence,
+            edits=edits,
             repeat=repeat,
             preset=preset,
             device=device,

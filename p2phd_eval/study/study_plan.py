@@ -46,6 +46,7 @@ class StudyPlan:
     margin: str | None = None  # as `parse_margin` reads it
     cluster_by: str | None = None  # as `parse_rule` reads it
     confidence: float = 0.95
+    edits: str | None = None  # script of edits of the test maps, absolute
     command: str = "p2phd-eval study"  # that began it
 
     @property

@@ -11,7 +11,7 @@ from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_job import features_path, run_folder, samples_folder
 from p2phd_eval.study.study_plan import StudyPlan, other_data
 
-_ANALYSES = ("comparisons", "quality", "bench", "pace")
+_ANALYSES = ("comparisons", "quality", "edits", "bench", "pace")
 _PHOTOS = ("real", "reference")
 
 

@@ -8,6 +8,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from msgspec import UNSET
+
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, page_bytes, write_json
 from p2phd_eval.generators.data.triplets import find_triplets
@@ -19,6 +21,7 @@ from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate, CompareDocument
 from p2phd_eval.report.documents.document import from_result, read_document
+from p2phd_eval.report.documents.edit_documents import EditCompareDocument
 from p2phd_eval.report.documents.study_documents import (
     Arm,
     Comparisons,
@@ -42,6 +45,7 @@ from p2phd_eval.study.artefacts import read_record
 from p2phd_eval.study.comparisons import labels_folder, photos_folder
 from p2phd_eval.study.outcome import Outcome, load_outcome
 from p2phd_eval.study.run_job import run_folder, samples_folder
+from p2phd_eval.study.study_edits import arms_of_edits
 from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan, load_plan
 from p2phd_eval.study.unaltered import require_same_data, require_unaltered
 from p2phd_eval.study.verdicts import arm_verdicts
@@ -117,6 +121,7 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
     quality = read_document(study / "analysis" / "quality.json", QualityDocument)
     bench = read_document(study / "analysis" / "bench.json", BenchDocument)
     training = comparisons.training
+    edits = study / "analysis" / "edits.json"
     logs = {run.name: read_log(run_folder(study, run) / "log.jsonl") for run in plan.runs}
     return ReportDocument(
         name=Path(plan.data).name,
@@ -131,6 +136,9 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
         what_was_run=_what_was_run(study, plan, outcomes, training, bench),
         # Those of the other comparisons are of the same images, or of images made in the same way.
         notes=(*_emulated(study, plan), *comparisons.notes, *(() if training is None else training.warnings)),
+        edits=read_document(edits, EditCompareDocument)
+        if plan.edits is not None and arms_of_edits(study, plan, outcomes)
+        else UNSET,
         speed=Speed(
             made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             runs={run.name: _speed(study, plan, run, logs[run.name]) for run in plan.runs},

@@ -9,6 +9,7 @@ from pathlib import Path
 from p2phd_eval import compare_edits
 from p2phd_eval.commands import edit_compare
 from p2phd_eval.evaluation.arms import ArmFolders
+from p2phd_eval.files import json_text
 from p2phd_eval.report.documents.document import read_document
 from p2phd_eval.report.documents.edit_documents import EditCompareDocument, edit_document
 from p2phd_eval.report.edit_report import write_edit_report
@@ -32,7 +33,7 @@ def test_the_command_does_what_the_call_does(edited_scenes: Path, trained_arms: 
     assert (out / "worst.png").is_file()
 
     again = compare_edits(data, trained_arms, script, out, device="cpu")
-    assert edit_document(again, str(data), str(script)).to_builtins() == document
+    assert json.loads(json_text(edit_document(again, str(data), str(script)).to_builtins())) == document
     below = write_edit_report(again, "data", "edits.json", tmp_path, below=edited_scenes)
     assert [run.folder for run in below.arms[0].runs] == ["runs/fp32-1", "runs/fp32-2", "runs/fp32-3"]
 

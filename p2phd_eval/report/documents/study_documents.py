@@ -11,6 +11,7 @@ from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import Document, from_result
+from p2phd_eval.report.documents.edit_documents import EditCompareDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.margins import Margin
@@ -39,6 +40,7 @@ class StudyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study")
     margin: str | None
     cluster_by: str | None
     confidence: float
+    edits: str | None = None  # script of edits of the test maps; a study of before had none
     command: str
 
 
@@ -279,6 +281,7 @@ class ReportDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/report
     pictures: Pictures
     what_was_run: WhatWasRun
     notes: tuple[str, ...]
+    edits: EditCompareDocument | UnsetType = UNSET  # with --edits, where arms have runs of common seeds
     speed: Speed
 
     @property

@@ -1,16 +1,16 @@
 """The report of a study as a table for a pull request."""
 
-import html
 import statistics
-from collections.abc import Sequence
 
-from p2phd_eval.formatting import estimate_texts, given_text, number_text, one_line
+from msgspec import UNSET
+
+from p2phd_eval.formatting import estimate_texts, given_text, number_text
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
+from p2phd_eval.report.markdown_text import markdown_row, markdown_text
 from p2phd_eval.report.page.page_tables import random_parts
 from p2phd_eval.report.page.verdict_cards import convergence
+from p2phd_eval.report.tables.edit_tables import widening_sentence
 from p2phd_eval.report.wording import VERDICTS
-
-_REFERENCES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_[]|~#"}
 
 
 def render_markdown(report: ReportDocument) -> str:
@@ -35,6 +35,14 @@ def render_markdown(report: ReportDocument) -> str:
             *(f"* {markdown_text(run.name)} failed: {markdown_text(run.why or run.status)}" for run in failed),
         ]
     lines += _fid_over_epochs(report)
+    if report.edits is not UNSET:
+        edits = report.edits
+        lines += [
+            "",
+            "Edited maps:",
+            "",
+            *(f"* {markdown_text(widening_sentence(edits, each))}" for each in edits.candidates),
+        ]
     if report.on_cpu:
         lines += ["", "Made on a CPU, which emulates reduced precision: the speed says nothing about a GPU."]
     return "\n".join(lines) + "\n"
@@ -86,14 +94,3 @@ def _fid_over_epochs(report: ReportDocument) -> list[str]:
     ]
     table = map(markdown_row, [header, ["---"] * len(header), *rows])
     return ["", "<details>", f"<summary>FID@{n} over epochs</summary>", "", *table, "", "</details>"]
-
-
-def markdown_row(cells: Sequence[str]) -> str:
-    """Return a row of a table, of cells that are Markdown already."""
-    return f"| {' | '.join(cells)} |"
-
-
-def markdown_text(text: str) -> str:
-    """Return text such that it appears as it is."""
-    # All marks in one pass: a reference such as &#95; holds a mark itself.
-    return html.escape(one_line(" ".join(str(text).split())), quote=False).translate(_REFERENCES)

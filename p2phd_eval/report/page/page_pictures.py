@@ -68,11 +68,12 @@ def picture_rows(report: ReportDocument, folder: Path) -> list[PictureRow]:
             caption = difference_column([pair], [names[2], names[k]], 1, 0)[2:]
             differences += [(k, name, pair[2]) for name in caption]
         pictures = [
-            Picture(name=name, uri=_uri(tile), column=column, selectable=column > 0)
+            Picture(name=name, uri=data_uri(tile), column=column, selectable=column > 0)
             for column, (name, tile) in enumerate(zip(names, tiles, strict=True))
         ]
         pictures += [
-            Picture(name=name, uri=_uri(tile), column=column, selectable=False) for column, name, tile in differences
+            Picture(name=name, uri=data_uri(tile), column=column, selectable=False)
+            for column, name, tile in differences
         ]
         rows.append(PictureRow(id=id_, influence=influence, pictures=tuple(pictures)))
     return rows
@@ -124,10 +125,11 @@ def _label(source: ImageSource, id_: str, label_nc: int) -> npt.NDArray[np.uint8
     return label_colours(stored, max(label_nc, int(stored.max()) + 1)) if stored.ndim == 2 else stored
 
 
-def _uri(pixels: npt.NDArray[np.uint8]) -> str:
+def data_uri(pixels: npt.NDArray[np.uint8], widest: int = _WIDEST) -> str:
+    """Return a picture (H, W, 3) as a data URI, at most `widest` pixels wide."""
     image = Image.fromarray(pixels)
-    if image.width > _WIDEST:
-        image = image.resize((_WIDEST, round(image.height * _WIDEST / image.width)), Image.Resampling.LANCZOS)
+    if image.width > widest:
+        image = image.resize((widest, round(image.height * widest / image.width)), Image.Resampling.LANCZOS)
     # Label maps are small as PNG at any size, and their edges stay sharp.
     kind, content = "png", _encoded(image, format="PNG", optimize=True)
     if len(content) > _SMALL:

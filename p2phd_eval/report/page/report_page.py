@@ -6,9 +6,11 @@ from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
+from msgspec import UNSET
 
 from p2phd_eval.formatting import error_text, signed_text
 from p2phd_eval.report.documents.study_documents import ReportDocument
+from p2phd_eval.report.page.edit_section import edit_section
 from p2phd_eval.report.page.glossary import GLOSSARY, terms_in
 from p2phd_eval.report.page.page_pictures import picture_rows
 from p2phd_eval.report.page.page_tables import (
@@ -81,6 +83,7 @@ def render_page(report: ReportDocument, folder: Path) -> str:
         checks=checks_table(report),
         extrapolation=extrapolation_table(report),
         quality=quality_tables(report.quality),
+        edits=None if report.edits is UNSET else edit_section(report.edits, folder / "edits" / "worst.png"),
         runs=run_table(report),
         pictures=pictures,
         picture_columns=1 + max((picture.column for row in pictures for picture in row.pictures), default=0),

@@ -12,7 +12,7 @@ from p2phd_eval.report.documents.edit_documents import (
     WideningPart,
     WideningRowPart,
 )
-from p2phd_eval.report.page.markdown import markdown_row, markdown_text
+from p2phd_eval.report.markdown_text import markdown_row, markdown_text
 from p2phd_eval.report.wording import SHORT_SCOPES, VERDICTS
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.widening import MarginBase

@@ -1,0 +1,19 @@
+"""Text and rows of tables in GitHub-flavoured Markdown."""
+
+import html
+from collections.abc import Sequence
+
+from p2phd_eval.formatting import one_line
+
+_REFERENCES = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*_[]|~#"}
+
+
+def markdown_row(cells: Sequence[str]) -> str:
+    """Return a row of a table, of cells that are Markdown already."""
+    return f"| {' | '.join(cells)} |"
+
+
+def markdown_text(text: str) -> str:
+    """Return text such that it appears as it is."""
+    # All marks in one pass: a reference such as &#95; holds a mark itself.
+    return html.escape(one_line(" ".join(str(text).split())), quote=False).translate(_REFERENCES)
