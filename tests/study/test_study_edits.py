@@ -20,6 +20,7 @@ from p2phd_eval.report.documents.edit_documents import EditCompareDocument
 from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.report.page.markdown import render_markdown
 from p2phd_eval.report.page.report_page import render_page
+from p2phd_eval.report.tables.study_tables import study_table
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_job import run_folder
 from p2phd_eval.study.study_edits import arms_of_edits, edits_of_study, require_script
@@ -95,6 +96,7 @@ def test_edits_become_a_part_of_the_report(plan: StudyPlan, tmp_path: Path) -> N
         read_document(DOCS / "studies" / "camvid" / "report.json", ReportDocument), edits=document, runs=()
     )
     page, text = render_page(report, tmp_path), render_markdown(report)
+    assert any(note.startswith("Edited maps: amp-bf16: ") for note in study_table(report).notes)
     assert '<section id="edits">' in page
     assert "data:image/" in page
     for sentence in (page, text):

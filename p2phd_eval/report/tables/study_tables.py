@@ -3,12 +3,14 @@
 import statistics
 from collections.abc import Mapping, Sequence
 
+from msgspec import UNSET
 from rich.filesize import decimal
 
 from p2phd_eval.formatting import estimate_texts, given_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
+from p2phd_eval.report.tables.edit_tables import widening_sentence
 from p2phd_eval.report.wording import VERDICTS, scale_sentence, verdict_words
 
 
@@ -62,6 +64,8 @@ def study_table(report: ReportDocument) -> ResultTable:
     if training is not None and training.real_scale is not None:
         fid = statistics.mean(run.fid for run in training.baseline.runs)
         notes.append(scale_sentence(training.baseline.name, training.n, fid, training.real_scale))
+    if report.edits is not UNSET:
+        notes += [f"Edited maps: {widening_sentence(report.edits, each)}" for each in report.edits.candidates]
     return ResultTable(
         title=f"Study of {report.name}",
         columns=("arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin"),
