@@ -43,7 +43,7 @@ def run_demo(seed: int) -> dict[str, Any]:
 
 
 def results_of(report: dict[str, Any]) -> dict[str, Any]:
-    """Return each arm's verdict and difference of FID@64, and the FIDs of fp32's seeds."""
+    """Return each arm's verdict and difference of FID@n, and the FIDs of fp32's seeds."""
     training = report["comparisons"]["training"]
     documents = [training, *(each["document"] for each in report["comparisons"]["sampling"])]
     rows = {

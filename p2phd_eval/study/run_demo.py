@@ -22,7 +22,7 @@ from p2phd_eval.study.plan_study import Forecast
 from p2phd_eval.study.run_study import StudyResult, run_study
 
 _WIDTH, _HEIGHT = 64, 32
-_N_TRAIN, _N_TEST = 128, 64
+_N_TRAIN, _N_TEST = 128, 48
 #: The preset with less to compute. Batches of 8 and a learning rate to match take seeds to about the same FID within
 #: some hundred steps; with batches of 1 they are far apart for much longer.
 _CONFIG = replace(
