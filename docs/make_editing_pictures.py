@@ -56,7 +56,7 @@ class Gallery:
 
 def product(*arguments: str | int | Path) -> None:
     """Run a command of the product."""
-    print("p2phd-eval", *arguments)
+    print("p2phd-eval", *arguments, flush=True)
     subprocess.run([sys.executable, "-m", "p2phd_eval", *map(str, arguments)], check=True)
 
 
@@ -192,7 +192,8 @@ def trained(work: Path, name: str, gallery: Gallery) -> Path:
         *("train", gallery.data, "--out", run, "--preset", "demo", "--features", gallery.features),
         *(*gallery.training, "--seed", 0, "--resume"),
     )
-    product("encode", "cluster", run, gallery.data)
+    if not (run / "clusters.npz").is_file():
+        product("encode", "cluster", run, gallery.data)
     return run
 
 
