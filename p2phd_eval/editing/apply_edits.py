@@ -22,11 +22,12 @@ from p2phd_eval.editing.edits import Edit, MaskFile, Source, apply_edit, style_o
 from p2phd_eval.editing.operations import Edited
 from p2phd_eval.editing.scene import Mask, Scene
 from p2phd_eval.editing.scene_objects import find_object
-from p2phd_eval.editing.script import PHASE, EditScript, in_edit, read_script, require_same_data, script_text
+from p2phd_eval.editing.script import EditScript, in_edit, read_script, require_same_data, script_text
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256, write_json
 from p2phd_eval.generators.data.triplets import Triplet, find_triplets, folder_names
 from p2phd_eval.generators.sampling.region_styles import (
+    PHASE,
     DataStyles,
     FileStyle,
     ImageStyles,

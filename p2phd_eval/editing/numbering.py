@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 
-_DENSE = 1 << 24  # numbers below it are counted faster than sorted
+_DENSE = 4  # numbers below so many a pixel are counted faster than sorted; colours are larger
 _PER_CLASS = 1000  # Cityscapes: object k of a class has the number 1000 * class + k
 _MOST = 2**31 - 1  # of an instance map
 
@@ -82,7 +82,7 @@ class Numbering:
 
 def numbers_in(values: npt.NDArray[np.integer]) -> set[int]:
     """Return the numbers that a map holds."""
-    if values.min() >= 0 and values.max() < _DENSE:
+    if values.min() >= 0 and values.max() < _DENSE * values.size:
         return set(np.flatnonzero(np.bincount(values.ravel())).tolist())
     return set(np.unique(values).tolist())
 

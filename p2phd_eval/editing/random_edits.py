@@ -100,7 +100,8 @@ def random_edits(
     phase : str
         Which part of the data set.
     kinds : sequence of str
-        Of edits: "style", "label", "object", "stroke", "remove", "move"; they take turns in a random order.
+        Of edits: "style", "label", "object", "stroke", "remove", "move"; they take turns in a random order. Colours
+        are given no styles: models have features of classes or of instances.
     features : {"instance", "label"}, optional
         What has a style of its own in the models that the script is for, as they were trained; by default instances,
         where there are any.
@@ -122,7 +123,12 @@ def random_edits(
     features = features or scenes.features
     if features == "instance" and not scenes.config.instances:
         raise InputError("--features", expected="label, since no instance maps are used", found="instance")
-    drawing = _Drawing(scenes, features, seed, tuple(dict.fromkeys(kinds)) or KINDS)
+    chosen = tuple(dict.fromkeys(kinds)) or KINDS
+    if not scenes.config.label_nc and features == "label":
+        chosen = tuple(kind for kind in chosen if kind != "style")
+        if not chosen:
+            raise InputError("--kind", expected="another kind, since no model has styles of colours", found="style")
+    drawing = _Drawing(scenes, features, seed, chosen)
     with progress("list objects", "images") as on_progress:
         for done, key in enumerate(scenes.triplets, start=1):
             drawing.know(key)

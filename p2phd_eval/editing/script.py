@@ -15,11 +15,10 @@ from p2phd_eval.editing.data_scenes import DataScenes
 from p2phd_eval.editing.edits import Edit
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, json_text
+from p2phd_eval.generators.sampling.region_styles import PHASE
 from p2phd_eval.json_files import convert_json, read_json
 
 _VERSION = 1
-#: Names of parts of a data set begin the names of its folders: a script of somebody else leads to no other folder.
-PHASE = r"^[^/\\\0]+$"
 _EXPECTED = "a script of edits"
 _FIX = "Make one: p2phd-eval edit random DATA --out edits.json"
 

@@ -224,6 +224,7 @@ class EditorApplication:
 
     async def _edit(self, request: Request) -> Response:
         edit: Edit = await _body(request, Edit)
+        await run_in_threadpool(self._session.require_uploads, edit)  # first: no other file is even looked at
         if (style := style_of_edit(edit)) is not None:
             await self._with_networks(self._painter.require_style, style)
         await run_in_threadpool(self._session.add, edit)

@@ -69,12 +69,16 @@ class Session:
 
     def add(self, edit: Edit) -> None:
         """Do an edit; raises `InputError` if it cannot be done, and for files that were not uploaded."""
+        self.require_uploads(edit)
+        with self.lock:
+            self.history(edit.image).add(edit)
+
+    def require_uploads(self, edit: Edit) -> None:
+        """Raise `InputError` if an edit names a file that was not uploaded."""
         if isinstance(edit, ObjectEdit) and isinstance(edit.source, MaskFile):
             require_upload(self.folder, edit.source.file)
         if isinstance(style := style_of_edit(edit), FileStyle):
             require_upload(self.folder, style.file)
-        with self.lock:
-            self.history(edit.image).add(edit)
 
     def style_at(self, image: str, point: Point) -> Style:
         """Return the style that a region has: the one that it was given, or what is drawn for it."""

@@ -53,3 +53,4 @@ def test_a_class_has_a_thousand_numbers_and_no_more() -> None:
 def test_numbers_of_any_size_are_found() -> None:
     assert numbers_in(np.array([[3, 1, 3]])) == {1, 3}
     assert numbers_in(np.array([[-3, 2**31 - 1]])) == {-3, 2**31 - 1}
+    assert numbers_in(np.array([[0xFFFFFF, 0, 7]])) == {0xFFFFFF, 0, 7}

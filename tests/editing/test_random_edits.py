@@ -8,14 +8,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from scipy.ndimage import binary_dilation
 
 from p2phd_eval.editing.apply_edits import masks_of
 from p2phd_eval.editing.data_scenes import DataScenes
 from p2phd_eval.editing.edits import KINDS, Edit, StyleEdit, apply_edit, kind_of_edit
 from p2phd_eval.editing.random_edits import random_edits
+from p2phd_eval.editing.scene import split_colours
 from p2phd_eval.editing.script import read_script
 from p2phd_eval.errors import InputError
+from p2phd_eval.images.png import write_png
 from p2phd_eval.scenes.data_set import write_dataset
 
 
@@ -93,3 +96,13 @@ def test_kinds_can_be_chosen(streets: Path) -> None:
 def test_what_cannot_be_drawn(options: dict[str, object], message: str, streets: Path) -> None:
     with pytest.raises(InputError, match=message):
         random_edits(streets, **options)  # type: ignore[arg-type]
+
+
+def test_colours_are_given_no_styles(streets: Path, tmp_path: Path) -> None:
+    for path in sorted((streets / "test_label").iterdir()):
+        label = np.asarray(Image.open(path)).astype(np.int32)
+        write_png(tmp_path / "test_A" / path.name, split_colours(label * 1_000_003 % (1 << 24)))
+    kinds = random_edits(tmp_path, label_nc=0, seed=1).by_kind
+    assert kinds and "style" not in kinds
+    with pytest.raises(InputError, match="--kind: expected another kind, since no model has styles of colours"):
+        random_edits(tmp_path, label_nc=0, kinds=["style"])

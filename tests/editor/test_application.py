@@ -221,6 +221,12 @@ STYLE = {"image": FIRST, "kind": "style", "point": [1, 1]}
         ("edit", STYLE | {"style": {"kind": "file", "file": "../../x", "sha256": "0" * 64}}, "x"),
         (
             "edit",
+            STYLE | {"style": {"kind": "file", "file": "/etc/hostname", "sha256": "0" * 64}},
+            "one that was uploaded",
+        ),
+        ("edit", STYLE | {"style": {"kind": "photo", "image": FIRST, "region": 0, "phase": "../x"}}, "phase"),
+        (
+            "edit",
             {
                 "image": FIRST,
                 "kind": "object",

@@ -16,6 +16,9 @@ from p2phd_eval.json_files import read_json_as
 Count = Annotated[int, Meta(ge=0)]
 Region = Annotated[int, Meta(ge=-(2**31), lt=2**31)]  # an instance's number, or a class: see `DataStyles`
 Side = Annotated[int, Meta(ge=1)]
+#: Names of parts of a data set begin the names of its folders: a file of somebody else leads to no other folder.
+PHASE = r"^[^/\\\0]+$"
+_Phase = Annotated[str, Meta(pattern=PHASE)]
 
 
 class _Style(Struct, frozen=True, kw_only=True, tag_field="kind", forbid_unknown_fields=True):
@@ -42,7 +45,7 @@ class PhotoStyle(_Style, frozen=True, kw_only=True, tag="photo"):
 
     image: str  # its key
     region: Region  # its number there
-    phase: str | None = None  # part of the data set where the photo and its maps are; None: the same part
+    phase: _Phase | None = None  # part of the data set where the photo and its maps are; None: the same part
 
 
 class FileStyle(_Style, frozen=True, kw_only=True, tag="file"):
