@@ -14,6 +14,13 @@ from p2phd_eval.locks import LOCK
 MANIFEST = "manifest.json"
 
 
+class Calibration(Struct, frozen=True, kw_only=True):
+    """The maps whose values set the ranges of an int8 graph."""
+
+    maps: tuple[str, ...]  # names of the label maps
+    sha256: str  # of names and contents of all files that were read
+
+
 class Manifest(Struct, frozen=True, kw_only=True):
     """What `generate` writes beside the images that it makes."""
 
@@ -23,6 +30,9 @@ class Manifest(Struct, frozen=True, kw_only=True):
     training_step: int
     sampling_precision: str
     sampling_arithmetic: str = "native"  # or "emulated"; a version that did not say it emulated nothing
+    engine: str = "torch"  # what ran the network: "torch", "compile", "onnxruntime" or "tensorrt"
+    graph_sha256: str | None = None  # of the ONNX file that the engine ran
+    calibration: Calibration | None = None  # of an int8 graph
     phase: str  # part of the data set
     seed: int  # of drawn styles
     style: str | None  # "clusters" or "photo"; None for a model without an encoder
@@ -46,7 +56,8 @@ def require_image_folder(
     if path.exists():
         wanted = "the manifest of an image folder"
         before = read_json_as(dict[str, Any], path, expected=wanted, fix=foreign)
-        before = {"sampling_arithmetic": "native", "pins": {}} | before  # see `Manifest`
+        # See `Manifest`.
+        before = {"sampling_arithmetic": "native", "engine": "torch", "graph_sha256": None, "pins": {}} | before
         if missing := [key for key in identity if key not in before]:
             raise InputError(str(path), expected=wanted, found=f"no {missing[0]!r} in it", fix=foreign)
         changed = [key for key in identity if before[key] != manifest[key]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import torch
-from msgspec import structs
+from msgspec import to_builtins
 
 from p2phd_eval.beside import run_beside
 from p2phd_eval.devices import describe_device, find_device
@@ -34,8 +34,8 @@ from p2phd_eval.versions import versions
 
 # What two calls must agree in to write into one folder.
 _IDENTITY = (
-    *("checkpoint_sha256", "config", "sampling_precision", "sampling_arithmetic", "phase", "seed", "style", "pins"),
-    "clusters_sha256",
+    *("checkpoint_sha256", "config", "sampling_precision", "sampling_arithmetic", "engine"),
+    *("graph_sha256", "phase", "seed", "style", "pins", "clusters_sha256"),
 )
 
 
@@ -71,6 +71,9 @@ def generate(
     phase: str = "test",
     precision: str = "fp32",
     arithmetic: str | None = None,
+    engine: str = "torch",
+    graph: Path | None = None,
+    calibrate_on: Path | None = None,
     batch_size: int = 4,
     seed: int = 0,
     style: str | None = None,
@@ -109,6 +112,14 @@ def generate(
     arithmetic : str, optional
         "native" or "emulated": how convolutions in 16 bits are computed; by default native where the device has
         instructions for them.
+    engine : str
+        What runs the network, a name of `ENGINES`: "torch"; "compile", torch.compile; "onnxruntime", the checkpoint as
+        an ONNX graph; "tensorrt", the same by TensorRT. Graphs are made in fp32, fp16, bf16 and, quantised, int8, and
+        kept in the folder `graphs` beside the checkpoint.
+    graph : Path, optional
+        An exported graph of this checkpoint, to run in the place of the one that is made.
+    calibrate_on : Path, optional
+        For int8, the data set whose training maps set the ranges; by default `data`.
     batch_size : int
         Images of one size that go through the network together; with batch norm always 1.
     seed : int
@@ -156,7 +167,8 @@ def generate(
     with ranks_from_environment(on) if ranks is None else nullcontext(ranks) as joined:
         tell = note if joined.is_first else unheard
         spread = f", {joined.size} ranks" if joined.size > 1 else ""
-        tell(f"device: {describe_device(on)}{spread}, sampling precision: {precision}")
+        by = "" if engine == "torch" else f", engine: {engine}"
+        tell(f"device: {describe_device(on)}{spread}, sampling precision: {precision}{by}")
         renderer = open_renderer(
             source,
             precision=precision,
@@ -169,6 +181,9 @@ def generate(
             resize_or_crop=resize_or_crop,
             data=data,
             phase=phase,
+            engine=engine,
+            graph=graph,
+            calibrate_on=calibrate_on,
             which_epoch=which_epoch,
             label_nc=label_nc,
             instances=instances,
@@ -187,8 +202,11 @@ def generate(
             config={**config.to_dict(), "data": renderer.fit.to_dict()},
             training_precision=config.precision,
             training_step=renderer.training_step,
-            sampling_precision=chosen.name,
-            sampling_arithmetic=chosen.arithmetic,
+            sampling_precision=renderer.sampling_precision,
+            sampling_arithmetic=renderer.arithmetic,
+            engine=renderer.engine,
+            graph_sha256=None if renderer.graph is None else renderer.graph.sha256,
+            calibration=renderer.calibration,
             phase=phase,
             seed=seed,
             style=renderer.style,
@@ -205,7 +223,7 @@ def generate(
         with hold_folder(out) if joined.is_first else nullcontext():
             if joined.is_first:
                 fix = "Choose another --out, or delete the folder."
-                values = structs.asdict(manifest)
+                values = to_builtins(manifest)
                 require_image_folder(out, values, identity=_IDENTITY, fix=fix, foreign="Choose another --out.")
                 read = read_contents(triplets, progress)
                 wanted = {(name := image_name(each)): styles.made_from(each, read[name]) for each in triplets}

@@ -16,15 +16,22 @@ _Network = TypeVar("_Network", bound=nn.Module)
 
 
 def for_inference(
-    network: _Network, state: Mapping[str, torch.Tensor], where: str, *, device: torch.device, precision: Precision
+    network: _Network,
+    state: Mapping[str, torch.Tensor],
+    where: str,
+    *,
+    device: torch.device,
+    precision: Precision,
+    plain: bool = False,
 ) -> _Network:
     """Load a state into `network` and return it on `device`, in evaluation mode.
 
     The original samples in training mode, one image at a time: its batch norm uses the statistics of the image
     and not those collected while training. So does this one; dropout is off.
 
-    `network`: on the device "meta", or on the CPU. Raises `InputError` if the state belongs to another network,
-    `DivergenceError` if it is not finite; `where` and the key are named.
+    `network`: on the device "meta", or on the CPU. `plain`: keep its layers, for who replaces them himself. Raises
+    `InputError` if the state belongs to another network, `DivergenceError` if it is not finite; `where` and the key are
+    named.
     """
     load_network(network, state, where)
     cast_weights(network, precision.weights_dtype)
@@ -34,7 +41,7 @@ def for_inference(
         elif isinstance(module, nn.ReLU):
             module.inplace = True  # no gradient asks for what it overwrites
     network = network.to(device).eval()
-    if device.type == "cpu" and precision.input_dtype == torch.float32:
+    if device.type == "cpu" and not plain and precision.input_dtype == torch.float32:
         use_winograd(network)
     return network
 

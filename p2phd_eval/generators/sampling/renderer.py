@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
+from torch import nn
 
 from p2phd_eval.config import DataConfig, TrainConfig
 from p2phd_eval.devices import find_device
@@ -20,18 +21,24 @@ from p2phd_eval.generators.data.batch import Batch, as_sample, collate, photo_ar
 from p2phd_eval.generators.data.dataset import TripletDataset, part_kinds, resized_pixels
 from p2phd_eval.generators.data.transforms import choose_geometry
 from p2phd_eval.generators.data.triplets import Triplet, check_labels
+from p2phd_eval.generators.engines.engine_names import GRAPH_ENGINES, require_engine
+from p2phd_eval.generators.engines.graph_file import Graph
+from p2phd_eval.generators.engines.session import GraphSession, graph_feed
 from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.networks.encoder import Encoder
 from p2phd_eval.generators.networks.generator import build_generator
 from p2phd_eval.generators.networks.synthesis import Synthesis
 from p2phd_eval.generators.original.checkpoint_folder import open_source
+from p2phd_eval.generators.sampling.checkpoint_graphs import Calibrating, CheckpointGraphs
 from p2phd_eval.generators.sampling.feature_maps import load_encoder, whole_images
 from p2phd_eval.generators.sampling.inference import for_inference, most_at_once
 from p2phd_eval.generators.sampling.label_lookup import class_and_edge, look_labels_up
 from p2phd_eval.generators.sampling.region_styles import ImageStyles, Style
 from p2phd_eval.generators.sampling.style_features import StyleFeatures, StyleNetworks
 from p2phd_eval.generators.sampling.styles import STYLES, Clusters, clusters_path, load_clusters
-from p2phd_eval.generators.training.precision import Precision, backend_flags, find_precision
+from p2phd_eval.generators.training.compilation import compile_networks
+from p2phd_eval.generators.training.precision import PRECISIONS, Precision, backend_flags, find_precision
+from p2phd_eval.images.image_folder import Calibration
 from p2phd_eval.progress import Note, unheard
 
 Pixels = npt.NDArray[np.uint8]
@@ -49,6 +56,14 @@ class Renderer:
         How images are made to fit: `config.data`, but for what was said otherwise.
     checkpoint_sha256 : str
     precision : Precision
+        Of torch's networks; with a graph that of an encoder, fp32.
+    engine : str
+    sampling_precision : str
+        By name: of the graph where there is one.
+    arithmetic : str
+        "native" or "emulated".
+    graph : Graph or None
+        What an engine runs in the place of torch.
     style : str or None
         "clusters" or "photo": where features come from where nothing else is said; None for a model without features.
     """
@@ -68,26 +83,17 @@ class Renderer:
         seed: int,
         data: Path | None,
         phase: str,
+        engine: str,
+        graph_precision: str | None,
+        graph: Path | None,
+        calibrate_on: Path | None,
+        note: Note,
     ) -> None:
         self.config, self.fit = checkpoint.config, fit
         self.checkpoint_sha256, self.training_step = file_sha256(checkpoint_path), checkpoint.step
         self.device, self.precision, self.style = device, precision, style
         self._source, self._checkpoint_path, self._checkpoint = source, checkpoint_path, checkpoint
         self._data, self._clusters_given = data, clusters
-        channels = conditioning_channels(self.config.data) + self.config.features.channels
-        with torch.device("meta"):  # without data until the checkpoint's come
-            generator = build_generator(self.config.generator, channels)
-        generator = for_inference(
-            generator, checkpoint.networks["G"], f"{checkpoint_path}, G", device=device, precision=precision
-        )
-        # Where a CPU computes in float32, the first convolution takes a tenth of the time so, of a third of the whole.
-        self._looks_labels_up = (
-            device.type == "cpu"
-            and precision.input_dtype == torch.float32
-            and self.config.features.kind == "none"
-            and look_labels_up(generator, self.config.data.label_nc)
-        )
-        self._synthesis = Synthesis(generator, None)
         self.features: StyleFeatures | None = None
         if style is not None:
             networks = StyleNetworks(
@@ -99,10 +105,99 @@ class Renderer:
                 precision=precision,
             )
             self.features = StyleFeatures(networks, style=style, seed=seed, pins=pins, data=data, phase=phase)
+            self._style_networks = networks
         if style == "photo":
             _ = self._encoder
         #: SHA-256 of the clusters' file, where all images have styles from it.
         self.clusters_sha256 = self._clusters[1] if style == "clusters" or pins else None
+        self.engine, self.graph = engine, None
+        self.sampling_precision, self.arithmetic = precision.name, precision.arithmetic
+        self._graphs = CheckpointGraphs(
+            source if source.is_dir() else source.parent, checkpoint_path, checkpoint, self.checkpoint_sha256, note
+        )
+        self._looks_labels_up = False
+        if graph_precision is None:
+            self._synthesis = Synthesis(self._generator(), None)
+        else:
+            self._open_graph(graph_precision, graph, calibrate_on, note)
+
+    def _generator(self) -> nn.Module:
+        """Return the generator for torch, as it is or compiled."""
+        compiled = self.engine == "compile"
+        channels = conditioning_channels(self.config.data) + self.config.features.channels
+        with torch.device("meta"):  # without data until the checkpoint's come
+            network = build_generator(self.config.generator, channels)
+        generator = for_inference(
+            network,
+            self._checkpoint.networks["G"],
+            f"{self._checkpoint_path}, G",
+            device=self.device,
+            precision=self.precision,
+            plain=compiled,
+        )
+        if compiled:
+            compile_networks([generator], self.device, "--engine compile")
+            return generator
+        # Where a CPU computes in float32, the first convolution takes a tenth of the time so, of a third of the whole.
+        self._looks_labels_up = (
+            self.device.type == "cpu"
+            and self.precision.input_dtype == torch.float32
+            and self.config.features.kind == "none"
+            and look_labels_up(generator, self.config.data.label_nc)
+        )
+        return generator
+
+    def _open_graph(self, precision: str, given: Path | None, calibrate_on: Path | None, note: Note) -> None:
+        """Make or read the graph, and let the engine take it."""
+        if given is None:
+            self.graph = self.make_graph(precision, calibrate_on, symmetric=self.engine == "tensorrt")
+        else:
+            self.graph = self._graphs.given(given, precision)
+        self._session = GraphSession(self.graph, engine=self.engine, device=self.device)
+        self.sampling_precision = precision
+        if precision == "fp16" and self.device.type == "cpu":
+            self.arithmetic = "emulated"
+            note("fp16: onnxruntime has no kernels for it on a CPU; it rounds weights, and computes in float32.")
+
+    @property
+    def calibration(self) -> Calibration | None:
+        """The maps that an int8 graph was quantised on."""
+        return None if self.graph is None else self.graph.calibration
+
+    def make_graph(self, precision: str, calibrate_on: Path | None = None, *, symmetric: bool = False) -> Graph:
+        """Return the checkpoint as an ONNX graph, in a precision of `GRAPH_PRECISIONS`, kept beside the checkpoint.
+
+        `calibrate_on`: for int8, a data set whose training maps are looked at; by default the one that this renderer
+        was opened for. `symmetric`: see `quantise`. Raises `InputError` if a package or the data are missing.
+        """
+        calibrating = None
+        if precision == "int8":
+            data = calibrate_on or self._data
+            if data is None:
+                raise InputError(
+                    "--calibrate-on",
+                    expected="a data set, whose training maps set the ranges of int8",
+                    found="none",
+                    fix="Add --calibrate-on DATA.",
+                )
+            calibrating = self._calibrating(data, symmetric)
+        return self._graphs.of(precision, calibrating)
+
+    def _calibrating(self, data: Path, symmetric: bool) -> Calibrating:
+        phase = self.config.data.phase
+        if self.style is None:
+            return Calibrating(dataset=self.dataset(data, phase), features=None, style="none", symmetric=symmetric)
+        # None that were chosen for an image: what is drawn, or encoded, is what all images have.
+        drawn = StyleFeatures(self._style_networks, style=self.style, seed=0, pins={}, data=data, phase=phase)
+
+        def features(batch: Batch) -> torch.Tensor:
+            with torch.inference_mode():
+                return drawn.of(batch.to(self.device), [ImageStyles()] * len(batch.triplets))
+
+        source = self._clusters[1] if self.style == "clusters" else "the photos"
+        return Calibrating(
+            dataset=self.dataset(data, phase), features=features, style=f"{self.style} of {source}", symmetric=symmetric
+        )
 
     @property
     def unseen_pins(self) -> set[int]:
@@ -133,23 +228,30 @@ class Renderer:
         `styles`: of each sample; by default none that are set. Raises `DivergenceError` for one that is not finite, and
         `InputError` for a style that is none.
         """
-        coded = class_and_edge if self._looks_labels_up else encode
         with backend_flags(self.precision), torch.inference_mode():
-            conditioning = coded(batch.label, batch.instance, self.config.data.label_nc).to(self.precision.input_dtype)
             features = None
             if self.features is not None:
                 features = self.features.of(batch, styles or [ImageStyles()] * len(batch.triplets))
-            with self.precision.autocast(self.device):
-                photos = self._synthesis(conditioning, features=features).float()
+            if self.graph is None:
+                photos = self._by_torch(batch, features)
+            else:
+                photos = self._session(graph_feed(batch, features))
         for triplet, photo in zip(batch.triplets, photos, strict=True):
             if not bool(photo.isfinite().all()):
                 raise DivergenceError(
                     f"sample {triplet.key!r}",
                     expected="finite numbers",
                     found="NaN or infinity",
-                    fix=f"The checkpoint is damaged, or {self.precision.name} overflows: try --precision fp32.",
+                    fix=f"The checkpoint is damaged, or {self.sampling_precision} overflows: try --precision fp32.",
                 )
         return [photo_array(photo) for photo in photos]
+
+    def _by_torch(self, batch: Batch, features: torch.Tensor | None) -> torch.Tensor:
+        coded = class_and_edge if self._looks_labels_up else encode
+        conditioning = coded(batch.label, batch.instance, self.config.data.label_nc).to(self.precision.input_dtype)
+        with self.precision.autocast(self.device):
+            photos: torch.Tensor = self._synthesis(conditioning, features=features)
+        return photos.float()
 
     def render(
         self,
@@ -259,6 +361,9 @@ def open_renderer(
     resize_or_crop: str | None = None,
     data: str | Path | None = None,
     phase: str = "test",
+    engine: str = "torch",
+    graph: Path | None = None,
+    calibrate_on: Path | None = None,
     which_epoch: str | None = None,
     label_nc: int | None = None,
     instances: bool | None = None,
@@ -276,6 +381,8 @@ def open_renderer(
     data, phase : str or Path, and str
         The data set whose photos a `PhotoStyle` is of, and that files of a `FileStyle` are named from. It is not opened
         before such a style is asked for.
+    engine, graph, calibrate_on
+        As for `generate`.
     which_epoch, label_nc, instances
         For a folder of the original, see `read_original`.
     device : str or torch.device, optional
@@ -295,8 +402,23 @@ def open_renderer(
     """
     source, on = Path(source), find_device(device)
     require_at_least(0, {"--seed": seed, **{f"--style {region}": k for region, k in (pins or {}).items()}})
+    require_engine(engine, precision, arithmetic)
+    runs_graph = engine in GRAPH_ENGINES
+    if graph is not None and not runs_graph:
+        raise InputError("--graph", expected=f"--engine {' or '.join(GRAPH_ENGINES)}", found=f"--engine {engine}")
+    if calibrate_on is not None and not (precision == "int8" and graph is None):
+        raise InputError(
+            "--calibrate-on", expected="--precision int8 and no --graph", found="others", fix="Leave it out."
+        )
     path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances, note=note)
-    chosen = find_precision(precision, on, arithmetic, for_training=False)
+    chosen = PRECISIONS["fp32"] if runs_graph else find_precision(precision, on, arithmetic, for_training=False)
+    if chosen.emulated and engine == "compile":
+        raise InputError(
+            "--engine compile",
+            expected="a precision that the device computes in",
+            found=f"{chosen.name}, which is emulated",
+            fix="Leave --engine out, or choose --precision fp32.",
+        )
     if chosen.emulated:
         note(f"{chosen.name} is emulated: quality as on tensor cores, speed not.")
     return Renderer(
@@ -312,6 +434,11 @@ def open_renderer(
         seed=seed,
         data=None if data is None else Path(data),
         phase=phase,
+        engine=engine,
+        graph_precision=precision if runs_graph else None,
+        graph=graph,
+        calibrate_on=calibrate_on,
+        note=note,
     )
 
 

@@ -11,14 +11,14 @@ from torch import nn
 from p2phd_eval.errors import InputError
 
 
-def compile_networks(networks: Iterable[nn.Module], device: torch.device) -> None:
+def compile_networks(networks: Iterable[nn.Module], device: torch.device, where: str = "--compile") -> None:
     """Compile networks in place at their first call; their state-dict keys stay.
 
-    Raises `InputError` if there is no C++ compiler, which torch needs for code for a CPU.
+    Raises `InputError`, naming `where`, if there is no C++ compiler, which torch needs for code for a CPU.
     """
     if device.type == "cpu" and not any(map(shutil.which, ("c++", "g++", "clang++"))):
         raise InputError(
-            "--compile", expected="a C++ compiler on the path (g++ or clang++)", found="none", fix="Leave it out."
+            where, expected="a C++ compiler on the path (g++ or clang++)", found="none", fix="Leave it out."
         )
     # The generator's loss runs backward through the discriminators, and their own does after it: what the compiled
     # backward may not do is overwrite what it reads. torch has no public switch for it; its own message names this one.
