@@ -23,6 +23,7 @@ _HOME = {
     "compare_images": "p2phd_eval.evaluation.compare_images",
     "compute_fid": "p2phd_eval.evaluation.compute_fid",
     "compute_metrics": "p2phd_eval.evaluation.compute_metrics",
+    "export_onnx": "p2phd_eval.deployment.export_onnx",
     "extract_features": "p2phd_eval.features.extract_features",
     "fid_interval": "p2phd_eval.stats.errors.intervals",
     "generate": "p2phd_eval.generators.sampling.generation",
@@ -36,6 +37,7 @@ __all__ = list(_HOME)
 
 if TYPE_CHECKING:
     from p2phd_eval.config import TrainConfig as TrainConfig
+    from p2phd_eval.deployment.export_onnx import export_onnx as export_onnx
     from p2phd_eval.editing.apply_edits import apply_edits as apply_edits
     from p2phd_eval.editing.compare_edits import compare_edits as compare_edits
     from p2phd_eval.editing.random_edits import random_edits as random_edits

@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import p2phd_eval
-from p2phd_eval.commands import cache, data, edit, encode, weights
+from p2phd_eval.commands import cache, data, edit, encode, export, weights
 from p2phd_eval.commands.bench import bench
 from p2phd_eval.commands.blind_test import blind_test
 from p2phd_eval.commands.compare import compare
@@ -181,6 +181,7 @@ app.command(rich_help_panel=_TRAIN)(generate)
 app.add_typer(encode.app, name="encode", rich_help_panel=_TRAIN)
 app.add_typer(edit.app, name="edit", rich_help_panel=_TRAIN)
 app.command(rich_help_panel=_TRAIN)(convert)
+app.add_typer(export.app, name="export", rich_help_panel=_TRAIN)
 app.command(rich_help_panel=_TRAIN)(bench)
 _JUDGE = "Judge: samples of any generator"
 app.command(rich_help_panel=_JUDGE, cls=FolderOptionsCommand)(compare)

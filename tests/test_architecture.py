@@ -21,7 +21,7 @@ FLOORS = (
     {"memory", "workers"},
     {"generators", "scenes", "stats"},
     {"presets"},
-    {"bench", "features", "tracking"},
+    {"bench", "deployment", "features", "tracking"},
     {"evaluation"},
     {"quality", "runs"},
     {"editing"},

@@ -23,6 +23,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
 
 _FEATURES = "A model with features"
+_ENGINES = "Engines"
 _PIN = re.compile(r"(-?[0-9]{1,10})=([0-9]{1,9})")
 
 
@@ -36,7 +37,7 @@ def generate(
         typer.Option(
             "--precision",
             help="What sampling computes in, whatever trained: fp64, fp32, tf32, amp-fp16, amp-bf16, fp16, bf16, "
-            "amp-fp8, fp8-plain, fp4-plain.",
+            "amp-fp8, fp8-plain, fp4-plain; of a graph fp32, fp16, bf16, int8.",
         ),
     ] = "fp32",
     arithmetic: Annotated[
@@ -46,6 +47,33 @@ def generate(
             metavar="native|emulated",
             help="How convolutions in 16 bits are computed: by instructions for them, or in float32 with the same "
             "roundings. Default: native where the device has such instructions.",
+        ),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--engine",
+            metavar="torch|compile|onnxruntime|tensorrt",
+            rich_help_panel=_ENGINES,
+            help="What runs the network: torch, as it is or compiled, or an ONNX graph, which is kept in RUN/graphs.",
+        ),
+    ] = "torch",
+    graph: Annotated[
+        Path | None,
+        typer.Option(
+            "--graph",
+            metavar="FILE.onnx",
+            rich_help_panel=_ENGINES,
+            help="An exported graph of this checkpoint to run. Default: it is made.",
+        ),
+    ] = None,
+    calibrate_on: Annotated[
+        Path | None,
+        typer.Option(
+            "--calibrate-on",
+            metavar="DATA",
+            rich_help_panel=_ENGINES,
+            help="Data set whose training maps set the ranges of int8. Default: the one that is generated.",
         ),
     ] = None,
     batch_size: BatchSize = 4,
@@ -120,6 +148,8 @@ def generate(
 
         p2phd-eval generate runs/amp DATA --out look --limit 20 --load-size 512 --page
 
+        p2phd-eval generate runs/fp32 DATA --out int8 --engine onnxruntime --precision int8
+
         torchrun --nproc-per-node 8 --no-python p2phd-eval generate runs/amp DATA --out runs/amp/samples
 
         p2phd-eval generate checkpoints/label2city DATA --out samples   (the original's latest_net_G.pth)
@@ -138,6 +168,9 @@ def generate(
         phase=phase,
         precision=precision,
         arithmetic=arithmetic,
+        engine=engine,
+        graph=graph,
+        calibrate_on=calibrate_on,
         batch_size=batch_size,
         seed=seed,
         style=base,

@@ -40,7 +40,8 @@ def study(
             "--generation",
             metavar="NAMES",
             help="Precisions separated by commas, in which the baseline's runs generate beside fp32, to compare with "
-            "that. Default: every arm's runs generate in the arm's own.",
+            "that; or engines, such as compile, onnx-fp32, onnx-int8. Default: every arm's runs generate in the arm's "
+            "own.",
         ),
     ] = None,
     judge: Annotated[

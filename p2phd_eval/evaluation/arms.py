@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from p2phd_eval.config import recipe_of
 from p2phd_eval.errors import InputError, shown
-from p2phd_eval.images.image_folder import MANIFEST
+from p2phd_eval.images.image_folder import MANIFEST, Calibration
 from p2phd_eval.json_files import read_json_as
 
 _EXAMPLES = (
@@ -23,7 +23,14 @@ _EXAMPLES = (
 # What shaped the images, in a manifest, besides its config. The seed of sampling is no part of it: it draws styles.
 _PRECISIONS = ("training_precision", "sampling_precision")
 _ARITHMETICS = ("training_arithmetic", "sampling_arithmetic")  # of these precisions: "native" or "emulated"
-_SAMPLING = ("training_step", "phase", "style", "pins")  # None in a manifest of a version that did not know it
+_GENERATION = {"sampling_precision", "engine", "calibration"}  # together one way to generate
+_SAMPLING = (
+    "training_step",
+    "engine",
+    "phase",
+    "style",
+    "pins",
+)  # None in a manifest of a version that did not know it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +208,8 @@ def _read_run(folder: Path) -> _Run:
     execution = manifest.config.get("execution")
     trained = execution.get("arithmetic") if isinstance(execution, dict) else None
     images |= dict(zip(_ARITHMETICS, (trained or "native", manifest.sampling_arithmetic), strict=True))
+    if manifest.calibration is not None:
+        images["calibration"] = manifest.calibration.sha256
     seed = manifest.config.get("seed")
     try:
         recipe = recipe_of(manifest.config)
@@ -221,6 +230,8 @@ class _Manifest(Struct, frozen=True):
     sampling_precision: str
     sampling_arithmetic: str = "native"
     training_step: int | None = None
+    engine: str = "torch"
+    calibration: Calibration | None = None
     phase: str | None = None
     style: str | None = None
     pins: dict[str, int] = {}
@@ -242,6 +253,8 @@ def _arms_of_runs(runs: Sequence[_Run]) -> tuple[tuple[ArmFolders, ...], tuple[s
     fp32 = [i for i, recipe in enumerate(recipes) if recipe["training_precision"] == "fp32"]
     if len(fp32) > 1:
         fp32 = [i for i in fp32 if recipes[i]["sampling_precision"] == "fp32"] or fp32
+    if len(fp32) > 1:
+        fp32 = [i for i in fp32 if recipes[i]["engine"] == "torch"] or fp32
     if len(fp32) != 1:
         found = "; ".join(names[i] for i in fp32 or range(len(names)))
         raise InputError("--runs", expected="one fp32 arm, the baseline", found=found, fix=named)
@@ -295,7 +308,7 @@ def _recipe_notes(name: str, recipe: dict[str, Any], baseline: str, base: dict[s
     ]
     differing = [key for key in _differing([recipe, base]) if key not in _ARITHMETICS]
     beyond = [key for key in differing if key != "training_precision"]
-    if beyond and differing != ["sampling_precision"]:
+    if beyond and not set(differing) <= _GENERATION:
         values = ", ".join(f"{key} {recipe.get(key)} instead of {base.get(key)}" for key in beyond)
         what = f"{name} differs from {baseline} in more than one precision: {values}; the verdict is on all at once"
         notes.append(what)

@@ -18,6 +18,7 @@ from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import remove_unfinished
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.data.triplets import find_triplets
+from p2phd_eval.generators.engines.engine_names import way_options
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.images.sources.open import open_source
@@ -246,8 +247,7 @@ class _Job:
             folder,
             device=self._device,
             ranks=SINGLE,
-            precision=precision,
-            arithmetic=self._plan.base.execution.arithmetic,
+            **way_options(precision, self._plan.base.execution.arithmetic),
             style=None if self._plan.base.features.kind == "none" else "photo",
             progress=lambda _, unit: self._progress(f"generate {self._run.name} in {precision}", unit),
         )

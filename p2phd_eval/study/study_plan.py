@@ -9,6 +9,7 @@ from typing import Any
 from p2phd_eval.config import TrainConfig, recipe_of
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
+from p2phd_eval.generators.engines.engine_names import ways
 from p2phd_eval.generators.training.precision import PRECISIONS
 from p2phd_eval.report.documents.document import from_result, read_document
 from p2phd_eval.report.documents.study_documents import StudyDocument
@@ -28,7 +29,7 @@ class PlannedRun:
     precision: str  # the training's precision
     seed: int
     repeat: bool  # the baseline's first seed once more: what non-determinism alone does
-    sampling: tuple[str, ...]  # precisions in which it generates, the common one first
+    sampling: tuple[str, ...]  # ways, such as a precision, in which it generates, the common one first
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -124,13 +125,13 @@ def parse_arms(text: str, amp: str) -> tuple[str, ...]:
 
 
 def parse_generation(text: str) -> tuple[str, ...]:
-    """Read precisions of generation, separated by commas.
+    """Read ways of generation, precisions or engines with theirs, by their short names, separated by commas.
 
     Raises `InputError` if one is unknown, trains alone, is the common one or is given twice, or there is none.
     """
-    names = tuple(part.strip() for part in text.split(","))
-    known = [name for name, precision in PRECISIONS.items() if precision.sampling is None and name != COMMON_SAMPLING]
-    for name in names:
+    names = tuple(name for part in text.split(",") if (name := part.strip()) != COMMON_SAMPLING)
+    known = [name for name in ways() if name != COMMON_SAMPLING]
+    for name in names or (text,):
         if name not in known or names.count(name) > 1:
             found = repr(name) if name not in known else f"{name} twice"
             raise InputError("--generation", expected=f"some of {', '.join(known)}, each once", found=found)

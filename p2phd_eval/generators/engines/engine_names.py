@@ -35,6 +35,16 @@ def ways() -> dict[str, Way]:
     return found
 
 
+def way_options(name: str, arithmetic: str | None) -> dict[str, str | None]:
+    """Return a way by its short name as options of `generate`; `arithmetic`: of 16 bits, where torch computes."""
+    way = ways()[name]
+    return {
+        "engine": way.engine,
+        "precision": way.precision,
+        "arithmetic": None if way.engine in GRAPH_ENGINES else arithmetic,
+    }
+
+
 def require_engine(engine: str, precision: str, arithmetic: str | None) -> None:
     """Raise `InputError` unless there is such an engine, and a graph in that precision where it runs one."""
     if engine not in ENGINES:

@@ -9,7 +9,7 @@ from msgspec import Struct, field
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.generators.data.validation import PhaseReport
 from p2phd_eval.generators.training.run_log import LogRecord
-from p2phd_eval.images.image_folder import Manifest
+from p2phd_eval.images.image_folder import Calibration, Manifest
 from p2phd_eval.report.documents.document import Document, from_result
 
 if TYPE_CHECKING:
@@ -103,6 +103,31 @@ class ConvertDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/conve
     config: dict[str, Any]
     sources: dict[str, str]  # where each setting comes from
     notes: tuple[str, ...]
+
+
+class GraphCheckDocument(Struct, frozen=True, kw_only=True):
+    """How far a graph is from torch in float32."""
+
+    images: int
+    width: int
+    height: int
+    largest: float  # difference of a value, as a share of the range of values
+    psnr: float | None  # in decibels; null where nothing differs
+
+
+class ExportDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/export-onnx"):
+    """A generator that was written as an ONNX file."""
+
+    file: str
+    sha256: str
+    size: int  # bytes
+    precision: str
+    opset: int
+    checkpoint_sha256: str
+    inputs: dict[str, str]  # by name: dtype and axes
+    size_multiple: int  # width and height are multiples of it
+    calibration: Calibration | None  # of an int8 graph
+    checks: tuple[GraphCheckDocument, ...]  # none where this machine has nothing that runs the graph
 
 
 class SynthesizeDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/data-synthesize"):

@@ -1,0 +1,1 @@
+"""Generators for other programs: files that need neither this package nor torch."""
