@@ -5,6 +5,8 @@ half a minute, a package of its own, and the conditioning, one-hot labels and ed
 so that who deploys a graph gives it the maps as they are.
 """
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +33,7 @@ def onnx_graph(
     dtype: torch.dtype,
     opset: int,
     metadata: Mapping[str, str],
-) -> "onnx.ModelProto":
+) -> onnx.ModelProto:
     """Return the graph of a generator, with batch, height and width left open.
 
     Its inputs are `label`, int32 (n, height, width), or for `label_nc` 0 `image`, float32 (n, 3, height, width) in
@@ -59,7 +61,8 @@ def onnx_graph(
     else:
         last = graph.layer(generator.model, "model", conditioning)
     photo = graph.node("Cast", [last], name="photo", to=graph.onnx.TensorProto.FLOAT)
-    return graph.model(inputs, photo, opset=opset, metadata=metadata)
+    model: onnx.ModelProto = graph.model(inputs, photo, opset=opset, metadata=metadata)
+    return model
 
 
 def input_shapes(config: TrainConfig) -> dict[str, tuple[bool, int | None]]:
@@ -76,7 +79,7 @@ def input_shapes(config: TrainConfig) -> dict[str, tuple[bool, int | None]]:
     return shapes
 
 
-def _conditioning(graph: "_Graph", config: TrainConfig) -> tuple[list[Any], str]:
+def _conditioning(graph: _Graph, config: TrainConfig) -> tuple[list[Any], str]:
     """Add what `conditioning.encode` does, and features behind it; return inputs and the name of the result."""
     types = graph.onnx.TensorProto
     inputs, parts = [], []
@@ -93,13 +96,13 @@ def _conditioning(graph: "_Graph", config: TrainConfig) -> tuple[list[Any], str]
     return inputs, graph.cast(parts[0] if len(parts) == 1 else graph.node("Concat", parts, name="maps", axis=1))
 
 
-def _one_hot(graph: "_Graph", label: str, label_nc: int) -> str:
+def _one_hot(graph: _Graph, label: str, label_nc: int) -> str:
     classes = graph.constant("label/classes", np.arange(label_nc, dtype=np.int32).reshape(1, -1, 1, 1))
     as_maps = graph.node("Unsqueeze", [label, graph.constant("axis 1", np.array([1]))], name="label/maps")
     return graph.cast(graph.node("Equal", [as_maps, classes], name="label/is_class"), wide=True)
 
 
-def _edges(graph: "_Graph", instance: str) -> str:
+def _edges(graph: _Graph, instance: str) -> str:
     """Mark the pixels that have a neighbour of another instance, as `conditioning.instance_edges`."""
     as_maps = graph.node("Unsqueeze", [instance, graph.constant("axis 1", np.array([1]))], name="instance/maps")
     marks = []
@@ -123,7 +126,7 @@ def _edges(graph: "_Graph", instance: str) -> str:
     return graph.node("Max", marks, name="instance/edges")
 
 
-def _local_enhancer(graph: "_Graph", network: LocalEnhancer, conditioning: str) -> str:
+def _local_enhancer(graph: _Graph, network: LocalEnhancer, conditioning: str) -> str:
     """Add what `LocalEnhancer.forward` does."""
     pyramid = [conditioning]
     for n in range(network.n_local_enhancers):
