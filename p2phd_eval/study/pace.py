@@ -23,7 +23,7 @@ from p2phd_eval.features.pipeline import stamp_of
 from p2phd_eval.files import write_json
 from p2phd_eval.generators.checkpoint import latest_path, save_checkpoint
 from p2phd_eval.generators.data.triplets import find_triplets
-from p2phd_eval.generators.engines.engine_names import way_options
+from p2phd_eval.generators.engines.engine_names import ways
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.training.step import Pix2PixHD
 from p2phd_eval.images.sources.open import open_source
@@ -132,7 +132,7 @@ class _Stages:
 
     def _generation(self, precision: str) -> tuple[float, float]:
         """What it takes to begin, where there are images enough to tell, and what an image takes."""
-        ends = [time.perf_counter()]
+        way, ends = ways()[precision], [time.perf_counter()]
         generate(
             self._folder / "run",
             self._folder,
@@ -140,7 +140,9 @@ class _Stages:
             device=self._device,
             batch_size=_BATCH,
             ranks=SINGLE,
-            **way_options(precision, self._plan.base.execution.arithmetic),
+            engine=way.engine,
+            precision=way.precision,
+            arithmetic=way.arithmetic(self._plan.base.execution.arithmetic),
             style=None if self._plan.base.features.kind == "none" else "photo",
             progress=lambda what, unit: nullcontext(lambda done, total: ends.append(time.perf_counter())),
         )

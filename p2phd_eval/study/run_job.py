@@ -18,7 +18,7 @@ from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import remove_unfinished
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.data.triplets import find_triplets
-from p2phd_eval.generators.engines.engine_names import way_options
+from p2phd_eval.generators.engines.engine_names import ways
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.images.sources.open import open_source
@@ -240,14 +240,16 @@ class _Job:
         if read_record(self._study, name) is not None:
             # Whole once, and no longer what was recorded: another checkpoint's, or changed.
             shutil.rmtree(folder, ignore_errors=True)
-        start = time.perf_counter()
+        way, start = ways()[precision], time.perf_counter()
         generate(
             run_folder(self._study, self._run),
             self._data,
             folder,
             device=self._device,
             ranks=SINGLE,
-            **way_options(precision, self._plan.base.execution.arithmetic),
+            engine=way.engine,
+            precision=way.precision,
+            arithmetic=way.arithmetic(self._plan.base.execution.arithmetic),
             style=None if self._plan.base.features.kind == "none" else "photo",
             progress=lambda _, unit: self._progress(f"generate {self._run.name} in {precision}", unit),
         )

@@ -22,6 +22,10 @@ class Way:
     engine: str
     precision: str
 
+    def arithmetic(self, asked: str | None) -> str | None:
+        """Return the arithmetic that was asked for 16 bits, where torch computes: graphs have none to choose."""
+        return None if self.engine in GRAPH_ENGINES else asked
+
 
 def ways() -> dict[str, Way]:
     """Return all ways by their short names: `amp-fp16` is of torch, `compile` is fp32, and `onnx-int8` says both."""
@@ -33,16 +37,6 @@ def ways() -> dict[str, Way]:
             found[f"{short}-{precision}"] = Way(engine=engine, precision=precision)
     del found["compile-fp32"]  # one name each
     return found
-
-
-def way_options(name: str, arithmetic: str | None) -> dict[str, str | None]:
-    """Return a way by its short name as options of `generate`; `arithmetic`: of 16 bits, where torch computes."""
-    way = ways()[name]
-    return {
-        "engine": way.engine,
-        "precision": way.precision,
-        "arithmetic": None if way.engine in GRAPH_ENGINES else arithmetic,
-    }
 
 
 def require_engine(engine: str, precision: str, arithmetic: str | None) -> None:

@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from PIL import Image
-from torch import nn
 
 from p2phd_eval.config import DataConfig, TrainConfig
 from p2phd_eval.devices import find_device
@@ -26,7 +25,7 @@ from p2phd_eval.generators.engines.graph_file import Graph
 from p2phd_eval.generators.engines.session import GraphSession, graph_feed
 from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.networks.encoder import Encoder
-from p2phd_eval.generators.networks.generator import build_generator
+from p2phd_eval.generators.networks.generator import GlobalGenerator, LocalEnhancer, build_generator
 from p2phd_eval.generators.networks.synthesis import Synthesis
 from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.checkpoint_graphs import Calibrating, CheckpointGraphs
@@ -110,7 +109,8 @@ class Renderer:
             _ = self._encoder
         #: SHA-256 of the clusters' file, where all images have styles from it.
         self.clusters_sha256 = self._clusters[1] if style == "clusters" or pins else None
-        self.engine, self.graph = engine, None
+        self.engine = engine
+        self.graph: Graph | None = None
         self.sampling_precision, self.arithmetic = precision.name, precision.arithmetic
         self._graphs = CheckpointGraphs(
             source if source.is_dir() else source.parent, checkpoint_path, checkpoint, self.checkpoint_sha256, note
@@ -121,7 +121,7 @@ class Renderer:
         else:
             self._open_graph(graph_precision, graph, calibrate_on, note)
 
-    def _generator(self) -> nn.Module:
+    def _generator(self) -> GlobalGenerator | LocalEnhancer:
         """Return the generator for torch, as it is or compiled."""
         compiled = self.engine == "compile"
         channels = conditioning_channels(self.config.data) + self.config.features.channels
@@ -150,10 +150,11 @@ class Renderer:
     def _open_graph(self, precision: str, given: Path | None, calibrate_on: Path | None, note: Note) -> None:
         """Make or read the graph, and let the engine take it."""
         if given is None:
-            self.graph = self.make_graph(precision, calibrate_on, symmetric=self.engine == "tensorrt")
+            graph = self.make_graph(precision, calibrate_on, symmetric=self.engine == "tensorrt")
         else:
-            self.graph = self._graphs.given(given, precision)
-        self._session = GraphSession(self.graph, engine=self.engine, device=self.device)
+            graph = self._graphs.given(given, precision)
+        self.graph = graph
+        self._session = GraphSession(graph, engine=self.engine, device=self.device)
         self.sampling_precision = precision
         if precision == "fp16" and self.device.type == "cpu":
             self.arithmetic = "emulated"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.engines.engine_names import Way, way_options, ways
+from p2phd_eval.generators.engines.engine_names import Way, ways
 from p2phd_eval.study.study_plan import parse_generation
 
 
@@ -22,5 +22,5 @@ def test_a_study_generates_by_engines() -> None:
     assert parse_generation("fp32, onnx-fp32,onnx-int8,compile") == ("onnx-fp32", "onnx-int8", "compile")
     with pytest.raises(InputError, match="onnx-int4"):
         parse_generation("onnx-int4")
-    assert way_options("onnx-int8", "emulated")["arithmetic"] is None
-    assert way_options("amp-bf16", "emulated")["arithmetic"] == "emulated"
+    assert ways()["onnx-int8"].arithmetic("emulated") is None
+    assert ways()["amp-bf16"].arithmetic("emulated") == "emulated"
