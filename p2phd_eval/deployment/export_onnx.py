@@ -15,9 +15,9 @@ from p2phd_eval.generators.data.batch import Batch, as_sample, collate
 from p2phd_eval.generators.data.triplets import Triplet
 from p2phd_eval.generators.engines.engine_names import require_graph_precision
 from p2phd_eval.generators.engines.graph_file import Graph, opset_of, write_graph
+from p2phd_eval.generators.engines.graph_session import GraphSession, graph_feed
 from p2phd_eval.generators.engines.onnx_graph import input_shapes
 from p2phd_eval.generators.engines.onnx_packages import import_onnx, import_onnxruntime
-from p2phd_eval.generators.engines.session import GraphSession, graph_feed
 from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.networks.generator import build_generator
 from p2phd_eval.generators.networks.synthesis import Synthesis

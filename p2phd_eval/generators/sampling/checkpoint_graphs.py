@@ -16,10 +16,10 @@ from p2phd_eval.generators.data.contents import contents_sha256, image_name, rea
 from p2phd_eval.generators.data.dataset import TripletDataset, load_batches
 from p2phd_eval.generators.engines.engine_names import require_graph_precision
 from p2phd_eval.generators.engines.graph_file import Graph, as_graph, describe_graph, opset_of, read_graph, write_graph
+from p2phd_eval.generators.engines.graph_session import graph_feed
 from p2phd_eval.generators.engines.onnx_graph import onnx_graph
 from p2phd_eval.generators.engines.onnx_packages import import_onnx
 from p2phd_eval.generators.engines.quantisation import Feed, quantise
-from p2phd_eval.generators.engines.session import graph_feed
 from p2phd_eval.generators.networks.conditioning import conditioning_channels
 from p2phd_eval.generators.networks.generator import GlobalGenerator, LocalEnhancer, build_generator
 from p2phd_eval.images.image_folder import Calibration

@@ -22,7 +22,7 @@ from p2phd_eval.generators.data.transforms import choose_geometry
 from p2phd_eval.generators.data.triplets import Triplet, check_labels
 from p2phd_eval.generators.engines.engine_names import GRAPH_ENGINES, require_engine
 from p2phd_eval.generators.engines.graph_file import Graph
-from p2phd_eval.generators.engines.session import GraphSession, graph_feed
+from p2phd_eval.generators.engines.graph_session import GraphSession, graph_feed
 from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
 from p2phd_eval.generators.networks.encoder import Encoder
 from p2phd_eval.generators.networks.generator import GlobalGenerator, LocalEnhancer, build_generator
