@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 import torch
 from measuring import describe_machine, today
 
@@ -99,7 +100,8 @@ def main() -> None:
     parser.add_argument("--json", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    result: dict[str, Any] = {"date": today(), "machine": describe_machine(), "images": {}, "left_out": {}}
+    result: dict[str, Any] = {"date": today(), "machine": describe_machine(), "onnxruntime": onnxruntime.__version__}
+    result |= {"images": {}, "left_out": {}}
     renderers = {}
     with tempfile.TemporaryDirectory() as work:
         for engine, precision in WAYS:

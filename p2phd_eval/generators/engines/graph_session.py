@@ -36,6 +36,8 @@ class GraphSession:
     def __init__(self, graph: Graph, *, engine: str, device: torch.device) -> None:
         where = f"--engine {engine}"
         runtime: Any = import_onnxruntime(where)
+        #: Of onnxruntime.
+        self.version: str = runtime.__version__
         provider, options = _provider(runtime, engine, device, graph.metadata["precision"])
         session = runtime.SessionOptions()
         session.log_severity_level = _FATAL

@@ -214,7 +214,7 @@ def generate(
             clusters_sha256=renderer.clusters_sha256,
             n_images=len(asked),
             device=describe_device(on),
-            versions=versions(),
+            versions=versions() | renderer.engine_versions,
         )
 
         wanted: Mapping[str, Contents] = {}

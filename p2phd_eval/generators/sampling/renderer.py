@@ -161,6 +161,11 @@ class Renderer:
             note("fp16: onnxruntime has no kernels for it on a CPU; it rounds weights, and computes in float32.")
 
     @property
+    def engine_versions(self) -> dict[str, str]:
+        """The versions of what runs a graph; none where torch does."""
+        return {} if self.graph is None else {"onnxruntime": self._session.version}
+
+    @property
     def calibration(self) -> Calibration | None:
         """The maps that an int8 graph was quantised on."""
         return None if self.graph is None else self.graph.calibration

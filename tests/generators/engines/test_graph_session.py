@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 import pytest
 
 from p2phd_eval.config import TrainConfig
@@ -39,6 +40,7 @@ def test_images_of_a_graph_are_near_those_of_torch_and_the_same_again(run: Path,
         result = make(run, scenes, tmp_path / precision, precision)
         assert psnr(tmp_path / "torch", tmp_path / precision) > least
         manifest = result.manifest
+        assert manifest.versions["onnxruntime"] == onnxruntime.__version__
         assert (manifest.engine, manifest.sampling_precision) == ("onnxruntime", precision)
         assert (manifest.calibration is not None) == (precision == "int8")
         graph = run / GRAPHS / f"{precision}.onnx"
