@@ -111,9 +111,6 @@ WORK = {
     "generate, 24 images of 256 x 128": Work(
         arguments="generate {root}/run {root}/scenes --out {out} --device cpu", prepare=scenes
     ),
-    "bench, fp32": Work(
-        arguments="bench --preset demo --device cpu --precisions fp32 --steps 5 --repeats 2", prepare=nothing
-    ),
 }
 
 
