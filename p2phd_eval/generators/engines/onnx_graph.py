@@ -1,8 +1,8 @@
 """A generator as an ONNX graph, from label and instance maps to the photo.
 
-Written node by node: a generator is made of nine kinds of layers. `torch.onnx.export` gives the same nodes for these; it
-takes one more package (onnxscript), much longer (48 s on a busy machine), and traces the branches that layers have for
-a CPU's sake. The conditioning, one-hot labels and edges, is part of the graph: who deploys it gives it maps as they are.
+Written node by node: a generator is made of nine kinds of layers. `torch.onnx.export` gives the same nodes for these;
+it takes one more package (onnxscript), much longer (48 s on a busy machine), and traces the branches that layers have
+for a CPU's sake. The conditioning, one-hot labels and edges, is part of the graph: it takes maps as they are.
 """
 
 from __future__ import annotations
