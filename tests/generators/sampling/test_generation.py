@@ -381,6 +381,7 @@ def test_sizes_that_cannot_be(scenes: Path, run: Path, tmp_path: Path) -> None:
         make(load_size=96)
 
 
+@pytest.mark.parametrize("style", ["clusters", "photo"])
 def test_a_pinned_region_has_its_cluster_in_every_image(scenes: Path, styled: Path, tmp_path: Path, style: str) -> None:
     """As if the file of styles set it for each image."""
     data, notes = Path(shutil.copytree(scenes, tmp_path / "data")), list[str]()
