@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,7 @@ from p2phd_eval.editing.edits import kind_of_edit
 from p2phd_eval.editing.paired_runs import EditedArm, EditedRun, open_arms, recipe_notes
 from p2phd_eval.editing.scene import Labels, split_colours
 from p2phd_eval.editing.script import EditScript, read_script, require_same_data
-from p2phd_eval.errors import InputError, as_choice
+from p2phd_eval.errors import InputError, as_choice, shown
 from p2phd_eval.evaluation.arms import ArmFolders
 from p2phd_eval.formatting import number_text
 from p2phd_eval.generators.data.contents import image_name
@@ -170,8 +171,9 @@ def compare_edits(
     margin = parse_share(margin) if isinstance(margin, str) else margin
     data, out, on = Path(data), Path(out), find_device(device)
     edits = read_script(Path(script))
-    if len({edit.image for edit in edits.edits}) < 2:
-        raise InputError(str(script), expected="edits of two images or more", found=f"{len(edits.edits)} edits")
+    if len(images := {edit.image for edit in edits.edits}) < 2:
+        found = f"edits of {shown(*images)} alone" if images else "no edits"
+        raise InputError(str(script), expected="edits of two images or more", found=found)
     opened = open_arms(arms, data, edits, progress=progress)
     lpips, why_not = find_lpips(lpips_weights, on)
     measure = DistanceMaps(lpips, on)
@@ -228,7 +230,7 @@ def compare_edits(
 
 def photos_of(out: Path, arm: EditedArm, run: EditedRun) -> Path:
     """Return the folder of a run's photos, `original` and `edited`, below that of the comparison."""
-    return out / _RUNS / f"{arm.name.replace('/', '-')}-seed{run.seed}"
+    return out / _RUNS / f"{quote(arm.name, safe=' ')}-seed{run.seed}"  # no two names in one folder
 
 
 def edit_photos(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from PIL import Image
 from p2phd_eval.config import DataConfig
 from p2phd_eval.editing.numbering import Numbering
 from p2phd_eval.editing.scene import Labels, Mask, Scene, pack_colours, split_colours
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, shown
 from p2phd_eval.files import atomic_write, file_sha256
 from p2phd_eval.generators.data.contents import contents_sha256, read_contents
 from p2phd_eval.generators.data.triplets import (
@@ -27,6 +28,7 @@ from p2phd_eval.generators.data.triplets import (
     require_equal_sizes,
     stored_label_nc,
 )
+from p2phd_eval.generators.sampling.region_styles import PHASE, styles_path
 from p2phd_eval.images.decoding import open_image
 from p2phd_eval.images.png import write_png
 from p2phd_eval.progress import ProgressFactory, silent
@@ -60,9 +62,19 @@ class DataScenes:
         """Open a data set in pix2pixHD's layout; all of its maps are read.
 
         `label_nc`: by default that of `classes.json`, or else 35. `instances`: whether instance maps are used, by
-        default if there are any of this phase. Raises `InputError` if files are missing or cannot be used.
+        default if there are any of this phase. Raises `InputError` if files are missing or cannot be used, or regions
+        have styles of their own, as those of a data set that was edited before: they would be lost.
         """
         root = Path(root)
+        if not re.match(PHASE, phase):
+            raise InputError("--phase", expected="the name of a part of the data set, such as test", found=shown(phase))
+        if (given := styles_path(root, phase)).exists():
+            raise InputError(
+                str(given),
+                expected="a data set whose regions have no styles of their own",
+                found="one that was edited",
+                fix="Edit the data set that it was made from, with all edits in one script.",
+            )
         config = editing_config(root, phase, label_nc, instances)
         triplets = find_triplets(root, phase, config, photos=False)
         scenes = cls(

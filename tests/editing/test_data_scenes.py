@@ -16,6 +16,7 @@ from p2phd_eval.editing.scene import Scene
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.data.triplets import Triplet
+from p2phd_eval.generators.sampling.region_styles import DataStyles, ImageStyles, write_styles
 from p2phd_eval.scenes.data_set import CLASSES
 from tests.editing.small_scenes import CAR, SKY
 
@@ -101,3 +102,18 @@ def test_masks_that_are_none(tmp_path: Path) -> None:
             read_mask(path, file_sha256(path))
     with pytest.raises(InputError, match=r"none.png: expected a readable image"):
         read_mask(tmp_path / "none.png", "0" * 64)
+
+
+def test_an_edited_data_set_is_refused_where_its_styles_would_be_lost(scenes: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(scenes, tmp_path / "copy"))
+    styles = DataStyles(features="instance", images={"scene_000000": ImageStyles(drawn_as="scene_000001", regions={})})
+    write_styles(copy, "test", styles)
+    with pytest.raises(InputError, match=r"test_styles\.json: expected a data set whose regions have no styles of"):
+        DataScenes.open(copy, "test")
+    DataScenes.open(copy, "train")
+
+
+@pytest.mark.parametrize("phase", ["../scenes/test", "a/b", ""])
+def test_a_phase_is_a_name(scenes: Path, phase: str) -> None:
+    with pytest.raises(InputError, match="--phase: expected the name of a part of the data set"):
+        DataScenes.open(scenes, phase)
