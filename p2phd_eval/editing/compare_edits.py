@@ -172,8 +172,8 @@ def compare_edits(
     data, out, on = Path(data), Path(out), find_device(device)
     edits = read_script(Path(script))
     if len(images := {edit.image for edit in edits.edits}) < 2:
-        found = f"edits of {shown(*images)} alone" if images else "no edits"
-        raise InputError(str(script), expected="edits of two images or more", found=found)
+        only = f"edits of {shown(*images)} alone" if images else "no edits"
+        raise InputError(str(script), expected="edits of two images or more", found=only)
     opened = open_arms(arms, data, edits, progress=progress)
     lpips, why_not = find_lpips(lpips_weights, on)
     measure = DistanceMaps(lpips, on)
