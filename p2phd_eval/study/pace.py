@@ -143,6 +143,7 @@ class _Stages:
             engine=way.engine,
             precision=way.precision,
             arithmetic=way.arithmetic(self._plan.base.execution.arithmetic),
+            calibrate_on=Path(self._plan.data) if way.precision == "int8" else None,  # the few are of the test part
             style=None if self._plan.base.features.kind == "none" else "photo",
             progress=lambda what, unit: nullcontext(lambda done, total: ends.append(time.perf_counter())),
         )

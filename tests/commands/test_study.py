@@ -246,12 +246,12 @@ def test_more_seeds_go_on_with_a_study_and_keep_what_there_is(finished_study: Pa
 def test_other_precisions_of_generation_join_what_there_is(finished_study: Path, tmp_path: Path) -> None:
     """Of the baseline's checkpoints alone, side by side, and nothing is trained again."""
     study = shutil.copytree(finished_study, tmp_path / "study")
-    notes = make("--out", study, "--generation", "amp-bf16,amp-fp8", "--jobs", "2")
+    notes = make("--out", study, "--generation", "amp-bf16,onnx-int8", "--jobs", "2")
     assert re.findall(r"run \d of 5: (\S+),", notes) == ["fp32-s0", "fp32-s1"]
     report, before = report_of(study), report_of(finished_study)
     assert [run["checkpoint_sha256"] for run in report["runs"]] == [run["checkpoint_sha256"] for run in before["runs"]]
     (generated,) = report["comparisons"]["sampling"]
-    names = [f"fp32, generated in {precision}" for precision in ("amp-bf16", "amp-fp8")]
+    names = [f"fp32, generated in {precision}" for precision in ("amp-bf16", "onnx-int8")]
     assert [each["name"] for each in generated["document"]["candidates"]] == names
     assert all(0 < abs(each["dfid"]) < 50 for each in generated["document"]["candidates"])
     table = invoke("report", study).stdout
