@@ -25,13 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 if str(ROOT) not in sys.path:
     sys.path.append(str(ROOT))
 
-from p2phd_eval.editing.data_scenes import DataScenes  # noqa: E402
+from p2phd_eval.config import DataConfig  # noqa: E402
+from p2phd_eval.editing.data_scenes import DataScenes, editing_config, read_maps  # noqa: E402
 from p2phd_eval.editing.edits import Cut, Edit, LabelEdit, ObjectEdit, StrokeEdit, StyleEdit  # noqa: E402
 from p2phd_eval.editing.faces.face_maps import part_map  # noqa: E402
 from p2phd_eval.editing.faces.face_points import Points  # noqa: E402
 from p2phd_eval.editing.faces.landmark_files import read_landmarks, write_landmarks  # noqa: E402
 from p2phd_eval.editing.script import script_for, write_script  # noqa: E402
 from p2phd_eval.editor.palette import palette_of  # noqa: E402
+from p2phd_eval.generators.data.triplets import Triplet, find_triplets  # noqa: E402
 from p2phd_eval.generators.sampling.region_styles import ClusterStyle  # noqa: E402
 from p2phd_eval.images.pictures import picture_grid  # noqa: E402
 from p2phd_eval.images.png import write_png  # noqa: E402
@@ -197,13 +199,19 @@ def trained(work: Path, name: str, gallery: Gallery) -> Path:
     return run
 
 
+def files_of(data: Path) -> tuple[DataConfig, dict[str, Triplet]]:
+    """The maps of a data set, edited or not, by their keys."""
+    config = editing_config(data, "test", None, None)
+    return config, {each.key: each for each in find_triplets(data, "test", config, photos=False)}
+
+
 def maps(data: Path, gallery: Gallery, images: list[str]) -> list[Pixels]:
     """Label maps in their colours."""
-    found = DataScenes.open(data, "test")
+    config, files = files_of(data)
     shown = []
     for image in images:
-        label = found.scene(image).label
-        palette = palette_of(gallery.data, found.config.label_nc, label)
+        label, _ = read_maps(files[image], config)
+        palette = palette_of(gallery.data, config.label_nc, label)
         rgb = np.array([(each.colour >> 16, each.colour >> 8 & 255, each.colour & 255) for each in palette], np.uint8)
         small = Image.fromarray(rgb[label]).resize(gallery.size, Image.Resampling.NEAREST)
         shown.append(np.asarray(small))
@@ -214,7 +222,7 @@ def samples(run: Path, data: Path, out: Path, images: list[str]) -> list[Pixels]
     """What the model makes of the maps of a data set."""
     shutil.rmtree(out, ignore_errors=True)
     product("generate", run, data, "--out", out, "--batch-size", 1)
-    files = DataScenes.open(data, "test").triplets
+    _, files = files_of(data)
     return [np.asarray(Image.open(out / f"{files[image].name}.png")) for image in images]
 
 
