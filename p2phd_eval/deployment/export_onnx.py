@@ -18,12 +18,11 @@ from p2phd_eval.generators.engines.graph_file import Graph, opset_of, write_grap
 from p2phd_eval.generators.engines.graph_session import GraphSession, graph_feed
 from p2phd_eval.generators.engines.onnx_graph import input_shapes
 from p2phd_eval.generators.engines.onnx_packages import import_onnx, import_onnxruntime
-from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
-from p2phd_eval.generators.networks.generator import build_generator
+from p2phd_eval.generators.networks.conditioning import encode
 from p2phd_eval.generators.networks.synthesis import Synthesis
 from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.checkpoint_graphs import CheckpointGraphs
-from p2phd_eval.generators.sampling.inference import for_inference
+from p2phd_eval.generators.sampling.inference import for_inference, unloaded_generator
 from p2phd_eval.generators.sampling.renderer import open_renderer
 from p2phd_eval.generators.training.precision import PRECISIONS, backend_flags
 from p2phd_eval.images.image_folder import Calibration
@@ -165,17 +164,14 @@ def _checks(graph: Graph, path: Path, checkpoint: Checkpoint, precision: str, no
         note(f"Not checked: {error.found}.")
         return ()
     config = checkpoint.config
-    with torch.device("meta"):  # without data until the checkpoint's come
-        generator = build_generator(config.generator, conditioning_channels(config.data) + config.features.channels)
     fp32 = PRECISIONS["fp32"]
     generator = for_inference(
-        generator, checkpoint.networks["G"], f"{path}, G", device=_CPU, precision=fp32, plain=True
+        unloaded_generator(config), checkpoint.networks["G"], f"{path}, G", device=_CPU, precision=fp32, plain=True
     )
     network, checks = Synthesis(generator, None), []
     for batch, features in _scenes(config):
         photos = []
-        for i in range(len(batch.triplets)):  # one by one, as batch norm needs it
-            one = batch.split(len(batch.triplets))[i]
+        for i, one in enumerate(batch.split(len(batch.triplets))):  # one by one, as batch norm needs it
             with backend_flags(fp32), torch.inference_mode():
                 conditioning = encode(one.label, one.instance, config.data.label_nc)
                 photos.append(network(conditioning, features=None if features is None else features[i : i + 1]))

@@ -20,8 +20,8 @@ from p2phd_eval.generators.engines.graph_session import graph_feed
 from p2phd_eval.generators.engines.onnx_graph import onnx_graph
 from p2phd_eval.generators.engines.onnx_packages import import_onnx
 from p2phd_eval.generators.engines.quantisation import Feed, quantise
-from p2phd_eval.generators.networks.conditioning import conditioning_channels
-from p2phd_eval.generators.networks.generator import GlobalGenerator, LocalEnhancer, build_generator
+from p2phd_eval.generators.networks.generator import GlobalGenerator, LocalEnhancer
+from p2phd_eval.generators.sampling.inference import unloaded_generator
 from p2phd_eval.images.image_folder import Calibration
 from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import Note, silent
@@ -122,8 +122,6 @@ class CheckpointGraphs:
         return as_graph(model)
 
     def _generator(self) -> GlobalGenerator | LocalEnhancer:
-        config = self._checkpoint.config
-        with torch.device("meta"):  # without data until the checkpoint's come
-            generator = build_generator(config.generator, conditioning_channels(config.data) + config.features.channels)
+        generator = unloaded_generator(self._checkpoint.config)
         load_network(generator, self._checkpoint.networks["G"], f"{self._path}, G")
         return generator

@@ -8,11 +8,20 @@ from torch import nn
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.checkpoint import load_network
+from p2phd_eval.generators.networks.conditioning import conditioning_channels
+from p2phd_eval.generators.networks.generator import GlobalGenerator, LocalEnhancer, build_generator
 from p2phd_eval.generators.sampling.winograd import use_winograd
 from p2phd_eval.generators.training.master_weights import cast_weights
 from p2phd_eval.generators.training.precision import Precision
 
 _Network = TypeVar("_Network", bound=nn.Module)
+
+
+def unloaded_generator(config: TrainConfig) -> GlobalGenerator | LocalEnhancer:
+    """Return the generator of a configuration on the device "meta": without data until a checkpoint's are loaded."""
+    channels = conditioning_channels(config.data) + config.features.channels
+    with torch.device("meta"):
+        return build_generator(config.generator, channels)
 
 
 def for_inference(

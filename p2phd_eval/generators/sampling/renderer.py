@@ -23,14 +23,14 @@ from p2phd_eval.generators.data.triplets import Triplet, check_labels
 from p2phd_eval.generators.engines.engine_names import GRAPH_ENGINES, require_engine
 from p2phd_eval.generators.engines.graph_file import Graph
 from p2phd_eval.generators.engines.graph_session import GraphSession, graph_feed
-from p2phd_eval.generators.networks.conditioning import conditioning_channels, encode
+from p2phd_eval.generators.networks.conditioning import encode
 from p2phd_eval.generators.networks.encoder import Encoder
-from p2phd_eval.generators.networks.generator import GlobalGenerator, LocalEnhancer, build_generator
+from p2phd_eval.generators.networks.generator import GlobalGenerator, LocalEnhancer
 from p2phd_eval.generators.networks.synthesis import Synthesis
 from p2phd_eval.generators.original.checkpoint_folder import open_source
 from p2phd_eval.generators.sampling.checkpoint_graphs import Calibrating, CheckpointGraphs
 from p2phd_eval.generators.sampling.feature_maps import load_encoder, whole_images
-from p2phd_eval.generators.sampling.inference import for_inference, most_at_once
+from p2phd_eval.generators.sampling.inference import for_inference, most_at_once, unloaded_generator
 from p2phd_eval.generators.sampling.label_lookup import class_and_edge, look_labels_up
 from p2phd_eval.generators.sampling.region_styles import ImageStyles, Style
 from p2phd_eval.generators.sampling.style_features import StyleFeatures, StyleNetworks
@@ -124,11 +124,8 @@ class Renderer:
     def _generator(self) -> GlobalGenerator | LocalEnhancer:
         """Return the generator for torch, as it is or compiled."""
         compiled = self.engine == "compile"
-        channels = conditioning_channels(self.config.data) + self.config.features.channels
-        with torch.device("meta"):  # without data until the checkpoint's come
-            network = build_generator(self.config.generator, channels)
         generator = for_inference(
-            network,
+            unloaded_generator(self.config),
             self._checkpoint.networks["G"],
             f"{self._checkpoint_path}, G",
             device=self.device,
