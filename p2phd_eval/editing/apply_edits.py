@@ -22,7 +22,7 @@ from p2phd_eval.editing.edits import Edit, MaskFile, Source, apply_edit, style_o
 from p2phd_eval.editing.operations import Edited
 from p2phd_eval.editing.scene import Mask, Scene
 from p2phd_eval.editing.scene_objects import find_object
-from p2phd_eval.editing.script import EditScript, in_edit, read_script, require_same_data, script_text
+from p2phd_eval.editing.script import EditScript, in_edit, read_script, scenes_for, script_text
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import file_sha256, write_json
 from p2phd_eval.generators.data.triplets import Triplet, find_triplets, folder_names
@@ -88,7 +88,7 @@ class EditedData:
 
 
 def apply_edits(
-    data: str | Path,
+    data: str | Path | DataScenes,
     script: str | Path | EditScript,
     out: str | Path,
     *,
@@ -104,8 +104,8 @@ def apply_edits(
 
     Parameters
     ----------
-    data : str or Path
-        The data set that the script was made for.
+    data : str, Path or DataScenes
+        The data set that the script was made for; or the part of it that the script names, opened already.
     script : str, Path or EditScript
         Its file; paths in it are from its folder, those of a script in memory from the current one.
     out : str or Path
@@ -126,10 +126,7 @@ def apply_edits(
         raise InputError(f"{where}, features", expected='"label", since it uses no instance maps', found='"instance"')
     out = Path(out)
     script_sha256 = hashlib.sha256(script_text(script).encode()).hexdigest()
-    scenes = DataScenes.open(
-        data, script.phase, label_nc=script.label_nc, instances=script.instances, progress=progress
-    )
-    require_same_data(script, scenes, where)
+    scenes = scenes_for(script, data, where, progress)
     by_image: dict[str, list[int]] = defaultdict(list)
     for number, edit in enumerate(script.edits, start=1):
         with in_edit(where, number):
@@ -160,7 +157,7 @@ def apply_edits(
         record = AppliedEdits(
             script_sha256=script_sha256,
             alone=alone,
-            data=str(data),
+            data=str(scenes.root if isinstance(data, DataScenes) else data),
             data_sha256=scenes.sha256,
             phase=script.phase,
             edits=tuple(sorted(writer.applied, key=lambda each: each.number)),

@@ -22,7 +22,7 @@ from p2phd_eval.editing.edit_strip import StripRow, edit_strip
 from p2phd_eval.editing.edits import kind_of_edit
 from p2phd_eval.editing.paired_runs import EditedArm, EditedRun, open_arms, recipe_notes
 from p2phd_eval.editing.scene import Labels, split_colours
-from p2phd_eval.editing.script import EditScript, read_script, require_same_data
+from p2phd_eval.editing.script import EditScript, read_script, scenes_for
 from p2phd_eval.errors import InputError, as_choice, shown
 from p2phd_eval.evaluation.arms import ArmFolders
 from p2phd_eval.formatting import number_text
@@ -179,9 +179,8 @@ def compare_edits(
     measure = DistanceMaps(lpips, on)
     if judged not in measure.kinds:
         raise InputError("--judge lpips", expected="the weights of LPIPS", found="none", fix=why_not[0])
-    scenes = DataScenes.open(data, edits.phase, label_nc=edits.label_nc, instances=edits.instances, progress=progress)
-    require_same_data(edits, scenes, str(script))
-    apply_edits(data, script, out / EDITED, alone=True, progress=progress)
+    scenes = scenes_for(edits, data, str(script), progress)
+    apply_edits(scenes, script, out / EDITED, alone=True, progress=progress)
     note(f"device: {describe_device(on)}, generation in {precision}")
     runs = [(arm, run) for arm in opened for run in arm.runs]
     for count, (arm, run) in enumerate(runs, start=1):

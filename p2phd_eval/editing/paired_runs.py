@@ -8,7 +8,7 @@ from p2phd_eval.config import TrainConfig, recipe_of
 from p2phd_eval.editing.edits import StyleEdit, style_of_edit
 from p2phd_eval.editing.script import EditScript
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.arms import ArmFolders
+from p2phd_eval.evaluation.arms import ArmFolders, differing_keys
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.data.transforms import resized_size
 from p2phd_eval.generators.original.checkpoint_folder import open_source
@@ -79,8 +79,7 @@ def recipe_notes(arms: Sequence[EditedArm]) -> list[str]:
     notes = []
     for arm in arms:
         recipes = [recipe_of(run.config.to_dict()) for run in arm.runs]
-        differing = sorted({key for recipe in recipes for key in recipe if recipe.get(key) != recipes[0].get(key)})
-        if differing:
+        if differing := sorted(differing_keys(recipes)):
             notes.append(f"{arm.name}: its runs differ in more than their seeds, in {', '.join(differing)}.")
     return notes
 

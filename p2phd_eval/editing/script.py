@@ -17,6 +17,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, json_text
 from p2phd_eval.generators.sampling.region_styles import PHASE
 from p2phd_eval.json_files import convert_json, read_json
+from p2phd_eval.progress import ProgressFactory, silent
 
 _VERSION = 1
 _EXPECTED = "a script of edits"
@@ -86,6 +87,19 @@ def script_values(script: EditScript) -> dict[str, Any]:
 def _shortened(edit: dict[str, Any]) -> dict[str, Any]:
     optional = {"number": None, "scale": 1.0} | ({} if edit["kind"] == "style" else {"style": None})
     return {key: value for key, value in edit.items() if key not in optional or value != optional[key]}
+
+
+def scenes_for(
+    script: EditScript, data: str | Path | DataScenes, where: str, progress: ProgressFactory = silent
+) -> DataScenes:
+    """Return the data set that a script is for, opened unless it is already; raises as these, naming the script."""
+    scenes = data
+    if not isinstance(scenes, DataScenes):
+        scenes = DataScenes.open(
+            scenes, script.phase, label_nc=script.label_nc, instances=script.instances, progress=progress
+        )
+    require_same_data(script, scenes, where)
+    return scenes
 
 
 def require_same_data(script: EditScript, scenes: DataScenes, where: str) -> None:

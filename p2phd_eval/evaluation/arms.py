@@ -240,7 +240,7 @@ class _Manifest(Struct, frozen=True):
 def _arms_of_runs(runs: Sequence[_Run]) -> tuple[tuple[ArmFolders, ...], tuple[str, ...]]:
     groups: list[list[_Run]] = []
     for run in runs:
-        alike = [group for group in groups if not _differing([group[0].recipe, run.recipe])]
+        alike = [group for group in groups if not differing_keys([group[0].recipe, run.recipe])]
         if alike:
             alike[0].append(run)
         else:
@@ -271,11 +271,12 @@ def _arms_of_runs(runs: Sequence[_Run]) -> tuple[tuple[ArmFolders, ...], tuple[s
 def _recipe_name(recipe: dict[str, Any], recipes: Sequence[dict[str, Any]]) -> str:
     precision = str(recipe["training_precision"])
     alike = [other for other in recipes if other["training_precision"] == precision]
-    others = ", ".join(f"{key}={recipe.get(key)}" for key in _differing(alike))
+    others = ", ".join(f"{key}={recipe.get(key)}" for key in differing_keys(alike))
     return f"{precision} ({others})" if others else precision
 
 
-def _differing(recipes: Sequence[dict[str, Any]]) -> list[str]:
+def differing_keys(recipes: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the keys in which recipes differ."""
     keys = dict.fromkeys(key for recipe in recipes for key in recipe)
     return [key for key in keys if any(recipe.get(key) != recipes[0].get(key) for recipe in recipes)]
 
@@ -306,7 +307,7 @@ def _recipe_notes(name: str, recipe: dict[str, Any], baseline: str, base: dict[s
         for what, precision, arithmetic in zip(("training", "generation"), _PRECISIONS, _ARITHMETICS, strict=True)
         if recipe[arithmetic] == "emulated"
     ]
-    differing = [key for key in _differing([recipe, base]) if key not in _ARITHMETICS]
+    differing = [key for key in differing_keys([recipe, base]) if key not in _ARITHMETICS]
     beyond = [key for key in differing if key != "training_precision"]
     if beyond and not set(differing) <= _GENERATION:
         values = ", ".join(f"{key} {recipe.get(key)} instead of {base.get(key)}" for key in beyond)

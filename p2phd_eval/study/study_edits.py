@@ -6,9 +6,8 @@ from pathlib import Path
 import torch
 
 from p2phd_eval.editing.compare_edits import compare_edits
-from p2phd_eval.editing.data_scenes import DataScenes
 from p2phd_eval.editing.paired_runs import require_fitting
-from p2phd_eval.editing.script import read_script, require_same_data
+from p2phd_eval.editing.script import read_script, scenes_for
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.arms import ArmFolders
 from p2phd_eval.generators.sampling.styles import cluster_styles
@@ -31,10 +30,7 @@ def require_script(plan: StudyPlan, progress: ProgressFactory) -> None:
             f"{plan.edits}, phase", expected="'test', whose maps a study compares", found=repr(script.phase)
         )
     require_fitting(plan.base, script, "--edits")
-    scenes = DataScenes.open(
-        plan.data, script.phase, label_nc=script.label_nc, instances=script.instances, progress=progress
-    )
-    require_same_data(script, scenes, plan.edits)
+    scenes_for(script, plan.data, plan.edits, progress)
 
 
 def arms_of_edits(study: Path, plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> tuple[ArmFolders, ...]:
