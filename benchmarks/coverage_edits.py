@@ -31,11 +31,12 @@ import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from measuring import describe_machine, today
+from measuring import describe_machine, kept, today
 
 from p2phd_eval.files import write_json
 from p2phd_eval.stats.verdicts.widening import EditTables, pair_values
@@ -161,9 +162,7 @@ def main() -> None:
     found: dict[str, dict[str, float]] = {}
     for cell in cells():
         file = arguments.work / f"{cell.name}-r{arguments.repeats}.json"
-        if not file.exists():
-            write_json(file, simulate(cell, arguments.repeats))
-        found[cell.name] = json.loads(file.read_text())
+        found[cell.name] = kept(file, partial(simulate, cell, arguments.repeats))
         print(cell.name, {name: rate for name, rate in found[cell.name].items() if "too" not in name}, flush=True)
     worst = summary(found)
     print(json.dumps(worst, indent=2))

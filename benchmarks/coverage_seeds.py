@@ -21,15 +21,15 @@ Margins: a number (three true standard errors of the difference), 20 % of the ba
 import argparse
 import dataclasses
 import itertools
-import json
 import math
 import zlib
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from measuring import describe_machine, today
+from measuring import describe_machine, kept, today
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
@@ -201,9 +201,7 @@ def main() -> None:
     found: dict[str, dict[str, float]] = {}
     for cell in cells():
         file = arguments.work / f"{cell.name}-r{arguments.repeats}.json"
-        if not file.exists():
-            write_json(file, simulate(cell, arguments.repeats))
-        found[cell.name] = json.loads(file.read_text())
+        found[cell.name] = kept(file, partial(simulate, cell, arguments.repeats))
     console = Console(width=160)
     columns = sorted({name for rates in found.values() for name in rates})
     table = Table("cell", *columns, title=f"per cent of {arguments.repeats} studies")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import json
 import os
 import platform
 import subprocess
@@ -10,7 +11,10 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
+
+from p2phd_eval.files import write_json
 
 PACKAGES = ("numpy", "scipy", "torch", "pillow", "pytorch-fid", "torch-fidelity", "clean-fid", "torchmetrics")
 
@@ -34,6 +38,13 @@ def describe_machine() -> dict[str, Any]:
         "python": platform.python_version(),
         "versions": versions,
     }
+
+
+def kept(file: Path, compute: Callable[[], Any]) -> Any:
+    """Return the JSON of a file, which is made unless it is there: what is cut off goes on when it is called again."""
+    if not file.exists():
+        write_json(file, compute())
+    return json.loads(file.read_text())
 
 
 def seconds(call: Callable[[], object], repeats: int) -> float:
