@@ -8,6 +8,7 @@ from torch import Tensor
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.float32_products import float32_products
+from p2phd_eval.quality.image_distance import ImageDistance, QualityMetric
 from p2phd_eval.quality.lpips_weights import URL, LpipsWeights, find_lpips_weights, load_lpips_state
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
@@ -49,6 +50,16 @@ class Lpips:
         self._channels = [fitted[f"lin{k}.model.1.weight"] for k in range(len(fitted))]  # each (1, C, 1, 1)
         self._shift, self._scale = (torch.tensor(each, device=device)[:, None, None] for each in (_SHIFT, _SCALE))
         self.network = weights.network  # what a result calls it
+        self._sha256 = weights.sha256
+
+    def as_distance(self) -> ImageDistance:
+        """Return it as one of the distances of two images."""
+        metric = QualityMetric(name="LPIPS", unit="", better="lower", network=self.network, weights_sha256=self._sha256)
+        return ImageDistance(
+            metric=metric,
+            smallest_side=SMALLEST_SIDE,
+            function=lambda first, second: self(2 * first - 1, 2 * second - 1),
+        )
 
     def __call__(self, first: Tensor, second: Tensor) -> Tensor:
         """Return the distance of each pair of images.

@@ -13,8 +13,9 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import ClusterRule
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import ProgressFactory, silent
-from p2phd_eval.quality.image_quality import PSNR_MOST, ImageQuality, QualityMetric, per_image_quality
-from p2phd_eval.quality.lpips import find_lpips
+from p2phd_eval.quality.find_distances import find_distances
+from p2phd_eval.quality.image_distance import PSNR_MOST, QualityMetric
+from p2phd_eval.quality.image_quality import ImageQuality, per_image_quality
 from p2phd_eval.stats.errors.skewness import STRONG_SKEWNESS
 from p2phd_eval.stats.verdicts.equivalence import holm
 from p2phd_eval.stats.verdicts.paired_means import ImageMean, MeanDifference, image_mean, mean_difference
@@ -117,13 +118,13 @@ def quality_of_runs(
             "per-image quality", expected=f"samples of the baseline {baseline}", found=f"none in {len(runs)} runs"
         )
     kinds = _kinds(runs, arms, baseline)
-    lpips, why_not = find_lpips(lpips_weights, device)
+    distances, why_not = find_distances(device, lpips_weights=lpips_weights)
     with progress("per-image quality", "images") as on_progress:
         found = per_image_quality(
             photos,
             [run.source for run in runs],
             pairs=[pair for kind in kinds for pair in kind.pairs],
-            lpips=lpips,
+            distances=distances,
             device=device,
             on_progress=on_progress,
         )

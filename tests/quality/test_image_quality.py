@@ -17,7 +17,8 @@ from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.folder import FolderSource
 from p2phd_eval.quality import image_quality
-from p2phd_eval.quality.image_quality import PSNR_MOST, ImageQuality, per_image_quality
+from p2phd_eval.quality.image_distance import PSNR, PSNR_MOST, SSIM, ImageDistance
+from p2phd_eval.quality.image_quality import ImageQuality, per_image_quality
 from p2phd_eval.quality.lpips import Lpips
 from p2phd_eval.quality.lpips_weights import find_lpips_weights
 from p2phd_eval.torchvision_ops import declare_missing_operators
@@ -42,6 +43,11 @@ def source(images: Pixels, ids: list[str] | None = None) -> ArraySource:
 def lpips(tmp_path_factory: pytest.TempPathFactory) -> Lpips:
     path = write_random_alexnet(tmp_path_factory.mktemp("alexnet") / "random.pth")
     return Lpips(find_lpips_weights(path), "cpu")
+
+
+@pytest.fixture(scope="module")
+def all_three(lpips: Lpips) -> tuple[ImageDistance, ...]:
+    return SSIM, PSNR, lpips.as_distance()
 
 
 def plain_ssim(first: Pixels, second: Pixels) -> float:
@@ -72,12 +78,12 @@ def test_values_follow_their_equations() -> None:
     ]
 
 
-def test_values_are_torchmetrics_own(lpips: Lpips) -> None:
+def test_values_are_torchmetrics_own(lpips: Lpips, all_three: tuple[ImageDistance, ...]) -> None:
     declare_missing_operators()
     from torchmetrics.image import PeakSignalNoiseRatio, StructuralSimilarityIndexMeasure
 
     photos, samples = pictures(2), pictures(3)
-    found = per_image_quality(source(photos), [source(samples)], lpips=lpips)
+    found = per_image_quality(source(photos), [source(samples)], distances=all_three)
     tensors = [torch.from_numpy(images.transpose(0, 3, 1, 2).copy()) / 255 for images in (samples, photos)]
     for k in range(len(photos)):
         pair = [images[[k]] for images in tensors]
@@ -88,9 +94,9 @@ def test_values_are_torchmetrics_own(lpips: Lpips) -> None:
         assert found.to_photo["LPIPS"][0, k] == pytest.approx(lpips(*(2 * x - 1 for x in pair)).item(), abs=1e-6)
 
 
-def test_identical_images_have_the_psnr_of_rounding(lpips: Lpips) -> None:
+def test_identical_images_have_the_psnr_of_rounding(all_three: tuple[ImageDistance, ...]) -> None:
     photos = pictures(4)
-    found = per_image_quality(source(photos), [source(photos)], lpips=lpips)
+    found = per_image_quality(source(photos), [source(photos)], distances=all_three)
     assert found.to_photo["SSIM"].tolist() == [[1.0] * 4]
     assert found.to_photo["LPIPS"].tolist() == [[0.0] * 4]
     assert found.to_photo["PSNR"].tolist() == [[PSNR_MOST] * 4]
@@ -100,13 +106,13 @@ def test_identical_images_have_the_psnr_of_rounding(lpips: Lpips) -> None:
     assert 10 * math.log10(255**2 / error) == pytest.approx(PSNR_MOST, abs=0.05)
 
 
-def test_pairs_of_samples_are_compared_symmetrically_and_as_photos_are(lpips: Lpips) -> None:
+def test_pairs_of_samples_are_compared_symmetrically_and_as_photos_are(all_three: tuple[ImageDistance, ...]) -> None:
     sources = [source(pictures(seed)) for seed in (5, 6, 7)]
-    found = per_image_quality(sources[0], sources, pairs=[(0, 1), (2, 1)], lpips=lpips)
+    found = per_image_quality(sources[0], sources, pairs=[(0, 1), (2, 1)], distances=all_three)
     for name, table in found.between.items():
         assert table.shape == (2, 4)
         assert table[0] == pytest.approx(found.to_photo[name][1], rel=1e-5)  # the first sample is the photo
-        turned = per_image_quality(sources[0], sources, pairs=[(1, 2)], lpips=lpips).between[name]
+        turned = per_image_quality(sources[0], sources, pairs=[(1, 2)], distances=all_three).between[name]
         assert table[1] == pytest.approx(turned[0], rel=1e-5)
 
 
@@ -121,12 +127,12 @@ def test_images_pair_up_by_their_ids_in_the_order_of_the_ids() -> None:
     assert fewer.to_photo["SSIM"][0] == pytest.approx(straight.to_photo["SSIM"][0, [1, 3]], abs=1e-6)
 
 
-def test_batches_do_not_change_values(lpips: Lpips, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_batches_do_not_change_values(all_three: tuple[ImageDistance, ...], monkeypatch: pytest.MonkeyPatch) -> None:
     photos, samples = source(pictures(10)), [source(pictures(seed)) for seed in (11, 12)]
-    whole = per_image_quality(photos, samples, pairs=[(0, 1)], lpips=lpips)
+    whole = per_image_quality(photos, samples, pairs=[(0, 1)], distances=all_three)
     for images in (1, 3):
         monkeypatch.setattr(image_quality, "_BATCH_PIXELS", images * 40 * 56)
-        assert_same(per_image_quality(photos, samples, pairs=[(0, 1)], lpips=lpips), whole)
+        assert_same(per_image_quality(photos, samples, pairs=[(0, 1)], distances=all_three), whole)
 
 
 def test_sizes_may_change_from_image_to_image() -> None:
@@ -150,7 +156,7 @@ def test_photos_are_resized_to_their_samples_as_training_does() -> None:
     assert_same(found, expected)
 
 
-def test_unusable_images_are_named(tmp_path: Path, lpips: Lpips) -> None:
+def test_unusable_images_are_named(tmp_path: Path, all_three: tuple[ImageDistance, ...]) -> None:
     photos = source(pictures(15), list("abcd"))
     small = source(pictures(16, height=10, width=56), list("abcd"))
     with pytest.raises(InputError, match="image 0 of 4 arrays: expected an image of 11 pixels or more"):
@@ -158,7 +164,7 @@ def test_unusable_images_are_named(tmp_path: Path, lpips: Lpips) -> None:
     window = source(pictures(16, height=11, width=30), list("abcd"))
     assert np.isfinite(per_image_quality(photos, [window]).to_photo["SSIM"]).all()
     with pytest.raises(InputError, match="31 pixels or more"):
-        per_image_quality(photos, [window], lpips=lpips)
+        per_image_quality(photos, [window], distances=all_three)
     with pytest.raises(InputError, match="the same image of 4 arrays, 56 x 40, found 30 x 11"):
         per_image_quality(photos, [photos, window])
     with pytest.raises(InputError, match="2 images with the id 'a'"):

@@ -13,7 +13,8 @@ from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.files import CACHE_VARIABLE
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.quality import lpips_weights
-from p2phd_eval.quality.image_quality import PSNR_MOST, per_image_quality
+from p2phd_eval.quality.image_distance import PSNR, PSNR_MOST, SSIM
+from p2phd_eval.quality.image_quality import per_image_quality
 from p2phd_eval.quality.lpips import Lpips
 from p2phd_eval.quality.lpips_weights import find_lpips_weights
 from p2phd_eval.quality.run_quality import QualityRun, RunQuality, quality_of_runs
@@ -159,7 +160,9 @@ def test_with_weights_lpips_is_there(tmp_path: Path) -> None:
     path = write_random_alexnet(tmp_path / "random.pth")
     found = quality_of_runs(PHOTO_SOURCE, RUNS[:2], baseline="fp32", lpips_weights=path)
     lpips = Lpips(find_lpips_weights(path), "cpu")
-    values = per_image_quality(PHOTO_SOURCE, [each.source for each in RUNS[:2]], pairs=[(0, 1)], lpips=lpips)
+    values = per_image_quality(
+        PHOTO_SOURCE, [each.source for each in RUNS[:2]], pairs=[(0, 1)], distances=[SSIM, PSNR, lpips.as_distance()]
+    )
     assert found.to_photo[2].mean == image_mean(values.to_photo["LPIPS"])
     assert found.between[2].mean == image_mean(values.between["LPIPS"])
     assert found.metrics[2].network == lpips.network

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from p2phd_eval.files import file_sha256
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.quality.run_quality import QualityRun, quality_of_runs
 from p2phd_eval.report.documents.study_documents import QualityDocument, quality_part
@@ -39,7 +40,14 @@ def test_quality_holds_every_number_as_json(weights: Path) -> None:
     written = QualityDocument(quality=quality_part(quality)).to_builtins()
     document = json.loads(json.dumps(written, allow_nan=False))["quality"]
     assert list(document) == ["metrics", "to_photo", "between", "notes"]
-    assert document["metrics"][1] == {"name": "PSNR", "unit": "dB", "better": "higher", "network": None}
+    assert document["metrics"][1] == {
+        "name": "PSNR",
+        "unit": "dB",
+        "better": "higher",
+        "network": None,
+        "weights_sha256": None,
+    }
+    assert document["metrics"][2]["weights_sha256"] == file_sha256(weights)
     for row, made in zip(document["to_photo"], quality.to_photo, strict=True):
         assert (row["metric"], row["arm"], row["mean"]) == (made.metric, made.arm, made.mean.value)
         assert row["se"] == made.mean.error.value
