@@ -1,21 +1,18 @@
 """Distances of each image, such as SSIM and LPIPS: to its photo and between the samples of two generators."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 
-from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
 from p2phd_eval.features.pipeline import require_unchanged
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.quality.image_distance import PSNR, SSIM, ImageDistance, QualityMetric
-
-_BATCH_PIXELS = 1 << 20  # pixels of one source in a batch: 0.3 GB of intermediate values
+from p2phd_eval.quality.paired_reading import PairedReading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +51,7 @@ def per_image_quality(
     ids = common_ids(named)
     compared = [(0, k) for k in range(1, len(sources))] + [(1 + first, 1 + second) for first, second in pairs]
     values = {each.metric.name: np.empty((len(compared), len(ids))) for each in distances}
-    reading = _Reading(sources, smallest=max(each.smallest_side for each in distances))
+    reading = PairedReading(samples, photos=photos, smallest=max(each.smallest_side for each in distances))
     done = 0
     for stored in reading.batches(ids):
         batch = slice(done, done + stored.shape[1])
@@ -74,49 +71,3 @@ def per_image_quality(
         between={name: table[len(samples) :] for name, table in values.items()},
         resized=reading.resized,
     )
-
-
-class _Reading:
-    """Reads the images of one id from all sources, and counts the photos that had to be resized."""
-
-    def __init__(self, sources: Sequence[ImageSource], *, smallest: int) -> None:
-        self._sources, self._smallest = sources, smallest
-        self._places = [{image: index for index, image in enumerate(source.ids)} for source in sources]
-        self.resized = 0
-
-    def batches(self, ids: Sequence[str]) -> Iterator[npt.NDArray[np.uint8]]:
-        """Yield images of one size, uint8 (sources, k, 3, h, w), in the order of `ids`."""
-        batch: list[npt.NDArray[np.uint8]] = []
-        for image in ids:
-            stack = self._stack(image)
-            _, _, height, width = stack.shape
-            if batch and (batch[0].shape != stack.shape or (len(batch) + 1) * height * width > _BATCH_PIXELS):
-                yield np.stack(batch, axis=1)
-                batch = []
-            batch.append(stack)
-        yield np.stack(batch, axis=1)
-
-    def _stack(self, image: str) -> npt.NDArray[np.uint8]:
-        photo, *samples = (
-            source.load(places[image]).pixels for source, places in zip(self._sources, self._places, strict=True)
-        )
-        height, width, _ = samples[0].shape
-        for source, places, sample in zip(self._sources[1:], self._places[1:], samples, strict=True):
-            if sample.shape != samples[0].shape:
-                raise InputError(
-                    source.describe(places[image]),
-                    expected=f"the size of the same image of {self._sources[1].name}, {width} x {height}",
-                    found=f"{sample.shape[1]} x {sample.shape[0]}",
-                    fix="Generate all samples at one size.",
-                )
-        if min(height, width) < self._smallest:
-            raise InputError(
-                self._sources[1].describe(self._places[1][image]),
-                expected=f"an image of {self._smallest} pixels or more each way, to compare it with others",
-                found=f"{width} x {height}",
-            )
-        if photo.shape != samples[0].shape:
-            photo = np.array(Image.fromarray(photo).resize((width, height), Image.Resampling.BICUBIC))
-            self.resized += 1
-        stack: npt.NDArray[np.uint8] = np.stack([photo, *samples]).transpose(0, 3, 1, 2)
-        return stack

@@ -16,7 +16,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.folder import FolderSource
-from p2phd_eval.quality import image_quality
+from p2phd_eval.quality import paired_reading
 from p2phd_eval.quality.image_distance import PSNR, PSNR_MOST, SSIM, ImageDistance
 from p2phd_eval.quality.image_quality import ImageQuality, per_image_quality
 from p2phd_eval.quality.lpips import Lpips
@@ -131,7 +131,7 @@ def test_batches_do_not_change_values(all_three: tuple[ImageDistance, ...], monk
     photos, samples = source(pictures(10)), [source(pictures(seed)) for seed in (11, 12)]
     whole = per_image_quality(photos, samples, pairs=[(0, 1)], distances=all_three)
     for images in (1, 3):
-        monkeypatch.setattr(image_quality, "_BATCH_PIXELS", images * 40 * 56)
+        monkeypatch.setattr(paired_reading, "BATCH_PIXELS", images * 40 * 56)
         assert_same(per_image_quality(photos, samples, pairs=[(0, 1)], distances=all_three), whole)
 
 

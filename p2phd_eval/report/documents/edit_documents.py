@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from p2phd_eval.editing.compare_edits import EditComparison
     from p2phd_eval.editing.edit_distances import Place, Values
-    from p2phd_eval.stats.verdicts.widening import Estimate, Ratio, Widening
+    from p2phd_eval.stats.errors.ratios import Ratio
+    from p2phd_eval.stats.verdicts.widening import Estimate, Widening
 
 
 class EditEstimate(Struct, frozen=True, kw_only=True):

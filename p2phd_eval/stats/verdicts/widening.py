@@ -3,17 +3,17 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
-from scipy import optimize
 
 from p2phd_eval.errors import InputError, shown
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.errors.image_means import EstimatedMean, fixed_runs_mean, random_runs_mean
+from p2phd_eval.stats.errors.ratios import Ratio, p_of_more, ratio_of_means
 from p2phd_eval.stats.errors.skewness import skewed_interval, skewed_p
 from p2phd_eval.stats.verdicts.equivalence import Verdict, holm
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -23,7 +23,6 @@ Interval = tuple[float, float]
 
 #: Pairs of seeds from which on they count as drawn at random. Of fewer the floor has no error over seeds.
 FEWEST_PAIRS = 3
-_FARTHEST = 1e6  # a ratio beyond it is told as unbounded
 _MOST_SHARE = 100.0
 
 
@@ -50,14 +49,6 @@ class Estimate:
     se: float
     interval: Interval  # two-sided; see `stats.errors.skewness`
     p_value: float  # two-sided, of 0
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Ratio:
-    """A widening over a distance, both estimated; an end is infinite where the data do not bound it."""
-
-    value: float
-    interval: Interval  # two-sided, by Fieller's method
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -144,49 +135,15 @@ class EditTables:
         )
 
     def ratio(self, above: Values, below: Values, confidence: float) -> Ratio | None:
-        """Return the ratio of the means of two tables; None where that below is not above 0.
+        """Return the ratio of the means of two tables, see `ratio_of_means`; None where that below is not above 0.
 
-        A number r is inside the interval where the mean of `above` - r `below` may be 0: Fieller (1954), with the
-        intervals of skewed means. So a ratio is inside of a margin exactly where `p_beyond` says so.
+        A ratio is inside of a margin exactly where `p_beyond` says so.
         """
-        bottom = float(below.mean())
-        if not bottom > 0:
-            return None
-        value = float(above.mean()) / bottom
-
-        def excess(ratio: float, side: int) -> float:
-            """How far the interval of the contrast reaches beyond 0: 0 at the ends of the ratio's interval."""
-            found = self.mean(above - ratio * below)
-            reach = skewed_interval(found.value, found.error, found.skewness, confidence)
-            return reach[1] if side > 0 else reach[0]
-
-        # The contrast falls as the ratio grows: where it reaches down to 0 the ratio's interval begins.
-        ends = _end(lambda r: excess(r, -1), value, -1), _end(lambda r: excess(r, 1), value, 1)
-        return Ratio(value=value, interval=ends)
+        return ratio_of_means(above, below, self.mean, confidence)
 
     def p_beyond(self, widening: Values, base: Values, share: float) -> float:
         """Return the p-value of a mean widening, or narrowing, of a share of the base or more: both one-sided tests."""
-        return max(self._p_of_more(sign * widening - share * base) for sign in (1, -1))
-
-    def _p_of_more(self, excess: Values) -> float:
-        """One-sided p-value of a mean of 0 or more."""
-        found = self.mean(excess)
-        half = skewed_p(found.value, found.error, found.skewness) / 2
-        return half if found.value < 0 else 1 - half
-
-
-def _end(excess: Callable[[float], float], value: float, side: int) -> float:
-    """Return where an interval of a ratio ends on one side of its value; infinity where it does not."""
-    if excess(value) == 0:  # nothing varies
-        return value
-    step = max(abs(value), 0.01)
-    inner = value
-    while abs(value) + step < _FARTHEST:
-        outer = value + side * step
-        if side * excess(outer) <= 0:
-            return float(optimize.brentq(excess, inner, outer, xtol=1e-6 * step, rtol=1e-6))
-        inner, step = outer, 2 * step
-    return side * math.inf
+        return max(p_of_more(self.mean(sign * widening - share * base)) for sign in (1, -1))
 
 
 def widening(
