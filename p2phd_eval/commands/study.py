@@ -18,16 +18,20 @@ from p2phd_eval.stats.estimands import Estimand
 def study(
     data: Annotated[
         Path | None,
-        typer.Argument(help="Data set with training and test photos. Left out: the study in --out goes on."),
+        typer.Argument(
+            metavar="[DATA|REAL]",
+            help="Data set with training and test photos; for an arms file of commands also real images of any kind. "
+            "Left out: the study in --out goes on.",
+        ),
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Study folder; a second call goes on in it.")] = Path("study"),
     arms: Annotated[
         str | None,
         typer.Option(
             "--arms",
-            metavar="NAMES",
-            help="Training precisions separated by commas, the baseline first; amp is what `train --amp` is here. "
-            "Default: fp32,amp.",
+            metavar="NAMES|FILE.toml",
+            help="Training precisions separated by commas, the baseline first; amp is what `train --amp` is here. Or "
+            "an arms file, whose arms may be commands of any generator. Default: fp32,amp.",
         ),
     ] = None,
     seeds: Annotated[
@@ -133,6 +137,8 @@ def study(
         p2phd-eval study --out study --seeds 5
 
         p2phd-eval study DATA --out study --slurm
+
+        p2phd-eval study REAL --out study --arms arms.toml --seeds 3
     """
     from p2phd_eval.commands.study_output import exit_codes, print_forecast, print_result
 

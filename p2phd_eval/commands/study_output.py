@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -17,18 +17,20 @@ if TYPE_CHECKING:
 
 def print_forecast(output: Output, forecast: Forecast) -> None:
     """Print what a study is going to do and what that takes."""
-    from p2phd_eval.report.tables.study_tables import plan_table
+    from p2phd_eval.report.tables.study_tables import commands_table, plan_table
 
     plan, effort = forecast.plan, forecast.effort
     if not forecast.left:
         output.note(f"All {len(plan.runs)} runs have ended; nothing is trained again.")
         return
-    rows = [(arm, sum(run.arm == arm for run in plan.runs), effort.steps, effort.train[arm]) for arm in plan.arms]
-    output.table(
-        plan_table(
-            rows, seconds=effort.seconds, disk=effort.disk, devices=len(forecast.devices), left=len(forecast.left)
-        )
-    )
+    count = {arm: sum(run.arm == arm for run in plan.runs) for arm in plan.arms}
+    sizes: dict[str, Any] = {"devices": len(forecast.devices), "left": len(forecast.left)}
+    own = [(arm, count[arm], effort.steps, seconds) for arm, seconds in effort.train.items()]
+    if own:
+        output.table(plan_table(own, seconds=effort.seconds, disk=effort.disk, **sizes))
+    commands = [(arm, count[arm], seconds) for arm, seconds in effort.commands.items()]
+    if commands:
+        output.table(commands_table(commands, **sizes))
 
 
 def print_result(output: Output, result: StudyResult) -> None:

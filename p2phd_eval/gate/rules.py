@@ -81,8 +81,10 @@ def judge(document: CompareDocument | ReportDocument, rules: Rules, where: str) 
     if isinstance(document, CompareDocument):
         candidates = _of_comparison(document)
     else:
-        training = document.comparisons.training
-        compared = {} if training is None else {each.arm: each for each in _of_comparison(training)}
+        documents = document.judged_in
+        compared = {
+            each.arm: each for one in documents.values() for each in _of_comparison(one) if each.arm in documents
+        }
         candidates = [_of_report(entry, compared, where) for entry in document.verdicts]
     if not candidates:
         fix = "Compare one with the baseline: a gate without any shows nothing."
@@ -115,7 +117,7 @@ def _of_report(entry: ArmVerdict, compared: Mapping[str, GateCandidate], where: 
     if found is None and entry.judged is not None:
         raise InputError(
             f"{where}, verdicts",
-            expected=f"a candidate {entry.arm!r} in comparisons.training",
+            expected=f"a candidate {entry.arm!r} in its comparisons",
             found="none",
             fix=ReportDocument.again,
         )

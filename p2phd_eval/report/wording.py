@@ -85,7 +85,13 @@ SET_PAIRINGS = {
     "independent": "independent images, {real} real and {n} in each generated set",
 }
 #: How a run failed.
-FAILURES = {"diverged": "diverged", "out_of_memory": "ran out of memory", "killed": "was killed"}
+FAILURES = {
+    "diverged": "diverged",
+    "out_of_memory": "ran out of memory",
+    "killed": "was killed",
+    "failed": "ended in an error",
+    "timed_out": "took too long",
+}
 
 
 def verdict_sentence(candidate: FIDComparison) -> str:

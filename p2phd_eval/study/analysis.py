@@ -2,11 +2,13 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
 from msgspec import structs
 
+from p2phd_eval.bench.machine import describe_machine
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.features.extraction import FeatureExtractor
@@ -22,11 +24,12 @@ from p2phd_eval.quality.run_quality import QualityRun, quality_of_runs
 from p2phd_eval.report.documents.document import SCHEMA_VERSION, Document
 from p2phd_eval.report.documents.study_documents import ComparisonsDocument, QualityDocument, quality_part
 from p2phd_eval.study.artefacts import content_sha256, finished, record, values_sha256
-from p2phd_eval.study.comparisons import compare_study, photos_folder
+from p2phd_eval.study.comparisons import compare_study
 from p2phd_eval.study.outcome import Outcome
-from p2phd_eval.study.run_job import features_path, samples_folder
+from p2phd_eval.study.real_images import real_path
+from p2phd_eval.study.run_files import features_path, samples_folder, stored_at
 from p2phd_eval.study.study_edits import arms_of_edits, edits_of_study
-from p2phd_eval.study.study_plan import COMMON_SAMPLING, StudyPlan
+from p2phd_eval.study.study_plan import StudyPlan
 from p2phd_eval.study.training_photos import reference_features, usable_reference
 
 
@@ -59,6 +62,9 @@ def analyse(
             "confidence": plan.confidence,
         }
     )
+    if not plan.precisions:
+        # Of others the measurement of their training steps says it.
+        write_json(study / "analysis" / "machine.json", asdict(describe_machine(device)))
     real, photos = _photo_features(study, plan, device, weights, progress)
     compared = {"rules": rules}
     for name, features in (("real", real), ("reference", photos)):
@@ -66,7 +72,7 @@ def analyse(
     viewed = {"rules": rules, "data": plan.data_sha256, "lpips": _lpips_identity(lpips_weights)}
     for run in plan.runs:
         if not outcomes[run.name].failed:
-            viewed[run.name] = content_sha256(samples_folder(study, run, COMMON_SAMPLING))
+            viewed[run.name] = content_sha256(stored_at(samples_folder(study, run, run.sampling[0])))
             for precision in run.sampling:
                 compared[f"{run.name}@{precision}"] = file_sha256(features_path(study, run, precision))
 
@@ -82,7 +88,7 @@ def analyse(
                 arm=run.arm,
                 seed=run.seed,
                 repeat=run.repeat,
-                source=open_source(samples_folder(study, run, COMMON_SAMPLING)),
+                source=open_source(samples_folder(study, run, run.sampling[0])),
             )
             for run in plan.runs
             if not outcomes[run.name].failed
@@ -90,7 +96,7 @@ def analyse(
         if not any(run.arm == plan.arms[0] and not run.repeat for run in runs):
             return QualityDocument(quality=None)
         measured = quality_of_runs(
-            open_source(photos_folder(plan)),
+            open_source(real_path(plan)),
             runs,
             baseline=plan.arms[0],
             lpips_weights=lpips_weights,
@@ -148,6 +154,6 @@ def _photo_features(
     path = study / "features" / "real.npz"
     if finished(study, "real", inputs, path) is None:
         start = time.perf_counter()
-        extractor("test photos")(open_source(photos_folder(plan))).save(path)
+        extractor("test photos")(open_source(real_path(plan))).save(path)
         record(study, "real", inputs, path, time.perf_counter() - start)
     return FeatureSet.load(path), reference_features(study, plan, extractor("training photos"), inputs)

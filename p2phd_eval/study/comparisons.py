@@ -4,11 +4,12 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from msgspec import UNSET
+
 from p2phd_eval.evaluation.class_shares import label_class_shares, stored_class_names
 from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.evaluation.comparison import ComparisonResult, FeatureArm, compare_feature_sets, explain
 from p2phd_eval.features.feature_set import FeatureSet
-from p2phd_eval.generators.data.triplets import folder_names
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.report.documents.comparison_documents import CompareDocument, comparison_document
@@ -18,21 +19,12 @@ from p2phd_eval.stats.verdicts.explanation import ClassShares
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin
 from p2phd_eval.stats.verdicts.scope import Scope
 from p2phd_eval.study.outcome import Outcome
-from p2phd_eval.study.run_job import features_path, samples_folder
+from p2phd_eval.study.real_images import labels_folder, real_path
+from p2phd_eval.study.run_files import features_path, samples_folder
 from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan
 
 _Entry = tuple[PlannedRun, str]  # a run and the precision in which it generated
 _Arm = tuple[str, Sequence[_Entry]]  # name and runs
-
-
-def photos_folder(plan: StudyPlan) -> Path:
-    """Return the folder of the real photos that everything is compared with."""
-    return Path(plan.data) / folder_names("test", plan.base.data)[2]
-
-
-def labels_folder(plan: StudyPlan) -> Path:
-    """Return the folder of the test label maps, or of the photos in their place."""
-    return Path(plan.data) / folder_names("test", plan.base.data)[0]
 
 
 def compare_study(
@@ -46,10 +38,13 @@ def compare_study(
 ) -> ComparisonsDocument:
     """Compare the runs that finished.
 
-    * "training": every arm against the first, all generated in fp32. Scope B where each arm has several runs.
-    * "sampling": for each arm, its own checkpoints generated in reduced precisions against themselves in fp32; the
-      same checkpoints, so scope A.
-    * "repeat": the baseline's first seed trained twice, scope A.
+    * "training": every arm that is trained for itself against the first; those of pix2pixHD generated in fp32. Scope B
+      where each arm has several runs.
+    * "sampling": the same weights, sampled in other ways, so scope A. Of each arm of pix2pixHD its checkpoints
+      generated in reduced precisions against themselves in fp32; and the arms of commands that generate from the
+      baseline's weights against it.
+    * "benign": the arms that ought to change nothing against the first, scope A.
+    * "repeat": the baseline's first seed made twice, scope A.
 
     `outcomes`: how each run ended, by name. `real`: the features of the test photos. `reference`: those of the training
     photos, for the block FID; None: without. The result holds documents as
@@ -59,7 +54,17 @@ def compare_study(
     done = [run for run in plan.runs if not outcomes[run.name].failed]
     by_arm = {arm: [run for run in done if run.arm == arm and not run.repeat] for arm in plan.arms}
     comparing = _Comparing(study, plan, real, reference, progress)
-    arms = [(arm, [(run, COMMON_SAMPLING) for run in runs]) for arm, runs in by_arm.items() if runs]
+    baseline = plan.arms[0]
+    groups: dict[str, list[str]] = {"training": [], "sampling": [], "benign": []}
+    for arm in plan.arms[1:]:
+        kind = "benign" if arm in plan.benign else "training" if arm in plan.retrained else "sampling"
+        if by_arm[arm] and by_arm[baseline]:
+            groups[kind].append(arm)
+
+    def against(kind: str, scope: Scope | None) -> CompareDocument | None:
+        arms = [(arm, [(run, run.sampling[0]) for run in by_arm[arm]]) for arm in (baseline, *groups[kind])]
+        return comparing(f"{kind}: {', '.join(groups[kind])} against {baseline}", arms, scope) if groups[kind] else None
+
     sampling = []
     for arm, reduced in plan.reduced_sampling().items():
         if by_arm[arm] and reduced:
@@ -69,19 +74,20 @@ def compare_study(
             ]
             about = f"generation: {arm} in {', '.join(reduced)} against {COMMON_SAMPLING}"
             sampling.append(SampledArm(arm=arm, document=comparing(about, ways, Scope.CHECKPOINTS)))
+    same_weights = against("sampling", Scope.CHECKPOINTS)
+    if same_weights is not None:
+        sampling.append(SampledArm(arm=baseline, document=same_weights))
     repeat = next((run for run in done if run.repeat), None)
     first = plan.runs[0]
-    candidates = ", ".join(arm for arm, _ in arms[1:])
     return ComparisonsDocument(
-        training=comparing(f"training: {candidates} against {plan.arms[0]}", arms, None)
-        if by_arm[plan.arms[0]] and len(arms) > 1
-        else None,
+        training=against("training", None),
         sampling=tuple(sampling),
+        benign=against("benign", Scope.CHECKPOINTS) or UNSET,
         repeat=None
         if repeat is None or outcomes[first.name].failed
         else comparing(
             f"same seed again: {repeat.name} against {first.name}",
-            [(run.name, [(run, COMMON_SAMPLING)]) for run in (first, repeat)],
+            [(run.name, [(run, run.sampling[0])]) for run in (first, repeat)],
             Scope.CHECKPOINTS,
         ),
     )
@@ -121,7 +127,7 @@ class _Comparing:
         shares = self._class_shares(result)
         explanations = tuple(explain(result, k, shares) for k in range(len(result.candidates)))
         explained = dataclasses.replace(result, explanations=explanations)
-        return comparison_document(explained, str(photos_folder(self._plan)), folders, below=self._study)
+        return comparison_document(explained, str(real_path(self._plan)), folders, below=self._study)
 
     def _rule(self, runs: Sequence[int]) -> MarginRule | None:
         # A margin from seeds is that of the recipes; a pair of single runs has none.
@@ -130,10 +136,10 @@ class _Comparing:
         return self._margin
 
     def _class_shares(self, result: ComparisonResult) -> ClassShares | None:
-        if not self._plan.base.data.label_nc or result.pairing != "triplets":
+        base, folder = self._plan.base, labels_folder(self._plan)
+        if base is None or folder is None or not base.data.label_nc or result.pairing != "triplets":
             return None
         if self._shares is None:
-            folder = labels_folder(self._plan)
             with self._progress("label maps", "maps") as on_progress:
                 self._shares = label_class_shares(
                     open_source(folder), result.ids, stored_class_names(folder), on_progress

@@ -8,10 +8,10 @@ from typing import Literal
 from p2phd_eval.files import write_json
 from p2phd_eval.json_files import read_json_or_none
 
-Status = Literal["finished", "diverged", "out_of_memory", "killed"]
+Status = Literal["finished", "diverged", "out_of_memory", "killed", "failed", "timed_out"]
 
-#: What another try may change: memory that others took, a machine that went down.
-RETRIED: tuple[Status, ...] = ("out_of_memory", "killed")
+#: What another try may change: memory that others took, a machine that went down, what a command found missing.
+RETRIED: tuple[Status, ...] = ("out_of_memory", "killed", "failed", "timed_out")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -33,7 +33,7 @@ from p2phd_eval.report.documents.document import read_document
 from p2phd_eval.report.documents.study_documents import PaceDocument
 from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.study.artefacts import finished, record, values_sha256
-from p2phd_eval.study.comparisons import photos_folder
+from p2phd_eval.study.real_images import real_path
 from p2phd_eval.study.study_plan import StudyPlan
 from p2phd_eval.study.training_photos import reference_photos
 
@@ -63,7 +63,8 @@ def measure_pace(
     whether to keep it. Raises `InputError` if the data or the weights cannot be used.
     """
     path = study / "analysis" / "pace.json"
-    asked = {"config": plan.base.to_dict(), "arms": list(plan.arms), "device": describe_device(device)}
+    assert plan.base is not None  # it trains
+    asked = {"config": plan.base.to_dict(), "arms": list(plan.precisions), "device": describe_device(device)}
     if plan.generation:
         asked["generation"] = list(plan.generation)
     inputs = {"data": plan.data_sha256, "asked": values_sha256(asked)}
@@ -87,8 +88,11 @@ class _Stages:
     ) -> None:
         self._plan, self._folder, self._device, self._on_progress = plan, folder, device, on_progress
         self._extract = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)))
-        self._photos = open_source(photos_folder(plan))
-        self._precisions = tuple(dict.fromkeys(name for run in plan.runs for name in run.sampling))
+        assert plan.base is not None
+        self._base = plan.base
+        self._photos = open_source(real_path(plan))
+        own = (run for run in plan.runs if run.command is None)
+        self._precisions = tuple(dict.fromkeys(name for run in own for name in run.sampling))
         self._done = 0
 
     def all(self, few: int, lpips_weights: Path | None) -> PaceDocument:
@@ -115,7 +119,7 @@ class _Stages:
         self._on_progress(self._done, 6 + len(self._precisions))
 
     def _save_networks(self) -> None:
-        base = self._plan.base
+        base = self._base
         config = replace(base, objective=replace(base.objective, vgg="none"), epochs_fix_global=0, load_pretrain=None)
         state = Pix2PixHD(config, torch.device("cpu")).state_dict()
         save_checkpoint(latest_path(self._folder / "run"), config=config, step=0, state=state)
@@ -123,7 +127,7 @@ class _Stages:
     def _link_data(self, few: int) -> None:
         """Make a data set of the first test images."""
         data = Path(self._plan.data)
-        for triplet in find_triplets(data, "test", self._plan.base.data, photos=True)[:few]:
+        for triplet in find_triplets(data, "test", self._base.data, photos=True)[:few]:
             for path in (triplet.label, triplet.instance, triplet.photo):
                 if path is not None:
                     link = self._folder / path.relative_to(data)
@@ -142,9 +146,9 @@ class _Stages:
             ranks=SINGLE,
             engine=way.engine,
             precision=way.precision,
-            arithmetic=way.arithmetic(self._plan.base.execution.arithmetic),
+            arithmetic=way.arithmetic(self._base.execution.arithmetic),
             calibrate_on=Path(self._plan.data) if way.precision == "int8" else None,  # the few are of the test part
-            style=None if self._plan.base.features.kind == "none" else "photo",
+            style=None if self._base.features.kind == "none" else "photo",
             progress=lambda what, unit: nullcontext(lambda done, total: ends.append(time.perf_counter())),
         )
         self._count()

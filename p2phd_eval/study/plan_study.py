@@ -13,18 +13,22 @@ from p2phd_eval.devices import describe_device, find_device
 from p2phd_eval.errors import InputError, as_choice, require_at_least
 from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.features.weights.find import find_weights
+from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.precision import amp_name
 from p2phd_eval.presets import configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.report.documents.arm_documents import PrecisionArm
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import require_judgeable
 from p2phd_eval.stats.verdicts.margins import parse_margin
-from p2phd_eval.study.artefacts import data_sha256, describe_change, read_data
+from p2phd_eval.study.arms_file import read_arms_file
+from p2phd_eval.study.artefacts import data_sha256, describe_change
 from p2phd_eval.study.effort import Effort, effort, measure, step_seconds
 from p2phd_eval.study.pace import measure_pace
-from p2phd_eval.study.run_job import ended
+from p2phd_eval.study.real_images import is_data_set, read_real
+from p2phd_eval.study.run_files import ended
 from p2phd_eval.study.study_edits import require_script
 from p2phd_eval.study.study_plan import (
     PLAN_FILE,
@@ -60,7 +64,7 @@ def plan_study(
     data: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] = "study",
     *,
-    arms: str | Sequence[str] | None = None,
+    arms: str | Path | Sequence[str] | None = None,
     seeds: int | Sequence[int] | None = None,
     generation: str | Sequence[str] | None = None,
     judge: Estimand | str | None = None,
@@ -96,8 +100,10 @@ def plan_study(
         "repeat": repeat,
     }
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    if arms is not None:
-        changes["arms"] = parse_arms(arms if isinstance(arms, str) else ",".join(arms), amp_name(torch_device))
+    file, own = _arms_file(arms), list[str]()
+    if arms is not None and file is None:
+        names = arms if isinstance(arms, str) else ",".join(map(str, arms if not isinstance(arms, Path) else [arms]))
+        changes |= {"arms": parse_arms(names, amp_name(torch_device)), "made_by": {}}
     if generation is not None:
         names = generation if isinstance(generation, str) else ",".join(generation)
         changes["generation"] = parse_generation(names)
@@ -112,9 +118,10 @@ def plan_study(
     parse_margin(margin)
     if confidence is not None:
         require_confidence(confidence)
+    base: TrainConfig | None
     if data is not None:
         root = Path(data)
-        base = configure(root, preset, **options)
+        base = _configure(root, preset, file, arms, before, options)
     else:
         assert before is not None  # or else loading it failed
         unused = [name for name, value in options.items() if value is not None] + ["preset"] * (preset != "512p")
@@ -126,13 +133,20 @@ def plan_study(
             )
         root, base = Path(before.data), before.base
     root = root.resolve()
-    phases = (base.data.phase, "test")
-    with progress("look through the data", "phases") as on_progress:
-        for done, phase in enumerate(phases, start=1):
-            find_triplets(root, phase, base.data, photos=True)
-            on_progress(done, len(phases))
+    if file is not None:
+        changes |= _from_file(file, out, changes.get("seeds", (0, 1, 2) if before is None else before.seeds), progress)
+        own = [name for name, arm in changes["made_by"].items() if isinstance(arm, PrecisionArm)]
+        if base is None and own:
+            raise InputError(
+                str(root),
+                expected=f"a data set in pix2pixHD's layout, from which {', '.join(own)} can be trained",
+                found="real images alone" if root.exists() else "nothing there",
+            )
+    if base is not None:
+        trains = file is None or own
+        _require_triplets(root, base, (base.data.phase, "test") if trains else ("test",), progress)
     with progress("read the data", "files") as on_progress:
-        files = read_data(root, base.data, phases, on_progress)
+        files = read_real(root, None if base is None else base.data, on_progress)
     on_data(files)
     changes |= {"data": str(root), "data_sha256": data_sha256(files)}
     if before is not None:
@@ -145,6 +159,12 @@ def plan_study(
     else:
         usual = {"arms": ("fp32", amp_name(torch_device)), "seeds": (0, 1, 2)}
         plan = StudyPlan(**{**usual, **changes}, base=base, command=command)
+    if plan.generation and plan.arms[0] not in plan.precisions:
+        raise InputError(
+            "--generation",
+            expected=f"a baseline that is pix2pixHD, not {plan.arms[0]}",
+            found=", ".join(plan.generation),
+        )
     if plan.judge is Estimand.BLOCK_FID:
         require_reference(plan)
     require_judgeable(plan.judge, parse_margin(plan.margin), has_reference=True)
@@ -208,7 +228,7 @@ def forecast_study(
     measured = measure(study, plan, device=on, keep=keep, progress=progress, note=note)
     steps = [seconds for seconds in step_seconds(plan, measured).values() if seconds is not None]
     pace = None
-    if left and len(steps) == len(plan.arms):
+    if left and steps and len(steps) == len(plan.precisions):
         pace = measure_pace(
             study,
             plan,
@@ -226,6 +246,69 @@ def forecast_study(
         devices=tuple(devices) * jobs,
         weights_sha256=weights_sha256,
     )
+
+
+def _arms_file(arms: str | Path | Sequence[str] | None) -> Path | None:
+    """The arms file, where the arms are one and not names of precisions."""
+    if isinstance(arms, Path):
+        return arms
+    return Path(arms) if isinstance(arms, str) and arms.lower().endswith(".toml") else None
+
+
+def _configure(
+    root: Path,
+    preset: str | TrainConfig,
+    file: Path | None,
+    arms: object,
+    before: StudyPlan | None,
+    options: Mapping[str, Any],
+) -> TrainConfig | None:
+    """The configuration of pix2pixHD's runs; None for real images that are no data set, which commands can do with."""
+    commands = file is not None or (arms is None and before is not None and before.made_by)
+    if not commands or is_data_set(root):
+        return configure(root, preset, **options)
+    unused = [name for name, value in options.items() if value is not None]
+    if unused:
+        raise InputError(
+            f"--{unused[0].replace('_', '-')}",
+            expected=f"a data set in pix2pixHD's layout as REAL, since it is an option of its training; {root} holds "
+            "real images",
+            found="it",
+            fix="Leave it out: commands have their own options.",
+        )
+    return None
+
+
+def _from_file(file: Path, out: Path, seeds: Sequence[int], progress: ProgressFactory) -> dict[str, Any]:
+    """What an arms file says of a plan."""
+    with progress("read the arms and what they are made from", "files") as on_progress:
+        read = read_arms_file(file, seeds=len(seeds))
+        on_progress(1, 1)
+    for name, arm in read.arms.items():
+        if isinstance(arm, PrecisionArm):
+            continue
+        for given in arm.inputs:
+            if out.resolve().is_relative_to(Path(arm.folder, given).resolve()):
+                raise InputError(
+                    f"{file}, inputs of {name}",
+                    expected="files that stay as they are while the study is made",
+                    found=f"{given!r}, which holds the study's own folder {out}",
+                    fix="Name what the command reads, or choose another --out.",
+                )
+    conditions = None if read.conditions is None else str(read.conditions.resolve())
+    return {
+        "arms": tuple(read.arms),
+        "made_by": read.arms,
+        "conditions": conditions,
+        "conditions_sha256": None if conditions is None else file_sha256(conditions),
+    }
+
+
+def _require_triplets(root: Path, base: TrainConfig, phases: Sequence[str], progress: ProgressFactory) -> None:
+    with progress("look through the data", "phases") as on_progress:
+        for done, phase in enumerate(phases, start=1):
+            find_triplets(root, phase, base.data, photos=True)
+            on_progress(done, len(phases))
 
 
 def _warn_of_few_seeds(plan: StudyPlan, note: Note) -> None:

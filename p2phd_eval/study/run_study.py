@@ -15,11 +15,12 @@ from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard, unwatched
 from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.study.alike import require_alike
 from p2phd_eval.study.analysis import analyse
 from p2phd_eval.study.artefacts import remove_unfinished_records, save_data
 from p2phd_eval.study.outcome import Outcome, killed, save_outcome
 from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
-from p2phd_eval.study.run_job import run_folder
+from p2phd_eval.study.run_files import run_folder
 from p2phd_eval.study.schedule import Ended, Job, RunFailed, StudyStopped, run_processes, study_command
 from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
 from p2phd_eval.study.write_report import outcomes_of, write_verified_report
@@ -42,7 +43,7 @@ def run_study(
     data: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] = "study",
     *,
-    arms: str | Sequence[str] | None = None,
+    arms: str | Path | Sequence[str] | None = None,
     seeds: int | Sequence[int] | None = None,
     generation: str | Sequence[str] | None = None,
     judge: Estimand | str | None = None,
@@ -67,17 +68,19 @@ def run_study(
     """Train every arm from every seed, generate, compute features, compare, and write the report.
 
     Each run is a process of its own, and side by side on the CUDA devices there are. Killed at any moment and called
-    again, it redoes nothing that is finished. A run that diverges or runs out of memory is a result of its arm.
+    again, it redoes nothing that is finished. A run that diverges or runs out of memory is a result of its arm, and so
+    is a command that fails.
 
     Parameters
     ----------
     data : path-like, optional
-        A data set with training and test photos. Left out, the study in `out` goes on, and what is None stays as it
-        was.
+        A data set with training and test photos; for arms that are commands also real images of any kind: a folder, an
+        archive. Left out, the study in `out` goes on, and what is None stays as it was.
     out : path-like
         The study folder.
-    arms : str or sequence of str, optional
-        Training precisions, the baseline first; by default fp32 and what `amp=True` of `train` is here.
+    arms : str, Path or sequence of str, optional
+        Training precisions, the baseline first; by default fp32 and what `amp=True` of `train` is here. Or an arms file
+        (.toml), whose arms may be commands of any generator.
     seeds : int or sequence of int, optional
         The seeds of each arm, or how many, from 0 on; by default 3.
     generation : str or sequence of str, optional
@@ -138,6 +141,7 @@ def run_study(
     Examples
     --------
     >>> run_study("data", "study", arms="fp32,amp-bf16", seeds=3, margin="2%", preset="demo")
+    >>> run_study("photos", "study", arms="arms.toml", seeds=3)
     >>> run_study(out="study", seeds=5)
     """
     study, track = Path(out), tracker_names(track)
@@ -184,7 +188,7 @@ def run_study(
         again = study_command(study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=track)
         logged = len(forecast.devices) > 1 or not in_terminal
         _make_runs(study, forecast, again, logged=logged, progress=progress, note=note)
-        outcomes = outcomes_of(study, plan)
+        outcomes = require_alike(study, plan, outcomes_of(study, plan), note)
         analyse(
             study,
             plan,
@@ -217,6 +221,8 @@ def _make_runs(
             name=run.name,
             command=(*command, "--run", run.name),
             log=study / "runs" / f"{run.name}.log" if logged else None,
+            # Another process would wait for the training that it shares.
+            after=run.trained_by if run.trained_by != run.name else None,
         )
         for run in forecast.left
     ]

@@ -43,6 +43,7 @@ class Job:
     name: str
     command: tuple[str, ...]  # without the device
     log: Path | None  # where it prints; None: where this process does
+    after: str | None = None  # a job that has to end before this one starts, where it is one of them
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,10 +89,12 @@ def run_processes(
                 if stop.signum is not None or any(each.returncode > 0 for each in ended):
                     waiting.clear()
                 for place, device in enumerate(devices):
-                    if waiting and place not in at_work:
-                        job = waiting.pop(0)
-                        on_start(job, device)
-                        at_work[place] = (job, _start(job, device, threads=usable_cores() // devices.count(device)))
+                    unfinished = {job.name for job in (*waiting, *(job for job, _ in at_work.values()))}
+                    ready = next((each for each in waiting if each.after not in unfinished), None)
+                    if ready is not None and place not in at_work:
+                        waiting.remove(ready)
+                        on_start(ready, device)
+                        at_work[place] = (ready, _start(ready, device, threads=usable_cores() // devices.count(device)))
                         if stop.signum is not None:  # it came while the process was being started
                             at_work[place][1].send_signal(stop.signum)
                 if not at_work:

@@ -15,7 +15,7 @@ from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.report.documents.edit_documents import EditCompareDocument
 from p2phd_eval.report.edit_report import write_edit_report
 from p2phd_eval.study.outcome import Outcome
-from p2phd_eval.study.run_job import run_folder
+from p2phd_eval.study.run_files import run_folder
 from p2phd_eval.study.study_plan import COMMON_SAMPLING, StudyPlan
 
 _FOLDER = "edits"  # below the study's
@@ -24,6 +24,9 @@ _FOLDER = "edits"  # below the study's
 def require_script(plan: StudyPlan, progress: ProgressFactory) -> None:
     """Raise `InputError` unless the script of a plan is of its test maps, and can be done by its runs."""
     assert plan.edits is not None
+    if plan.base is None or len(plan.precisions) < len(plan.arms):
+        found = ", ".join(arm for arm in plan.arms if arm not in plan.precisions)
+        raise InputError("--edits", expected="arms that are all pix2pixHD, whose maps are edited", found=found)
     script = read_script(Path(plan.edits))
     if script.phase != "test":
         raise InputError(
@@ -58,7 +61,7 @@ def edits_of_study(
     progress: ProgressFactory,
 ) -> EditCompareDocument:
     """Compare edits under the arms of a study, and keep the photos in its folder; raises as `compare_edits`."""
-    assert plan.edits is not None
+    assert plan.edits is not None and plan.base is not None
     folders = [folder for arm in arms for folder in arm.folders]
     if plan.base.features.kind != "none":
         for folder in folders:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from p2phd_eval.config import DataConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.reference import axes_of_reference
 from p2phd_eval.features.extraction import FeatureExtractor
@@ -21,14 +22,21 @@ from p2phd_eval.study.study_plan import StudyPlan
 MOST_PHOTOS = 5_000
 
 
-def training_photos_folder(plan: StudyPlan) -> Path:
-    """Return the folder of the training photos."""
-    return Path(plan.data) / folder_names(plan.base.data.phase, plan.base.data)[2]
+def _training_photos(plan: StudyPlan) -> dict[str, Path]:
+    """The training photos by their key; none without a data set, or in one that holds test photos alone."""
+    if plan.base is None:
+        return {}
+    folder = _folder(plan.data, plan.base.data)
+    return files_by_key(folder) if folder.is_dir() else {}
+
+
+def _folder(root: str, data: DataConfig) -> Path:
+    return Path(root) / folder_names(data.phase, data)[2]
 
 
 def reference_photos(plan: StudyPlan) -> int:
     """Return how many training photos the reference takes; 0 where there are too few for one block of axes."""
-    n = len(files_by_key(training_photos_folder(plan)))
+    n = len(_training_photos(plan))
     return min(n, MOST_PHOTOS) if n > BLOCK else 0
 
 
@@ -38,7 +46,7 @@ def require_reference(plan: StudyPlan) -> None:
         raise InputError(
             "--judge block-fid",
             expected=f"more than {BLOCK} training photos, whose principal axes it takes",
-            found=str(len(files_by_key(training_photos_folder(plan)))),
+            found=str(len(_training_photos(plan))),
             fix="Judge something else, such as --judge fid-at-n.",
         )
 
@@ -53,14 +61,13 @@ def reference_features(
     does.
     """
     n = reference_photos(plan)
-    if not n:
+    if plan.base is None or not n:
         return None
-    path, photos = study / "features" / "reference.npz", training_photos_folder(plan)
+    path, files = study / "features" / "reference.npz", _training_photos(plan)
     inputs = {**inputs, "photos": str(n)}
     if finished(study, "reference", inputs, path) is None:
         start = time.perf_counter()
-        files = files_by_key(photos)
-        source = photos
+        source = photos = _folder(plan.data, plan.base.data)
         if len(files) > n:
             source = path.with_suffix(".txt")
             with atomic_write(source) as stream:
@@ -81,7 +88,9 @@ def usable_reference(
 
     `reference`: from `reference_features`. `real`: the features of the test photos.
     """
-    n = len(files_by_key(training_photos_folder(plan)))
+    n = len(_training_photos(plan))
+    if reference is None and plan.base is None:
+        return None, None
     if reference is None:
         return None, f"No block FID: its reference takes more than {BLOCK} training photos, and there are {n}."
     try:

@@ -4,11 +4,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.progress import ProgressFactory
-from p2phd_eval.study.artefacts import content_sha256, data_sha256, describe_change, read_data, read_record
+from p2phd_eval.study.artefacts import content_sha256, data_sha256, describe_change, read_record
 from p2phd_eval.study.outcome import Outcome
-from p2phd_eval.study.run_job import features_path, run_folder, samples_folder
+from p2phd_eval.study.real_images import read_real
+from p2phd_eval.study.run_files import features_path, samples_folder, stored_at, trained_path
 from p2phd_eval.study.study_plan import StudyPlan, other_data
 
 _ANALYSES = ("comparisons", "quality", "edits", "bench", "pace")
@@ -29,14 +29,15 @@ def require_unaltered(
         for done, (name, path) in enumerate(parts, start=1):
             recorded = read_record(study, name)
             if recorded is not None and path.exists() and content_sha256(path) != recorded.sha256:
-                is_checkpoint = name.endswith("/train")
+                is_training = name.endswith("/train")
+                run = path.parent if path.is_dir() else path.parent.parent
                 raise InputError(
                     str(path),
                     expected="what the study recorded when it was made",
                     found="another content",
                     # A training of hours is not made again because of a file that was put in the wrong place.
-                    fix=f"Restore it; or delete {path.parent.parent}, and the run is made again by: {again}"
-                    if is_checkpoint
+                    fix=f"Restore it; or delete {run}, and the run is made again by: {again}"
+                    if is_training
                     else f"Restore it, or make it again: {again}",
                 )
             on_progress(done, len(parts))
@@ -49,7 +50,7 @@ def require_same_data(study: Path, plan: StudyPlan, *, progress: ProgressFactory
     `study`: its folder.
     """
     data = Path(plan.data)
-    if not data.is_dir():
+    if not data.exists():
         raise InputError(
             f"{study}, data",
             expected=f"the files of {data} as the study began",
@@ -57,7 +58,7 @@ def require_same_data(study: Path, plan: StudyPlan, *, progress: ProgressFactory
             fix=f"Put it back; or, if it lies elsewhere now, say where: p2phd-eval study DATA --out {study}",
         )
     with progress("read the data", "files") as on_progress:
-        files = read_data(data, plan.base.data, (plan.base.data.phase, "test"), on_progress)
+        files = read_real(data, None if plan.base is None else plan.base.data, on_progress)
     if data_sha256(files) != plan.data_sha256:
         raise other_data(plan, plan, str(study), describe_change(study, plan.data_sha256, data, files))
 
@@ -91,5 +92,7 @@ def _artefacts(study: Path, plan: StudyPlan, outcomes: Mapping[str, Outcome]) ->
         if not outcomes[run.name].failed:
             for precision in run.sampling:
                 yield f"{run.name}/features-{precision}", features_path(study, run, precision)
-                yield f"{run.name}/generate-{precision}", samples_folder(study, run, precision)
-            yield f"{run.name}/train", latest_path(run_folder(study, run))
+                yield f"{run.name}/generate-{precision}", stored_at(samples_folder(study, run, precision))
+            trained = trained_path(study, plan, run)
+            if trained is not None and run.trained_by == run.name:
+                yield f"{run.name}/train", trained

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
-from p2phd_eval.report.documents.study_documents import ArmVerdict
+from p2phd_eval.report.documents.study_documents import ArmVerdict, Comparisons, ComparisonsDocument
 from p2phd_eval.report.wording import FAILURES
 from p2phd_eval.stats.proportions.binomial import more_failures_p
 from p2phd_eval.stats.verdicts.equivalence import FAVOURABLE, Verdict
@@ -12,21 +12,27 @@ from p2phd_eval.study.study_plan import StudyPlan
 
 
 def arm_verdicts(
-    plan: StudyPlan, outcomes: Mapping[str, Outcome], training: CompareDocument | None
+    plan: StudyPlan, outcomes: Mapping[str, Outcome], comparisons: Comparisons | ComparisonsDocument
 ) -> tuple[ArmVerdict, ...]:
-    """Return the verdict on each arm but the baseline, as the report has it.
+    """Return the verdict on each arm but the baseline and the benign ones, as the report has it.
 
     A comparison is one of runs that finished. Where more of an arm's runs failed than of the baseline's, it speaks of
     a selection: then nothing favourable is concluded, and "worse" where the failures alone show it (Fisher's exact
     test, one-sided) or no run is left to compare.
 
-    `outcomes`: how each run ended, by name. `training`: the comparison; None where runs are missing.
+    `outcomes`: how each run ended, by name.
     """
     endings = {arm: [outcomes[run.name] for run in plan.runs if run.arm == arm and not run.repeat] for arm in plan.arms}
-    compared = {} if training is None else {entry.name: entry for entry in training.candidates}
-    return tuple(
-        _verdict(arm, endings[arm], endings[plan.arms[0]], compared.get(arm), training, plan) for arm in plan.arms[1:]
-    )
+    documents = [comparisons.training, *(each.document for each in comparisons.sampling)]
+    compared = {
+        entry.name: (entry, document) for document in documents if document is not None for entry in document.candidates
+    }
+    verdicts = []
+    for arm in plan.arms[1:]:
+        if arm not in plan.benign:
+            entry, document = compared.get(arm, (None, comparisons.training))
+            verdicts.append(_verdict(arm, endings[arm], endings[plan.arms[0]], entry, document, plan))
+    return tuple(verdicts)
 
 
 def _verdict(
@@ -34,11 +40,11 @@ def _verdict(
     endings: Sequence[Outcome],
     baseline: Sequence[Outcome],
     compared: Candidate | None,
-    training: CompareDocument | None,
+    document: CompareDocument | None,
     plan: StudyPlan,
 ) -> ArmVerdict:
     verdict = Verdict.INCONCLUSIVE if compared is None else compared.verdict
-    sentence = f"{arm}: nothing to compare" if compared is None else compared.sentence
+    sentence = f"{arm}: nothing to compare." if compared is None else compared.sentence
     before, reason = verdict, ""
     failed, failed_before = (sum(each.failed for each in arm_endings) for arm_endings in (endings, baseline))
     if failed == len(endings) and failed_before < len(baseline):
@@ -64,7 +70,7 @@ def _verdict(
         arm=arm,
         verdict=verdict,
         sentence=sentence,
-        scope=None if training is None else training.scope,
+        scope=None if document is None else document.scope,
         judged=None if compared is None else compared.judged,
         estimate=None if test is None else test.estimate,
         interval=None if test is None else test.interval,

@@ -10,14 +10,17 @@ from typing import Any
 
 from msgspec import UNSET
 
+from p2phd_eval.bench.machine import Machine
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write, page_bytes, write_json
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.run_log import LogRecord, read_log
 from p2phd_eval.images.image_folder import MANIFEST, Manifest, read_manifest
+from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.json_files import read_json_as, read_json_or_none
 from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.report.documents.arm_documents import ArmKind, PrecisionArm
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate, CompareDocument
 from p2phd_eval.report.documents.document import from_result, read_document
@@ -42,11 +45,11 @@ from p2phd_eval.report.page.markdown import render_markdown
 from p2phd_eval.report.page.report_page import render_page
 from p2phd_eval.runs.held_out import read_validations
 from p2phd_eval.study.artefacts import read_record
-from p2phd_eval.study.comparisons import labels_folder, photos_folder
 from p2phd_eval.study.outcome import Outcome, load_outcome
-from p2phd_eval.study.run_job import run_folder, samples_folder
+from p2phd_eval.study.real_images import expected_ids, labels_folder, real_path
+from p2phd_eval.study.run_files import below, run_folder, samples_folder
 from p2phd_eval.study.study_edits import arms_of_edits
-from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan, load_plan
+from p2phd_eval.study.study_plan import PlannedRun, StudyPlan, load_plan
 from p2phd_eval.study.unaltered import require_same_data, require_unaltered
 from p2phd_eval.study.verdicts import arm_verdicts
 
@@ -119,23 +122,27 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
     outcomes = outcomes_of(study, plan)
     comparisons = read_document(study / "analysis" / "comparisons.json", ComparisonsDocument)
     quality = read_document(study / "analysis" / "quality.json", QualityDocument)
-    bench = read_document(study / "analysis" / "bench.json", BenchDocument)
-    training = comparisons.training
+    bench = read_document(study / "analysis" / "bench.json", BenchDocument) if plan.precisions else None
+    training, labels = comparisons.training, labels_folder(plan)
+    compared = [*([] if training is None else [training]), *(each.document for each in comparisons.sampling)]
+    compared += [] if comparisons.benign is UNSET else [comparisons.benign]
     edits = study / "analysis" / "edits.json"
     logs = {run.name: read_log(run_folder(study, run) / "log.jsonl") for run in plan.runs}
     return ReportDocument(
         name=Path(plan.data).name,
-        verdicts=arm_verdicts(plan, outcomes, training),
+        verdicts=arm_verdicts(plan, outcomes, comparisons),
         comparisons=from_result(Comparisons, comparisons),
         runs=tuple(_run(study, run, outcomes[run.name], logs[run.name], _fids(comparisons)) for run in plan.runs),
         quality=quality.quality,
         curves={run.name: _curves(logs[run.name], run_folder(study, run)) for run in plan.runs},
         pictures=Pictures(
-            labels=str(labels_folder(plan)), photos=str(photos_folder(plan)), label_nc=plan.base.data.label_nc
+            labels=None if labels is None else str(labels),
+            photos=str(real_path(plan)),
+            label_nc=0 if plan.base is None else plan.base.data.label_nc,
         ),
-        what_was_run=_what_was_run(study, plan, outcomes, training, bench),
+        what_was_run=_what_was_run(study, plan, outcomes, compared, bench),
         # Those of the other comparisons are of the same images, or of images made in the same way.
-        notes=(*_emulated(study, plan), *comparisons.notes, *(() if training is None else training.warnings)),
+        notes=(*_emulated(study, plan), *comparisons.notes, *(compared[0].warnings if compared else ())),
         edits=read_document(edits, EditCompareDocument)
         if plan.edits is not None and arms_of_edits(study, plan, outcomes)
         else UNSET,
@@ -151,6 +158,8 @@ def _emulated(study: Path, plan: StudyPlan) -> list[str]:
     """Say what was emulated; runs of one arm may have been made on machines of different kinds."""
     found: dict[str, list[str]] = {}
     for run in plan.runs:
+        if run.command is not None:
+            continue
         found.setdefault(f"training in {run.precision}", []).append(_arithmetic(run_folder(study, run)))
         for precision in run.sampling:
             manifest = read_manifest(samples_folder(study, run, precision))
@@ -173,10 +182,15 @@ def _arithmetic(run: Path) -> str:
 
 def _fids(comparisons: ComparisonsDocument) -> dict[str, float]:
     """FID@n by the folder of samples."""
-    found = [comparisons.training, comparisons.repeat, *(each.document for each in comparisons.sampling)]
+    found = [
+        comparisons.training,
+        comparisons.repeat,
+        comparisons.benign,
+        *(each.document for each in comparisons.sampling),
+    ]
     arms: list[Baseline | Candidate] = []
     for document in found:
-        if document is not None:
+        if document is not None and document is not UNSET:
             arms += [document.baseline, *document.candidates]
     return {run.folder: run.fid for arm in arms for run in arm.runs}
 
@@ -194,14 +208,14 @@ def _run(
         arithmetic=_arithmetic(run_folder(study, run)),
         folder=run_folder(study, run).relative_to(study).as_posix(),
         samples={
-            precision: folder.relative_to(study).as_posix()
+            precision: below(study, folder)
             for precision, folder in folders.items()
-            if (folder / MANIFEST).exists()
+            if (folder / MANIFEST).exists() or (run.command is not None and not outcome.failed)
         },
         checkpoint_sha256=None if trained is None else trained.sha256,
         steps=log[-1].step if log else 0,
         skipped_steps=log[-1].skipped_steps if log else {"G": 0, "D": 0},
-        fid=fids.get(folders[COMMON_SAMPLING].relative_to(study).as_posix()),
+        fid=fids.get(below(study, folders[run.sampling[0]])),
     )
 
 
@@ -229,8 +243,9 @@ def _speed(study: Path, plan: StudyPlan, run: PlannedRun, log: Sequence[LogRecor
     # The first line holds one step alone, in which everything is set up.
     rates = [line.images_per_second for line in log[1:] if line.images_per_second]
     peaks = [line.peak_memory_bytes for line in log if line.peak_memory_bytes is not None]
-    images = log[-1].step * plan.base.batch_size if log else 0
+    images = log[-1].step * plan.base.batch_size if log and plan.base is not None else 0
     rate = statistics.median(rates) if rates else None
+    trained = read_record(study, f"{run.name}/train") if run.command is not None else None
     generated, featured = (
         sum(
             record.seconds
@@ -243,7 +258,11 @@ def _speed(study: Path, plan: StudyPlan, run: PlannedRun, log: Sequence[LogRecor
         images_per_second=rate,
         peak_memory_bytes=max(peaks, default=None),
         # From the log: a run that was stopped in between counts its steps, not its pauses.
-        seconds=StageSeconds(train=None if rate is None else images / rate, generate=generated, features=featured),
+        seconds=StageSeconds(
+            train=images / rate if rate is not None else None if trained is None else trained.seconds,
+            generate=generated,
+            features=featured,
+        ),
     )
 
 
@@ -251,24 +270,42 @@ def _what_was_run(
     study: Path,
     plan: StudyPlan,
     outcomes: Mapping[str, Outcome],
-    training: CompareDocument | None,
-    bench: BenchDocument,
+    compared: Sequence[CompareDocument],
+    bench: BenchDocument | None,
 ) -> WhatWasRun:
-    data = Path(plan.data)
+    expected = expected_ids(plan)
     manifests = [
         read_json_as(Manifest, folder / MANIFEST, expected="the manifest of a run's samples", fix=_AGAIN)
         for run in plan.runs
-        if not outcomes[run.name].failed and (folder := samples_folder(study, run, COMMON_SAMPLING)).exists()
+        if not outcomes[run.name].failed
+        and (folder := samples_folder(study, run, run.sampling[0])).exists()
+        and run.command is None
     ]
+    machine: BenchDocument | Machine | None = bench
+    if machine is None:
+        path = study / "analysis" / "machine.json"
+        machine = read_json_as(Machine, path, expected="what the study ran on", fix=_AGAIN)
     return from_result(
         WhatWasRun,
         plan,
-        n_train=len(find_triplets(data, plan.base.data.phase, plan.base.data, photos=False)),
-        n_test=len(find_triplets(data, "test", plan.base.data, photos=False)),
-        config=plan.base.to_dict(),
-        arms=tuple(Arm(name=arm, precision=arm) for arm in plan.arms),
-        device=manifests[0].device if manifests else bench.device,
-        machine=from_result(Processor, bench),
-        versions=manifests[0].versions if manifests else bench.versions,
-        weights=None if training is None else training.stamp,
+        n_train=_n_train(plan),
+        n_test=len(open_source(real_path(plan)) if expected is None else expected),
+        config=plan.base.to_dict() if plan.base is not None and plan.precisions else {},
+        arms=tuple(_arm(name, plan.arm(name)) for name in plan.arms),
+        device=manifests[0].device if manifests else machine.device,
+        machine=from_result(Processor, machine),
+        versions=manifests[0].versions if manifests else machine.versions,
+        weights=compared[0].stamp if compared else None,
     )
+
+
+def _n_train(plan: StudyPlan) -> int:
+    if plan.base is None or not plan.precisions:
+        return 0  # what commands train on is their own
+    return len(find_triplets(Path(plan.data), plan.base.data.phase, plan.base.data, photos=False))
+
+
+def _arm(name: str, made: ArmKind) -> Arm:
+    if isinstance(made, PrecisionArm):
+        return Arm(name=name, precision=made.precision, benign=made.benign or UNSET)
+    return Arm(name=name, precision=None, command=made, benign=made.benign or UNSET)

@@ -67,11 +67,12 @@ def report(
         for run in plan.runs
     }
     compared = None if training is None else msgspec.convert(training, CompareDocument)
+    comparisons = Comparisons(training=compared, sampling=(), repeat=None)
     return read_back(
         ReportDocument(
             name="scenes",
-            verdicts=arm_verdicts(plan, outcomes, compared),
-            comparisons=Comparisons(training=compared, sampling=(), repeat=None),
+            verdicts=arm_verdicts(plan, outcomes, comparisons),
+            comparisons=comparisons,
             runs=(),
             quality=None,
             curves={},

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_study import run_study
 from p2phd_eval.study.schedule import RunFailed, StudyStopped
+from tests.study.small_arms import AGAIN, BASE, NOISY, write_arms, write_scripts
+from tests.waiting import wait_for
 
 
 def test_a_finished_study_is_reported_again(
@@ -60,3 +68,126 @@ def test_a_signal_between_two_runs_stops_the_study(finished_study: Path, tmp_pat
     assert stop.value.signum == signal.SIGTERM
     assert signal.getsignal(signal.SIGTERM) is handler
     assert not (study / "features" / "fp32-s1@fp32.npz").exists()
+
+
+# --- Arms that are commands
+
+
+def study_command(folder: Path, *arguments: str) -> subprocess.Popen[bytes]:
+    """A study in the scripts' folder, as from a shell."""
+    command = [sys.executable, "-m", "p2phd_eval", "study", "--out", "study", "--device", "cpu", *arguments]
+    with (folder / "errors").open("ab") as errors:
+        return subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL, stderr=errors)
+
+
+def made(study: Path) -> dict[str, int]:
+    """When each artefact of a run was recorded."""
+    records = [path for path in (study / "records").rglob("*.json") if path.parent != study / "records"]
+    return {path.relative_to(study / "records").as_posix(): path.stat().st_mtime_ns for path in records}
+
+
+@pytest.fixture(scope="module")
+def command_study(tmp_path_factory: pytest.TempPathFactory, inception_weights: object) -> Path:
+    """A study of commands: killed outright in the middle of one, with all its processes but the command's, resumed."""
+    folder = write_scripts(tmp_path_factory.mktemp("code"))
+    waits = NOISY.replace(
+        '"generate.py"',
+        '"-c", "import pathlib, runpy, time, sys\\nwhile not pathlib.Path('
+        "'go').exists(): pathlib.Path('waiting').touch(); time.sleep(.02)\\nrunpy.run_path('generate.py')\"",
+    )
+    write_arms(folder, BASE, waits, AGAIN)
+    options = ("real", "--arms", "arms.toml", "--seeds", "1", "--margin", "5%", "--no-repeat")
+    first = study_command(folder, *options)
+    wait_for(folder / "waiting")
+    first.kill()
+    first.wait(60)
+    before = made(folder / "study")
+    assert set(before) == {f"base-s0/{stage}.json" for stage in ("train", "generate-own", "features-own")}
+    # The command noticed: nothing writes on.
+    (folder / "waiting").unlink()
+    deadline = time.monotonic() + 60
+    while True:
+        time.sleep(0.5)
+        if not (folder / "waiting").exists():
+            break
+        (folder / "waiting").unlink()
+        assert time.monotonic() < deadline
+    (folder / "go").touch()
+    assert study_command(folder).wait(120) == 0, (folder / "errors").read_text()
+    after = made(folder / "study")
+    assert {name: after[name] for name in before} == before
+    return folder
+
+
+def test_commands_are_compared_by_what_they_share(command_study: Path) -> None:
+    report = json.loads((command_study / "study" / "report.json").read_text())
+    assert [(entry["arm"], entry["scope"]) for entry in report["verdicts"]] == [("noisy", "A")]
+    found = report["comparisons"]
+    assert (found["training"], found["repeat"]) == (None, None)
+    (same_weights,) = found["sampling"]
+    assert [each["name"] for each in same_weights["document"]["candidates"]] == ["noisy"]
+    assert abs(same_weights["document"]["candidates"][0]["dfid"]) > 1
+    # The same command again gives the same images.
+    (again,) = found["benign"]["candidates"]
+    assert (again["name"], again["dfid"], again["verdict"]) == ("again", pytest.approx(0, abs=1e-9), "within")
+    arms = {arm["name"]: arm for arm in report["what_was_run"]["arms"]}
+    assert arms["again"]["benign"] is True and "benign" not in arms["base"]
+    assert arms["noisy"]["command"]["run_of"] == "base"
+    page = (command_study / "study" / "report.html").read_text()
+    assert "Do these changes hurt?" in page and "generate.py {out} {seed} 5" in page
+
+
+def test_another_command_is_made_again_alone(command_study: Path, tmp_path: Path) -> None:
+    """Also where the study was moved: its commands run where they were."""
+    study = shutil.copytree(command_study / "study", tmp_path / "moved")
+    before = made(study)
+    result = run_study(out=study, device="cpu")
+    assert made(study) == before
+    changed = AGAIN.replace('"5"]', '"6"]')
+    waits = (command_study / "arms.toml").read_text().split("[[arm]]")[2].strip()
+    arms = write_arms(command_study, BASE, waits, changed, name="changed.toml")
+    notes = list[str]()
+    again = run_study(command_study / "real", study, arms=arms, seeds=1, device="cpu", note=notes.append)
+    after = made(study)
+    assert {name for name in after if after[name] != before[name]} == {
+        "again-s0/generate-own.json",
+        "again-s0/features-own.json",
+    }
+    assert [note for note in notes if note.startswith("run ")] == [note for note in notes if "again-s0" in note][:1]
+    assert again.report.verdicts == result.report.verdicts
+
+
+def test_a_command_whose_images_are_others_has_failed_and_is_no_end(command_study: Path, tmp_path: Path) -> None:
+    study = shutil.copytree(command_study / "study", tmp_path / "study")
+    (command_study / "fewer.py").write_text(
+        "import os, runpy, sys; runpy.run_path('generate.py'); os.remove(sys.argv[1] + '/3.png')"
+    )
+    fewer = AGAIN.replace("generate.py", "fewer.py")
+    waits = (command_study / "arms.toml").read_text().split("[[arm]]")[2].strip()
+    arms = write_arms(command_study, BASE, waits, fewer, name="fewer.toml")
+    result = run_study(command_study / "real", study, arms=arms, seeds=1, device="cpu")
+    why = "1 of the 6 images of base-s0 are missing, such as '3'"
+    assert result.outcomes["again-s0"] == Outcome(status="failed", why=why)
+    assert why in (study / "report.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"arms": "ours"}, "expected a data set in pix2pixHD's layout, from which ours can be trained"),
+        ({"epochs": 3}, "--epochs: expected a data set"),
+        ({"generation": "bf16"}, "--generation: expected a baseline that is pix2pixHD, not base"),
+        ({"judge": "block-fid"}, "--judge block-fid: expected more than 32 training photos"),
+        ({"edits": "edits.json"}, "--edits: expected arms that are all pix2pixHD"),
+        ({"inputs": True}, "'.', which holds the study's own folder"),
+    ],
+)
+def test_what_commands_cannot_do_is_said_before_anything_runs(
+    options: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    folder = write_scripts(tmp_path)
+    other = 'name = "ours"\nprecision = "amp-bf16"' if options.pop("arms", None) else NOISY
+    other += '\ninputs = ["."]' if options.pop("inputs", None) else ""
+    with pytest.raises(InputError, match=re.escape(message).replace("'", ".")):
+        run_study(folder / "real", folder / "study", arms=write_arms(folder, BASE, other), device="cpu", **options)
+    assert not (folder / "study").exists()

@@ -6,25 +6,18 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from p2phd_eval.cores import usable_cores
 from p2phd_eval.study.schedule import Job, run_processes
+from tests.waiting import wait_for
 
 
 def job(folder: Path, name: str, code: str) -> Job:
     """A process that finds its device in sys.argv[2]."""
     return Job(name=name, command=(sys.executable, "-c", code), log=folder / f"{name}.log")
-
-
-def wait_for(path: Path) -> None:
-    deadline = time.monotonic() + 60
-    while not path.exists():
-        assert time.monotonic() < deadline, f"{path} never came"
-        time.sleep(0.02)
 
 
 @pytest.mark.parametrize("devices", [("cuda:0", "cuda:1"), ("cpu", "cpu")])
@@ -79,6 +72,7 @@ time.sleep(120)
 _PARENT = """
 import pathlib, sys
 from p2phd_eval.study.schedule import Job, run_processes
+from tests.waiting import wait_for
 folder = pathlib.Path(sys.argv[1])
 child = Job(name="child", command=(sys.executable, str(folder / "child.py"), str(folder)), log=folder / "log")
 print(run_processes([child, child], ["cpu"], on_start=lambda job, device: None))

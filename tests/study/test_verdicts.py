@@ -9,6 +9,7 @@ import pytest
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
+from p2phd_eval.report.documents.study_documents import ComparisonsDocument
 from p2phd_eval.study.outcome import Outcome, killed, load_outcome, save_outcome
 from p2phd_eval.study.study_plan import StudyPlan
 from p2phd_eval.study.verdicts import arm_verdicts
@@ -38,11 +39,15 @@ def training(verdict: str) -> CompareDocument:
     return msgspec.convert(values, CompareDocument)
 
 
+def of(document: CompareDocument | None) -> ComparisonsDocument:
+    return ComparisonsDocument(training=document, sampling=(), repeat=None)
+
+
 @pytest.mark.parametrize("verdict", ["within", "negligible", "better", "worse", "inconclusive"])
 @pytest.mark.parametrize("failed", [{}, {"fp32": 1}, {"fp32": 1, "amp-fp16": 1}])
 def test_without_more_failures_than_the_baseline_the_comparison_stands(verdict: str, failed: dict[str, int]) -> None:
     study = plan(3)
-    (found,) = arm_verdicts(study, outcomes(study, failed), training(verdict))
+    (found,) = arm_verdicts(study, outcomes(study, failed), of(training(verdict)))
     assert (found.verdict, found.why_changed) == (verdict, None)
     assert (found.failed, found.runs) == (failed.get("amp-fp16", 0), 3)
     assert found.interval == (-0.5, 0.7)
@@ -60,7 +65,7 @@ def test_without_more_failures_than_the_baseline_the_comparison_stands(verdict: 
 )
 def test_more_failures_than_the_baseline_take_a_favourable_verdict_away(verdict: str, expected: str) -> None:
     study = plan(3)
-    (found,) = arm_verdicts(study, outcomes(study, {"amp-fp16": 1}), training(verdict))
+    (found,) = arm_verdicts(study, outcomes(study, {"amp-fp16": 1}), of(training(verdict)))
     assert found.verdict == expected
     if verdict == expected:
         assert found.why_changed is None
@@ -71,16 +76,16 @@ def test_more_failures_than_the_baseline_take_a_favourable_verdict_away(verdict:
 
 def test_failures_that_cannot_be_chance_are_worse() -> None:
     study = plan(6)
-    (found,) = arm_verdicts(study, outcomes(study, {"amp-fp16": 5}), training("within"))
+    (found,) = arm_verdicts(study, outcomes(study, {"amp-fp16": 5}), of(training("within")))
     assert found.verdict == "worse"
 
 
 def test_no_run_left_is_worse_and_no_baseline_decides_nothing() -> None:
     study = plan(2)
-    (found,) = arm_verdicts(study, outcomes(study, {"amp-fp16": 2}), None)
+    (found,) = arm_verdicts(study, outcomes(study, {"amp-fp16": 2}), of(None))
     assert (found.verdict, found.estimate, found.interval) == ("worse", None, None)
     assert "none of its 2 runs finished" in found.sentence
-    (found,) = arm_verdicts(study, outcomes(study, {"fp32": 2}), None)
+    (found,) = arm_verdicts(study, outcomes(study, {"fp32": 2}), of(None))
     assert found.verdict == "inconclusive"
 
 

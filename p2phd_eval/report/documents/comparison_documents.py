@@ -177,7 +177,9 @@ def comparison_document(
     runs = [
         tuple(
             ComparedRun(
-                folder=str(folder) if below is None else folder.relative_to(below).as_posix(),
+                folder=folder.relative_to(below).as_posix()
+                if below is not None and folder.is_relative_to(below)
+                else str(folder),
                 fid=fid,
                 manifest=read_manifest(folder),
                 stamp=stamp,

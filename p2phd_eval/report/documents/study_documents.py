@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from msgspec import UNSET, Struct, UnsetType
+from msgspec import UNSET, Struct, UnsetType, field
 
 from p2phd_eval.features.feature_set import FeatureStamp
+from p2phd_eval.report.documents.arm_documents import ArmKind, CommandArm
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import Document, from_result
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from p2phd_eval.quality.run_quality import RunQuality
     from p2phd_eval.stats.verdicts.paired_means import MeanDifference
 
-Status = Literal["finished", "diverged", "out_of_memory", "killed"]
+Status = Literal["finished", "diverged", "out_of_memory", "killed", "failed", "timed_out"]
 
 
 class StudyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study"):
@@ -31,8 +32,13 @@ class StudyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study")
 
     data: str
     data_sha256: str
-    base: dict[str, Any]  # the configuration of all runs, but for precision and seed
+    base: dict[str, Any] | None  # the configuration of pix2pixHD's runs, but for precision and seed; None: no data set
     arms: tuple[str, ...]
+    made_by: dict[str, ArmKind] = field(
+        default_factory=dict
+    )  # arms of an arms file, by name; the others are precisions
+    conditions: str | None = None
+    conditions_sha256: str | None = None
     seeds: tuple[int, ...]
     generation: tuple[str, ...] = ()  # a study of before had none
     repeat: bool
@@ -45,7 +51,7 @@ class StudyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study")
 
 
 class SampledArm(Struct, frozen=True, kw_only=True):
-    """The checkpoints of one arm, generated in reduced precisions against fp32."""
+    """The same weights, sampled in several ways: those of one arm in reduced precisions, or by other commands."""
 
     arm: str
     document: CompareDocument
@@ -54,9 +60,10 @@ class SampledArm(Struct, frozen=True, kw_only=True):
 class Comparisons(Struct, frozen=True, kw_only=True):
     """What a study compares; None where runs are missing."""
 
-    training: CompareDocument | None  # every arm against the baseline, all generated in fp32
+    training: CompareDocument | None  # every arm that is trained against the baseline; pix2pixHD's generated in fp32
     sampling: tuple[SampledArm, ...]
-    repeat: CompareDocument | None  # the baseline's first seed against itself, trained again
+    benign: CompareDocument | UnsetType = UNSET  # the arms that ought to change nothing, where there are some
+    repeat: CompareDocument | None  # the baseline's first seed against itself, made again
 
 
 class ComparisonsDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study-comparisons"):
@@ -66,6 +73,7 @@ class ComparisonsDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/s
 
     training: CompareDocument | None
     sampling: tuple[SampledArm, ...]
+    benign: CompareDocument | UnsetType = UNSET
     repeat: CompareDocument | None
     notes: tuple[str, ...] = ()  # such as why there is no block FID
 
@@ -164,7 +172,7 @@ class StudyRun(Struct, frozen=True, kw_only=True):
     arm: str
     seed: int
     repeat: bool  # the baseline's first seed once more
-    precision: str
+    precision: str | None  # None: it was run as commands
     arithmetic: str | UnsetType = UNSET  # "native" or "emulated"; of an earlier version unknown
     status: Status
     why: str | None
@@ -173,7 +181,7 @@ class StudyRun(Struct, frozen=True, kw_only=True):
     checkpoint_sha256: str | None
     steps: int
     skipped_steps: dict[str, int]
-    fid: float | None  # FID@n of its samples that were generated in fp32
+    fid: float | None  # FID@n of its samples; of pix2pixHD's those that were generated in fp32
 
     @property
     def failed(self) -> bool:
@@ -204,7 +212,7 @@ class Curves(Struct, frozen=True, kw_only=True):
 class Pictures(Struct, frozen=True, kw_only=True):
     """Where the page finds pictures of the test data."""
 
-    labels: str
+    labels: str | None  # None: there are no label maps
     photos: str
     label_nc: int
 
@@ -213,7 +221,9 @@ class Arm(Struct, frozen=True, kw_only=True):
     """An arm of a study."""
 
     name: str
-    precision: str
+    precision: str | None  # None: it was run as commands
+    command: CommandArm | UnsetType = UNSET
+    benign: bool | UnsetType = UNSET  # it ought to change nothing, and is not judged
 
 
 class Processor(Struct, frozen=True, kw_only=True):
@@ -298,8 +308,35 @@ class ReportDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/report
             yield "training", None, found.training
         for each in found.sampling:
             yield "generation", each.arm, each.document
+        if found.benign is not UNSET:
+            yield "benign", None, found.benign
         if found.repeat is not None:
             yield "same seed again", self.arms[0], found.repeat
+
+    @property
+    def has_commands(self) -> bool:
+        """Whether some arm is run as commands, or was there already."""
+        return any(arm.precision is None for arm in self.what_was_run.arms)
+
+    @property
+    def question(self) -> str:
+        """What the study asks."""
+        return "Do these changes hurt?" if self.has_commands else "Does reduced precision hurt?"
+
+    @property
+    def judged_in(self) -> dict[str, CompareDocument]:
+        """The comparison that each verdict is from, by arm; those of which nothing could be compared are not in it."""
+        arms = {entry.arm for entry in self.verdicts}
+        training = self.comparisons.training
+        found = [each.document for each in self.comparisons.sampling]
+        found += [] if training is None else [training]
+        return {each.name: document for document in found for each in document.candidates if each.name in arms}
+
+    @property
+    def main(self) -> CompareDocument | None:
+        """The comparison that the report begins with: of the trained arms, or else of those of the same weights."""
+        judged = self.judged_in
+        return self.comparisons.training or next((judged[arm] for arm in self.arms if arm in judged), None)
 
     def runs_of(self, arm: str) -> list[StudyRun]:
         """Return the runs of an arm, without the one that is the first seed once more."""

@@ -19,7 +19,7 @@ def render_markdown(report: ReportDocument) -> str:
     Text of the report is escaped: it appears as it is, and makes no cell, tag or link.
     """
     verdicts = {entry.arm: entry for entry in report.verdicts}
-    lines = [f"### Does reduced precision hurt? {markdown_text(report.name)}", ""]
+    lines = [f"### {report.question} {markdown_text(report.name)}", ""]
     lines += [f"* {VERDICTS[entry.verdict].emoji} {markdown_text(entry.sentence)}" for entry in report.verdicts]
     scale, far = convergence(report)
     lines += ["", markdown_text(scale)] if far else []
@@ -49,11 +49,14 @@ def render_markdown(report: ReportDocument) -> str:
 
 
 def _columns(report: ReportDocument) -> list[str]:
-    training = report.comparisons.training
+    document = report.main
     judged, fid, over = "difference", "FID@n", "interval"
-    if training is not None:
-        judged, fid = training.candidates[0].judged.difference_at(training.n), f"FID@{training.n}"
-        over = f"{100 * training.confidence:.4g} % interval over {random_parts(training.scope)}"
+    if document is not None:
+        scopes = {each.scope for each in report.judged_in.values()}
+        judged, fid = document.candidates[0].judged.difference_at(document.n), f"FID@{document.n}"
+        over = f"{100 * document.confidence:.4g} % interval"
+        # Where arms differ in it, their sentences say it.
+        over += f" over {random_parts(document.scope)}" if len(scopes) == 1 else ""
     return ["arm", "verdict", "runs", fid, judged, over, "margin", "images/s", "peak memory"]
 
 
@@ -72,7 +75,7 @@ def _cells(report: ReportDocument, arm: str, entry: ArmVerdict | None) -> list[s
         ]
     return [
         arm,
-        "baseline" if entry is None else VERDICTS[entry.verdict].words,
+        VERDICTS[entry.verdict].words if entry is not None else "baseline" if arm == report.arms[0] else "benign",
         str(len(runs)) if finished == len(runs) else f"{finished} of {len(runs)}",
         number_text(statistics.mean(fids)) if fids else "-",
         *judged,

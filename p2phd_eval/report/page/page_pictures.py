@@ -53,22 +53,24 @@ def picture_rows(report: ReportDocument, folder: Path) -> list[PictureRow]:
         return []
     arms = [(name, open_source(folder / samples)) for name, samples in shown]
     # Paths are relative to the study folder unless they are absolute.
-    photos, labels = (open_source(folder / path) for path in (report.pictures.photos, report.pictures.labels))
+    photos = open_source(folder / report.pictures.photos, generated=False)
+    labels = None if report.pictures.labels is None else open_source(folder / report.pictures.labels)
     rows = []
     for id_, influence in _chosen(report, arms[0][1]):
-        tiles = [
-            _label(labels, id_, report.pictures.label_nc),
-            _pixels(photos, id_),
-            *(_pixels(source, id_) for _, source in arms),
-        ]
-        names = ["label map", "photo", *(name for name, _ in arms)]
+        before = [] if labels is None else [("label map", _label(labels, id_, report.pictures.label_nc))]
+        # Real images without label maps need not have the samples' names.
+        if labels is not None or id_ in photos.ids:
+            before.append(("photo", _pixels(photos, id_)))
+        named = [*before, *((name, _pixels(source, id_)) for name, source in arms)]
+        names, tiles = [name for name, _ in named], [tile for _, tile in named]
         differences = []
-        for k in range(3, len(tiles)):
-            pair = [tiles[2], tiles[k]]
-            caption = difference_column([pair], [names[2], names[k]], 1, 0)[2:]
+        first = len(before)
+        for k in range(first + 1, len(tiles)):
+            pair = [tiles[first], tiles[k]]
+            caption = difference_column([pair], [names[first], names[k]], 1, 0)[2:]
             differences += [(k, name, pair[2]) for name in caption]
         pictures = [
-            Picture(name=name, uri=data_uri(tile), column=column, selectable=column > 0)
+            Picture(name=name, uri=data_uri(tile), column=column, selectable=name != "label map")
             for column, (name, tile) in enumerate(zip(names, tiles, strict=True))
         ]
         pictures += [
@@ -84,15 +86,15 @@ def _first_runs(report: ReportDocument) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for run in report.runs:
         if not run.failed and not run.repeat and run.arm not in found:
-            found[run.arm] = run.samples[_COMMON]
+            found[run.arm] = run.samples.get(_COMMON) or next(iter(run.samples.values()))
             asked = (each for each in report.what_was_run.generation or () if each in run.samples)
             found |= {generated_name(run.arm, precision): run.samples[precision] for precision in asked}
     return list(found.items())
 
 
 def _chosen(report: ReportDocument, samples: ImageSource) -> list[tuple[str, float | None]]:
-    training = report.comparisons.training
-    explanation = None if training is None else training.candidates[0].explanation
+    main = report.main
+    explanation = None if main is None else main.candidates[0].explanation
     if not explanation or not (explanation.upward or explanation.downward):
         return [(samples.ids[i], None) for i in evenly_spaced(len(samples), _ROWS)]
     # Both lists begin with their strongest, so the last of the second one is the mildest of those that speak for it.

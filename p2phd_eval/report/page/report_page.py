@@ -30,11 +30,12 @@ from p2phd_eval.report.page.plots import curves_plot, epochs_plot, forest_plots,
 from p2phd_eval.report.page.verdict_cards import convergence, verdict_cards
 
 _ABOUT = {
-    "training": ("Training", "Every arm against {baseline}, all generated in fp32."),
-    "generation": ("Generation", "The same checkpoints, generated in reduced precision against fp32."),
+    "training": ("Training", "Every arm that is trained against {baseline}; pix2pixHD's all generated in fp32."),
+    "generation": ("Generation", "The same weights, generated in other ways."),
+    "benign": ("Benign variants", "Variants of {baseline} that ought to change nothing, against it."),
     "same seed again": (
         "The same seed again",
-        "The first seed of {baseline} trained twice, which shows what chance alone does on this machine.",
+        "The first seed of {baseline} made twice, which shows what chance alone does on this machine.",
     ),
 }
 
@@ -58,8 +59,8 @@ def render_page(report: ReportDocument, folder: Path) -> str:
     )
     environment.filters["signed"] = signed_text
     environment.globals["error"] = error_text
-    training, bench = report.comparisons.training, report.speed.bench
-    candidates = () if training is None else training.candidates
+    main, bench = report.main, report.speed.bench
+    candidates = () if main is None else main.candidates
     scale, far = convergence(report)
     pictures = picture_rows(report, folder)
     return environment.get_template("report.html.j2").render(
@@ -78,8 +79,8 @@ def render_page(report: ReportDocument, folder: Path) -> str:
         differences=difference_tables(report),
         speed=speed_table(report),
         bench=None if bench is None else bench_table(bench),
-        measures=None if training is None else measures_table(training),
-        refusals=[] if training is None else refusals(training),
+        measures=None if main is None else measures_table(main),
+        refusals=[] if main is None else refusals(main),
         checks=checks_table(report),
         extrapolation=extrapolation_table(report),
         quality=quality_tables(report.quality),

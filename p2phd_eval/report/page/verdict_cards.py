@@ -26,9 +26,8 @@ class VerdictCard:
 
 def verdict_cards(report: ReportDocument) -> list[VerdictCard]:
     """Return a card for each arm but the baseline."""
-    training = report.comparisons.training
-    compared = {} if training is None else {candidate.name: candidate for candidate in training.candidates}
-    return [_card(entry, training, compared.get(entry.arm), report.arms[0]) for entry in report.verdicts]
+    judged_in = report.judged_in
+    return [_card(entry, judged_in.get(entry.arm), report.arms[0]) for entry in report.verdicts]
 
 
 def convergence(report: ReportDocument) -> tuple[str, bool]:
@@ -36,29 +35,28 @@ def convergence(report: ReportDocument) -> tuple[str, bool]:
 
     The sentence is empty where nothing was compared, or the photos are too few to give a scale.
     """
-    training = report.comparisons.training
-    if training is None or training.real_scale is None:
+    document = report.main
+    if document is None or document.real_scale is None:
         return "", False
-    fid = statistics.mean(run.fid for run in training.baseline.runs)
-    sentence = scale_sentence(training.baseline.name, training.n, fid, training.real_scale)
-    return sentence, training.real_scale.far_away(fid)
+    fid = statistics.mean(run.fid for run in document.baseline.runs)
+    sentence = scale_sentence(document.baseline.name, document.n, fid, document.real_scale)
+    return sentence, document.real_scale.far_away(fid)
 
 
-def _card(
-    entry: ArmVerdict, training: CompareDocument | None, candidate: Candidate | None, baseline: str
-) -> VerdictCard:
+def _card(entry: ArmVerdict, document: CompareDocument | None, baseline: str) -> VerdictCard:
     facts, lines, details = [], [], []
-    if training is not None and candidate is not None:
+    if document is not None:
+        candidate = next(each for each in document.candidates if each.name == entry.arm)
         margin = candidate.margin.value
         if (test := candidate.test) is not None:
             estimate, interval = judged_texts(test)
             facts += [
-                (f"{candidate.judged.difference_at(training.n)} against {baseline}", estimate),
-                (f"{100 * test.confidence:.4g} % interval over {random_parts(training.scope)}", interval),
+                (f"{candidate.judged.difference_at(document.n)} against {baseline}", estimate),
+                (f"{100 * test.confidence:.4g} % interval over {random_parts(document.scope)}", interval),
             ]
         facts.append(("margin", "none" if margin is None else f"±{given_text(margin)}"))
-        lines = [f"Margin: {candidate.margin.text}.", *_companion_lines(candidate, training.n)]
-        details = [f"{SCOPES[training.scope]}.", *_test_lines(candidate)]
+        lines = [f"Margin: {candidate.margin.text}.", *_companion_lines(candidate, document.n)]
+        details = [f"{SCOPES[document.scope]}.", *_test_lines(candidate)]
     facts.append(("runs", f"{entry.runs - entry.failed} of {entry.runs} finished"))
     return VerdictCard(
         arm=entry.arm,

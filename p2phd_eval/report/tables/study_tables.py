@@ -50,20 +50,41 @@ def plan_table(
     )
 
 
+def commands_table(rows: Sequence[tuple[str, int, float | None]], *, devices: int, left: int) -> ResultTable:
+    """Return the table of what commands a study will run.
+
+    `rows`: for each arm of commands its name, how many runs it has, and seconds a run (None: not known yet). `devices`:
+    runs side by side. `left`: runs of all arms that have not ended.
+    """
+    side_by_side = f"{devices} run{'s' if devices > 1 else ''} at a time, {left} left."
+    unknown = [name for name, _, seconds in rows if seconds is None]
+    note = f" How long a run takes is known after the first: {', '.join(unknown)}." if unknown else ""
+    return ResultTable(
+        title="Arms that are commands",
+        columns=("arm", "runs", "a run"),
+        rows=tuple(
+            (name, str(runs), NOTHING if seconds is None else duration(seconds)) for name, runs, seconds in rows
+        ),
+        notes=(f"{side_by_side[0].upper()}{side_by_side[1:]}{note}",),
+    )
+
+
 def study_table(report: ReportDocument) -> ResultTable:
-    """Return the table of the verdicts of a study's report: on training, and below it on generation."""
-    training = report.comparisons.training
+    """Return the table of the verdicts of a study's report: on its arms, and below them on generation."""
+    main = report.main
+    judged = {entry.arm for entry in report.verdicts}
     generated = [
         (document, candidate)
         for what, _, document in report.compared
-        if what == "generation"
+        if what in ("generation", "benign")
         for candidate in document.candidates
+        if candidate.name not in judged
     ]
-    n = report.what_was_run.n_test if training is None else training.n
+    n = report.what_was_run.n_test if main is None else main.n
     notes = [entry.sentence for entry in report.verdicts]
-    if training is not None and training.real_scale is not None:
-        fid = statistics.mean(run.fid for run in training.baseline.runs)
-        notes.append(scale_sentence(training.baseline.name, training.n, fid, training.real_scale))
+    if main is not None and main.real_scale is not None:
+        fid = statistics.mean(run.fid for run in main.baseline.runs)
+        notes.append(scale_sentence(main.baseline.name, main.n, fid, main.real_scale))
     if report.edits is not UNSET:
         notes += [f"Edited maps: {widening_sentence(report.edits, each)}" for each in report.edits.candidates]
     return ResultTable(

@@ -136,10 +136,11 @@ def write_small_study(folder: Path) -> dict[str, Any]:
         baseline="fp32",
         lpips_weights=None,
     )
+    comparisons = Comparisons(training=training, sampling=tuple(sampling), repeat=compare(repeat, Scope.CHECKPOINTS))
     report = ReportDocument(
         name="scenes",
-        verdicts=arm_verdicts(plan, outcomes, training),
-        comparisons=Comparisons(training=training, sampling=tuple(sampling), repeat=compare(repeat, Scope.CHECKPOINTS)),
+        verdicts=arm_verdicts(plan, outcomes, comparisons),
+        comparisons=comparisons,
         runs=tuple(_run(run, outcomes[run.name], fids) for run in plan.runs),
         quality=quality_part(quality),
         curves={run.name: _curves(run, outcomes[run.name]) for run in plan.runs},
