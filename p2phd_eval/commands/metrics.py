@@ -20,11 +20,13 @@ def metrics(
     force: Force = False,
     json_target: Json = None,
 ) -> None:
-    """Compute FID, KID, FID-infinity, precision, recall, density and coverage of generated images.
+    """Compute FID, KID, FID-infinity, precision, recall, density and coverage of generated images; of CLIP, CMMD too.
 
-    Example:
+    Examples:
 
         p2phd-eval metrics real/ fake/ --json metrics.json
+
+        p2phd-eval metrics real/ fake/ --feature-network clip --feature-weights clip-vit-large-patch14-336/
     """
     from p2phd_eval.evaluation.compute_metrics import compute_metrics
     from p2phd_eval.report.documents.metric_documents import metrics_document

@@ -77,7 +77,7 @@ def compare_images(
     margin : float or str, optional
         The difference that still counts as none, set in advance: see `compare_fid`.
     judge : Estimand or its value
-        What the verdict is about: "fid-at-n", "fid", "block-fid", "kid" or "kid-rq"; see `compare_fid`.
+        What the verdict is about: "fid-at-n", "fid", "block-fid", "kid", "kid-rq" or "cmmd"; see `compare_fid`.
     reference : as `real`, optional
         Other real images, such as the training photos: the block FID takes their principal axes.
     scope : Scope or its value, optional
@@ -117,7 +117,7 @@ def compare_images(
     require_confidence(confidence)
     require_whole(0, MOST_REPLICATES, {"--replicates": replicates})
     require_whole(0, LARGEST_SEED, {"--seed": seed})
-    judge = require_judgeable(judge, margin_rule, has_reference=reference is not None)
+    judge = require_judgeable(judge, margin_rule, has_reference=reference is not None, clip=True)
     scope = None if scope is None else as_choice(Scope, scope, "--scope")
     rule = as_rule(cluster_by)
     named, notes = _named_arms(arms, runs)
@@ -128,6 +128,9 @@ def compare_images(
         require_runs({name: len(sets) for name, sets in named.items()})
     given = [real, *(each for sets in named.values() for each in sets)]
     inputs = [open_images_or_features(each, generated=k > 0) for k, each in enumerate(given)]
+    if any(isinstance(each, ImageSource) for each in inputs):
+        other = settings is not None and settings.network is not None
+        require_judgeable(judge, margin_rule, has_reference=reference is not None, clip=other)
     reference_input = None if reference is None else open_images_or_features(reference, generated=False)
     named_ids = [(name_of(each), found.ids) for each, found in zip(given, inputs, strict=True) if hasattr(found, "ids")]
     with naming_choices(inputs):

@@ -25,6 +25,7 @@ from p2phd_eval.evaluation.pairing import aligned, examples, require_same_stamps
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.evaluation.reference import axes_of_reference
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.features.identity import is_clip
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
 from p2phd_eval.stats.distances.kernel import kernel_scale
@@ -136,7 +137,8 @@ def compare_feature_sets(
         no images or only some, or as `compare_arms`.
     """
     _require_names([arm.name for arm in arms])
-    require_judgeable(judge, margin, has_reference=reference is not None)
+    clip = is_clip(real.stamp.weights)
+    require_judgeable(judge, margin, has_reference=reference is not None, clip=clip)
     named = [("the real images", real), *_named_runs(arms)]
     stamps = [(name, features.stamp) for name, features in named]
     warnings = require_same_stamps(stamps, force=force)
@@ -176,6 +178,7 @@ def compare_feature_sets(
         margin=margin,
         judge=judge,
         reference=axes,
+        clip=clip,
         scope=scope,
         confidence=confidence,
         replicates=replicates,

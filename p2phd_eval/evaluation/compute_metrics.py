@@ -26,7 +26,7 @@ def compute_metrics(
     progress: ProgressFactory = silent,
     note: Note = unheard,
 ) -> MetricsResult:
-    """FID, KID, FID-infinity, precision, recall, density and coverage: what the command `metrics` does.
+    """FID, KID, CMMD, FID-infinity, precision, recall, density and coverage: what the command `metrics` does.
 
     Parameters
     ----------

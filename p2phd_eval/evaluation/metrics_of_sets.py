@@ -9,7 +9,9 @@ from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
 from p2phd_eval.evaluation.pairing import sorted_by_id
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.features.identity import is_clip
 from p2phd_eval.progress import OnProgress, part_of, unwatched
+from p2phd_eval.stats.distances.cmmd import ClipDistance, cmmd
 from p2phd_eval.stats.distances.fid_infinity import FidInfinity, fid_infinity
 from p2phd_eval.stats.distances.kernel import KernelDistance, kernel_distance
 from p2phd_eval.stats.distances.neighbours import NeighbourMetrics, neighbour_metrics
@@ -22,6 +24,7 @@ class MetricsResult:
 
     fid: FidResult  # FID@n and its interval, without bootstrap
     kid: KernelDistance
+    cmmd: ClipDistance | None  # None where the features are not CLIP's
     fid_infinity: FidInfinity
     neighbours: NeighbourMetrics
     warnings: tuple[str, ...]  # those of the FID
@@ -29,9 +32,11 @@ class MetricsResult:
 
     def __repr__(self) -> str:
         near = self.neighbours
+        own = "" if self.cmmd is None else f"; CMMD {self.cmmd.value:.4f}, standard error {self.cmmd.se:.3g}"
         return (
             f"MetricsResult: {self.fid!r}\n"
-            f"KID {self.kid.value:.6f}, standard error {self.kid.se:.3g}; FID-infinity {self.fid_infinity.value:.4f}\n"
+            f"KID {self.kid.value:.6f}, standard error {self.kid.se:.3g}; FID-infinity {self.fid_infinity.value:.4f}"
+            f"{own}\n"
             f"precision {near.precision:.4f}, recall {near.recall:.4f}, density {near.density:.4f}, coverage "
             f"{near.coverage:.4f}"
         )
@@ -46,7 +51,7 @@ def evaluate_metrics(
     multiply: Multiply = multiply_on_cpu,
     on_progress: OnProgress = unwatched,
 ) -> MetricsResult:
-    """FID with its interval, KID, FID-infinity, precision, recall, density and coverage.
+    """FID with its interval, KID, FID-infinity, precision, recall, density and coverage; of CLIP's features CMMD too.
 
     Images are paired by id where both sets hold the same ids, once each, as in `evaluate_fid`. The order of the
     images does not matter.
@@ -88,7 +93,11 @@ def evaluate_metrics(
     # Pairs have the same ids, so that this order is theirs in both sets.
     values = real.values, fake.values
     kid = kernel_distance(*values, paired=paired, multiply=multiply, on_progress=quarter(1))
+    clip = is_clip(real.stamp.weights)
+    own = cmmd(*values, paired=paired, multiply=multiply) if clip else None
     rng = np.random.default_rng(seed)
     infinity = fid_infinity(*values, paired=paired, fid=fid.fid, rng=rng, on_progress=quarter(2))
     neighbours = neighbour_metrics(*values, multiply=multiply, on_progress=quarter(3))
-    return MetricsResult(fid=fid, kid=kid, fid_infinity=infinity, neighbours=neighbours, warnings=fid.warnings)
+    return MetricsResult(
+        fid=fid, kid=kid, cmmd=own, fid_infinity=infinity, neighbours=neighbours, warnings=fid.warnings
+    )

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from p2phd_eval.errors import InputError, as_choice, require_at_least
-from p2phd_eval.features.identity import INCEPTION_DIMS, FeaturePrecision, Resize
+from p2phd_eval.features.identity import INCEPTION_DIMS, NAMED_NETWORKS, FeaturePrecision, Resize
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSettings:
     """Which features are computed, and how; by default pytorch-fid's. Texts are taken for paths and choices."""
 
-    network: str | None = None  # "module:callable" of a network of one's own, in place of FID's Inception
+    network: str | None = (
+        None  # in place of FID's Inception: one of `NAMED_NETWORKS`, or "module:callable" of one's own
+    )
     weights: Path | None = None  # the network's; by default Inception's from the cache, fetched if need be
     resize: Resize = Resize.LEGACY_PYTORCH  # Inception's alone, like `dims` and `precision`
     dims: int = 2048
@@ -23,6 +25,8 @@ class FeatureSettings:
     def __post_init__(self) -> None:
         object.__setattr__(self, "resize", as_choice(Resize, self.resize, "--resize"))
         object.__setattr__(self, "precision", as_choice(FeaturePrecision, self.precision, "--feature-precision"))
+        if self.network is not None:
+            object.__setattr__(self, "network", NAMED_NETWORKS.get(self.network, self.network))
         object.__setattr__(self, "weights", None if self.weights is None else Path(self.weights))
         require_at_least(0, {"--workers": self.workers})
         if self.dims not in INCEPTION_DIMS:

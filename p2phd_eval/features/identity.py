@@ -37,6 +37,24 @@ class FeaturePrecision(str, Enum):
 INCEPTION_DIMS = (64, 192, 768, 2048)
 
 
+#: Networks that come with the package, by the name that may stand for their MODULE:CALLABLE.
+NAMED_NETWORKS = {
+    "clip": "p2phd_eval.features.networks.clip:clip",
+    **{
+        name: f"p2phd_eval.features.networks.dinov2:{name}"
+        for name in ("dinov2_vits14", "dinov2_vitb14", "dinov2_vitl14")
+    },
+}
+
+#: How the names of CLIP's feature spaces begin.
+CLIP = "CLIP "
+
+
+def is_clip(weights: str) -> bool:
+    """Whether a feature space is CLIP's, in which CMMD is defined; `weights`: what its stamp calls them."""
+    return weights.startswith(CLIP)
+
+
 @dataclass(frozen=True, kw_only=True)
 class NetworkIdentity:
     """What of a stamp names the feature space; the fields are those of `FeatureStamp`."""
@@ -51,7 +69,7 @@ class NetworkIdentity:
 def require_callable_name(spec: str) -> None:
     """Raise InputError unless a text is MODULE:CALLABLE, and its module can be found from the current folder."""
     module, _, name = spec.partition(":")
-    expected, found = "MODULE:CALLABLE, such as my_features:build", "another form"
+    expected, found = f"{', '.join(NAMED_NETWORKS)}, or MODULE:CALLABLE such as my_features:build", "another form"
     if name.isidentifier() and all(part.isidentifier() for part in module.split(".")):
         top = module.partition(".")[0]
         # The current folder is searched as well, as when the network is loaded; nothing is imported yet.

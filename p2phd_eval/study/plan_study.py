@@ -167,7 +167,7 @@ def plan_study(
         )
     if plan.judge is Estimand.BLOCK_FID:
         require_reference(plan)
-    require_judgeable(plan.judge, parse_margin(plan.margin), has_reference=True)
+    require_judgeable(plan.judge, parse_margin(plan.margin), has_reference=True, clip=False)
     if plan.edits is not None:
         require_script(plan, progress)
     return plan

@@ -1,8 +1,11 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets, explain
+from p2phd_eval.stats.distances.cmmd import cmmd
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import compare_fid
 from p2phd_eval.stats.verdicts.equivalence import Verdict
@@ -178,3 +181,24 @@ def test_names_must_differ_and_there_must_be_a_candidate():
         compare(real, baseline, [("fp32", candidate)])
     with pytest.raises(InputError, match="candidates: expected at least one"):
         compare(real, baseline, [])
+
+
+def test_cmmd_is_judged_in_clips_features_alone():
+    real, baseline, candidate = (dataclasses.replace(each, stamp=clip_stamp(each)) for each in triplets())
+    (result,) = compare(real, baseline, [("amp", candidate)], margin=0.5, judge=Estimand.CMMD).candidates
+    found = result.difference(Estimand.CMMD)
+    assert result.test.estimate == found.estimate
+    assert found.baseline == pytest.approx(cmmd(real.values, baseline.values, paired=True).value)
+    assert found.candidate == pytest.approx(cmmd(real.values, candidate.values, paired=True).value)
+    assert (result.verdict, result.companion) == (Verdict.WORSE, None)
+    assert "dCMMD" in found.estimand.difference_at(result.n)
+    arrays = compare_fid(real.values, baseline.values, candidate.values, margin=0.5, judge="cmmd")
+    assert arrays.test.estimate == pytest.approx(found.estimate)
+    with pytest.raises(
+        InputError, match=r"(?s)--judge cmmd: expected features of CLIP.*found features of another network"
+    ):
+        compare(*triplets()[:2], [("amp", triplets()[2])], judge=Estimand.CMMD)
+
+
+def clip_stamp(features):
+    return dataclasses.replace(features.stamp, weights="CLIP ViT-L/14@336px")

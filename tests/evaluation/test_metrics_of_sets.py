@@ -1,3 +1,4 @@
+import dataclasses
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.metrics_of_sets import evaluate_metrics
 from p2phd_eval.report.documents.metric_documents import metrics_document
 from p2phd_eval.report.tables.metric_tables import metrics_table
+from p2phd_eval.stats.distances.cmmd import cmmd
 from p2phd_eval.stats.distances.fid_infinity import fid_infinity
 from p2phd_eval.stats.distances.kernel import kernel_distance
 from p2phd_eval.stats.distances.neighbours import neighbour_metrics
@@ -114,6 +116,24 @@ def test_the_table_shows_every_metric():
     assert cells["coverage (k = 5)"][0] == f"{result.neighbours.coverage:.4f}"
     assert any("taken as pairs" in note for note in table.notes)
     assert [f"warning: {text}" for text in result.warnings] == [n for n in table.notes if n.startswith("warning")]
+
+
+def test_of_clips_features_there_is_cmmd_too():
+    real, fake = (
+        feature_set(each.values / np.linalg.norm(each.values, axis=1, keepdims=True), weights="CLIP ViT-L/14@336px")
+        for each in triplets()[:2]
+    )
+    result = evaluate_metrics(real, fake)
+    assert result.cmmd == cmmd(real.values, fake.values, paired=True)
+    cells = {name: (value, error) for name, value, error in metrics_table(result, "a", "b").rows}
+    assert cells["CMMD"] == (f"{result.cmmd.value:.4f}", f"{result.cmmd.se:.3g}")
+    assert cells["CMMD with the diagonal"][0] == f"{result.cmmd.with_diagonal:.4f}"
+    assert f"CMMD {result.cmmd.value:.4f}" in repr(result)
+    document = metrics_document(result, "a", "b").to_builtins()
+    assert document["cmmd"] == dataclasses.asdict(result.cmmd)
+    other = evaluate_metrics(*triplets()[:2])
+    assert other.cmmd is None
+    assert "CMMD" not in f"{metrics_table(other, 'a', 'b')}{other!r}"
 
 
 def test_the_document_is_json_and_holds_every_number():

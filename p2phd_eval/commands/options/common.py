@@ -64,7 +64,7 @@ Judge = Annotated[
         help="What the verdict is about, chosen before looking. fid-at-n: FID at this number of images, as papers "
         "print it, diversity included. fid: of the distributions, extrapolated; refused where the images are too few. "
         "block-fid: by blocks of features, takes --reference. kid: with the usual cubic kernel. kid-rq: with one that "
-        "sees noise and spread.",
+        "sees noise and spread. cmmd: takes --feature-network clip.",
     ),
 ]
 Reference = Annotated[
@@ -84,7 +84,7 @@ Weights = Annotated[
     typer.Option(
         "--feature-weights",
         rich_help_panel=FEATURES,
-        help="File of the feature network's weights. Default: FID's, from the cache, else they are fetched.",
+        help="File or folder of the feature network's weights. Default: FID's, from the cache, else they are fetched.",
     ),
 ]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time; no result depends on it.")]

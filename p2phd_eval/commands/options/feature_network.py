@@ -18,9 +18,9 @@ _OPTIONS: dict[str, Any] = {
         str | None,
         typer.Option(
             "--feature-network",
-            metavar="MODULE:CALLABLE",
+            metavar="NAME|MODULE:CALLABLE",
             rich_help_panel=FEATURES,
-            help="Another network than FID's, such as DINOv2 or your own: see docs/feature-spaces.md.",
+            help="Another network than FID's: clip, dinov2_vitl14, or your own; see docs/feature-spaces.md.",
         ),
     ],
     "weights": Weights,

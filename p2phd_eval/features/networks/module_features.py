@@ -31,15 +31,16 @@ _FILTERS = {
 class PillowResize:
     """Brings an image to a module's size and range.
 
-    Pillow scales all of the image to a square, antialiased and rounded to uint8, as ``torchvision.transforms.Resize``
-    does with a Pillow image and as dgm-eval (Stein et al. 2023) does by default for DINOv2. clean-fid's resize differs:
-    it keeps floating point, and is ``--resize clean`` of the Inception network.
+    Pillow scales all of the image, or its central square, to a square, antialiased and rounded to uint8, as
+    ``torchvision.transforms.Resize`` does with a Pillow image and as dgm-eval (Stein et al. 2023) does by default for
+    DINOv2. clean-fid's resize differs: it keeps floating point, and is ``--resize clean`` of the Inception network.
     """
 
     side: int  # pixels
     mean: Channels  # for values in [0, 1]
     std: Channels  # for values in [0, 1]
     interpolation: str  # "bilinear", "bicubic" or "lanczos"
+    central_square: bool = False  # what lies outside it is cut off
 
     def __call__(self, pixels: npt.NDArray[np.uint8]) -> Tensor:
         """Scale and normalise.
@@ -54,6 +55,11 @@ class PillowResize:
         Tensor of float32, shape (3, side, side)
             (x / 255 - mean) / std.
         """
+        if self.central_square:
+            height, width, _ = pixels.shape
+            own = min(height, width)
+            top, left = (height - own) // 2, (width - own) // 2
+            pixels = pixels[top : top + own, left : left + own]
         scaled = Image.fromarray(pixels).resize((self.side, self.side), _FILTERS[self.interpolation])
         values = torch.from_numpy(np.array(scaled)).permute(2, 0, 1).to(torch.float32).contiguous() / 255
         mean, std = (torch.tensor(numbers, dtype=torch.float32)[:, None, None] for numbers in (self.mean, self.std))
@@ -79,6 +85,8 @@ class ModuleFeatures:
         By which the module's images are normalised after scaling to [0, 1]; ImageNet's by default.
     interpolation : str, optional
         Pillow's filter: "bilinear", "bicubic" or "lanczos".
+    central_square : bool, optional
+        Cut images to their central square before they are scaled; by default they are scaled whole.
     batch_size : int, optional
         Images a forward pass.
 
@@ -98,6 +106,7 @@ class ModuleFeatures:
         mean: Channels = IMAGENET_MEAN,
         std: Channels = IMAGENET_STD,
         interpolation: str = "bicubic",
+        central_square: bool = False,
         batch_size: int | None = None,
     ) -> None:
         if interpolation not in _FILTERS:
@@ -110,13 +119,15 @@ class ModuleFeatures:
             )
         self.device = torch.device(device)
         self.batch_size = usual_batch_size(self.device) if batch_size is None else batch_size
-        self.prepare = PillowResize(side=side, mean=mean, std=std, interpolation=interpolation)
+        self.prepare = PillowResize(
+            side=side, mean=mean, std=std, interpolation=interpolation, central_square=central_square
+        )
         self._name = name
         self._module = module.to(self.device, torch.float32).eval()
         self.identity = NetworkIdentity(
             weights=name,
             weights_sha256=_sha256(name, self._module, mean, std),
-            resize=f"pillow-{interpolation}-{side}",
+            resize=f"pillow-{interpolation}-{side}{'-central-square' if central_square else ''}",
             dims=self.embed(torch.zeros(1, 3, side, side)).shape[1],
             dtype="float32",
         )

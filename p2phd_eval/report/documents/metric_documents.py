@@ -9,6 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.report.documents.document import Document, finite, from_result
+from p2phd_eval.stats.distances.cmmd import ClipDistance
 from p2phd_eval.stats.distances.fid_infinity import FidInfinity
 from p2phd_eval.stats.distances.frechet import FrechetDistance
 from p2phd_eval.stats.distances.neighbours import NeighbourMetrics
@@ -98,6 +99,7 @@ class MetricsDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/metri
     fid_infinity: FidInfinity
     kid: float
     kid_se: float
+    cmmd: ClipDistance | None = None  # None where the features are not CLIP's; a document of before had none
     neighbours: NeighbourMetrics
     precision_shifts: tuple[Shift, ...]
     stamp: Stamps
@@ -150,6 +152,7 @@ def metrics_document(result: MetricsResult, real: str, fake: str) -> MetricsDocu
         fid_infinity=result.fid_infinity,
         kid=result.kid.value,
         kid_se=result.kid.se,
+        cmmd=result.cmmd,
         neighbours=result.neighbours,
         precision_shifts=shift_parts(result.precision_shifts),
         stamp=Stamps(real=result.fid.real_stamp, fake=result.fid.fake_stamp),

@@ -95,7 +95,7 @@ class Metric(Struct, frozen=True, kw_only=True):
     unit: str  # empty: none
     better: str  # "higher" or "lower"
     network: str | None
-    weights_sha256: str | None = None  # of the network's; a report of before did not say
+    weights_sha256: str | UnsetType | None = UNSET  # of the network's; a report of before did not say
 
 
 class QualityDifference(Struct, frozen=True, kw_only=True):

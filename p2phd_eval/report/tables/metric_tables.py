@@ -6,6 +6,7 @@ from p2phd_eval.evaluation.metrics_of_sets import MetricsResult
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.wording import PAIRINGS
+from p2phd_eval.stats.distances.cmmd import ClipDistance
 from p2phd_eval.stats.distances.frechet import FrechetDistance
 from p2phd_eval.stats.errors.intervals import FIDInterval
 
@@ -66,6 +67,7 @@ def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
     fid, kid, neighbours = result.fid, result.kid, result.neighbours
     n, stamp = min(fid.n_real, fid.n_fake), fid.real_stamp
     fid_se = f"{fid.fid_se:.4g}"
+    kernels = "KID" if result.cmmd is None else "KID and CMMD"
     return ResultTable(
         title=f"Metrics of {fake} against {real}",
         columns=("metric", "value", "standard error"),
@@ -74,6 +76,7 @@ def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
             *((*row, "-") for row in _interval_rows(fid.interval)),
             ("FID-infinity", f"{result.fid_infinity.value:.4f}", "-"),
             ("KID", f"{kid.value:.6f}", f"{kid.se:.3g}"),
+            *_cmmd_rows(result.cmmd),
             (f"precision (k = {neighbours.precision_k})", f"{neighbours.precision:.4f}", "-"),
             (f"recall (k = {neighbours.precision_k})", f"{neighbours.recall:.4f}", "-"),
             (f"density (k = {neighbours.density_k})", f"{neighbours.density:.4f}", "-"),
@@ -85,11 +88,30 @@ def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
             f"FID@{n} is biased upward by about c/n; FID-infinity takes off what a line can.",
             *_interval_notes(fid.interval),
             "KID (kernel inception distance) is unbiased, from all images, and may be negative.",
+            *_cmmd_notes(result.cmmd),
             "Precision, recall, density and coverage depend on n: compare only those of one n.",
-            f"Standard errors: influence functions for the FID, a jackknife for KID; {PAIRINGS[fid.pairing]}.",
+            f"Standard errors: influence functions for the FID, a jackknife for {kernels}; {PAIRINGS[fid.pairing]}.",
             *map(str, result.precision_shifts),
             *(f"warning: {warning}" for warning in result.warnings),
         ),
+    )
+
+
+def _cmmd_rows(found: ClipDistance | None) -> tuple[tuple[str, str, str], ...]:
+    if found is None:
+        return ()
+    return (
+        ("CMMD", f"{found.value:.4f}", f"{found.se:.3g}"),
+        ("CMMD with the diagonal", f"{found.with_diagonal:.4f}", "-"),
+    )
+
+
+def _cmmd_notes(found: ClipDistance | None) -> tuple[str, ...]:
+    if found is None:
+        return ()
+    return (
+        "CMMD (1000 x the squared MMD of CLIP's embeddings) is unbiased and may be negative; with the diagonal it is "
+        "what the authors' code prints, biased upward by about c/n.",
     )
 
 

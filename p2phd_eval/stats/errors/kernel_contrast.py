@@ -11,6 +11,7 @@ from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import Block, SamplingDesign, checked_sets, first_equal
 from p2phd_eval.stats.distances.kernel import (
     CubicKernel,
+    GaussianKernel,
     Kernel,
     KernelPairs,
     RationalQuadraticKernel,
@@ -26,12 +27,13 @@ Floats = npt.NDArray[np.float64]
 
 
 def kernel_measurements(
-    sets: Sequence[npt.ArrayLike], design: SamplingDesign, *, on_progress: OnProgress = unwatched
+    sets: Sequence[npt.ArrayLike], design: SamplingDesign, *, clip: bool = False, on_progress: OnProgress = unwatched
 ) -> dict[Estimand, Measurement]:
     """KID of real images x and each generated set y, with two kernels from one pass over the images' products.
 
     The kernels are the cubic one of the peers, `Estimand.KID`, and a rational quadratic one that sees noise and spread
-    as well, `Estimand.KID_RQ`, whose scale is `kernel_scale` of the real images. With either, KID is
+    as well, `Estimand.KID_RQ`, whose scale is `kernel_scale` of the real images. Of CLIP's embeddings there is CMMD as
+    well, `Estimand.CMMD`, with the Gaussian kernel. With each of them, the distance is
 
         mean k(x_i, x_j) + mean k(y_i, y_j) - 2 mean k(x_i, y_j),
 
@@ -57,20 +59,24 @@ def kernel_measurements(
         Features, any real dtype: the real images, then K >= 1 generated sets.
     design : SamplingDesign
         How the images were drawn; at least 3 units a block.
+    clip : bool
+        The features are CLIP's embeddings, scaled to length one: CMMD is measured too.
     on_progress : callable, optional
         Called with (tiles done, tiles in all).
 
     References
     ----------
-    Bińkowski et al. (2018), "Demystifying MMD GANs", section 4 (KID) and appendix E (rational quadratic); Bounliphone
-    et al. (2016), "A test of relative similarity for model selection in generative models" (differences); Arvesen
-    (1969), "Jackknifing U-statistics".
+    Bińkowski et al. (2018), "Demystifying MMD GANs", section 4 (KID) and appendix E (rational quadratic); Jayasumana et
+    al. (2024), "Rethinking FID" (CMMD); Bounliphone et al. (2016), "A test of relative similarity for model selection
+    in generative models" (differences); Arvesen (1969), "Jackknifing U-statistics".
     """
     values = _checked(sets, design)
     kernels: dict[Estimand, Kernel] = {
         Estimand.KID: CubicKernel(values[0].shape[1]),
         Estimand.KID_RQ: RationalQuadraticKernel(kernel_scale(values[0])),
     }
+    if clip:
+        kernels[Estimand.CMMD] = GaussianKernel()
     same_as = first_equal(values, design)
     distinct = sorted(set(same_as))
     wanted = [(0, 0), *((k, k) for k in distinct), *((0, k) for k in distinct)]

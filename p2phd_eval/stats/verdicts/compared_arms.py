@@ -149,7 +149,7 @@ def compare_fid(
         is what is taken without one where there are several. With none nothing is called within the error range.
     judge : Estimand or its value
         What the verdict is about, chosen before looking at the data. Where it cannot be had nothing is judged, and the
-        result says why.
+        result says why. CMMD takes features that are CLIP's embeddings, scaled to length one.
     reference : array_like, shape (m, d), optional
         Features of other real images, such as the training photos, m >= 33: the principal axes for the block FID.
     confidence : float
@@ -196,6 +196,7 @@ def compare_fid(
         margin=parse_margin(margin),
         judge=judge,
         reference=None if reference is None else reference_axes(reference),
+        clip=judge == Estimand.CMMD,
         confidence=confidence,
         replicates=replicates,
         rng=np.random.default_rng(0 if rng is None else rng),
@@ -211,6 +212,7 @@ def compare_arms(
     margin: MarginRule | None,
     judge: Estimand | str = Estimand.FID_AT_N,
     reference: ReferenceAxes | None = None,
+    clip: bool = False,
     scope: Scope | str | None = None,
     confidence: float = 0.95,
     replicates: int | None = None,
@@ -235,6 +237,8 @@ def compare_arms(
         See `compare_fid`.
     reference : ReferenceAxes, optional
         The axes of the block FID; without them it is not measured.
+    clip : bool
+        The features are CLIP's, so that CMMD is measured too.
     scope : Scope or its value, optional
         By default that of the recipes where every arm has two runs or more.
     confidence, rng
@@ -245,7 +249,7 @@ def compare_arms(
         Opened for each stage.
     """
     require_confidence(confidence)
-    judge = require_judgeable(judge, margin, has_reference=reference is not None)
+    judge = require_judgeable(judge, margin, has_reference=reference is not None, clip=clip)
     usual = Scope.RECIPES if all(len(arm.runs) > 1 for arm in arms) else Scope.CHECKPOINTS
     scope = usual if scope is None else as_choice(Scope, scope, "--scope")
     if scope is Scope.RECIPES:
@@ -253,7 +257,7 @@ def compare_arms(
     sets = [real, *(run for arm in arms for run in arm.runs)]
     weights = [_weights(arms, k) for k in range(1, len(arms))]
     splits_rng, bootstrap_rng, swap_rng = rng.spawn(3)
-    found = measure(sets, design, reference=reference, rng=splits_rng, progress=progress)
+    found = measure(sets, design, reference=reference, clip=clip, rng=splits_rng, progress=progress)
     measured = [found.differences(each, design, scope) for each in weights]
     judged = [next((each for each in differences if each.estimand is judge), None) for differences in measured]
     margins = [
@@ -311,8 +315,11 @@ def compare_arms(
     return tuple(results)
 
 
-def require_judgeable(judge: Estimand | str, margin: MarginRule | None, *, has_reference: bool) -> Estimand:
-    """Return what is to be judged; raises InputError where margin or reference do not fit it."""
+def require_judgeable(judge: Estimand | str, margin: MarginRule | None, *, has_reference: bool, clip: bool) -> Estimand:
+    """Return what is to be judged; raises InputError where margin, reference or features do not fit it.
+
+    `clip`: whether the features are CLIP's.
+    """
     estimand = as_choice(Estimand, judge, "--judge")
     require_margin_fits(margin, estimand)
     if estimand is Estimand.BLOCK_FID and not has_reference:
@@ -320,6 +327,13 @@ def require_judgeable(judge: Estimand | str, margin: MarginRule | None, *, has_r
             "--judge block-fid",
             expected="--reference: other real images, such as the training photos, whose principal axes it takes",
             found="none",
+        )
+    if estimand is Estimand.CMMD and not clip:
+        raise InputError(
+            "--judge cmmd",
+            expected="features of CLIP, in which CMMD is defined",
+            found="features of another network",
+            fix="Take CLIP's: --feature-network clip --feature-weights FOLDER; see docs/feature-spaces.md.",
         )
     return estimand
 

@@ -165,7 +165,7 @@ def require_margin_fits(rule: MarginRule | None, estimand: Estimand, *, since: s
 
     `since`: why that is judged, in words; by default that it was asked for.
     """
-    if rule is not None and rule.kind == "absolute" and not estimand.in_fid and rule.amount >= _LARGEST_KID:
+    if rule is not None and rule.kind == "absolute" and estimand.in_kid and rule.amount >= _LARGEST_KID:
         raise InputError(
             "--margin",
             expected=f"a difference of KIDs, which are of the order of 0.01, "

@@ -124,6 +124,7 @@ def measure(
     design: SamplingDesign,
     *,
     reference: ReferenceAxes | None,
+    clip: bool = False,
     rng: np.random.Generator,
     progress: ProgressFactory = silent,
 ) -> Measured:
@@ -139,6 +140,8 @@ def measure(
         How they were drawn.
     reference : ReferenceAxes or None
         The axes of the block FID; None: it is not measured.
+    clip : bool
+        The features are CLIP's, so that CMMD is measured too.
     rng : numpy.random.Generator
         Source of the splits into half samples.
     progress : ProgressFactory
@@ -163,7 +166,7 @@ def measure(
     plain = extrapolated.get(Estimand.FID)
     whole = plain.whole if plain else tuple(fid_influence(sets[0], fake) for fake in sets[1:])
     with progress("KID", "tiles") as on_progress:
-        kernels = kernel_measurements(sets, design, on_progress=on_progress)
+        kernels = kernel_measurements(sets, design, clip=clip, on_progress=on_progress)
     populations = [samples.measurement(estimand) for estimand, samples in extrapolated.items()]
     return Measured(
         whole=whole,
