@@ -31,6 +31,7 @@ from p2phd_eval.report.documents.study_documents import (
     ComparisonsDocument,
     Curves,
     FidOverEpochs,
+    GenerationCost,
     Pictures,
     Processor,
     QualityDocument,
@@ -263,6 +264,12 @@ def _speed(study: Path, plan: StudyPlan, run: PlannedRun, log: Sequence[LogRecor
             generate=generated,
             features=featured,
         ),
+        generation={
+            precision: from_result(GenerationCost, record.cost)
+            for precision in run.sampling
+            if (record := read_record(study, f"{run.name}/generate-{precision}")) is not None
+            and record.cost is not None
+        },
     )
 
 

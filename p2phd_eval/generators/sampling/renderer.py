@@ -163,6 +163,13 @@ class Renderer:
         return {} if self.graph is None else {"onnxruntime": self._session.version}
 
     @property
+    def generator_bytes(self) -> int:
+        """How large on a disk what generates is: the graph, or the generator's weights in the checkpoint."""
+        if self.graph is not None:
+            return len(self.graph.content)
+        return sum(weights.nbytes for weights in self._checkpoint.networks["G"].values())
+
+    @property
     def calibration(self) -> Calibration | None:
         """The maps that an int8 graph was quantised on."""
         return None if self.graph is None else self.graph.calibration
