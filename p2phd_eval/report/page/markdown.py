@@ -5,7 +5,7 @@ import statistics
 from msgspec import UNSET
 
 from p2phd_eval.formatting import estimate_texts, given_text, number_text
-from p2phd_eval.report.documents.comparison_documents import Candidate
+from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.markdown_text import markdown_row, markdown_text
 from p2phd_eval.report.page.page_tables import judged_texts, random_parts
@@ -99,7 +99,8 @@ def _generation(report: ReportDocument) -> list[str]:
     header = ["images", "verdict", f"FID@{n}", judged, over, "margin", *COSTS]
     rows = []
     for document in documents:
-        for each in (document.baseline, *document.candidates):
+        ways: list[Baseline | Candidate] = [document.baseline, *document.candidates]
+        for each in ways:
             fid = number_text(statistics.mean(run.fid for run in each.runs))
             found = _judged_cells(each if isinstance(each, Candidate) else None)
             rows.append([each.name, found[0], fid, *found[1:], *costs.get(each.name, ("-",) * len(COSTS))])

@@ -35,7 +35,7 @@ def generation_costs(report: ReportDocument) -> dict[tuple[str, str], Generation
     return found
 
 
-def cost_texts(cost: GenerationCost) -> tuple[str, str, str]:
+def cost_texts(cost: GenerationCost) -> tuple[str, ...]:
     """Return images a second, peak memory and size in words."""
     rate, peak, size = cost.images_per_second, cost.peak_memory_bytes, cost.generator_bytes
     return (

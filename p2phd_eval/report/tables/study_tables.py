@@ -96,18 +96,18 @@ def study_table(report: ReportDocument) -> ResultTable:
         ),
         *(_generated(document, candidate) for document, candidate in generated),
     ]
-    columns = ("arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin")
+    columns = ["arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin"]
     known = {generated_name(*images): cost_texts(cost) for images, cost in generation_costs(report).items()}
     if known:
         arms = [generated_name(row[0], COMMON) for row in rows[: 1 + len(report.verdicts)]]
         costs = [known.get(name, (NOTHING,) * len(COSTS)) for name in (*arms, *(each.name for _, each in generated))]
         told = [k for k in range(len(COSTS)) if any(cost[k] != NOTHING for cost in costs)]
-        columns += tuple(COSTS[k] for k in told)
+        columns += [COSTS[k] for k in told]
         rows = [(*row, *(cost[k] for k in told)) for row, cost in zip(rows, costs, strict=True)]
         notes.append(ABOUT_COSTS)
     return ResultTable(
         title=f"Study of {report.name}",
-        columns=columns,
+        columns=tuple(columns),
         rows=tuple(rows),
         notes=tuple(notes),
         styles=(
