@@ -93,10 +93,13 @@ def analyse(
             for run in plan.runs
             if not outcomes[run.name].failed
         ]
-        if not any(run.arm == plan.arms[0] and not run.repeat for run in runs):
+        photos = open_source(real_path(plan), generated=False)
+        shared = set(photos.ids).intersection(*(run.source.ids for run in runs))
+        # Real images of other names have nothing to say of a sample.
+        if len(shared) < 2 or not any(run.arm == plan.arms[0] and not run.repeat for run in runs):
             return QualityDocument(quality=None)
         measured = quality_of_runs(
-            open_source(real_path(plan)),
+            photos,
             runs,
             baseline=plan.arms[0],
             lpips_weights=lpips_weights,

@@ -138,7 +138,7 @@ def plan_study(
         own = [name for name, arm in changes["made_by"].items() if isinstance(arm, PrecisionArm)]
         if base is None and own:
             raise InputError(
-                str(root),
+                str(root if data is None else data),
                 expected=f"a data set in pix2pixHD's layout, from which {', '.join(own)} can be trained",
                 found="real images alone" if root.exists() else "nothing there",
             )
