@@ -57,7 +57,7 @@ _ROUNDING = 1e-9  # of a standard error in FID: that of several runs is a sum wh
 
 
 def verdict_words(verdict: Verdict, dfid: float, dfid_se: float) -> str:
-    """A verdict in words, or that the images are the same: then dFID@n is 0, and its standard error but for rounding."""
+    """A verdict in words, or that the images are the same: dFID@n is 0, and its standard error but for rounding."""
     return "identical" if dfid == 0 and dfid_se < _ROUNDING else VERDICTS[verdict].words
 
 

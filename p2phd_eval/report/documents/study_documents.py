@@ -213,7 +213,7 @@ class Pictures(Struct, frozen=True, kw_only=True):
     """Where the page finds pictures of the test data."""
 
     labels: str | None  # None: there are no label maps
-    photos: str
+    photos: str | None  # None: there are no real images
     label_nc: int
 
 
