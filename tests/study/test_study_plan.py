@@ -167,8 +167,8 @@ GIVEN = CommandArm(images="there/{seed}", folder="/")
 MADE = CommandArm(generate=("g", "{out}"), folder="/")
 
 
-def of_commands(base: TrainConfig | None = None, **arms: ArmKind) -> StudyPlan:
-    return StudyPlan(data="real", data_sha256="0", base=base, arms=tuple(arms), seeds=(0, 1), made_by=arms)
+def of_commands(config: TrainConfig | None = None, /, **arms: ArmKind) -> StudyPlan:
+    return StudyPlan(data="real", data_sha256="0", base=config, arms=tuple(arms), seeds=(0, 1), made_by=arms)
 
 
 def test_runs_of_commands_name_the_training_that_they_share() -> None:
