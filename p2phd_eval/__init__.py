@@ -27,6 +27,7 @@ _HOME = {
     "extract_features": "p2phd_eval.features.extract_features",
     "fid_interval": "p2phd_eval.stats.errors.intervals",
     "generate": "p2phd_eval.generators.sampling.generation",
+    "noise_floor": "p2phd_eval.quality.noise_floor",
     "plan_comparison": "p2phd_eval.planning",
     "random_edits": "p2phd_eval.editing.random_edits",
     "run_study": "p2phd_eval.study.run_study",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from p2phd_eval.gate.check_gate import check_gate as check_gate
     from p2phd_eval.generators.sampling.generation import generate as generate
     from p2phd_eval.planning import plan_comparison as plan_comparison
+    from p2phd_eval.quality.noise_floor import noise_floor as noise_floor
     from p2phd_eval.runs.training_run import train as train
     from p2phd_eval.stats.errors.intervals import fid_interval as fid_interval
     from p2phd_eval.stats.verdicts.compared_arms import compare_fid as compare_fid

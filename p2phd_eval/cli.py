@@ -19,6 +19,7 @@ from p2phd_eval.commands.convert import convert
 from p2phd_eval.commands.demo import demo
 from p2phd_eval.commands.features import features
 from p2phd_eval.commands.fid import fid
+from p2phd_eval.commands.floor import floor
 from p2phd_eval.commands.gate import gate
 from p2phd_eval.commands.generate import generate
 from p2phd_eval.commands.metrics import metrics
@@ -185,6 +186,7 @@ app.add_typer(export.app, name="export", rich_help_panel=_TRAIN)
 app.command(rich_help_panel=_TRAIN)(bench)
 _JUDGE = "Judge: samples of any generator"
 app.command(rich_help_panel=_JUDGE, cls=FolderOptionsCommand)(compare)
+app.command(rich_help_panel=_JUDGE, cls=FolderOptionsCommand)(floor)
 app.command(rich_help_panel=_JUDGE)(plan)
 app.command(rich_help_panel=_JUDGE)(fid)
 app.command(rich_help_panel=_JUDGE)(metrics)

@@ -20,6 +20,12 @@ _EXAMPLES = (
     "or several: p2phd-eval compare REAL --baseline A B C --candidate D E F\n"
     "or runs that say which arm they belong to: p2phd-eval compare REAL --runs STUDY"
 )
+_FLOOR_EXAMPLES = (
+    "Give one run an arm: p2phd-eval floor BASELINE CANDIDATE --benign AGAIN COMPILED\n"
+    "or several: p2phd-eval floor --baseline A B C --candidate D E F --benign G H I\n"
+    "A benign variant is the baseline, made again in a way that ought to change nothing: the same seed once more, "
+    "compiled, in another batch size, with another attention kernel."
+)
 # What shaped the images, in a manifest, besides its config. The seed of sampling is no part of it: it draws styles.
 _PRECISIONS = ("training_precision", "sampling_precision")
 _ARITHMETICS = ("training_arithmetic", "sampling_arithmetic")  # of these precisions: "native" or "emulated"
@@ -98,8 +104,70 @@ def read_arms(
         return _arms_of_runs([_read_run(folder) for folder in folders])
     given = [*(GivenFolders(name=None, folders=(folder,)) for folder in positional), *baselines, *candidates]
     require_distinct([folder for group in given for folder in group.folders])
-    names = _names(given)
+    numbers = [""] if len(given) == 2 else [f" {i}" for i in range(1, len(given))]
+    names = _names(given, ["baseline", *(f"candidate{number}" for number in numbers)])
     return tuple(ArmFolders(name=name, folders=group.folders) for name, group in zip(names, given, strict=True)), ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FloorFolders:
+    """The arms of a noise floor."""
+
+    baseline: ArmFolders
+    candidates: tuple[ArmFolders, ...]
+    benign: tuple[ArmFolders, ...]
+
+
+def read_floor_arms(
+    positional: Sequence[Path],
+    baselines: Sequence[GivenFolders],
+    candidates: Sequence[GivenFolders],
+    benign: Sequence[GivenFolders],
+) -> FloorFolders:
+    """Return the arms of a noise floor that the user named.
+
+    Raises `InputError` if there is no baseline, no candidate or no benign variant, ways are mixed, a folder is given
+    twice, or two arms have one name.
+
+    Parameters
+    ----------
+    positional : sequence of Path
+        The baseline's folder and those of the candidates, one run each; arms are named as by `read_arms`.
+    baselines, candidates : sequence of GivenFolders
+        In place of these: one entry for each time that the option was given.
+    benign : sequence of GivenFolders
+        Likewise. Where the baseline has one run, each folder is a variant.
+    """
+    ways = {"folders": positional, "--baseline": baselines, "--candidate": candidates}
+    used = [way for way, given in ways.items() if given]
+    found = " and ".join(used) or "neither"
+    if len(positional) == 1:
+        found = "one folder"
+    if used not in (["folders"], ["--baseline", "--candidate"]) or len(positional) == 1 or len(baselines) > 1:
+        found = "--baseline more than once" if len(baselines) > 1 else found
+        raise InputError(
+            "arms", expected="one baseline and a candidate, named in one way", found=found, fix=_FLOOR_EXAMPLES
+        )
+    if not benign:
+        raise InputError("--benign", expected="one folder or more", found="none", fix=_FLOOR_EXAMPLES)
+    given = [*(GivenFolders(name=None, folders=(folder,)) for folder in positional), *baselines, *candidates]
+    variants = list(benign)
+    if len(given[0].folders) == 1:
+        variants = [
+            GivenFolders(name=group.name if len(group.folders) == 1 else None, folders=(folder,))
+            for group in benign
+            for folder in group.folders
+        ]
+    count, every = len(given), [*given, *variants]
+    require_distinct([folder for group in every for folder in group.folders])
+    parts = [
+        "baseline",
+        *(f"candidate {k}" for k in range(1, count)),
+        *(f"benign {k + 1}" for k in range(len(variants))),
+    ]
+    names = _names(every, parts)
+    arms = [ArmFolders(name=name, folders=group.folders) for name, group in zip(names, every, strict=True)]
+    return FloorFolders(baseline=arms[0], candidates=tuple(arms[1:count]), benign=tuple(arms[count:]))
 
 
 def _unclear(found: str) -> InputError:
@@ -129,11 +197,10 @@ def short_names(folders: Sequence[Path]) -> list[str]:
     return names if all(names) else [str(folder) for folder in folders]
 
 
-def _names(given: Sequence[GivenFolders]) -> list[str]:
+def _names(given: Sequence[GivenFolders], parts: Sequence[str]) -> list[str]:
+    """Name arms as the user did, by what their folders have in common, or else by the parts that they play."""
     short = iter(short_names([folder for group in given for folder in group.folders]))
     common = [_common_words([next(short) for _ in group.folders]) for group in given]
-    numbers = [""] if len(given) == 2 else [f" {i}" for i in range(1, len(given))]
-    parts = ["baseline", *(f"candidate{number}" for number in numbers)]
     names = [group.name or words or part for group, words, part in zip(given, common, parts, strict=True)]
     if len(set(names)) < len(names):
         names = [group.name or part for group, part in zip(given, parts, strict=True)]

@@ -90,9 +90,7 @@ class _Stages:
         self._extract = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)))
         assert plan.base is not None
         self._base = plan.base
-        photos = real_path(plan)
-        assert photos is not None  # it has a data set
-        self._photos = open_source(photos)
+        self._photos = open_source(real_path(plan))
         own = (run for run in plan.runs if run.command is None)
         self._precisions = tuple(dict.fromkeys(name for run in own for name in run.sampling))
         self._done = 0

@@ -11,7 +11,7 @@ from typer.core import TyperCommand
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.arms import GivenFolders
 
-_OPTIONS = ("--baseline", "--candidate", "--runs")
+_OPTIONS = ("--baseline", "--candidate", "--runs", "--benign")
 # Stands between the folders of one option; no path can hold it.
 _BETWEEN = "\0"
 
@@ -30,7 +30,7 @@ def parse_folders(joined: str) -> GivenFolders:
 
 
 class FolderOptionsCommand(TyperCommand):
-    """A command whose options --baseline, --candidate and --runs take all that follows, up to the next option."""
+    """A command whose options --baseline, --candidate, --runs and --benign take all that follows, up to an option."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Join the folders of each of these options into one value."""
@@ -93,7 +93,7 @@ def _join_folders(args: Sequence[str]) -> list[str]:
                 option,
                 expected="one or more folders after it",
                 found="an empty text" if folders else "none",
-                fix=f"For example: p2phd-eval compare REAL {option} FOLDER FOLDER FOLDER",
+                fix=f"For example: {option} FOLDER FOLDER FOLDER",
             )
         joined.append(f"{option}={_BETWEEN.join(folders)}")
         rest = rest[end:]

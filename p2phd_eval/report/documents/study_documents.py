@@ -13,6 +13,7 @@ from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import Document, from_result
 from p2phd_eval.report.documents.edit_documents import EditCompareDocument
+from p2phd_eval.report.documents.floor_documents import FloorDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.margins import Margin
@@ -213,7 +214,7 @@ class Pictures(Struct, frozen=True, kw_only=True):
     """Where the page finds pictures of the test data."""
 
     labels: str | None  # None: there are no label maps
-    photos: str | None  # None: there are no real images
+    photos: str
     label_nc: int
 
 
@@ -261,22 +262,12 @@ class StageSeconds(Struct, frozen=True, kw_only=True):
     features: float
 
 
-class GenerationCost(Struct, frozen=True, kw_only=True):
-    """What generating took; None where it is not known."""
-
-    images_per_second: float | None  # of the networks, without the start
-    peak_memory_bytes: int | None  # allocated on a CUDA device
-    generator_bytes: int | None  # on the disk: the ONNX graph, or the generator's weights in the checkpoint
-
-
 class RunSpeed(Struct, frozen=True, kw_only=True):
     """Speed and memory of a run."""
 
-    images_per_second: float | None  # while training
+    images_per_second: float | None
     peak_memory_bytes: int | None
     seconds: StageSeconds
-    # By precision or engine, the common one first; a report of before does not say.
-    generation: dict[str, GenerationCost] | UnsetType = UNSET
 
 
 class Speed(Struct, frozen=True, kw_only=True):
@@ -303,6 +294,7 @@ class ReportDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/report
     what_was_run: WhatWasRun
     notes: tuple[str, ...]
     edits: EditCompareDocument | UnsetType = UNSET  # with --edits, where arms have runs of common seeds
+    floor: FloorDocument | UnsetType = UNSET  # where an arm is benign, and it and others have runs of common seeds
     speed: Speed
 
     @property

@@ -16,6 +16,7 @@ GLOSSARY = {
     "companion": "a second measure that does not depend on n; it can take a favourable verdict back, never make one",
     "p": "how often chance alone would give as much, were there nothing to find",
     "Holm": "p-values or intervals adjusted for having asked several questions at once",
+    "noise floor": "how far harmless changes, such as another batch size, move the images of the baseline",
     "influence": "how much dFID@n changes from this label map's images; positive: they speak against the candidate",
     "bootstrap": "the standard error found again by drawing the images anew, a check of the formula",
     "LPIPS": "learned perceptual distance of two images, 0 for equal ones; lower is closer",

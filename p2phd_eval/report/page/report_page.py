@@ -11,6 +11,7 @@ from msgspec import UNSET
 from p2phd_eval.formatting import error_text, signed_text
 from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.report.page.edit_section import edit_section
+from p2phd_eval.report.page.floor_section import floor_section
 from p2phd_eval.report.page.glossary import GLOSSARY, terms_in
 from p2phd_eval.report.page.page_pictures import picture_rows
 from p2phd_eval.report.page.page_tables import (
@@ -20,7 +21,6 @@ from p2phd_eval.report.page.page_tables import (
     cluster_table,
     difference_tables,
     extrapolation_table,
-    generation_table,
     measures_table,
     quality_tables,
     refusals,
@@ -79,7 +79,6 @@ def render_page(report: ReportDocument, folder: Path) -> str:
         scaler_plot=scaler_plot(report),
         differences=difference_tables(report),
         speed=speed_table(report),
-        generation=generation_table(report),
         bench=None if bench is None else bench_table(bench),
         measures=None if main is None else measures_table(main),
         refusals=[] if main is None else refusals(main),
@@ -87,6 +86,7 @@ def render_page(report: ReportDocument, folder: Path) -> str:
         extrapolation=extrapolation_table(report),
         quality=quality_tables(report.quality),
         edits=None if report.edits is UNSET else edit_section(report.edits, folder / "edits" / "worst.png"),
+        floor=None if report.floor is UNSET else floor_section(report.floor),
         runs=run_table(report),
         pictures=pictures,
         picture_columns=1 + max((picture.column for row in pictures for picture in row.pictures), default=0),

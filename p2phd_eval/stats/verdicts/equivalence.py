@@ -138,7 +138,7 @@ def judge_differences(differences: Sequence[Difference], *, confidence: float = 
         for sign in (-1, 1)
     )
     equivalences = [None if p is None or q is None else max(p, q) for p, q in zip(lower, upper, strict=True)]
-    found, shown, bounded = (_Family(p_values, alpha) for p_values in (detections, equivalences, upper))
+    found, shown, bounded = (Family(p_values, alpha) for p_values in (detections, equivalences, upper))
     return tuple(
         _judge(each, limits[k], (detections[k], lower[k], upper[k]), (found, shown, bounded), k, confidence)
         for k, each in enumerate(differences)
@@ -158,7 +158,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-class _Family:
+class Family:
     """Hypotheses tested together: their adjusted p-values, and at which level each one was decided."""
 
     def __init__(self, p_values: Sequence[float | None], alpha: float) -> None:
@@ -209,7 +209,7 @@ def _judge(
     difference: Difference,
     margin: Margin | None,
     p_values: tuple[float, float | None, float | None],
-    families: tuple[_Family, _Family, _Family],
+    families: tuple[Family, Family, Family],
     place: int,
     confidence: float,
 ) -> EquivalenceResult:
