@@ -116,8 +116,6 @@ def export_onnx(
     import_onnx("export onnx")
     import_onnxruntime("export onnx")
     source, out = Path(source), Path(out)
-    path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances, note=note)
-    sha256 = file_sha256(path)
     if precision == "int8":
         renderer = open_renderer(
             source,
@@ -128,12 +126,16 @@ def export_onnx(
             device=_CPU,
             note=note,
         )
+        path, checkpoint, sha256 = renderer.checkpoint_path, renderer.checkpoint, renderer.checkpoint_sha256
         graph = renderer.make_graph(precision, None if calibrate_on is None else Path(calibrate_on))
     else:
         for option, given in (("--calibrate-on", calibrate_on), ("--clusters", clusters)):
             if given is not None:
                 raise InputError(option, expected="--precision int8", found=precision, fix="Leave it out.")
-        folder = source if source.is_dir() else source.parent
+        path, checkpoint = open_source(
+            source, which_epoch=which_epoch, label_nc=label_nc, instances=instances, note=note
+        )
+        sha256, folder = file_sha256(path), source if source.is_dir() else source.parent
         graph = CheckpointGraphs(folder, path, checkpoint, sha256, note).of(precision)
     checks = _checks(graph, path, checkpoint, precision, note)
     write_graph(out, graph)

@@ -53,9 +53,12 @@ VERDICTS = {
 }
 
 
+_ROUNDING = 1e-9  # of a standard error in FID: that of several runs is a sum whose terms cancel
+
+
 def verdict_words(verdict: Verdict, dfid: float, dfid_se: float) -> str:
-    """A verdict in words, or that the images are the same: then dFID@n and its standard error are 0."""
-    return "identical" if dfid == dfid_se == 0 else VERDICTS[verdict].words
+    """A verdict in words, or that the images are the same: dFID@n is 0, and its standard error but for rounding."""
+    return "identical" if dfid == 0 and dfid_se < _ROUNDING else VERDICTS[verdict].words
 
 
 def generated_name(arm: str, precision: str) -> str:

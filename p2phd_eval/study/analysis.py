@@ -77,7 +77,7 @@ def analyse(
                 compared[f"{run.name}@{precision}"] = file_sha256(features_path(study, run, precision))
 
     def comparisons() -> ComparisonsDocument:
-        reference, about = usable_reference(plan, photos, real)
+        reference, about = (None, None) if real is None else usable_reference(plan, photos, real)
         found = compare_study(study, plan, outcomes, real, reference, progress=progress)
         return found if about is None else structs.replace(found, notes=(about,))
 
@@ -93,10 +93,16 @@ def analyse(
             for run in plan.runs
             if not outcomes[run.name].failed
         ]
-        if not any(run.arm == plan.arms[0] and not run.repeat for run in runs):
+        path = real_path(plan)
+        if path is None:
+            return QualityDocument(quality=None)
+        photos = open_source(path, generated=False)
+        shared = set(photos.ids).intersection(*(run.source.ids for run in runs))
+        # Real images of other names have nothing to say of a sample.
+        if len(shared) < 2 or not any(run.arm == plan.arms[0] and not run.repeat for run in runs):
             return QualityDocument(quality=None)
         measured = quality_of_runs(
-            open_source(real_path(plan)),
+            photos,
             runs,
             baseline=plan.arms[0],
             lpips_weights=lpips_weights,
@@ -142,7 +148,7 @@ def _lpips_identity(given: Path | None) -> str:
 
 def _photo_features(
     study: Path, plan: StudyPlan, device: torch.device, weights: Path | None, progress: ProgressFactory
-) -> tuple[FeatureSet, FeatureSet | None]:
+) -> tuple[FeatureSet | None, FeatureSet | None]:
     """The features of the test photos, and those of the training photos where they are enough for a reference."""
     with progress("fetch Inception weights", "bytes") as on_progress:
         inputs = {"data": plan.data_sha256, "weights": find_weights(weights, on_progress=on_progress).sha256}
@@ -151,9 +157,11 @@ def _photo_features(
         settings = FeatureSettings(weights=weights, device=str(device))
         return FeatureExtractor(settings, progress=lambda _, unit: progress(f"features of the {photos}", unit))
 
-    path = study / "features" / "real.npz"
+    photos, path = real_path(plan), study / "features" / "real.npz"
+    if photos is None:
+        return None, None
     if finished(study, "real", inputs, path) is None:
         start = time.perf_counter()
-        extractor("test photos")(open_source(real_path(plan))).save(path)
+        extractor("test photos")(open_source(photos, generated=False)).save(path)
         record(study, "real", inputs, path, time.perf_counter() - start)
     return FeatureSet.load(path), reference_features(study, plan, extractor("training photos"), inputs)

@@ -2,7 +2,7 @@
 
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -46,6 +46,13 @@ class ArmsFile(Struct, frozen=True, kw_only=True):
 
     arms: dict[str, ArmKind]  # by name, the baseline first
     conditions: Path | None  # the CSV of conditions, where there is one
+
+
+def arms_file_of(arms: str | Path | Sequence[str] | None) -> Path | None:
+    """Return the arms file, where arms are given as one and not as names of precisions."""
+    if isinstance(arms, Path):
+        return arms
+    return Path(arms) if isinstance(arms, str) and arms.lower().endswith(".toml") else None
 
 
 def read_arms_file(path: Path, *, seeds: int | None = None) -> ArmsFile:

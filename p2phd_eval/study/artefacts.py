@@ -21,12 +21,22 @@ _DATA = "data.json"
 
 
 @dataclass(frozen=True, kw_only=True)
+class Cost:
+    """What generating images took."""
+
+    images_per_second: float | None  # of the networks; None where it is not known, as everywhere here
+    peak_memory_bytes: int | None  # allocated on a CUDA device
+    generator_bytes: int | None  # of what generates, on the disk
+
+
+@dataclass(frozen=True, kw_only=True)
 class Artefact:
     """A record of one finished artefact, written when it is whole."""
 
     inputs: dict[str, str]  # hashes of all that it was made from
     sha256: str  # its content's hash
     seconds: float  # that the call which finished it took
+    cost: Cost | None = None  # of generated images; a record of before has none
 
 
 def finished(study: Path, name: str, inputs: Mapping[str, str], content: Path) -> Artefact | None:
@@ -46,9 +56,11 @@ def read_record(study: Path, name: str) -> Artefact | None:
     return read_json_or_none(Artefact, _path(study, name))
 
 
-def record(study: Path, name: str, inputs: Mapping[str, str], content: Path, seconds: float) -> Artefact:
+def record(
+    study: Path, name: str, inputs: Mapping[str, str], content: Path, seconds: float, cost: Cost | None = None
+) -> Artefact:
     """Write down that an artefact is whole."""
-    artefact = Artefact(inputs=dict(inputs), sha256=content_sha256(content), seconds=seconds)
+    artefact = Artefact(inputs=dict(inputs), sha256=content_sha256(content), seconds=seconds, cost=cost)
     write_json(_path(study, name), asdict(artefact))
     return artefact
 

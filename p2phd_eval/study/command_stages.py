@@ -193,7 +193,7 @@ class CommandStages:
         filled = [fill(program, values), *(fill(part, values) for part in command[1:])]
         self._note(f"{run.name}: {stage}, prints into {log}")
         log.parent.mkdir(parents=True, exist_ok=True)
-        before = _states(Path(self._plan.data))
+        before = _states(self._plan.data)
         with log.open("ab") as stream, StopRequest() as stop:
             stream.write(f"$ {subprocess.list2cmdline(filled)}\n".encode(errors="replace"))
             stream.flush()
@@ -224,7 +224,7 @@ class CommandStages:
         if process.returncode:
             self._fail(f"{stage} ended with exit code {process.returncode}{said}")
         self._require_unchanged(arm, f"{run.arm}, {stage}", "while it ran")
-        if _states(Path(self._plan.data)) != before:
+        if _states(self._plan.data) != before:
             raise InputError(
                 f"{run.arm}, {stage}",
                 expected=f"a command that writes into {{out}} and {{run}}, and leaves {self._plan.data} as it is",
@@ -279,8 +279,11 @@ def _elsewhere(arm: CommandArm, began: float) -> str:
     return f"; in {arm.folder} there are new {examples(found)}" if found else ""
 
 
-def _states(root: Path) -> dict[str, tuple[int, int]]:
+def _states(data: str) -> dict[str, tuple[int, int]]:
     """Size and time of each file that a command could have changed by mistake; without reading them."""
+    root = Path(data)
+    if not data:
+        return {}
     if root.is_file():
         state = root.stat()
         return {"": (state.st_size, state.st_mtime_ns)}

@@ -31,7 +31,7 @@ def compare_study(
     study: Path,
     plan: StudyPlan,
     outcomes: Mapping[str, Outcome],
-    real: FeatureSet,
+    real: FeatureSet | None,
     reference: FeatureSet | None,
     *,
     progress: ProgressFactory,
@@ -46,11 +46,14 @@ def compare_study(
     * "benign": the arms that ought to change nothing against the first, scope A.
     * "repeat": the baseline's first seed made twice, scope A.
 
-    `outcomes`: how each run ended, by name. `real`: the features of the test photos. `reference`: those of the training
+    `outcomes`: how each run ended, by name. `real`: the features of the test photos; None: there are no real images,
+    and nothing is compared with them. `reference`: those of the training
     photos, for the block FID; None: without. The result holds documents as
     `p2phd-eval compare --json` writes them; None where runs are missing. Raises `InputError` as `compare_feature_sets`
     does, for sets whose names do not match above all.
     """
+    if real is None:
+        return ComparisonsDocument(training=None, sampling=(), repeat=None)
     done = [run for run in plan.runs if not outcomes[run.name].failed]
     by_arm = {arm: [run for run in done if run.arm == arm and not run.repeat] for arm in plan.arms}
     comparing = _Comparing(study, plan, real, reference, progress)

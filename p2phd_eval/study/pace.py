@@ -90,7 +90,9 @@ class _Stages:
         self._extract = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)))
         assert plan.base is not None
         self._base = plan.base
-        self._photos = open_source(real_path(plan))
+        photos = real_path(plan)
+        assert photos is not None  # it has a data set
+        self._photos = open_source(photos)
         own = (run for run in plan.runs if run.command is None)
         self._precisions = tuple(dict.fromkeys(name for run in own for name in run.sampling))
         self._done = 0

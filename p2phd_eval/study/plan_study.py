@@ -23,7 +23,7 @@ from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import require_judgeable
 from p2phd_eval.stats.verdicts.margins import parse_margin
-from p2phd_eval.study.arms_file import read_arms_file
+from p2phd_eval.study.arms_file import arms_file_of, read_arms_file
 from p2phd_eval.study.artefacts import data_sha256, describe_change
 from p2phd_eval.study.effort import Effort, effort, measure, step_seconds
 from p2phd_eval.study.pace import measure_pace
@@ -90,7 +90,9 @@ def plan_study(
         If the data or an option cannot be used, or the study in `out` is another one.
     """
     out, torch_device = Path(out), find_device(device)
-    before = load_plan(out) if data is None or (out / PLAN_FILE).exists() else None
+    file, own = arms_file_of(arms), list[str]()
+    goes_on = (out / PLAN_FILE).exists() or (data is None and file is None)
+    before = load_plan(out) if goes_on else None
     asked = {
         "judge": None if judge is None else as_choice(Estimand, judge, "--judge"),
         "margin": None if margin is None else str(margin),
@@ -100,7 +102,6 @@ def plan_study(
         "repeat": repeat,
     }
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    file, own = _arms_file(arms), list[str]()
     if arms is not None and file is None:
         names = arms if isinstance(arms, str) else ",".join(map(str, arms if not isinstance(arms, Path) else [arms]))
         changes |= {"arms": parse_arms(names, amp_name(torch_device)), "made_by": {}}
@@ -118,12 +119,12 @@ def plan_study(
     parse_margin(margin)
     if confidence is not None:
         require_confidence(confidence)
+    root: Path | None
     base: TrainConfig | None
     if data is not None:
         root = Path(data)
         base = _configure(root, preset, file, arms, before, options)
     else:
-        assert before is not None  # or else loading it failed
         unused = [name for name, value in options.items() if value is not None] + ["preset"] * (preset != "512p")
         if unused:
             raise InputError(
@@ -131,28 +132,30 @@ def plan_study(
                 expected="DATA before it: a study that goes on keeps its configuration",
                 found="none",
             )
-        root, base = Path(before.data), before.base
-    root = root.resolve()
+        # Without real images arms are held against each other.
+        root, base = (None, None) if before is None or not before.data else (Path(before.data), before.base)
+    root = None if root is None else root.resolve()
     if file is not None:
         changes |= _from_file(file, out, changes.get("seeds", (0, 1, 2) if before is None else before.seeds), progress)
         own = [name for name, arm in changes["made_by"].items() if isinstance(arm, PrecisionArm)]
         if base is None and own:
             raise InputError(
-                str(root),
+                str(root or "REAL" if data is None else data),
                 expected=f"a data set in pix2pixHD's layout, from which {', '.join(own)} can be trained",
-                found="real images alone" if root.exists() else "nothing there",
+                found="no real images" if root is None else "real images alone" if root.exists() else "nothing there",
             )
-    if base is not None:
+    if base is not None and root is not None:
         trains = file is None or own
         _require_triplets(root, base, (base.data.phase, "test") if trains else ("test",), progress)
     with progress("read the data", "files") as on_progress:
-        files = read_real(root, None if base is None else base.data, on_progress)
+        files = {} if root is None else read_real(root, None if base is None else base.data, on_progress)
     on_data(files)
-    changes |= {"data": str(root), "data_sha256": data_sha256(files)}
+    changes |= {"data": "" if root is None else str(root), "data_sha256": data_sha256(files)}
     if before is not None:
         now = dataclasses.replace(before, **changes, base=base)
         if now.data_sha256 != before.data_sha256:
-            raise other_data(before, now, str(out), describe_change(out, before.data_sha256, root, files))
+            difference = "" if root is None else describe_change(out, before.data_sha256, root, files)
+            raise other_data(before, now, str(out), difference)
         continue_plan(before, now, str(out))
         # The switches of the beginning too: how steps are computed stays as it was.
         plan = dataclasses.replace(before, **changes)
@@ -246,13 +249,6 @@ def forecast_study(
         devices=tuple(devices) * jobs,
         weights_sha256=weights_sha256,
     )
-
-
-def _arms_file(arms: str | Path | Sequence[str] | None) -> Path | None:
-    """The arms file, where the arms are one and not names of precisions."""
-    if isinstance(arms, Path):
-        return arms
-    return Path(arms) if isinstance(arms, str) and arms.lower().endswith(".toml") else None
 
 
 def _configure(

@@ -15,8 +15,10 @@ def is_data_set(path: Path) -> bool:
     return any((path / name).is_dir() for name in ("test_label", "test_A"))
 
 
-def real_path(plan: StudyPlan) -> Path:
-    """Return the folder or archive of the real images that everything is compared with."""
+def real_path(plan: StudyPlan) -> Path | None:
+    """Return the folder or archive of the real images that everything is compared with; None without any."""
+    if not plan.data:
+        return None
     return Path(plan.data) if plan.base is None else Path(plan.data) / folder_names("test", plan.base.data)[2]
 
 

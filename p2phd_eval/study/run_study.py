@@ -17,6 +17,7 @@ from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.study.alike import require_alike
 from p2phd_eval.study.analysis import analyse
+from p2phd_eval.study.arms_file import arms_file_of
 from p2phd_eval.study.artefacts import remove_unfinished_records, save_data
 from p2phd_eval.study.outcome import Outcome, killed, save_outcome
 from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
@@ -75,7 +76,8 @@ def run_study(
     ----------
     data : path-like, optional
         A data set with training and test photos; for arms that are commands also real images of any kind: a folder, an
-        archive. Left out, the study in `out` goes on, and what is None stays as it was.
+        archive. Left out, the study in `out` goes on, and what is None stays as it was; a new one of an arms file is
+        without real images, and its arms are held against each other.
     out : path-like
         The study folder.
     arms : str, Path or sequence of str, optional
@@ -146,7 +148,7 @@ def run_study(
     """
     study, track = Path(out), tracker_names(track)
     feature_weights, lpips_weights = (None if each is None else Path(each) for each in (feature_weights, lpips_weights))
-    if data is None:
+    if data is None and not arms_file_of(arms):
         load_plan(study)  # a folder without one is none to work in
     # Runs have locks of their own: those of a job array work side by side in this folder.
     with hold_folder(study, clean=False):

@@ -82,7 +82,7 @@ def write_slurm(
         save_plan(study, plan)
     runs = [run.name for run in plan.runs]
     # Only a label.
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(plan.data).name)[:_LONGEST_NAME]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(plan.data or study).name)[:_LONGEST_NAME]
     command = study_command(
         study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=tracker_names(track)
     )

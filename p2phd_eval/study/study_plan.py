@@ -42,7 +42,7 @@ class PlannedRun:
 class StudyPlan:
     """Everything that a study's result depends on, but for the machine."""
 
-    data: str  # the data set, or the real images; absolute
+    data: str  # the data set, or the real images; absolute; empty: there are none, and arms are held against each other
     data_sha256: str  # hash of names and contents of its training and test files
     base: TrainConfig | None  # what pix2pixHD's runs have in common: all but precision and seed; None: no data set
     arms: tuple[str, ...]  # training precisions, or names from an arms file; the first is the baseline
@@ -232,6 +232,13 @@ def other_data(before: StudyPlan, now: StudyPlan, where: str, difference: str) -
 
     `where`: its folder. `difference`: in which files.
     """
+    if not before.data or not now.data:
+        return InputError(
+            f"{where}, REAL",
+            expected=f"{before.data or 'no real images'}, as the study began",
+            found=now.data or "none",
+            fix="Choose another --out.",
+        )
     begun = f"`{before.command}`" if before.command.startswith("p2phd-eval ") else f"that of {before.data}"
     return InputError(
         f"{where}, data",

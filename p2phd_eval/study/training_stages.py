@@ -11,14 +11,14 @@ from p2phd_eval.distributed import SINGLE
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.generators.data.triplets import find_triplets
-from p2phd_eval.generators.engines.engine_names import ways
+from p2phd_eval.generators.engines.engine_names import GRAPH_ENGINES, ways
 from p2phd_eval.generators.sampling.generation import generate
 from p2phd_eval.generators.training.loop import train_networks
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import Note, ProgressFactory
 from p2phd_eval.runs.held_out import HeldOut
 from p2phd_eval.runs.watching import watch
-from p2phd_eval.study.artefacts import Artefact, finished, read_record, record
+from p2phd_eval.study.artefacts import Artefact, Cost, finished, read_record, record
 from p2phd_eval.study.run_files import images_inputs, run_folder, samples_folder, train_inputs
 from p2phd_eval.study.schedule import StudyStopped
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
@@ -94,7 +94,11 @@ class TrainingStages:
             # Whole once, and no longer what was recorded: another checkpoint's, or changed.
             shutil.rmtree(folder, ignore_errors=True)
         how, start = ways()[way], time.perf_counter()
-        generate(
+        # What torch allocates; of memory that a graph's engine takes, nobody tells.
+        counts_memory = self._device.type == "cuda" and how.engine not in GRAPH_ENGINES
+        if counts_memory:
+            torch.cuda.reset_peak_memory_stats(self._device)
+        made = generate(
             run_folder(self._study, self._run),
             self._data,
             folder,
@@ -107,7 +111,12 @@ class TrainingStages:
             progress=lambda _, unit: self._progress(f"generate {self._run.name} in {way}", unit),
         )
         self._require_label_maps(folder)
-        return record(self._study, name, inputs, folder, time.perf_counter() - start)
+        cost = Cost(
+            images_per_second=made.images_per_second,
+            peak_memory_bytes=torch.cuda.max_memory_allocated(self._device) if counts_memory else None,
+            generator_bytes=made.generator_bytes,
+        )
+        return record(self._study, name, inputs, folder, time.perf_counter() - start, cost)
 
     def _require_label_maps(self, folder: Path) -> None:
         # Images that were there before may be another data set's.

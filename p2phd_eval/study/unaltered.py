@@ -49,6 +49,8 @@ def require_same_data(study: Path, plan: StudyPlan, *, progress: ProgressFactory
 
     `study`: its folder.
     """
+    if not plan.data:
+        return
     data = Path(plan.data)
     if not data.exists():
         raise InputError(

@@ -45,6 +45,9 @@ def _verdict(
 ) -> ArmVerdict:
     verdict = Verdict.INCONCLUSIVE if compared is None else compared.verdict
     sentence = f"{arm}: nothing to compare." if compared is None else compared.sentence
+    if not plan.data:
+        verdict = Verdict.NOT_JUDGED
+        sentence = f"{arm}: its quality is not judged, since there are no real images to judge it by."
     before, reason = verdict, ""
     failed, failed_before = (sum(each.failed for each in arm_endings) for arm_endings in (endings, baseline))
     if failed == len(endings) and failed_before < len(baseline):

@@ -31,6 +31,7 @@ from p2phd_eval.report.documents.study_documents import (
     ComparisonsDocument,
     Curves,
     FidOverEpochs,
+    GenerationCost,
     Pictures,
     Processor,
     QualityDocument,
@@ -123,13 +124,13 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
     comparisons = read_document(study / "analysis" / "comparisons.json", ComparisonsDocument)
     quality = read_document(study / "analysis" / "quality.json", QualityDocument)
     bench = read_document(study / "analysis" / "bench.json", BenchDocument) if plan.precisions else None
-    training, labels = comparisons.training, labels_folder(plan)
+    training, labels, real = comparisons.training, labels_folder(plan), real_path(plan)
     compared = [*([] if training is None else [training]), *(each.document for each in comparisons.sampling)]
     compared += [] if comparisons.benign is UNSET else [comparisons.benign]
     edits = study / "analysis" / "edits.json"
     logs = {run.name: read_log(run_folder(study, run) / "log.jsonl") for run in plan.runs}
     return ReportDocument(
-        name=Path(plan.data).name,
+        name=Path(plan.data or study.resolve()).name,
         verdicts=arm_verdicts(plan, outcomes, comparisons),
         comparisons=from_result(Comparisons, comparisons),
         runs=tuple(_run(study, run, outcomes[run.name], logs[run.name], _fids(comparisons)) for run in plan.runs),
@@ -137,7 +138,7 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
         curves={run.name: _curves(logs[run.name], run_folder(study, run)) for run in plan.runs},
         pictures=Pictures(
             labels=None if labels is None else str(labels),
-            photos=str(real_path(plan)),
+            photos=None if real is None else str(real),
             label_nc=0 if plan.base is None else plan.base.data.label_nc,
         ),
         what_was_run=_what_was_run(study, plan, outcomes, compared, bench),
@@ -263,6 +264,12 @@ def _speed(study: Path, plan: StudyPlan, run: PlannedRun, log: Sequence[LogRecor
             generate=generated,
             features=featured,
         ),
+        generation={
+            precision: from_result(GenerationCost, record.cost)
+            for precision in run.sampling
+            if (record := read_record(study, f"{run.name}/generate-{precision}")) is not None
+            and record.cost is not None
+        },
     )
 
 
@@ -273,7 +280,6 @@ def _what_was_run(
     compared: Sequence[CompareDocument],
     bench: BenchDocument | None,
 ) -> WhatWasRun:
-    expected = expected_ids(plan)
     manifests = [
         read_json_as(Manifest, folder / MANIFEST, expected="the manifest of a run's samples", fix=_AGAIN)
         for run in plan.runs
@@ -289,7 +295,7 @@ def _what_was_run(
         WhatWasRun,
         plan,
         n_train=_n_train(plan),
-        n_test=len(open_source(real_path(plan)) if expected is None else expected),
+        n_test=_n_test(study, plan, outcomes),
         config=plan.base.to_dict() if plan.base is not None and plan.precisions else {},
         arms=tuple(_arm(name, plan.arm(name)) for name in plan.arms),
         device=manifests[0].device if manifests else machine.device,
@@ -297,6 +303,18 @@ def _what_was_run(
         versions=manifests[0].versions if manifests else machine.versions,
         weights=compared[0].stamp if compared else None,
     )
+
+
+def _n_test(study: Path, plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> int:
+    """How many images are compared with the real ones, or each other."""
+    done = (run for run in plan.runs if not outcomes[run.name].failed)
+    first = next(done, None)
+    expected, real = expected_ids(plan), real_path(plan)
+    if expected is not None:
+        return len(expected)
+    if first is not None:
+        return len(open_source(samples_folder(study, first, first.sampling[0])))
+    return 0 if real is None else len(open_source(real, generated=False))
 
 
 def _n_train(plan: StudyPlan) -> int:

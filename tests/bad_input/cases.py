@@ -21,9 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 from PIL import Image
 
-from p2phd_eval import generate, train
+from p2phd_eval import export_onnx, generate, train
 from p2phd_eval.editing.data_scenes import DataScenes
 from p2phd_eval.generators.sampling.styles import cluster_styles
 from p2phd_eval.images.png import write_png
@@ -244,6 +245,21 @@ def _run_with_features() -> None:
     _run()
     train("data", "feat", device="cpu", **_NETWORKS, features="label", n_downsample_e=1, epochs=1, epochs_decay=0)
     cluster_styles("feat", "data", device="cpu", n_clusters=2)
+
+
+def _run_of_features_without_clusters() -> None:
+    _run_with_features()
+    Path("feat/clusters.npz").unlink()
+
+
+def _edited_graph() -> None:
+    """A graph whose weights somebody has changed, and not what it says of itself."""
+    _run()
+    export_onnx("run", "graph.onnx")
+    model = onnx.load("graph.onnx")
+    weights = model.graph.initializer[-1]
+    weights.raw_data = bytes(len(weights.raw_data))
+    onnx.save(model, "graph.onnx")
 
 
 def _other_photo() -> None:
@@ -774,5 +790,82 @@ CASES = (
         make=_session_of_another,
         typed="edit serve run --data data --port 0",
         words="edits/edits.json: expected a script of the maps in data, test",
+    ),
+    Case(
+        area="Engines",
+        kind="An engine that there is not",
+        make=_run,
+        typed="generate run data --out samples --engine openvino",
+        words="--engine: expected torch | compile | onnxruntime | tensorrt, found 'openvino'",
+    ),
+    Case(
+        area="Engines",
+        kind="8 bits without a graph",
+        make=_run,
+        typed="generate run data --out samples --precision int8",
+        words="Add --engine onnxruntime.",
+    ),
+    Case(
+        area="Engines",
+        kind="8 bits without training maps",
+        make=_run,
+        typed="generate run data --out made --engine onnxruntime --precision int8 --calibrate-on no --device cpu",
+        words="no/train_label",
+    ),
+    Case(
+        area="Engines",
+        kind="A precision that no graph has",
+        make=_run,
+        typed="export onnx run --out graph.onnx --precision amp-fp16",
+        words="--precision: expected fp32 | fp16 | bf16 | int8",
+    ),
+    Case(
+        area="Engines",
+        kind="8 bits of nothing to calibrate on",
+        make=_run,
+        typed="export onnx run --out graph.onnx --precision int8",
+        words="--calibrate-on: expected a data set",
+    ),
+    Case(
+        area="Engines",
+        kind="8 bits of a model with features, without clusters",
+        make=_run_of_features_without_clusters,
+        typed="export onnx feat --out graph.onnx --precision int8 --calibrate-on data",
+        words="feat/clusters.npz",
+    ),
+    Case(
+        area="Engines",
+        kind="A checkpoint that is none",
+        make=lambda: text("run.pt", b"not a checkpoint"),
+        typed="export onnx run.pt --out graph.onnx",
+        words="run.pt: expected a p2phd-eval checkpoint",
+    ),
+    Case(
+        area="Engines",
+        kind="A folder where the graph is to be written",
+        make=lambda: (_run(), Path("graph.onnx").mkdir()),
+        typed="export onnx run --out graph.onnx",
+        words="graph.onnx: expected a file to write",
+    ),
+    Case(
+        area="Engines",
+        kind="A graph that was edited",
+        make=_edited_graph,
+        typed="generate run data --out samples --engine onnxruntime --graph graph.onnx --device cpu",
+        words="graph.onnx: expected the graph as it was exported, found one that was changed since",
+    ),
+    Case(
+        area="Engines",
+        kind="A graph that is none",
+        make=lambda: (_run(), text("graph.onnx", b"no graph")),
+        typed="generate run data --out samples --engine onnxruntime --graph graph.onnx --device cpu",
+        words="graph.onnx: expected an ONNX file",
+    ),
+    Case(
+        area="Engines",
+        kind="Images of another engine in the folder",
+        make=lambda: _run(("train", "test")),
+        typed="generate run data --out samples --engine onnxruntime --device cpu",
+        words="images with another",
     ),
 )

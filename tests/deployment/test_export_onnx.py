@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from pathlib import Path
 
 import onnx
@@ -54,3 +55,11 @@ def test_what_cannot_be_exported_is_refused(run: Path, tmp_path: Path) -> None:
         export_onnx(run, tmp_path / "x.onnx", calibrate_on=tmp_path)
     with pytest.raises(InputError, match="expected a file to write"):
         export_onnx(run, tmp_path)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime"])
+def test_a_missing_package_is_named(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, package: str) -> None:
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(InputError, match=rf"export onnx: expected the package {package}.*\n.*p2phd-eval\[onnx\]"):
+        export_onnx(run, tmp_path / "x.onnx")
+    assert not (tmp_path / "x.onnx").exists()

@@ -251,6 +251,30 @@ def test_one_checkpoint_sampled_in_two_precisions_is_two_arms(make_run: MakeRun)
     assert "sampling_precision amp-bf16 instead of fp32" in note
 
 
+def test_one_checkpoint_generated_by_two_engines_is_two_arms(make_run: MakeRun, scenes: Path) -> None:
+    """torch's is the baseline; two int8 graphs are one arm where they were calibrated on the same maps."""
+    runs = [make_run("a", seed=0), make_run("b", seed=1)]
+    for name, data in (("onnx", None), ("int8", scenes), ("other int8", scenes.parent / "calibration")):
+        if data is not None and not data.exists():
+            write_dataset(data, n_train=1, n_test=1, width=64, height=32, seed=5)
+        precision = "fp32" if data is None else "int8"
+        for run in runs:
+            options: dict[str, Path] = {} if data is None else {"calibrate_on": data}
+            generate(run, scenes, run / name, device=CPU, engine="onnxruntime", precision=precision, **options)  # type: ignore[arg-type]
+    torch_and_onnx = [folder for run in runs for folder in (run / "onnx", run)]
+    arms, notes = arms_of("--runs", *torch_and_onnx)
+    assert arms == [
+        ("fp32 (engine=torch)", [str(run / "samples") for run in runs]),
+        ("fp32 (engine=onnxruntime)", [str(run / "onnx") for run in runs]),
+    ]
+    assert notes == []  # an engine is one way to generate, with its precision and its calibration
+    arms, notes = arms_of("--runs", *(run / name for name in ("int8", "other int8") for run in runs), *runs)
+    assert [len(folders) for _, folders in arms] == [2, 2, 2]
+    assert arms[0][0].startswith("fp32 (sampling_precision=fp32, engine=torch")
+    assert all("engine=onnxruntime" in name and "calibration=" in name for name, _ in arms[1:])
+    assert notes == []
+
+
 def test_arms_that_differ_in_arithmetic_are_two_and_say_so(make_run: MakeRun) -> None:
     emulated = ExecutionConfig(arithmetic="emulated")
     runs = [make_run("a"), make_run("b", precision="amp-fp16"), make_run("c", precision="amp-fp16", execution=emulated)]

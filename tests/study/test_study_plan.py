@@ -10,6 +10,7 @@ import pytest
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
+from p2phd_eval.report.documents.arm_documents import ArmKind, CommandArm, PrecisionArm
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.study.study_plan import StudyPlan, continue_plan, load_plan, parse_arms, parse_generation, save_plan
 
@@ -154,4 +155,65 @@ def test_no_plan_or_a_damaged_one(tmp_path: Path) -> None:
         load_plan(tmp_path)
     path.write_text(json.dumps({**stored, "schema_version": 1}))
     with pytest.raises(InputError, match="version"):
+        load_plan(tmp_path)
+
+
+# --- Arms of an arms file
+
+TRAINED = CommandArm(train=("t", "{run}"), generate=("g", "{run}", "{out}"), folder="/")
+SHARING = CommandArm(run_of="base", generate=("g", "--int8", "{run}", "{out}"), folder="/")
+BENIGN = CommandArm(run_of="base", generate=("g", "{run}", "{out}"), folder="/", benign=True)
+GIVEN = CommandArm(images="there/{seed}", folder="/")
+MADE = CommandArm(generate=("g", "{out}"), folder="/")
+
+
+def of_commands(config: TrainConfig | None = None, /, **arms: ArmKind) -> StudyPlan:
+    return StudyPlan(data="real", data_sha256="0", base=config, arms=tuple(arms), seeds=(0, 1), made_by=arms)
+
+
+def test_runs_of_commands_name_the_training_that_they_share() -> None:
+    plan = of_commands(base=TRAINED, int8=SHARING, same=BENIGN, other=TRAINED, theirs=GIVEN)
+    runs = {run.name: run for run in plan.runs}
+    assert [name for name in runs if name.endswith("-s1")] == [f"{arm}-s1" for arm in plan.arms]
+    assert {name: run.trained_by for name, run in runs.items() if run.seed == 0} == {
+        "base-s0": "base-s0",
+        "int8-s0": "base-s0",
+        "same-s0": "base-s0",
+        "other-s0": "other-s0",
+        "theirs-s0": None,
+        "base-s0-repeat": "base-s0-repeat",
+    }
+    assert {run.sampling for run in runs.values()} == {("own",)}
+    assert (plan.benign, plan.retrained) == (("same",), ("other", "theirs"))
+
+
+def test_without_trainings_all_arms_have_the_same_weights_but_images_that_were_there() -> None:
+    plan = of_commands(base=MADE, other=MADE, theirs=GIVEN)
+    assert plan.retrained == ("theirs",)
+    assert [run.name for run in plan.runs][-1] == "base-s0-repeat"
+    given = of_commands(base=GIVEN, other=GIVEN)
+    # What is there already cannot be made a second time.
+    assert not any(run.repeat for run in given.runs)
+    assert given.retrained == ("other",)
+
+
+def test_precisions_of_an_arms_file_are_trained_beside_commands() -> None:
+    ours = {"full": PrecisionArm(precision="fp32"), "half": PrecisionArm(precision="amp-bf16")}
+    plan = of_commands(TrainConfig(), **ours, theirs=MADE)
+    runs = {run.name: run for run in plan.runs}
+    assert plan.precisions == {"full": "fp32", "half": "amp-bf16"}
+    assert runs["half-s1"].precision == "amp-bf16"
+    assert plan.config(runs["half-s1"]).precision == "amp-bf16"
+    assert runs["half-s1"].sampling == ("fp32", "amp-bf16")
+    assert (runs["theirs-s1"].precision, runs["theirs-s1"].sampling) == (None, ("own",))
+
+
+def test_a_plan_of_commands_is_read_as_it_was_written(tmp_path: Path) -> None:
+    plan = of_commands(base=TRAINED, int8=SHARING, theirs=GIVEN)
+    save_plan(tmp_path, plan)
+    assert load_plan(tmp_path) == plan
+    values = json.loads((tmp_path / "study.json").read_text())
+    values["made_by"]["base"] = {"kind": "precision", "precision": "fp32"}
+    (tmp_path / "study.json").write_text(json.dumps(values))
+    with pytest.raises(InputError, match="base: expected a configuration, found none, and arms that are trained: base"):
         load_plan(tmp_path)

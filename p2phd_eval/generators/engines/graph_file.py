@@ -19,11 +19,14 @@ from p2phd_eval.images.image_folder import Calibration
 from p2phd_eval.versions import versions
 
 FORMAT = "p2phd-eval generator"
-FORMAT_VERSION = "1"  # of what graphs look like: another one is made anew
+FORMAT_VERSION = "2"  # of what graphs look like: another one is made anew
 _OPSETS = {"bf16": 22}  # the first whose convolutions know it
 _OPSET = 17  # whose graphs all of onnxruntime since 1.12, TensorRT since 8.6 and OpenVINO read
 #: What two graphs must agree in to be one; others are how they were made.
 _KEYS = ("format", "format_version", "checkpoint_sha256", "precision", "opset", "calibration_sha256", "activations")
+
+
+_HASH = "graph_sha256"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,13 +112,24 @@ def read_graph(path: Path, wanted: Mapping[str, str], *, any_calibration: bool =
                 found=metadata.get(key) or "none",
                 fix=f"Its graph is not of this checkpoint and these settings. {fix}",
             )
+    # What it says of itself is of the graph as it was made: of an edited one, nothing of it need hold.
+    if metadata.get(_HASH) != _graph_sha256(model):
+        raise InputError(
+            str(path), expected="the graph as it was exported", found="one that was changed since", fix=fix
+        )
     return Graph(content=content, metadata=metadata)
 
 
 def as_graph(model: Any) -> Graph:
-    """Return a model as the bytes that stand in a file: the same for the same model."""
+    """Return a model as the bytes that stand in a file: the same for the same model. Its metadata get its hash."""
+    model.metadata_props.add(key=_HASH, value=_graph_sha256(model))
     metadata = {each.key: each.value for each in model.metadata_props}
     return Graph(content=model.SerializeToString(deterministic=True), metadata=metadata)
+
+
+def _graph_sha256(model: Any) -> str:
+    """Return the hash of nodes and weights, whatever the metadata say."""
+    return hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()
 
 
 def write_graph(path: Path, graph: Graph) -> None:

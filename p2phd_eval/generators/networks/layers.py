@@ -8,6 +8,8 @@ from torch.nn import functional
 
 NormLayer = Callable[[int], nn.Module]
 
+_FEW_CHANNELS = 4  # a quarter of those that a CPU computes at a time
+
 
 def at_least_float32(x: torch.Tensor) -> torch.Tensor:
     """Return `x` in float32, or as it is where it is wider (float64)."""
@@ -81,12 +83,20 @@ class FewChannelsConv2d(nn.Conv2d):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (N, in_channels, H, W) to (N, out_channels, H - kernel + 1, W - kernel + 1)."""
-        height, width = (side - kernel + 1 for side, kernel in zip(x.shape[-2:], self.kernel_size, strict=True))
-        if not computes_wide(x, self.weight) or height % 2 or width % 2:
+        if not (computes_wide(x, self.weight) and suits_four_places(x, self.weight)):
             narrow: torch.Tensor = super().forward(x)
             return narrow
         bias = None if self.bias is None else self.bias.repeat_interleave(4)
         return functional.pixel_shuffle(functional.conv2d(x, at_four_places(self.weight), bias, stride=2), 2)
+
+
+def suits_four_places(x: torch.Tensor, weight: torch.Tensor) -> bool:
+    """Whether a plain convolution gains by `at_four_places`: to few channels, with an even number of rows and columns.
+
+    `x`: (N, I, H, W). `weight`: (O, I, K, K).
+    """
+    sides = [side - kernel + 1 for side, kernel in zip(x.shape[2:], weight.shape[2:], strict=True)]
+    return weight.shape[0] <= _FEW_CHANNELS and not any(side % 2 for side in sides)
 
 
 def at_four_places(weight: torch.Tensor) -> torch.Tensor:

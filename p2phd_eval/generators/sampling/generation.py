@@ -1,5 +1,7 @@
 """Checkpoint to image folder: one PNG a label map and a manifest that names every input."""
 
+import statistics
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -49,6 +51,8 @@ class SampleResult:
     remade: int = 0  # of those written: there was another image, or what it was made from has changed
     removed: int = 0  # images whose label map is gone
     size: tuple[int, int]  # width and height in pixels of the last image of this rank; (0, 0) if it made none
+    images_per_second: float | None = None  # of the networks on this rank, its first batch apart; None of one batch
+    generator_bytes: int  # of the graph, or of the generator's weights in the checkpoint
     manifest: Manifest
 
     def __str__(self) -> str:
@@ -241,7 +245,8 @@ def generate(
             require_memory(max(needed, default=0), on, "generation", _LESS)
             joined.wait()  # no rank writes before all have seen what is there
             with progress(f"generate, first of {joined.size} ranks" if spread else "generate", "images") as on_progress:
-                writes = _writes(renderer, dataset, batches, styles, Journal(out, joined.rank))
+                seconds = list[float]()
+                writes = _writes(renderer, dataset, batches, styles, Journal(out, joined.rank), seconds)
                 sizes = _write_beside(writes, kept, kept + sum(map(len, batches)), on_progress)
             written = round(joined.mean({"written": float(len(sizes))})["written"] * joined.size)
             if joined.is_first:
@@ -258,16 +263,29 @@ def generate(
         remade=len(settled.outdated) + len(settled.altered),
         removed=len(settled.removed),
         size=sizes[-1] if sizes else (0, 0),
+        # Without the first, in which kernels are chosen, or compiled; the median, since a last one of another size is.
+        images_per_second=1 / statistics.median(seconds[1:]) if len(seconds) > 1 else None,
+        generator_bytes=renderer.generator_bytes,
         manifest=manifest,
     )
 
 
 def _writes(
-    renderer: Renderer, dataset: TripletDataset, batches: list[list[Place]], styles: StylesOfData, journal: Journal
+    renderer: Renderer,
+    dataset: TripletDataset,
+    batches: list[list[Place]],
+    styles: StylesOfData,
+    journal: Journal,
+    seconds: list[float],
 ) -> Iterator[Callable[[], tuple[int, int]]]:
-    """Yield for each photo the call that writes it and returns its size."""
+    """Yield for each photo the call that writes it and returns its size.
+
+    `seconds`: takes how long the networks had for an image, batch by batch.
+    """
     for batch in load_batches(dataset, batches, renderer.device):
+        start = time.perf_counter()
         photos = renderer.photos(batch, [styles.of(triplet) for triplet in batch.triplets])
+        seconds.append((time.perf_counter() - start) / len(photos))
         for triplet, contents, photo in zip(batch.triplets, batch.contents, photos, strict=True):
             yield partial(_write, journal, image_name(triplet), styles.made_from(triplet, contents), photo)
 

@@ -49,6 +49,8 @@ class Renderer:
 
     Attributes
     ----------
+    checkpoint_path, checkpoint : Path and Checkpoint
+        What was opened.
     config : TrainConfig
         Of the training.
     fit : DataConfig
@@ -91,7 +93,7 @@ class Renderer:
         self.config, self.fit = checkpoint.config, fit
         self.checkpoint_sha256, self.training_step = file_sha256(checkpoint_path), checkpoint.step
         self.device, self.precision, self.style = device, precision, style
-        self._source, self._checkpoint_path, self._checkpoint = source, checkpoint_path, checkpoint
+        self._source, self.checkpoint_path, self.checkpoint = source, checkpoint_path, checkpoint
         self._data, self._clusters_given = data, clusters
         self.features: StyleFeatures | None = None
         if style is not None:
@@ -126,8 +128,8 @@ class Renderer:
         compiled = self.engine == "compile"
         generator = for_inference(
             unloaded_generator(self.config),
-            self._checkpoint.networks["G"],
-            f"{self._checkpoint_path}, G",
+            self.checkpoint.networks["G"],
+            f"{self.checkpoint_path}, G",
             device=self.device,
             precision=self.precision,
             plain=compiled,
@@ -161,6 +163,13 @@ class Renderer:
     def engine_versions(self) -> dict[str, str]:
         """The versions of what runs a graph; none where torch does."""
         return {} if self.graph is None else {"onnxruntime": self._session.version}
+
+    @property
+    def generator_bytes(self) -> int:
+        """How large on a disk what generates is: the graph, or the generator's weights in the checkpoint."""
+        if self.graph is not None:
+            return len(self.graph.content)
+        return sum(weights.nbytes for weights in self.checkpoint.networks["G"].values())
 
     @property
     def calibration(self) -> Calibration | None:
@@ -213,13 +222,13 @@ class Renderer:
 
     @cached_property
     def _encoder(self) -> Encoder:
-        return load_encoder(self._checkpoint, str(self._checkpoint_path), device=self.device, precision=self.precision)
+        return load_encoder(self.checkpoint, str(self.checkpoint_path), device=self.device, precision=self.precision)
 
     @cached_property
     def _clusters(self) -> tuple[Clusters, str]:
         path = clusters_path(self._source, self._clusters_given, "--clusters")
         arguments = f"{self._source} {self._data or 'DATA'}"
-        return load_clusters(path, self._checkpoint, self.checkpoint_sha256, arguments), file_sha256(path)
+        return load_clusters(path, self.checkpoint, self.checkpoint_sha256, arguments), file_sha256(path)
 
     def dataset(self, data: Path, phase: str) -> TripletDataset:
         """Open the label maps of a phase of a data set, with photos if the style is of these."""

@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
-from p2phd_eval.generators.networks.layers import at_four_places
+from p2phd_eval.generators.networks.layers import at_four_places, suits_four_places
 
 Ints = int | Sequence[int]
 
@@ -77,8 +77,7 @@ class EmulatedProducts(TorchFunctionMode):
             groups=groups,
         )
         suits = convolution == _PLAIN and weight.ndim == 4 and input.ndim == 4 and weight.device.type == "cpu"
-        sides = [side - kernel + 1 for side, kernel in zip(input.shape[2:], weight.shape[2:], strict=True)]
-        if suits and weight.shape[0] <= _FEW and not any(side % 2 for side in sides):
+        if suits and suits_four_places(input, weight):
             return self._product(_CONVOLUTION_TO_FEW, input, weight, bias, id(weight))
         return self._product(convolution, input, weight, bias, id(weight))
 
@@ -210,7 +209,6 @@ class _Convolution:
 
 
 _PLAIN = _Convolution(stride=[1, 1], padding=[0, 0], dilation=[1, 1], transposed=False, output_padding=[0, 0], groups=1)
-_FEW = 4  # channels
 
 
 class _ConvolutionToFew:

@@ -214,7 +214,7 @@ class Pictures(Struct, frozen=True, kw_only=True):
     """Where the page finds pictures of the test data."""
 
     labels: str | None  # None: there are no label maps
-    photos: str
+    photos: str | None  # None: there are no real images
     label_nc: int
 
 
@@ -262,12 +262,22 @@ class StageSeconds(Struct, frozen=True, kw_only=True):
     features: float
 
 
+class GenerationCost(Struct, frozen=True, kw_only=True):
+    """What generating took; None where it is not known."""
+
+    images_per_second: float | None  # of the networks, without the start
+    peak_memory_bytes: int | None  # allocated on a CUDA device
+    generator_bytes: int | None  # on the disk: the ONNX graph, or the generator's weights in the checkpoint
+
+
 class RunSpeed(Struct, frozen=True, kw_only=True):
     """Speed and memory of a run."""
 
-    images_per_second: float | None
+    images_per_second: float | None  # while training
     peak_memory_bytes: int | None
     seconds: StageSeconds
+    # By precision or engine, the common one first; a report of before does not say.
+    generation: dict[str, GenerationCost] | UnsetType = UNSET
 
 
 class Speed(Struct, frozen=True, kw_only=True):

@@ -5,13 +5,15 @@ import statistics
 from msgspec import UNSET
 
 from p2phd_eval.formatting import estimate_texts, given_text, number_text
+from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.markdown_text import markdown_row, markdown_text
-from p2phd_eval.report.page.page_tables import random_parts
+from p2phd_eval.report.page.page_tables import judged_texts, random_parts
 from p2phd_eval.report.page.verdict_cards import convergence
 from p2phd_eval.report.tables.edit_tables import widening_sentence
 from p2phd_eval.report.tables.floor_tables import floor_bullets
-from p2phd_eval.report.wording import VERDICTS
+from p2phd_eval.report.tables.generation_costs import ABOUT_COSTS, COSTS, cost_texts, generation_costs
+from p2phd_eval.report.wording import VERDICTS, generated_name, verdict_words
 
 
 def render_markdown(report: ReportDocument) -> str:
@@ -35,6 +37,7 @@ def render_markdown(report: ReportDocument) -> str:
             "",
             *(f"* {markdown_text(run.name)} failed: {markdown_text(run.why or run.status)}" for run in failed),
         ]
+    lines += _generation(report)
     lines += _fid_over_epochs(report)
     if report.edits is not UNSET:
         edits = report.edits
@@ -84,6 +87,40 @@ def _cells(report: ReportDocument, arm: str, entry: ArmVerdict | None) -> list[s
         *judged,
         number_text(statistics.median(rates)) if rates else "-",
         f"{max(peaks) / 2**30:.2f} GiB" if peaks else "-",
+    ]
+
+
+def _generation(report: ReportDocument) -> list[str]:
+    """The ways in which checkpoints generated, with what each costs; without a cost the verdicts are on the page."""
+    costs = {generated_name(*images): cost_texts(cost) for images, cost in generation_costs(report).items()}
+    documents = [document for what, _, document in report.compared if what == "generation"]
+    if not costs or not documents:
+        return []
+    n, confidence = documents[0].n, documents[0].confidence
+    judged = documents[0].candidates[0].judged.difference_at(n)
+    over = f"{100 * confidence:.4g} % interval over {random_parts(documents[0].scope)}"
+    header = ["images", "verdict", f"FID@{n}", judged, over, "margin", *COSTS]
+    rows = []
+    for document in documents:
+        ways: list[Baseline | Candidate] = [document.baseline, *document.candidates]
+        for each in ways:
+            fid = number_text(statistics.mean(run.fid for run in each.runs))
+            found = _judged_cells(each if isinstance(each, Candidate) else None)
+            rows.append([each.name, found[0], fid, *found[1:], *costs.get(each.name, ("-",) * len(COSTS))])
+    lines = [markdown_row(header), markdown_row(["---"] * len(header))]
+    lines += [markdown_row([markdown_text(cell) for cell in row]) for row in rows]
+    return ["", *lines, "", ABOUT_COSTS]
+
+
+def _judged_cells(candidate: Candidate | None) -> list[str]:
+    """The verdict on a way of generation, its difference, interval and margin."""
+    if candidate is None:
+        return ["baseline", "-", "-", "-"]
+    margin = candidate.margin.value
+    return [
+        verdict_words(candidate.verdict, candidate.dfid, candidate.dfid_se),
+        *(("-", "-") if candidate.test is None else judged_texts(candidate.test)),
+        "none" if margin is None else f"±{given_text(margin)}",
     ]
 
 

@@ -53,13 +53,14 @@ def picture_rows(report: ReportDocument, folder: Path) -> list[PictureRow]:
         return []
     arms = [(name, open_source(folder / samples)) for name, samples in shown]
     # Paths are relative to the study folder unless they are absolute.
-    photos = open_source(folder / report.pictures.photos, generated=False)
+    real = report.pictures.photos
+    photos = None if real is None else open_source(folder / real, generated=False)
     labels = None if report.pictures.labels is None else open_source(folder / report.pictures.labels)
     rows = []
     for id_, influence in _chosen(report, arms[0][1]):
         before = [] if labels is None else [("label map", _label(labels, id_, report.pictures.label_nc))]
         # Real images without label maps need not have the samples' names.
-        if labels is not None or id_ in photos.ids:
+        if photos is not None and (labels is not None or id_ in photos.ids):
             before.append(("photo", _pixels(photos, id_)))
         named = [*before, *((name, _pixels(source, id_)) for name, source in arms)]
         names, tiles = [name for name, _ in named], [tile for _, tile in named]

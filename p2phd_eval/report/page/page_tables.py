@@ -9,8 +9,9 @@ from p2phd_eval.formatting import error_text, estimate_texts, given_text, interv
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import Quality, ReportDocument
+from p2phd_eval.report.tables.generation_costs import cost_texts, generation_costs
 from p2phd_eval.report.tables.study_tables import duration
-from p2phd_eval.report.wording import verdict_words
+from p2phd_eval.report.wording import generated_name, verdict_words
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.explanation import Explanation
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -176,6 +177,37 @@ def speed_table(report: ReportDocument) -> Table:
         )
     against = f"against {baseline}"
     columns = ("arm", "images/s", f"speed {against}", "peak memory", f"memory {against}", "a training")
+    return Table(columns=columns, rows=tuple(rows))
+
+
+def generation_table(report: ReportDocument) -> Table | None:
+    """Each way of generation: its verdict, images a second, against that in fp32, peak memory and size."""
+    costs = generation_costs(report)
+    if not costs:
+        return None
+    verdicts = {
+        candidate.name: Cell(
+            verdict_words(candidate.verdict, candidate.dfid, candidate.dfid_se), verdict=candidate.verdict.value
+        )
+        for what, _, candidate in _candidates(report)
+        if what == "generation"
+    }
+    base: dict[str, float | None] = {}
+    rows = []
+    for (arm, precision), cost in costs.items():
+        rate, (_, peak, size) = cost.images_per_second, cost_texts(cost)
+        first, name = base.setdefault(arm, rate), generated_name(arm, precision)
+        rows.append(
+            (
+                Cell(name),
+                verdicts.get(name, Cell(_NOTHING)),
+                _number(rate),
+                _number(None if rate is None or first is None else rate / first, ".2f", "×"),
+                Cell(_NOTHING) if cost.peak_memory_bytes is None else Cell(peak, cost.peak_memory_bytes),
+                Cell(_NOTHING) if cost.generator_bytes is None else Cell(size, cost.generator_bytes),
+            )
+        )
+    columns = ("images", "verdict", "images/s", "against those in fp32", "peak memory", "size")
     return Table(columns=columns, rows=tuple(rows))
 
 

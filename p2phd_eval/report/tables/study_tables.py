@@ -11,7 +11,8 @@ from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.tables.edit_tables import widening_sentence
-from p2phd_eval.report.wording import VERDICTS, scale_sentence, verdict_words
+from p2phd_eval.report.tables.generation_costs import ABOUT_COSTS, COMMON, COSTS, cost_texts, generation_costs
+from p2phd_eval.report.wording import VERDICTS, generated_name, scale_sentence, verdict_words
 
 
 def plan_table(
@@ -87,17 +88,27 @@ def study_table(report: ReportDocument) -> ResultTable:
         notes.append(scale_sentence(main.baseline.name, main.n, fid, main.real_scale))
     if report.edits is not UNSET:
         notes += [f"Edited maps: {widening_sentence(report.edits, each)}" for each in report.edits.candidates]
+    rows = [
+        (report.arms[0], "baseline", *_runs(report, report.arms[0]), *[NOTHING] * 4),
+        *(
+            (entry.arm, VERDICTS[entry.verdict].words, *_runs(report, entry.arm), *_judged(entry, entry, n))
+            for entry in report.verdicts
+        ),
+        *(_generated(document, candidate) for document, candidate in generated),
+    ]
+    columns = ["arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin"]
+    known = {generated_name(*images): cost_texts(cost) for images, cost in generation_costs(report).items()}
+    if known:
+        arms = [generated_name(row[0], COMMON) for row in rows[: 1 + len(report.verdicts)]]
+        costs = [known.get(name, (NOTHING,) * len(COSTS)) for name in (*arms, *(each.name for _, each in generated))]
+        told = [k for k in range(len(COSTS)) if any(cost[k] != NOTHING for cost in costs)]
+        columns += [COSTS[k] for k in told]
+        rows = [(*row, *(cost[k] for k in told)) for row, cost in zip(rows, costs, strict=True)]
+        notes.append(ABOUT_COSTS)
     return ResultTable(
         title=f"Study of {report.name}",
-        columns=("arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin"),
-        rows=(
-            (report.arms[0], "baseline", *_runs(report, report.arms[0]), *[NOTHING] * 4),
-            *(
-                (entry.arm, VERDICTS[entry.verdict].words, *_runs(report, entry.arm), *_judged(entry, entry, n))
-                for entry in report.verdicts
-            ),
-            *(_generated(document, candidate) for document, candidate in generated),
-        ),
+        columns=tuple(columns),
+        rows=tuple(rows),
         notes=tuple(notes),
         styles=(
             "",

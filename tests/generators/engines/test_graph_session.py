@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 
@@ -64,7 +65,10 @@ def test_a_kept_graph_is_made_again_where_it_is_damaged_or_of_another_checkpoint
     made = make(other, scenes, tmp_path / "b", limit=1).manifest.graph_sha256
     assert made != expected
     kept = run / GRAPHS / "fp32.onnx"
-    for content in ((other / GRAPHS / "fp32.onnx").read_bytes(), kept.read_bytes()[:5000], b""):
+    edited = onnx.load(str(kept))
+    edited.graph.initializer[0].raw_data = bytes(len(edited.graph.initializer[0].raw_data))
+    changed = edited.SerializeToString()
+    for content in ((other / GRAPHS / "fp32.onnx").read_bytes(), kept.read_bytes()[:5000], b"", changed):
         kept.write_bytes(content)
         told: list[str] = []
         again = make(run, scenes, tmp_path / "a", note=told.append, limit=1)
@@ -72,6 +76,7 @@ def test_a_kept_graph_is_made_again_where_it_is_damaged_or_of_another_checkpoint
         assert any("made again" in line for line in told)
     for content, found in (
         ((other / GRAPHS / "fp32.onnx").read_bytes(), "checkpoint_sha256: expected"),
+        (changed, "expected the graph as it was exported, found one that was changed since"),
         (kept.read_bytes()[:5000], "found one that is damaged"),
         (b"no graph", "found one that is damaged"),
         (b"", "found one that is damaged"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,6 +58,20 @@ def test_a_map_in_memory_gives_the_bits_of_its_files(
         rendered = renderer.render(*maps(scenes, key), image=key, photo=photo)
         assert rendered.dtype == np.uint8
         np.testing.assert_array_equal(rendered, expected)
+
+
+@pytest.mark.skipif(not any(map(shutil.which, ("c++", "g++", "clang++"))), reason="torch.compile needs a C++ compiler")
+@pytest.mark.filterwarnings("ignore:`torch.jit.script_method`:DeprecationWarning")  # torch's own, of its own
+def test_a_compiled_network_gives_torchs_photos(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    """But for a rounding in the eighth bit, where fused operations round otherwise in float32."""
+    run = styled_run(
+        replace(tiny, generator=replace(tiny.generator, ngf=2, n_downsample=1)), "none", scenes, tmp_path / "run"
+    )
+    eager, compiled = (open_renderer(run, engine=engine, device=CPU) for engine in ("torch", "compile"))
+    for key in keys_of(scenes)[:2]:
+        expected, found = (each.render(*maps(scenes, key), image=key).astype(int) for each in (eager, compiled))
+        assert np.abs(found - expected).max() <= 1
+        assert np.mean(found != expected) < 0.01
 
 
 def test_colours_in_memory_give_the_bits_of_their_files(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:

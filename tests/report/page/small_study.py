@@ -29,6 +29,7 @@ from p2phd_eval.report.documents.study_documents import (
     Comparisons,
     Curves,
     FidOverEpochs,
+    GenerationCost,
     Pictures,
     Processor,
     ReportDocument,
@@ -252,6 +253,16 @@ def _speed(run: PlannedRun, outcome: Outcome) -> RunSpeed:
         images_per_second=None if outcome.failed else rate,
         peak_memory_bytes=None if outcome.failed else int(rate * 2**28),
         seconds=StageSeconds(train=None if outcome.failed else 4000 / rate, generate=3.0, features=2.0),
+        generation={}
+        if outcome.failed
+        else {
+            precision: GenerationCost(
+                images_per_second=(20.0 if precision == "fp32" else 50.0) + run.seed,
+                peak_memory_bytes=2**30 if precision == "fp32" else 2**29,
+                generator_bytes=40_000_000,
+            )
+            for precision in ("fp32", "amp-bf16")
+        },
     )
 
 

@@ -54,6 +54,21 @@ def test_the_cells_hold_the_numbers_of_the_report(small_report: dict[str, Any]) 
         assert cells["margin"] == f"±{number_text(entry['margin']['value'])}"
 
 
+def test_ways_of_generation_have_their_cost_beside_the_verdict(small_report: dict[str, Any]) -> None:
+    text = render_markdown(typed(small_report))
+    head, *rows = table(text[text.index("| images | verdict |") :])
+    assert head[-3:] == ["images/s", "peak memory", "size"]
+    names = [f"{arm}, generated in {way}" for arm in ("fp32", "amp-bf16") for way in ("fp32", "amp-bf16")]
+    assert [row[0] for row in rows] == names
+    assert [row[1] == "baseline" for row in rows] == [True, False, True, False]
+    # Medians of three seeds.
+    assert [row[-3:] for row in rows] == [["21.0", "1.00 GiB", "40.0 MB"], ["51.0", "0.50 GiB", "40.0 MB"]] * 2
+    before = copy.deepcopy(small_report)
+    for each in before["speed"]["runs"].values():
+        del each["generation"]
+    assert "| images | verdict |" not in render_markdown(typed(before))
+
+
 def test_images_that_are_far_from_the_photos_are_said_to_be(small_report: dict[str, Any]) -> None:
     far = copy.deepcopy(small_report)
     far["comparisons"]["training"]["real_scale"] = {"halves": 1e-4, "n_half": 15, "one_image": 1e-3}

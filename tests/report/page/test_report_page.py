@@ -48,6 +48,8 @@ def test_times_stand_in_one_section_alone(small_study: tuple[Path, Report]) -> N
         for key in ("images_per_second", "peak_memory_bytes"):
             speed[key] = speed[key] and 3 * speed[key]
         speed["seconds"] = {key: value and 5 * value for key, value in speed["seconds"].items()}
+        for cost in speed["generation"].values():
+            cost["images_per_second"] *= 3
     for ratio in later["speed"]["bench"]["ratios"]:
         ratio["value"] *= 2
     pages = [render_page(typed(each), folder) for each in (report, later)]
@@ -66,6 +68,14 @@ def test_a_cpu_is_named_where_speed_is(small_study: tuple[Path, Report]) -> None
         row = f"{re.escape(html.escape(ratio['name']))}</th>.*?<td [^>]*>{ratio['value']:.2f}</td>"
         assert all(re.search(row, text, re.DOTALL) for text in pages)
     assert [ratio["talk"] for ratio in report["speed"]["bench"]["ratios"]].count(1.8) == 2
+
+
+def test_ways_of_generation_have_their_cost_on_the_page(small_study: tuple[Path, Report]) -> None:
+    folder, report = small_study
+    text = render_page(typed(report), folder).partition('<section id="speed">')[2]
+    row = text[text.index('rowheader">fp32, generated in amp-bf16') :].partition("</tr>")[0]
+    cells = re.findall(r"<td [^>]*>([^<]*)</td>", row)
+    assert cells[1:] == ["51.0", f"{51 / 21:.2f}×", "0.50 GiB", "40.0 MB"]
 
 
 def test_the_same_report_gives_the_same_bytes(small_study: tuple[Path, Report]) -> None:
@@ -606,7 +616,7 @@ def test_what_is_missing_is_said(show: Callable[[Report], WebDriver], small_repo
             "fid": None,
             "checkpoint_sha256": None,
         }
-        empty["speed"]["runs"][run["name"]] |= {"images_per_second": None, "peak_memory_bytes": None}
+        empty["speed"]["runs"][run["name"]] |= {"images_per_second": None, "peak_memory_bytes": None, "generation": {}}
         empty["speed"]["runs"][run["name"]]["seconds"] = {"train": None, "generate": 0.0, "features": 0.0}
         empty["curves"][run["name"]] = {"step": [], "losses": {}, "loss_scale": {}, "skipped_steps": {}}
     empty["comparisons"] = {"training": None, "sampling": [], "repeat": None}

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -8,6 +10,7 @@ from p2phd_eval.report.documents.document import read_document
 from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.report.tables.study_tables import plan_table, study_table
 from p2phd_eval.report.wording import VERDICTS
+from tests.report.page.small_study import typed
 from tests.report.terminal import shown
 
 SECONDS = {"training": 7200.0, "FID over epochs": 0.0, "generation": 30.0, "comparison and report": 150.0}
@@ -32,6 +35,22 @@ def test_the_verdict_is_never_cut(
     assert verdict.interval is not None and verdict.margin is not None and verdict.margin.value is not None
     assert f"FID@{report.what_was_run.n_test}" in text
     assert " ".join(verdict.sentence.split()) in " ".join(text.split())
+
+
+def test_what_generating_cost_stands_beside_the_verdict(small_report: dict[str, Any]) -> None:
+    known = study_table(typed(small_report))
+    assert known.columns[-3:] == ("images/s", "peak memory", "size")
+    by_arm = {row[0]: row[-3:] for row in known.rows}
+    assert by_arm["fp32"] == by_arm["amp-bf16"] == ("21.0", "1.00 GiB", "40.0 MB")
+    assert by_arm["fp32, generated in amp-bf16"] == ("51.0", "0.50 GiB", "40.0 MB")
+    changed = copy.deepcopy(small_report)
+    for run in changed["speed"]["runs"].values():
+        for cost in run["generation"].values():
+            cost["peak_memory_bytes"] = None  # as on a CPU
+    assert study_table(typed(changed)).columns[-3:] == ("margin", "images/s", "size")
+    for run in changed["speed"]["runs"].values():
+        run["generation"] = {}
+    assert study_table(typed(changed)).columns[-1] == "margin"
 
 
 def test_a_plan_says_how_long_each_stage_takes() -> None:
