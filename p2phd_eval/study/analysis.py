@@ -29,6 +29,7 @@ from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.real_images import real_path
 from p2phd_eval.study.run_files import features_path, samples_folder, stored_at
 from p2phd_eval.study.study_edits import arms_of_edits, edits_of_study
+from p2phd_eval.study.study_floor import floor_of_study, runs_of_floor
 from p2phd_eval.study.study_plan import StudyPlan
 from p2phd_eval.study.training_photos import reference_features, usable_reference
 
@@ -43,7 +44,9 @@ def analyse(
     lpips_weights: Path | None,
     progress: ProgressFactory,
 ) -> None:
-    """Write `analysis/comparisons.json`, `quality.json` and, with edits, `edits.json`, unless they are of these runs.
+    """Write `analysis/comparisons.json`, `quality.json` and, with edits or benign arms, `edits.json` and `floor.json`.
+
+    What is there of these runs stays.
 
     `study`: a study folder whose runs have ended. `outcomes`: how each run ended, by name. `device`: where the photos'
     features and LPIPS are computed. `weights` and `lpips_weights`: Inception's, and those of LPIPS's AlexNet; by
@@ -128,6 +131,13 @@ def analyse(
         edited |= {path.name: file_sha256(latest_path(path)) for arm in arms for path in arm.folders}
         stages.append(
             ("edits", edited, lambda: edits_of_study(study, plan, arms, lpips_weights, device, progress=progress))
+        )
+    floor = runs_of_floor(plan, outcomes)
+    if floor is not None:
+        moved = {"rules": rules, "real": compared["real"], "lpips": viewed["lpips"]}
+        moved |= {run.name: viewed[run.name] for run in floor.all}
+        stages.append(
+            ("floor", moved, lambda: floor_of_study(study, plan, floor, real, lpips_weights, device, progress=progress))
         )
     for name, inputs, make in stages:
         path = study / "analysis" / f"{name}.json"

@@ -25,6 +25,7 @@ from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate, CompareDocument
 from p2phd_eval.report.documents.document import from_result, read_document
 from p2phd_eval.report.documents.edit_documents import EditCompareDocument
+from p2phd_eval.report.documents.floor_documents import FloorDocument
 from p2phd_eval.report.documents.study_documents import (
     Arm,
     Comparisons,
@@ -50,6 +51,7 @@ from p2phd_eval.study.outcome import Outcome, load_outcome
 from p2phd_eval.study.real_images import expected_ids, labels_folder, real_path
 from p2phd_eval.study.run_files import below, run_folder, samples_folder
 from p2phd_eval.study.study_edits import arms_of_edits
+from p2phd_eval.study.study_floor import runs_of_floor
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan, load_plan
 from p2phd_eval.study.unaltered import require_same_data, require_unaltered
 from p2phd_eval.study.verdicts import arm_verdicts
@@ -127,7 +129,7 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
     training, labels, real = comparisons.training, labels_folder(plan), real_path(plan)
     compared = [*([] if training is None else [training]), *(each.document for each in comparisons.sampling)]
     compared += [] if comparisons.benign is UNSET else [comparisons.benign]
-    edits = study / "analysis" / "edits.json"
+    edits, floor = (study / "analysis" / f"{name}.json" for name in ("edits", "floor"))
     logs = {run.name: read_log(run_folder(study, run) / "log.jsonl") for run in plan.runs}
     return ReportDocument(
         name=Path(plan.data or study.resolve()).name,
@@ -147,6 +149,7 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
         edits=read_document(edits, EditCompareDocument)
         if plan.edits is not None and arms_of_edits(study, plan, outcomes)
         else UNSET,
+        floor=read_document(floor, FloorDocument) if runs_of_floor(plan, outcomes) is not None else UNSET,
         speed=Speed(
             made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             runs={run.name: _speed(study, plan, run, logs[run.name]) for run in plan.runs},

@@ -13,9 +13,12 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.report.documents.floor_documents import FloorDocument
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_study import run_study
 from p2phd_eval.study.schedule import RunFailed, StudyStopped
@@ -133,6 +136,10 @@ def test_commands_are_compared_by_what_they_share(command_study: Path) -> None:
     arms = {arm["name"]: arm for arm in report["what_was_run"]["arms"]}
     assert arms["again"]["benign"] is True and "benign" not in arms["base"]
     assert arms["noisy"]["command"]["run_of"] == "base"
+    # What the same command moves a second time is nothing, so that anything is above it.
+    (moved,) = report["floor"]["candidates"]
+    assert (moved["name"], moved["distances"][0]["ratio"]) == ("noisy", None)
+    assert report["floor"]["benign"][0]["name"] == "again"
     page = (command_study / "study" / "report.html").read_text()
     assert "Do these changes hurt?" in page and "generate.py {out} {seed} 5" in page
 
@@ -169,6 +176,32 @@ def test_a_command_whose_images_are_others_has_failed_and_is_no_end(command_stud
     why = "1 of the 6 images of base-s0 are missing, such as '3'"
     assert result.outcomes["again-s0"] == Outcome(status="failed", why=why)
     assert why in (study / "report.md").read_text()
+
+
+def test_without_real_images_arms_are_held_against_each_other(command_study: Path, tmp_path: Path) -> None:
+    """Of images that were there already."""
+    samples = {arm: command_study / "study" / "runs" / f"{arm}-s0" / "samples" / "own" for arm in ("base", "noisy")}
+    near = shutil.copytree(samples["base"], tmp_path / "near")
+    for path in near.iterdir():
+        pixels = np.asarray(Image.open(path))
+        Image.fromarray(pixels ^ (pixels < 128)).save(path)  # the last bit of the dark ones
+    tables = [f'name = "{arm}"\nimages = "{folder}"' for arm, folder in samples.items()]
+    arms = write_arms(tmp_path, *tables, f'name = "near"\nbenign = true\nimages = "{near}"')
+    result = run_study(out=tmp_path / "study", arms=arms, seeds=1, device="cpu")
+    (entry,) = result.report.verdicts
+    assert (entry.arm, entry.verdict) == ("noisy", "not-judged")
+    assert result.report.comparisons.training is None
+    floor = result.report.floor
+    assert isinstance(floor, FloorDocument)
+    (moved,) = floor.candidates
+    assert moved.quality is None
+    assert moved.kid is not None
+    ratio = floor.judged(moved).ratio
+    assert ratio is not None and ratio.value > 10
+    # It goes on without real images, and with some it would be another study.
+    assert run_study(out=tmp_path / "study", device="cpu").report.verdicts == result.report.verdicts
+    with pytest.raises(InputError, match="REAL: expected no real images, as the study began"):
+        run_study(command_study / "real", tmp_path / "study", arms=arms, device="cpu")
 
 
 @pytest.mark.parametrize(

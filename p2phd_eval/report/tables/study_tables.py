@@ -86,6 +86,8 @@ def study_table(report: ReportDocument) -> ResultTable:
     if main is not None and main.real_scale is not None:
         fid = statistics.mean(run.fid for run in main.baseline.runs)
         notes.append(scale_sentence(main.baseline.name, main.n, fid, main.real_scale))
+    if report.floor is not UNSET:
+        notes += [f"Trajectory or quality: {each.sentence}" for each in report.floor.candidates]
     if report.edits is not UNSET:
         notes += [f"Edited maps: {widening_sentence(report.edits, each)}" for each in report.edits.candidates]
     rows = [
