@@ -304,6 +304,17 @@ def undecided_needs(
     )
 
 
+def enough_images(
+    components: VarianceComponents, runs: tuple[int, int] | None, is_enough: Callable[[StandardError], bool]
+) -> int | None:
+    """The smallest number of images with which the difference's error is small enough; None where no number does.
+
+    `runs`: of the baseline and of the candidate; None for these checkpoints. `is_enough`: whether an error is; it holds
+    for every error that is smaller, or better known, than one for which it holds.
+    """
+    return _first(lambda images: is_enough(_error(components, images, runs)), 2, _MOST_IMAGES)
+
+
 def _error(components: VarianceComponents, images: int, runs: tuple[int, int] | None) -> StandardError:
     return combine_few(components.variances(images, runs))
 
