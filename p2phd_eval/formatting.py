@@ -61,6 +61,25 @@ def estimate_texts(estimate: float, interval: tuple[float, float], marks: Collec
     return _signed(estimate, *_interval_precision(interval, marks)), interval_text(interval, marks)
 
 
+def apart_texts(*values: float) -> list[str]:
+    """Return numbers that are held against each other: with the decimals that their spread asks for, and as many more
+    as tell apart those that differ."""
+    decimals = _decimals(max(values) - min(values) or max(map(abs, values)))
+    while True:
+        texts = [f"{value:.{decimals}f}" for value in values]
+        if len(set(texts)) == len(set(values)) or decimals >= _MOST_DIGITS:
+            return texts
+        decimals += 1
+
+
+def chance_text(probability: float) -> str:
+    """Return a probability in percent, with two digits of it or of what it lacks to 100 %; ends are said to be such."""
+    if min(probability, 1 - probability) < 0.001:
+        return "less than 0.1 %" if probability < 0.5 else "more than 99.9 %"
+    percent = 100 * probability
+    return f"{percent:.{_decimals(min(percent, 100 - percent), digits=2)}f} %"
+
+
 def error_text(value: float, error: float) -> str:
     """Return a difference and its standard error, with the decimals that the error asks for: +2.50 ± 0.31."""
     decimals = _decimals(error if error > 0 else value, digits=_DIGITS - 1)

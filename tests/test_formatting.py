@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from p2phd_eval.formatting import (
+    apart_texts,
+    chance_text,
     error_text,
     estimate_texts,
     given_text,
@@ -108,3 +110,35 @@ def test_what_does_not_show_is_named() -> None:
     assert one_line("a\x1b]0;t\x07\u202eb\udce9\tc\nd") == r"a\x1b]0;t\x07\u202eb\udce9\tc\nd"
     assert printable("a\r\n  ::error::b\n##[group]c") == "a\\r\n  \\x3a:error::b\n\\x23#[group]c"
     assert one_line("a::b #1 ## c é 名") == "a::b #1 ## c é 名"
+
+
+@pytest.mark.parametrize(
+    ("values", "texts"),
+    [
+        ((23.957, 23.01085758, 23.95007626), ["23.957", "23.011", "23.950"]),
+        ((23.95007627, 23.01085758, 23.95007626), ["23.95007627", "23.01085758", "23.95007626"]),
+        ((366.46, 380.5, 372.93), ["366.5", "380.5", "372.9"]),
+        ((2.0, 2.0), ["2.00", "2.00"]),
+        ((0.0, 0.0), ["0", "0"]),
+    ],
+)
+def test_numbers_that_are_held_against_each_other_can_be_told_apart(values: list[float], texts: list[str]) -> None:
+    assert apart_texts(*values) == texts
+
+
+@pytest.mark.parametrize(
+    ("probability", "text"),
+    [
+        (0.0, "less than 0.1 %"),
+        (0.00099, "less than 0.1 %"),
+        (0.00123, "0.12 %"),
+        (0.0345, "3.5 %"),
+        (0.5, "50 %"),
+        (0.987, "98.7 %"),
+        (0.9985, "99.85 %"),
+        (0.99999, "more than 99.9 %"),
+        (1.0, "more than 99.9 %"),
+    ],
+)
+def test_chances_are_never_said_to_be_certain(probability: float, text: str) -> None:
+    assert chance_text(probability) == text

@@ -38,6 +38,18 @@ def gate(
         ),
     ] = None,
     max_dkid: Annotated[float | None, typer.Option("--max-dkid", metavar="NUMBER", help="The same of dKID.")] = None,
+    within: Annotated[
+        str | None,
+        typer.Option(
+            "--within",
+            metavar="SHARE|NUMBER",
+            help="The candidate's FID as it was found is not above the baseline's by more than this: 2%, or a number. "
+            "The rule knows no error; how often chance alone decides stands beside the result.",
+        ),
+    ] = None,
+    two_sided: Annotated[
+        bool, typer.Option("--two-sided", help="Of --within: nor below the baseline's by more, as in MLPerf's rules.")
+    ] = False,
     junit: Annotated[
         Path | None, typer.Option("--junit", help="JUnit XML to write, for the CI's list of tests.")
     ] = None,
@@ -57,9 +69,11 @@ def gate(
         p2phd-eval gate study/report.json --max-dfid 1.0 --require within
 
         p2phd-eval gate verdict.json --require not-worse --junit gate.xml
+
+        p2phd-eval gate verdict.json --within 2% --two-sided
     """
     from p2phd_eval.gate.check_gate import check_gate
-    from p2phd_eval.gate.outputs import append_summary, gate_document, gate_table, write_junit
+    from p2phd_eval.gate.outputs import append_summary, band_table, gate_document, gate_table, write_junit
     from p2phd_eval.images.replacing import require_replaceable
     from p2phd_eval.report.console import Output
 
@@ -67,10 +81,17 @@ def gate(
         if target is not None:
             require_replaceable(target, option)
     result = check_gate(
-        report, require=None if require is None else require.value, max_dfid=max_dfid, max_dkid=max_dkid
+        report,
+        require=None if require is None else require.value,
+        max_dfid=max_dfid,
+        max_dkid=max_dkid,
+        within=within,
+        two_sided=two_sided,
     )
     output = Output(json_target)
     output.table(gate_table(result))
+    if (bands := band_table(result)) is not None:
+        output.table(bands)
     output.document(gate_document(result))
     if junit is not None:
         write_junit(junit, result)

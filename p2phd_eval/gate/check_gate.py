@@ -16,6 +16,8 @@ def check_gate(
     require: str | None = None,
     max_dfid: float | None = None,
     max_dkid: float | None = None,
+    within: str | float | None = None,
+    two_sided: bool = False,
 ) -> GateResult:
     """Check whether every candidate of a report meets every rule; at least one rule is needed.
 
@@ -30,6 +32,11 @@ def check_gate(
         The upper end of the interval of dFID is at most this: of the one that was judged, or else of dFID@n.
     max_dkid : float, optional
         The same of dKID.
+    within : str or float, optional
+        The candidate's FID@n, as it was found, is not above the baseline's by more than this: a share such as "2%", or
+        a number of FID. The rule knows no error; each of its results says in `band` how often chance alone decides.
+    two_sided : bool
+        Of `within`: nor below it by more.
 
     Returns
     -------
@@ -44,9 +51,17 @@ def check_gate(
     Examples
     --------
     >>> assert check_gate("study/report.json", require="within").holds
+    >>> gate = check_gate("study/report.json", within="2%", two_sided=True)
+    >>> gate.results[0].band.fails_if_equal  # the probability that a candidate fails which is as good as the baseline
     """
     required = None if require is None else as_choice(Requirement, require, "--require")
-    rules = Rules(require=required, max_dfid=max_dfid, max_dkid=max_dkid)
+    rules = Rules(
+        require=required,
+        max_dfid=max_dfid,
+        max_dkid=max_dkid,
+        within=None if within is None else str(within),
+        two_sided=two_sided,
+    )
     if isinstance(report, (ReportDocument, CompareDocument)):
         return judge(report, rules, "the report")
     return judge(read_document(Path(report), ReportDocument, CompareDocument), rules, str(report))

@@ -6,13 +6,15 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from p2phd_eval.files import atomic_write, page_bytes
-from p2phd_eval.formatting import one_line
+from p2phd_eval.formatting import apart_texts, chance_text, one_line
+from p2phd_eval.gate.point_bands import RANDOM, images_text
 from p2phd_eval.gate.rules import GateResult
-from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.document import from_result
-from p2phd_eval.report.documents.gate_documents import GateDocument, GateRow, GateRules
+from p2phd_eval.report.documents.gate_documents import GateBand, GateDocument, GateRow, GateRules
 
 _SUITE = "p2phd-eval gate"
+_BAND_COLUMNS = ("arm", "FID", "band", "fails if equal", "passes at the edge", "passes at twice", "images")
 # What has a meaning in GitHub's Markdown or in HTML.
 _MARKUP = re.compile(r"[\\`*_{}\[\]<>()#!|~&@$:]")
 
@@ -25,6 +27,40 @@ def gate_table(result: GateResult) -> ResultTable:
         rows=tuple((each.arm, each.rule, _word(each)) for each in result.results),
         notes=tuple(f"{_word(each)}: {each.arm}, {each.rule}. {each.reason}" for each in result.results),
         styles=tuple("green" if each.holds else "red" for each in result.results),
+    )
+
+
+def band_table(result: GateResult) -> ResultTable | None:
+    """Return the table of what chance makes of bands, a row for each candidate; None where no rule is one."""
+    bands = [(each, each.band) for each in result.results if each.band is not None]
+    if not bands:
+        return None
+    scopes = dict.fromkeys(band.scope for _, band in bands)
+    random = " and of ".join(f"{RANDOM[scope]} (scope {scope.value})" for scope in scopes)
+    return ResultTable(
+        title="What sampling alone makes of the band",
+        columns=_BAND_COLUMNS,
+        rows=tuple((each.arm, *_band_cells(each, band)) for each, band in bands),
+        notes=(
+            f"With another sample of {random}, by the standard error of the difference in the report: how often a "
+            "candidate fails whose true FID is the baseline's, and how often one passes that is at the edge, or twice "
+            "as far from the baseline.",
+            "Images: from how many on the first is below 5 %, if the difference spreads as it does now, clusters stay "
+            "as large as they are and become more, runs stay as many, and the band keeps its width.",
+        ),
+    )
+
+
+def _band_cells(row: GateRow, band: GateBand) -> tuple[str, ...]:
+    ends = [band.high] if band.low is None else [band.low, band.high]
+    candidate, *limits = apart_texts(band.candidate, *ends)
+    return (
+        candidate,
+        f"up to {limits[0]}" if band.low is None else " to ".join(limits),
+        chance_text(band.fails_if_equal),
+        chance_text(band.passes_at_edge),
+        chance_text(band.passes_at_twice),
+        images_text(band, row.judged) or NOTHING,
     )
 
 
@@ -86,6 +122,16 @@ def summary_markdown(result: GateResult) -> str:
         *(f"| {' | '.join(row)} |" for row in rows),
         "",
     ]
+    if (bands := band_table(result)) is not None:
+        lines += [
+            f"{bands.title}:",
+            "",
+            f"| {' | '.join(bands.columns)} |",
+            f"|{' --- |' * len(bands.columns)}",
+            *(f"| {' | '.join(map(markdown_text, row))} |" for row in bands.rows),
+            "",
+            *(line for note in bands.notes for line in (note, "")),
+        ]
     return "\n".join(["", *lines])
 
 

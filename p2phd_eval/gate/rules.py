@@ -2,18 +2,20 @@
 
 import dataclasses
 import sys
-from collections.abc import Mapping
 from enum import Enum
 
 from p2phd_eval.errors import InputError, is_number, shown
 from p2phd_eval.formatting import interval_text, number_text
-from p2phd_eval.report.documents.comparison_documents import CompareDocument
+from p2phd_eval.gate.point_bands import Band, judge_by_band, parse_band
+from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
 from p2phd_eval.report.documents.document import from_result
-from p2phd_eval.report.documents.gate_documents import GateCandidate, GateDifference, GateRow
+from p2phd_eval.report.documents.gate_documents import GateBand, GateCandidate, GateDifference, GateRow
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import FAVOURABLE, Verdict
 
+# A candidate's part of a comparison, and the comparison.
+_Compared = tuple[Candidate, CompareDocument]
 # What a bound is about where it is judged; the first where something else is.
 _IN_FID = (Estimand.FID_AT_N, Estimand.FID, Estimand.BLOCK_FID)
 _IN_KID = (Estimand.KID, Estimand.KID_RQ)
@@ -33,17 +35,29 @@ class Rules:
     require: Requirement | None = None
     max_dfid: float | None = None  # the upper end of the interval of dFID may lie here or below
     max_dkid: float | None = None  # the same of dKID
+    within: str | None = None  # the estimate of FID@n may lie this far from the baseline's: "2%", or a number of FID
+    two_sided: bool = False  # of `within`: and no farther below it
 
     def __post_init__(self) -> None:
-        if self.require is None and self.max_dfid is None and self.max_dkid is None:
+        if self.require is None and self.max_dfid is None and self.max_dkid is None and self.within is None:
             raise InputError(
                 "gate",
-                expected="a rule: --require within, --require not-worse, --max-dfid NUMBER or --max-dkid NUMBER",
+                expected="a rule: --require within, --require not-worse, --max-dfid NUMBER, --max-dkid NUMBER or "
+                "--within 2%",
                 found="none",
             )
+        if self.two_sided and self.within is None:
+            raise InputError("--two-sided", expected="a band, such as --within 2%", found="none")
+        if self.within is not None:
+            parse_band(self.within, two_sided=self.two_sided)
         for name, value in (("--max-dfid", self.max_dfid), ("--max-dkid", self.max_dkid)):
             if value is not None and not is_number(value, -sys.float_info.max, sys.float_info.max):
                 raise InputError(name, expected="a finite number", found=shown(value))
+
+    @property
+    def band(self) -> Band | None:
+        """What `within` says."""
+        return None if self.within is None else parse_band(self.within, two_sided=self.two_sided)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -79,48 +93,46 @@ def judge(document: CompareDocument | ReportDocument, rules: Rules, where: str) 
     `where`: its file, for errors. Raises `InputError` if the document has no candidate.
     """
     if isinstance(document, CompareDocument):
-        candidates = _of_comparison(document)
+        compared: list[_Compared | None] = [(entry, document) for entry in document.candidates]
+        found = [_of_comparison(entry, document) for entry in document.candidates]
     else:
-        documents = document.judged_in
-        compared = {
-            each.arm: each for one in documents.values() for each in _of_comparison(one) if each.arm in documents
-        }
-        candidates = [_of_report(entry, compared, where) for entry in document.verdicts]
-    if not candidates:
+        judged_in = document.judged_in
+        by_arm = {arm: (_entry_of(arm, comparison), comparison) for arm, comparison in judged_in.items()}
+        compared = [by_arm.get(verdict.arm) for verdict in document.verdicts]
+        found = [_of_report(*each, where) for each in zip(document.verdicts, compared, strict=True)]
+    if not found:
         fix = "Compare one with the baseline: a gate without any shows nothing."
         raise InputError(where, expected="at least one candidate", found="none", fix=fix)
-    results = tuple(result for candidate in candidates for result in _judge(candidate, rules))
+    results = tuple(row for each in zip(found, compared, strict=True) for row in _judge(*each, rules))
     return GateResult(source=where, rules=rules, results=results)
 
 
-def _of_comparison(document: CompareDocument) -> list[GateCandidate]:
-    return [
-        GateCandidate(
-            arm=entry.name,
-            verdict=entry.verdict,
-            sentence=entry.sentence,
-            judged=entry.judged,
-            refusal=entry.refusal,
-            differences=tuple(from_result(GateDifference, each) for each in entry.measured),
-            n=document.n,
-            confidence=document.confidence,
-            non_inferior=entry.non_inferior,
-            failed=0,
-        )
-        for entry in document.candidates
-    ]
+def _entry_of(arm: str, comparison: CompareDocument) -> Candidate:
+    return next(entry for entry in comparison.candidates if entry.name == arm)
 
 
-def _of_report(entry: ArmVerdict, compared: Mapping[str, GateCandidate], where: str) -> GateCandidate:
+def _of_comparison(entry: Candidate, comparison: CompareDocument) -> GateCandidate:
+    return from_result(
+        GateCandidate,
+        entry,
+        arm=entry.name,
+        differences=tuple(from_result(GateDifference, each) for each in entry.measured),
+        n=comparison.n,
+        confidence=comparison.confidence,
+        failed=0,
+    )
+
+
+def _of_report(entry: ArmVerdict, compared: _Compared | None, where: str) -> GateCandidate:
     """The verdict, which counts failed runs; what it leaves out comes from the comparison of the runs that finished."""
-    found = compared.get(entry.arm)
-    if found is None and entry.judged is not None:
+    if compared is None and entry.judged is not None:
         raise InputError(
             f"{where}, verdicts",
             expected=f"a candidate {entry.arm!r} in its comparisons",
             found="none",
             fix=ReportDocument.again,
         )
+    found = None if compared is None else _of_comparison(*compared)
     return GateCandidate(
         arm=entry.arm,
         verdict=entry.verdict,
@@ -135,7 +147,7 @@ def _of_report(entry: ArmVerdict, compared: Mapping[str, GateCandidate], where: 
     )
 
 
-def _judge(candidate: GateCandidate, rules: Rules) -> list[GateRow]:
+def _judge(candidate: GateCandidate, compared: _Compared | None, rules: Rules) -> list[GateRow]:
     found = []
     if rules.require is not None:
         holds = _meets(candidate, rules.require)
@@ -149,15 +161,21 @@ def _judge(candidate: GateCandidate, rules: Rules) -> list[GateRow]:
             estimand = candidate.judged if candidate.judged in estimands else estimands[0]
             assert estimand is not None
             found.append(_result(candidate, f"{option} {bound!r}", *_bounded(candidate, estimand, bound)))
+    if rules.band is not None:
+        rule = f"within {rules.band.text}{' two-sided' if rules.two_sided else ''}"
+        if compared is None:
+            found.append(_result(candidate, rule, False, f"There is no FID@n: {candidate.sentence}"))
+        else:
+            found.append(_result(candidate, rule, *judge_by_band(*compared, rules.band)))
     return found
 
 
-def _result(candidate: GateCandidate, rule: str, holds: bool, reason: str) -> GateRow:
+def _result(candidate: GateCandidate, rule: str, holds: bool, reason: str, band: GateBand | None = None) -> GateRow:
     if candidate.failed:
         runs = "one training" if candidate.failed == 1 else f"{candidate.failed} trainings"
         lead = f"{runs[0].upper()}{runs[1:]} of {candidate.arm} failed, and those which finished are a selection."
         holds, reason = False, f"{lead} {reason}"
-    return from_result(GateRow, candidate, rule=rule, holds=holds, reason=reason)
+    return from_result(GateRow, candidate, rule=rule, holds=holds, reason=reason, band=band)
 
 
 def _meets(candidate: GateCandidate, requirement: Requirement) -> bool:

@@ -1,4 +1,4 @@
-"""What chance makes of a point rule: against the distributions' closed forms, and against FIDs that were drawn again."""
+"""What chance makes of a point rule: against the distributions' closed forms, and against FIDs that are drawn."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_with_as_many_images_as_were_said_it_fails_rarely() -> None:
     assert images is not None
     assert n < images < 20 * n
     fails = np.mean([abs(generators.difference(images)[0]) > width for _ in range(REPEATS // 2)])
-    # The number rests on one estimate of the error, at 80 images known to a tenth or so: 0.05 at 10 % less error is 0.03.
+    # It rests on one estimate of the error, at 80 images known to a tenth: at a tenth less error 0.05 would be 0.03.
     assert 0.01 < fails < 0.1
 
 
