@@ -138,6 +138,7 @@ OF_NO_MODULE = {
     "test_front_door.py",  # what `import p2phd_eval` gives
     "test_docs.py",  # what the documents say of commands and options
     "test_docs_site.py",
+    "test_action.py",  # the steps of action.yml, as a runner runs them
     "stats/test_properties.py",  # invariances of distances, errors and verdicts
     "features/test_peers.py",  # against the other FID tools
     "commands/test_numeric_options.py",  # of all commands that judge
