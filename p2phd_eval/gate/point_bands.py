@@ -139,7 +139,7 @@ def _chance(entry: Candidate, band: GateBand) -> str:
     if band.standard_error == 0:
         return "The images are the same, so that nothing is left to chance."
     images = images_text(band, entry.judged)
-    enough = {None: "", "none": "; no number of images makes it less than 5 %"}
+    enough = {None: "", "none": "; no number of images with these runs makes it less than 5 %"}
     return (
         f"By sampling alone ({RANDOM[band.scope]} are random, standard error {number_text(band.standard_error)}) a "
         f"candidate as good as the baseline fails with {chance_text(band.fails_if_equal)}"

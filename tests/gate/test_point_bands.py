@@ -102,7 +102,7 @@ def test_of_recipes_seeds_are_random_too(recipes: dict[str, Any], tmp_path: Path
     assert table.rows[0][-1] == "-"
     wide = gate(recipes, tmp_path, 1e-6).results[0]
     assert band_of(wide).images is None
-    assert "no number of images makes it less than 5 %" in wide.reason
+    assert "no number of images with these runs makes it less than 5 %" in wide.reason
 
 
 def test_the_reason_says_what_the_interval_says(compared: dict[str, Any], tmp_path: Path) -> None:
