@@ -67,6 +67,32 @@ def read_tensors(
     return content
 
 
+def read_state(
+    path: str | os.PathLike[str], shapes: Mapping[str, Sequence[int]], *, expected: str, fix: str = ""
+) -> dict[str, torch.Tensor]:
+    """Read the tensors of some names and shapes out of a file of a state dict, in float32; others are left out.
+
+    `expected`, `fix`: as for `read_tensors`. Raises `InputError` as it does, and if the file holds no mapping, or a
+    tensor is missing, has another shape or is not finite.
+    """
+
+    def unusable(found: str) -> InputError:
+        return InputError(str(path), expected=expected, found=found, fix=fix)
+
+    stored = read_tensors(path, expected=expected, fix=fix)
+    if not isinstance(stored, Mapping):
+        raise unusable(shown(stored))
+    state = {}
+    for name, shape in shapes.items():
+        tensor: Any = stored.get(name)
+        if fault := tensor_fault(tensor, shape):
+            raise unusable(f"{name!r}: {fault} in place of {tuple(shape)}" if name in stored else f"no tensor {name!r}")
+        state[name] = tensor.detach().float()
+        if not is_finite(state[name]):
+            raise unusable(f"NaN or infinity in {name!r}")
+    return state
+
+
 def tensor_fault(value: object, shape: Sequence[int] | None = None, *, whole: bool = False) -> str | None:
     """Say what is wrong with a value that should be a tensor of real numbers; None if nothing is.
 

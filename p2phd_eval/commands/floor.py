@@ -5,11 +5,12 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import STATISTICS, ClusterBy, Confidence, Json, Seed
+from p2phd_eval.commands.options.common import STATISTICS, ClusterBy, Confidence, DistanceWeights, Json, Seed
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.commands.options.folders import Baselines, Candidates, Positional, parse_folders
 from p2phd_eval.evaluation.arms import GivenFolders
 from p2phd_eval.features.feature_settings import FeatureSettings
+from p2phd_eval.quality.distance_weights import parse_distance_weights
 from p2phd_eval.report.console import Output
 
 
@@ -69,6 +70,7 @@ def floor(
             "without them LPIPS is left out.",
         ),
     ] = None,
+    distance_weights: DistanceWeights = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Markdown to write, for a pull request.")] = None,
     json_target: Json = None,
 ) -> None:
@@ -113,6 +115,7 @@ def floor(
         confidence=confidence,
         seed=seed,
         lpips_weights=lpips_weights,
+        distance_weights=parse_distance_weights(distance_weights or ()),
         settings=settings,
         progress=output.progress,
         note=output.note,

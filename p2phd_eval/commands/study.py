@@ -7,8 +7,18 @@ from typing import Annotated, Any
 
 import typer
 
-from p2phd_eval.commands.options.common import FEATURES, STATISTICS, ClusterBy, Device, Json, Track, Weights
+from p2phd_eval.commands.options.common import (
+    FEATURES,
+    STATISTICS,
+    ClusterBy,
+    Device,
+    DistanceWeights,
+    Json,
+    Track,
+    Weights,
+)
 from p2phd_eval.commands.options.settings import Preset, with_settings
+from p2phd_eval.quality.distance_weights import parse_distance_weights
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.estimands import Estimand
 
@@ -117,6 +127,7 @@ def study(
             "without them LPIPS is left out.",
         ),
     ] = None,
+    distance_weights: DistanceWeights = None,
     device: Device = None,
     json_target: Json = None,
     **settings: Any,
@@ -143,6 +154,7 @@ def study(
     from p2phd_eval.commands.study_output import exit_codes, print_forecast, print_result
 
     output = Output(json_target)
+    distances = parse_distance_weights(distance_weights or ())
     heard: dict[str, Any] = {"progress": output.progress, "note": output.note}
     tracked: dict[str, Any] = {"feature_weights": feature_weights, "track": [each.value for each in track or ()]}
     if one is not None:
@@ -172,9 +184,10 @@ def study(
         plan = plan_study(data, out, progress=output.progress, **settings)
         if dry:
             weights: dict[str, Any] = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
+            weights["distance_weights"] = distances
             print_forecast(output, forecast_study(plan, out, device=device, jobs=jobs, **weights, **heard))
         else:
-            submit = write_slurm(plan, out, lpips_weights=lpips_weights, **tracked)
+            submit = write_slurm(plan, out, lpips_weights=lpips_weights, distance_weights=distances, **tracked)
             output.note(f"{len(plan.runs)} runs and the report after them. Submit with: bash {submit}")
         return
     with exit_codes(output):
@@ -182,6 +195,7 @@ def study(
             data,
             out,
             lpips_weights=lpips_weights,
+            distance_weights=distances,
             jobs=jobs,
             in_terminal=True,
             on_forecast=lambda forecast: print_forecast(output, forecast),

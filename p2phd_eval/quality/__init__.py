@@ -1,1 +1,1 @@
-"""The quality of single images and of runs: SSIM, PSNR, LPIPS."""
+"""The quality of single images and of runs: SSIM, PSNR, LPIPS, DISTS, DreamSim."""

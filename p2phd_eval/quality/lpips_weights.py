@@ -1,17 +1,15 @@
 """Where the weights of LPIPS' AlexNet come from: a given file, the cache, torch's hub cache, or a download."""
 
 import dataclasses
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from p2phd_eval.downloads import DownloadError, download
-from p2phd_eval.errors import InputError, shown
+from p2phd_eval.errors import InputError
 from p2phd_eval.files import cache_folder, file_sha256
-from p2phd_eval.tensor_files import is_finite, read_tensors, tensor_fault
+from p2phd_eval.tensor_files import read_state
 
 # torchvision's AlexNet_Weights.IMAGENET1K_V1; its file names end in the first digits of the content's SHA-256.
 SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"
@@ -94,24 +92,7 @@ def load_lpips_state(weights: LpipsWeights) -> dict[str, Tensor]:
     The tensors are float32, under torchvision's names, such as "features.0.weight". Raises `InputError` if the file
     holds other things than tensors, or one is missing, has another shape or is not finite.
     """
-    stored = read_tensors(weights.path, expected=_WANTED, fix=_FIX)
-    if not isinstance(stored, Mapping):
-        raise _unusable(weights.path, shown(stored))
-    state = {}
-    for name, shape in TENSOR_SHAPES.items():
-        tensor: Any = stored.get(name)
-        if fault := tensor_fault(tensor, shape):
-            found = f"{name!r}: {fault} in place of {shape}" if name in stored else f"no tensor {name!r}"
-            raise _unusable(weights.path, found)
-        state[name] = tensor.detach().float()
-        if not is_finite(state[name]):
-            raise _unusable(weights.path, f"NaN or infinity in {name!r}")
-    return state
+    return read_state(weights.path, TENSOR_SHAPES, expected=_WANTED, fix=f"Give torchvision's file, {URL}.")
 
 
 _WANTED = "a state dict of AlexNet with torchvision's names, tensors alone"
-_FIX = f"Give torchvision's file, {URL}."
-
-
-def _unusable(path: Path, found: str) -> InputError:
-    return InputError(str(path), expected=_WANTED, found=found, fix=_FIX)

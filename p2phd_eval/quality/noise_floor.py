@@ -15,6 +15,7 @@ from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.inputs import features_of, name_of, naming_choices, open_images_or_features, source_warnings
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.quality.distance_weights import NO_WEIGHTS
 from p2phd_eval.quality.find_distances import find_distances
 from p2phd_eval.quality.floor_arms import FloorArm, FloorRun, RealPhotos, common_images, require_arms
 from p2phd_eval.quality.floor_of_arms import MARGIN, NoiseFloor, floor_of_arms, require_judged
@@ -39,6 +40,7 @@ def noise_floor(
     confidence: float = 0.95,
     seed: int = 0,
     lpips_weights: Path | None = None,
+    distance_weights: Mapping[str, Path] = NO_WEIGHTS,
     settings: FeatureSettings | None = None,
     progress: ProgressFactory = silent,
     note: Note = unheard,
@@ -63,6 +65,8 @@ def noise_floor(
     lpips_weights : Path, optional
         File of torchvision's AlexNet weights. By default those of the cache, fetched if need be; LPIPS is left out
         where they cannot be had.
+    distance_weights : mapping of str to Path
+        Weights of further distances: `{"dists": Path("vgg16-397923af.pth")}`; see docs/distances.md.
     settings, progress, note
         See `compute_fid`.
 
@@ -101,7 +105,7 @@ def noise_floor(
         common_images({arm.name: arm.runs for arm in opened}, photos if isinstance(photos, ImageSource) else None)
     settings = settings or FeatureSettings()
     device = find_device(settings.device)
-    distances, about_distances = find_distances(device, lpips_weights=lpips_weights)
+    distances, about_distances = find_distances(device, lpips_weights=lpips_weights, weights=distance_weights)
     require_judged(judge, distances)
 
     extractor = FeatureExtractor(settings, progress=progress, note=note)

@@ -1,7 +1,7 @@
 """How near the samples of each arm come to their photos, and how far apart seeds, arms and repeats are."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import ClusterRule
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.quality.distance_weights import NO_WEIGHTS
 from p2phd_eval.quality.find_distances import find_distances
 from p2phd_eval.quality.image_distance import PSNR_MOST, QualityMetric
 from p2phd_eval.quality.image_quality import ImageQuality, per_image_quality
@@ -78,6 +79,7 @@ def quality_of_runs(
     *,
     baseline: str,
     lpips_weights: Path | None = None,
+    distance_weights: Mapping[str, Path] = NO_WEIGHTS,
     device: torch.device | str = "cpu",
     cluster_by: ClusterRule | None = None,
     confidence: float = 0.95,
@@ -104,6 +106,8 @@ def quality_of_runs(
         The name of its arm.
     lpips_weights : Path, optional
         See `find_lpips_weights`. Without it, and where the weights cannot be had, LPIPS is left out with a note.
+    distance_weights : mapping of str to Path
+        Weights of further distances, by the names in `quality.distance_weights`; without them there are none.
     cluster_by : ClusterRule, optional
         Which images were drawn together; by default each image is a draw of its own.
     confidence : float
@@ -118,7 +122,7 @@ def quality_of_runs(
             "per-image quality", expected=f"samples of the baseline {baseline}", found=f"none in {len(runs)} runs"
         )
     kinds = _kinds(runs, arms, baseline)
-    distances, why_not = find_distances(device, lpips_weights=lpips_weights)
+    distances, why_not = find_distances(device, lpips_weights=lpips_weights, weights=distance_weights)
     with progress("per-image quality", "images") as on_progress:
         found = per_image_quality(
             photos,

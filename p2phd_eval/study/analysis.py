@@ -19,6 +19,7 @@ from p2phd_eval.files import file_sha256, write_json
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
+from p2phd_eval.quality.distance_weights import weights_sha256
 from p2phd_eval.quality.lpips_weights import find_lpips_weights
 from p2phd_eval.quality.run_quality import QualityRun, quality_of_runs
 from p2phd_eval.report.documents.document import SCHEMA_VERSION, Document
@@ -42,6 +43,7 @@ def analyse(
     device: torch.device,
     weights: Path | None,
     lpips_weights: Path | None,
+    distance_weights: Mapping[str, Path],
     progress: ProgressFactory,
 ) -> None:
     """Write `analysis/comparisons.json`, `quality.json` and, with edits or benign arms, `edits.json` and `floor.json`.
@@ -49,9 +51,9 @@ def analyse(
     What is there of these runs stays.
 
     `study`: a study folder whose runs have ended. `outcomes`: how each run ended, by name. `device`: where the photos'
-    features and LPIPS are computed. `weights` and `lpips_weights`: Inception's, and those of LPIPS's AlexNet; by
-    default those of the cache, fetched if need be. Raises `InputError` as `FeatureExtractor`, `compare_study` and
-    `quality_of_runs` do.
+    features and the distances of images are computed. `weights` and `lpips_weights`: Inception's, and those of LPIPS's
+    AlexNet; by default those of the cache, fetched if need be. `distance_weights`: see `quality_of_runs`. Raises
+    `InputError` as `FeatureExtractor`, `compare_study` and `quality_of_runs` do.
     """
     rules = values_sha256(
         {
@@ -73,6 +75,7 @@ def analyse(
     for name, features in (("real", real), ("reference", photos)):
         compared[name] = "none" if features is None else file_sha256(study / "features" / f"{name}.npz")
     viewed = {"rules": rules, "data": plan.data_sha256, "lpips": _lpips_identity(lpips_weights)}
+    viewed |= {name: weights_sha256(path) for name, path in distance_weights.items()}
     for run in plan.runs:
         if not outcomes[run.name].failed:
             viewed[run.name] = content_sha256(stored_at(samples_folder(study, run, run.sampling[0])))
@@ -109,6 +112,7 @@ def analyse(
             runs,
             baseline=plan.arms[0],
             lpips_weights=lpips_weights,
+            distance_weights=distance_weights,
             device=device,
             cluster_by=None if plan.cluster_by is None else parse_rule(plan.cluster_by),
             confidence=plan.confidence,

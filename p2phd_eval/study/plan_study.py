@@ -18,6 +18,7 @@ from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.precision import amp_name
 from p2phd_eval.presets import configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.quality.distance_weights import NO_WEIGHTS
 from p2phd_eval.report.documents.arm_documents import PrecisionArm
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.estimands import Estimand
@@ -183,6 +184,7 @@ def forecast_study(
     device: str | torch.device | None = None,
     feature_weights: Path | None = None,
     lpips_weights: Path | None = None,
+    distance_weights: Mapping[str, Path] = NO_WEIGHTS,
     jobs: int = 1,
     keep: bool = False,
     progress: ProgressFactory = silent,
@@ -201,6 +203,8 @@ def forecast_study(
         Inception's weights, which are looked for, and fetched if need be.
     lpips_weights : Path, optional
         Those of LPIPS's AlexNet, likewise; without them LPIPS is left out.
+    distance_weights : mapping of str to Path
+        Weights of further distances of two images: see `run_study`.
     jobs : int
         Runs at a time on each device.
     keep : bool
@@ -239,6 +243,7 @@ def forecast_study(
             device=on,
             weights=feature_weights,
             lpips_weights=lpips_weights,
+            distance_weights=distance_weights,
             keep=keep,
             progress=progress,
         )

@@ -1,7 +1,7 @@
 """A study from its data to its report, as one call."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from p2phd_eval.config import TrainConfig
 from p2phd_eval.files import remove_unfinished
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard, unwatched
+from p2phd_eval.quality.distance_weights import require_distance_weights
 from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.study.alike import require_alike
@@ -57,6 +58,7 @@ def run_study(
     device: str | torch.device | None = None,
     feature_weights: str | Path | None = None,
     lpips_weights: str | Path | None = None,
+    distance_weights: Mapping[str, str | Path] | None = None,
     track: Sequence[str] = (),
     jobs: int = 1,
     command: str = "p2phd_eval.run_study",
@@ -110,6 +112,8 @@ def run_study(
         Inception's weights; by default those of the cache, fetched if need be.
     lpips_weights : str or Path, optional
         The weights of LPIPS's AlexNet, likewise; without them LPIPS is left out.
+    distance_weights : mapping of str to path-like, optional
+        Weights of further distances of two images, by name: `{"dists": "vgg16-397923af.pth"}`; see docs/distances.md.
     track : str or sequence of str
         Trackers, "tensorboard" or "mlflow".
     jobs : int
@@ -148,6 +152,8 @@ def run_study(
     """
     study, track = Path(out), tracker_names(track)
     feature_weights, lpips_weights = (None if each is None else Path(each) for each in (feature_weights, lpips_weights))
+    distances = {name: Path(path) for name, path in (distance_weights or {}).items()}
+    require_distance_weights(distances)
     if data is None and not arms_file_of(arms):
         load_plan(study)  # a folder without one is none to work in
     # Runs have locks of their own: those of a job array work side by side in this folder.
@@ -179,6 +185,7 @@ def run_study(
             device=device,
             feature_weights=feature_weights,
             lpips_weights=lpips_weights,
+            distance_weights=distances,
             jobs=jobs,
             keep=True,
             progress=progress,
@@ -187,7 +194,9 @@ def run_study(
         on_forecast(forecast)
         save_data(study, files)
         save_plan(study, plan)
-        again = study_command(study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=track)
+        again = study_command(
+            study, feature_weights=feature_weights, lpips_weights=lpips_weights, distance_weights=distances, track=track
+        )
         logged = len(forecast.devices) > 1 or not in_terminal
         _make_runs(study, forecast, again, logged=logged, progress=progress, note=note)
         outcomes = require_alike(study, plan, outcomes_of(study, plan), note)
@@ -198,6 +207,7 @@ def run_study(
             device=torch.device(forecast.devices[0]),
             weights=feature_weights,
             lpips_weights=lpips_weights,
+            distance_weights=distances,
             progress=progress,
         )
         return StudyResult(report=write_verified_report(study), page=study / "report.html", outcomes=outcomes)

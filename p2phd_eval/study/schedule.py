@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from types import FrameType
 
 import p2phd_eval
 from p2phd_eval.cores import usable_cores
+from p2phd_eval.quality.distance_weights import NO_WEIGHTS
 
 _PARENT_VARIABLE = "P2PHD_EVAL_STUDY_PROCESS"  # process number of the study that a run belongs to
 _POLL_SECONDS = 0.1
@@ -107,11 +108,19 @@ def run_processes(
 
 
 def study_command(
-    study: Path, *, feature_weights: Path | None, lpips_weights: Path | None, track: Sequence[str]
+    study: Path,
+    *,
+    feature_weights: Path | None,
+    lpips_weights: Path | None,
+    distance_weights: Mapping[str, Path] = NO_WEIGHTS,
+    track: Sequence[str],
 ) -> tuple[str, ...]:
     """Return the command that goes on with a study; "--run" and a name may follow."""
     files = {"--feature-weights": feature_weights, "--lpips-weights": lpips_weights}
     given = [text for option, path in files.items() if path is not None for text in (option, str(path.resolve()))]
+    given += [
+        text for name, path in distance_weights.items() for text in ("--distance-weights", f"{name}={path.resolve()}")
+    ]
     given += [text for name in track for text in ("--track", name)]
     # By its file: with -m Python would search the current folder for every module first.
     return (sys.executable, _PROGRAM, "study", "--out", str(study.resolve()), *given)

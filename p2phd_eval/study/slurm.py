@@ -7,13 +7,14 @@ are the shell's.
 import os
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.weights.index import require_there
 from p2phd_eval.files import atomic_write
 from p2phd_eval.locks import hold_folder
+from p2phd_eval.quality.distance_weights import NO_WEIGHTS, require_distance_weights
 from p2phd_eval.study.schedule import study_command
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
 from p2phd_eval.tracking.trackers import tracker_names
@@ -52,6 +53,7 @@ def write_slurm(
     *,
     feature_weights: Path | None = None,
     lpips_weights: Path | None = None,
+    distance_weights: Mapping[str, Path] = NO_WEIGHTS,
     track: Sequence[str] = (),
 ) -> Path:
     """Write the plan of a study, the scripts of a job array with one task a run, and of the job that follows it.
@@ -61,7 +63,7 @@ def write_slurm(
     plan : StudyPlan
     out : path-like
         The study folder; the scripts go to `slurm/` in it.
-    feature_weights, lpips_weights, track
+    feature_weights, lpips_weights, distance_weights, track
         As for `run_study`.
 
     Returns
@@ -76,6 +78,7 @@ def write_slurm(
     """
     require_there("--feature-weights", feature_weights)
     require_there("--lpips-weights", lpips_weights)
+    require_distance_weights(distance_weights)
     study = Path(out)
     logs = _logs(study)
     with hold_folder(study, clean=False):
@@ -84,7 +87,11 @@ def write_slurm(
     # Only a label.
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", Path(plan.data or study).name)[:_LONGEST_NAME]
     command = study_command(
-        study, feature_weights=feature_weights, lpips_weights=lpips_weights, track=tracker_names(track)
+        study,
+        feature_weights=feature_weights,
+        lpips_weights=lpips_weights,
+        distance_weights=distance_weights,
+        track=tracker_names(track),
     )
     folder = _folder(study)
     paths = {part: folder / f"{part}.sbatch" for part in ("runs", "report")}

@@ -10,9 +10,10 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import parse_rule
-from p2phd_eval.files import CACHE_VARIABLE
+from p2phd_eval.files import CACHE_VARIABLE, file_sha256
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.quality import lpips_weights
+from p2phd_eval.quality.dists import Dists
 from p2phd_eval.quality.image_distance import PSNR, PSNR_MOST, SSIM
 from p2phd_eval.quality.image_quality import per_image_quality
 from p2phd_eval.quality.lpips import Lpips
@@ -21,6 +22,7 @@ from p2phd_eval.quality.run_quality import QualityRun, RunQuality, quality_of_ru
 from p2phd_eval.stats.verdicts.paired_means import image_mean, mean_difference
 from p2phd_eval.stats.verdicts.scope import Scope
 from tests.quality.alexnet import write_random_alexnet
+from tests.quality.vgg16 import write_random_vgg16
 
 N = 6
 IDS = [f"{'ab'[k % 2]}_{k}" for k in range(N)]  # two clusters
@@ -167,6 +169,20 @@ def test_with_weights_lpips_is_there(tmp_path: Path) -> None:
     assert found.between[2].mean == image_mean(values.between["LPIPS"])
     assert found.metrics[2].network == lpips.network
     assert "random.pth" in found.notes[-1]
+
+
+def test_what_else_is_asked_for_is_there(tmp_path: Path) -> None:
+    path = write_random_vgg16(tmp_path / "vgg16.pth")
+    found = quality_of_runs(PHOTO_SOURCE, RUNS[:2], baseline="fp32", distance_weights={"dists": path})
+    dists = Dists(path, "cpu")
+    values = per_image_quality(
+        PHOTO_SOURCE, [each.source for each in RUNS[:2]], pairs=[(0, 1)], distances=[dists.as_distance()]
+    )
+    assert [metric.name for metric in found.metrics] == ["SSIM", "PSNR", "DISTS"]
+    assert found.to_photo[2].mean == image_mean(values.to_photo["DISTS"])
+    assert found.between[2].mean == image_mean(values.between["DISTS"])
+    assert found.metrics[2].weights_sha256 == file_sha256(path)
+    assert any("DISTS is computed with vgg16, custom weights" in note for note in found.notes)
 
 
 def test_bad_input_is_refused(tmp_path: Path) -> None:

@@ -111,3 +111,13 @@ def test_a_name_that_slurm_cannot_write_to_is_refused(name: str, tmp_path: Path)
     submit = write_slurm(plan(f"/data/{name}"), tmp_path / "study")
     for path in submit.parent.iterdir():
         assert name not in path.read_text()
+
+
+def test_the_weights_of_distances_are_handed_on(tmp_path: Path) -> None:
+    weights = tmp_path / "vgg 16.pth"
+    weights.touch()
+    write_slurm(plan("data"), tmp_path / "study", distance_weights={"dists": weights})
+    report = (tmp_path / "study" / "slurm" / "report.sbatch").read_text()
+    assert f"--distance-weights 'dists={weights}'" in report
+    with pytest.raises(InputError, match=r"--distance-weights dists=.*found nothing there"):
+        write_slurm(plan("data"), tmp_path / "study", distance_weights={"dists": tmp_path / "gone.pth"})

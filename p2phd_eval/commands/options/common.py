@@ -87,6 +87,16 @@ Weights = Annotated[
         help="File or folder of the feature network's weights. Default: FID's, from the cache, else they are fetched.",
     ),
 ]
+DistanceWeights = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--distance-weights",
+        metavar="NAME=PATH",
+        rich_help_panel=FEATURES,
+        help="Compare images by this distance as well, with the weights at PATH: dists or dreamsim, see "
+        "docs/distances.md. May be repeated.",
+    ),
+]
 BatchSize = Annotated[int, typer.Option("--batch-size", min=1, help="Images at a time; no result depends on it.")]
 Replicates = Annotated[
     int | None,
