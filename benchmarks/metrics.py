@@ -65,7 +65,7 @@ def stages(n: int) -> dict[str, Callable[[], dict[str, float]]]:
         return {"kid": found.value, "se": found.se}
 
     def infinity() -> dict[str, float]:
-        found = fid_infinity(real, fake, paired=True, rng=np.random.default_rng(0))
+        found = fid_infinity(real, fake, SamplingDesign.paired(len(real), 2), rng=np.random.default_rng(0))
         return {"fid_infinity": found.value, "slope": found.slope}
 
     def neighbours() -> dict[str, float]:

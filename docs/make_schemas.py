@@ -22,6 +22,7 @@ from p2phd_eval.generators.training.run_log import LogRecord
 from p2phd_eval.generators.training.training_data import TrainingData
 from p2phd_eval.images.image_folder import Manifest
 from p2phd_eval.images.made_images import MadeImage
+from p2phd_eval.images.sources.manifest_lines import SampleLine
 from p2phd_eval.report import documents
 from p2phd_eval.report.documents.document import Document, kind_of
 from p2phd_eval.runs.held_out import Validation
@@ -37,6 +38,7 @@ OTHERS = {
     "images-line": MadeImage,
     "log-line": LogRecord,
     "run-outcome": Outcome,
+    "sample-line": SampleLine,
     "study-record": Artefact,
     "styles": DataStyles,
     "training-data": TrainingData,

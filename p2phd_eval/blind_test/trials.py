@@ -11,7 +11,9 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
 from p2phd_eval.features.inputs import naming_choices
 from p2phd_eval.files import name_bytes
+from p2phd_eval.images.condition_ids import condition_clusters
 from p2phd_eval.images.oddities import TURN_PIXELS, Oddity
+from p2phd_eval.images.sources.repeated import photos_for
 from p2phd_eval.images.sources.source import ImageSource, LoadedImage
 from p2phd_eval.progress import OnProgress, unwatched
 
@@ -55,23 +57,30 @@ def make_trials(
     the seed cannot draw again: the page holds pixels of some of the images, and none of the files.
 
     `baseline` and `candidate`: paired by id; the images of a pair have one size. `reference`: the real photos, shown
-    beside each pair, at its size. `trials`: at least 2 and at most as many as there are shared ids; by default 100, or
-    all if there are fewer. `seed`: not negative. Raises `InputError` if ids repeat or fewer than two are shared, there
-    are fewer than `trials`, or the images of a pair differ in size.
+    beside each pair, at its size; the only photo of a condition serves for each of its samples. `trials`: at least 2
+    and at most as many as there are shared ids; by default 100, or all if there are fewer. Where conditions have
+    several samples one of each is drawn, so that trials are independent. `seed`: not negative. Raises `InputError` if
+    ids repeat or fewer than two are shared, there are fewer than `trials`, or the images of a pair differ in size.
     """
-    sources = [baseline, candidate] if reference is None else [baseline, candidate, reference]
+    sources = [baseline, candidate]
+    if reference is not None:
+        sources.append(photos_for(reference, sources))
     named = [(source.name, source.ids) for source in sources]
     with naming_choices(sources):
         require_unique_ids(named, {source.name: source.names for source in sources})
         shared = common_ids(named)
-        wanted = min(DEFAULT_TRIALS, len(shared)) if trials is None else trials
-        if not 2 <= wanted <= len(shared):
+        conditions = condition_clusters(shared) or shared
+        most, what = len(set(conditions)), "images" if conditions is shared else "conditions of images"
+        wanted = min(DEFAULT_TRIALS, most) if trials is None else trials
+        if not 2 <= wanted <= most:
             raise InputError(
-                "--trials", expected=f"2 to {len(shared)}, the number of images that all share", found=str(wanted)
+                "--trials", expected=f"2 to {most}, the number of {what} that all share", found=str(wanted)
             )
     places = [{image: index for index, image in enumerate(source.ids)} for source in sources]
     rng = np.random.default_rng(_entropy(seed, shared, sources[:2], places[:2]))
-    chosen = [shared[index] for index in rng.permutation(len(shared))[:wanted]]
+    order = rng.permutation(len(shared)).tolist()
+    first_of = {conditions[index]: index for index in reversed(order)}
+    chosen = [shared[index] for index in order if first_of[conditions[index]] == index][:wanted]
     first = rng.integers(0, 2, wanted).astype(bool)
     drawn, formats, equal = [], set(), 0
     for done, (image, candidate_first) in enumerate(zip(chosen, first.tolist(), strict=True)):

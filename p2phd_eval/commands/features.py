@@ -36,7 +36,10 @@ def features(
         torchrun --nproc-per-node 8 --no-python p2phd-eval features train.zip --out train.npz --statistics
     """
     from p2phd_eval.features.extract_features import extract_features
+    from p2phd_eval.features.feature_set import FeatureSet
+    from p2phd_eval.images.condition_ids import sample_counts
     from p2phd_eval.report.documents.command_documents import FeaturesDocument
+    from p2phd_eval.report.documents.document import or_unset
 
     output = Output(json_target)
     found = extract_features(
@@ -45,11 +48,17 @@ def features(
     if found is None or found.stamp is None:
         return  # the first rank tells
     kind = "mean and covariance" if statistics else "features"
+    samples = sample_counts(found.ids) if isinstance(found, FeatureSet) else None
     output.table(
         ResultTable(
             title=f"{out}: {kind} of {data}",
             columns=("quantity", "value"),
-            rows=tuple((name, str(value)) for name, value in asdict(found.stamp).items()),
+            rows=(
+                *((name, str(value)) for name, value in asdict(found.stamp).items()),
+                *(() if samples is None else (("samples", str(samples)),)),
+            ),
         )
     )
-    output.document(FeaturesDocument(file=str(out), statistics=statistics, stamp=found.stamp))
+    output.document(
+        FeaturesDocument(file=str(out), statistics=statistics, samples=or_unset(samples), stamp=found.stamp)
+    )

@@ -9,6 +9,7 @@ import numpy as np
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import NamedSet, NamedStamp
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.images.condition_ids import FEWEST_CONDITIONS, SampleCounts
 from p2phd_eval.images.oddities import TURN_PIXELS, Oddity, oddity_sentences
 from p2phd_eval.stats.design import SamplingDesign
 
@@ -119,6 +120,16 @@ def cluster_warnings(design: SamplingDesign) -> tuple[str, ...]:
             f"only {design.clusters} {design.unit}: below {_FEW_IMAGES} the standard errors are themselves uncertain",
         )
     return ()
+
+
+def condition_warnings(samples: SampleCounts | None, design: SamplingDesign) -> tuple[str, ...]:
+    """Say where there are several samples of so few conditions that the samples are taken as the draws."""
+    if samples is None or samples.most == 1 or samples.conditions >= FEWEST_CONDITIONS or design.clustered:
+        return ()
+    return (
+        f"{samples}: the samples are taken as independent, so that errors and verdicts are about "
+        f"{'this condition' if samples.conditions == 1 else 'these conditions'} alone",
+    )
 
 
 def size_warnings(real: FeatureSet, fake: NamedSet) -> tuple[str, ...]:

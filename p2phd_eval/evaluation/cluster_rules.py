@@ -9,7 +9,9 @@ from pathlib import Path, PurePosixPath
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import examples
+from p2phd_eval.images.condition_ids import condition_clusters, condition_of
 from p2phd_eval.images.names import path_key
+from p2phd_eval.stats.design import SamplingDesign
 
 # cityscapesScripts' file names: <city>_<sequence>_<frame>_<type>; a folder may stand before them.
 _PRESETS = {
@@ -29,22 +31,23 @@ class ClusterRule:
     """A rule that gives each image the cluster it was drawn in."""
 
     text: str  # as the user gave it
-    cluster_of: Callable[[str], str | None]  # from an image's id to its cluster; None or "": the rule does not cover it
+    cluster_of: Callable[[str], str | None]  # from a condition to its cluster; None or "": the rule does not cover it
 
     def labels(self, ids: Sequence[str]) -> tuple[str, ...]:
-        """Return the cluster of each image, in the order of `ids`.
+        """Return the cluster of each image, in the order of `ids`: that of its condition, whatever its seed.
 
         Parameters
         ----------
         ids : sequence of str
-            Those of a `FeatureSet` or an `ImageSource`; they may repeat.
+            Those of a `FeatureSet` or an `ImageSource`; they may repeat. ``frankfurt_000@3`` is the condition
+            ``frankfurt_000`` with the seed 3.
 
         Raises
         ------
         InputError
             If the rule covers none of the images, or only some.
         """
-        found = [self.cluster_of(image) for image in ids]
+        found = [self.cluster_of(condition_of(image)) for image in ids]
         # An empty label says no more than none: an expression that can match nothing matches every id.
         labels = tuple(label for label in found if label)
         if len(labels) == len(ids):
@@ -114,6 +117,27 @@ def as_rule(given: str | os.PathLike[str] | ClusterRule | None) -> ClusterRule |
     return parse_rule(os.fspath(given)) if isinstance(given, str | os.PathLike) else given
 
 
+def cluster_labels(ids: Sequence[str], rule: ClusterRule | None) -> tuple[str, ...] | None:
+    """Return the cluster of each image: that of the rule, or else its condition where conditions have several samples.
+
+    None where each image is its own cluster. Raises `InputError` as `ClusterRule.labels`.
+    """
+    return condition_clusters(ids) if rule is None else rule.labels(ids)
+
+
+def drawn_by_condition(
+    real: Sequence[str], generated: Sequence[str], rule: ClusterRule | None, *, sets: int
+) -> SamplingDesign:
+    """The design of photos and samples of the same conditions: each condition is a draw, or each cluster of the rule.
+
+    `real` and `generated`: ids of the real images, and of those of each of the other `sets` - 1 sets.
+    """
+    of_real, of_generated = (
+        tuple(map(condition_of, ids)) if rule is None else rule.labels(ids) for ids in (real, generated)
+    )
+    return SamplingDesign.by_condition(of_real, of_generated, sets)
+
+
 def _matcher(pattern: re.Pattern[str]) -> Callable[[str], str | None]:
     group = min(pattern.groups, 1)
 
@@ -155,7 +179,7 @@ def _read_table(path: Path) -> dict[str, str]:
         cells = [cell.strip() for cell in row]
         if len(cells) != len(columns) or not cells[id_place] or not cells[cluster_place]:
             raise _not_a_table(path, f"line {number} with {row}")
-        image, cluster = path_key(cells[id_place]), cells[cluster_place]
+        image, cluster = condition_of(path_key(cells[id_place])), cells[cluster_place]
         if clusters.setdefault(image, cluster) != cluster:
             raise InputError(
                 f"{path}, line {number}",

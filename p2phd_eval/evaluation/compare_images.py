@@ -10,7 +10,7 @@ from p2phd_eval.errors import LARGEST_SEED, MOST_REPLICATES, InputError, as_choi
 from p2phd_eval.evaluation.arms import GivenFolders, read_arms, require_distinct
 from p2phd_eval.evaluation.class_shares import label_class_shares, stored_class_names
 from p2phd_eval.evaluation.cluster_rules import ClusterRule, as_rule
-from p2phd_eval.evaluation.comparison import ComparisonResult, FeatureArm, compare_feature_sets
+from p2phd_eval.evaluation.comparison import ComparisonResult, FeatureArm, compare_feature_sets, explained_ids
 from p2phd_eval.evaluation.comparison import explain as explain_candidate
 from p2phd_eval.evaluation.comparison_pictures import comparison_picture, influence_strip
 from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
@@ -23,6 +23,7 @@ from p2phd_eval.images.png import write_png
 from p2phd_eval.images.replacing import require_own_picture
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.images.sources.repeated import photos_for, serving
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.stats.confidence import require_confidence
@@ -143,11 +144,13 @@ def compare_images(
             rule.labels(ids)
     if labels is not None and not explain:
         raise InputError("--labels", expected="--explain beside it", found="no --explain")
+    pictured: list[ImageSource] = []
     if picture is not None:
         if any(not isinstance(each, ImageSource) for each in inputs):
             raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
+        pictured = [photos_for(inputs[0], inputs[1:]), *inputs[1:]]
         with naming_choices(inputs):
-            common_ids(named_ids)
+            common_ids([(name_of(each), found.ids) for each, found in zip(given, pictured, strict=True)])
         require_own_picture(picture, [*given, labels, reference], "--picture")
     label_maps = None if labels is None else open_source(labels, generated=False)
 
@@ -191,13 +194,15 @@ def compare_images(
     )
     if explain:
         shares = None
-        if labels is not None and label_maps is not None:
+        ids = explained_ids(result)
+        if labels is not None and label_maps is not None and ids:
             with progress("label maps", "maps") as on_progress:
-                shares = label_class_shares(label_maps, result.ids, stored_class_names(Path(labels)), on_progress)
+                maps = serving(label_maps, ids)
+                shares = label_class_shares(maps, ids, stored_class_names(Path(labels)), on_progress)
         explanations = tuple(explain_candidate(result, k, shares) for k in range(len(result.candidates)))
         result = replace(result, explanations=explanations)
     if picture is not None:
-        write_png(picture, _picture(result, inputs, names, label_maps))
+        write_png(picture, _picture(result, pictured, names, label_maps))
     return result
 
 
@@ -238,4 +243,7 @@ def _picture(
     baseline, candidate, *_ = result.arms
     shown = [sources[0], sources[1], sources[1 + len(result.arms[baseline])]]
     images = explanation.upward[:_STRIP_ROWS] + explanation.downward[:_STRIP_ROWS]
-    return influence_strip(images, shown, ["real", baseline, candidate], labels)
+    ids = [image.id for image in images]  # label maps, or conditions, of which the first sample is shown
+    shown = [serving(source, ids, one_of_several=True) for source in shown]
+    maps = None if labels is None else serving(labels, ids)
+    return influence_strip(images, shown, ["real", baseline, candidate], maps)

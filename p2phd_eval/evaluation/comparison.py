@@ -10,6 +10,7 @@ import numpy as np
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.checks import (
     cluster_warnings,
+    condition_warnings,
     count_warnings,
     duplicate_warnings,
     few_images_warnings,
@@ -19,15 +20,23 @@ from p2phd_eval.evaluation.checks import (
     said_once,
     size_warnings,
 )
-from p2phd_eval.evaluation.cluster_rules import ClusterRule
+from p2phd_eval.evaluation.cluster_rules import ClusterRule, cluster_labels, drawn_by_condition
 from p2phd_eval.evaluation.copies import copy_warnings
-from p2phd_eval.evaluation.pairing import aligned, examples, require_same_stamps, require_unique_ids, sorted_by_id
+from p2phd_eval.evaluation.pairing import (
+    aligned,
+    examples,
+    named_as_samples,
+    require_same_stamps,
+    require_unique_ids,
+    sorted_by_id,
+)
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.evaluation.reference import axes_of_reference
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.features.identity import is_clip
+from p2phd_eval.images.condition_ids import FEWEST_CONDITIONS, SampleCounts, condition_of, sample_counts
 from p2phd_eval.progress import ProgressFactory, silent
-from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
+from p2phd_eval.stats.design import Block, Rows, SamplingDesign, cluster_codes
 from p2phd_eval.stats.distances.kernel import kernel_scale
 from p2phd_eval.stats.distances.real_scale import RealScale, real_scale
 from p2phd_eval.stats.estimands import Estimand
@@ -36,7 +45,7 @@ from p2phd_eval.stats.verdicts.explanation import ClassShares, Explanation, expl
 from p2phd_eval.stats.verdicts.margins import MarginRule
 from p2phd_eval.stats.verdicts.scope import Scope
 
-Pairing = Literal["triplets", "generated", "independent"]
+Pairing = Literal["triplets", "conditions", "generated", "independent"]
 
 _FEWEST_PAIRS = 3  # what a jackknife needs
 
@@ -54,13 +63,17 @@ class ComparisonResult:
     """Candidates against one baseline, all at the same n and on the same images."""
 
     scope: Scope
-    pairing: Pairing  # real, baseline and candidate image of one label map; the generated two only; or none
+    #: Who is paired: real, baseline and candidate image of one label map; the generated two, drawn together with the
+    #: photos of their condition; the generated two only; or none.
+    pairing: Pairing
+    samples: SampleCounts | None  # of a generated set, as used; None where conditions have no seeds
     n: int  # images of each set that were used; of independent sets the smallest number
     clusters: int | None  # how many groups of images that are alike; None where each is its own
     confidence: float
     baseline_name: str
     baseline_fids: tuple[float, ...]  # FID@n of each of its runs
-    ids: tuple[str, ...]  # the pairs, in the order of all influences; empty for independent sets
+    ids: tuple[str, ...]  # the pairs, in the order of all generated images' influences; empty for independent sets
+    real_ids: tuple[str, ...]  # of the real images, in the order of their influences
     labels: tuple[str, ...] | None  # the cluster of each pair; None without clusters or pairs
     design: SamplingDesign  # how the real set and all runs were drawn, the baseline's first
     real_stamp: FeatureStamp
@@ -101,10 +114,11 @@ def compare_feature_sets(
 ) -> ComparisonResult:
     """Compare the FID of candidates with that of a baseline, image by image where their names match.
 
-    Images pair up by id: the real image and the generated ones of one label map. Ids that a set lacks are left out
-    of all, with a warning, so that every FID here is on the same images. Where the real images have other names the
-    generated ones are still pairs; where those differ too, all sets are taken as independent, which costs power. The
-    order of the images does not matter.
+    Images pair up by id: the real image and the generated ones of one label map, or the generated ones of one condition
+    and seed, with the photos of that condition. Ids that a set lacks are left out of all, with a warning, so that
+    every FID here is on the same images. Where the real images have other names the generated ones are still pairs;
+    where those differ too, all sets are taken as independent, which costs power. The order of the images does not
+    matter.
 
     Parameters
     ----------
@@ -117,7 +131,8 @@ def compare_feature_sets(
     reference : FeatureSet, optional
         Other real images, such as the training photos, for the block FID; none of them may be in another set.
     cluster_by : ClusterRule, optional
-        Which images are alike, such as those of one city; by default each is its own.
+        Which images are alike, such as those of one city; by default those of one condition, such as ``cat@0`` and
+        ``cat@1``, and else each is its own.
     seed : int
         Draws the splits, the bootstrap replicates and the swaps.
     strict : bool
@@ -143,6 +158,7 @@ def compare_feature_sets(
     stamps = [(name, features.stamp) for name, features in named]
     warnings = require_same_stamps(stamps, force=force)
     require_unique_ids([(name, features.ids) for name, features in named])
+    named[0] = named[0][0], named_as_samples(real, sorted(_shared_ids(named[1:])))
     pairing, ids = _pairing(named)
     warnings += _matching_warnings(named, pairing, ids, strict)
     for stamp in stamps:
@@ -152,8 +168,8 @@ def compare_feature_sets(
     warnings += mixture_warnings(stamps[0]) + said_once(stamps[1:], mixture_warnings)
     warnings += said_once(stamps[1:], lambda stamp: format_warnings(real.stamp, stamp))
     used = [
-        aligned(features, ids) if pairing == "triplets" or (k and pairing == "generated") else sorted_by_id(features)
-        for k, (_, features) in enumerate(named)
+        sorted_by_id(features) if kept is None else aligned(features, kept)
+        for (_, features), kept in zip(named, _kept(named, pairing, ids), strict=True)
     ]
     if pairing == "independent":
         used[1:], fewer = _at_one_n(used[1:], [name for name, _ in named[1:]], seed)
@@ -164,7 +180,9 @@ def compare_feature_sets(
         warnings += count_warnings(len(used[0]), count)
     design = _design(used, pairing, cluster_by)
     n = min(design.sizes)
+    samples = sample_counts(used[1].ids)
     warnings += few_images_warnings(n, real.stamp.dims) + cluster_warnings(design)
+    warnings += condition_warnings(samples, design)
     axes = None
     if reference is not None:
         axes, of_reference = axes_of_reference(reference, named, force=force)
@@ -188,13 +206,15 @@ def compare_feature_sets(
     return ComparisonResult(
         scope=results[0].scope,
         pairing=pairing,
+        samples=samples,
         n=n,
         clusters=design.clusters if design.clustered else None,
         confidence=confidence,
         baseline_name=arms[0].name,
         baseline_fids=results[0].at_n.baseline_runs,
         ids=ids,
-        labels=cluster_by.labels(ids) if cluster_by is not None and ids else None,
+        real_ids=used[0].ids,
+        labels=cluster_labels(ids, cluster_by) if ids else None,
         design=design,
         real_stamp=real.stamp,
         real_scale=real_scale(used[0].values, design, rng=np.random.default_rng(seed)),
@@ -215,7 +235,7 @@ def explain(result: ComparisonResult, candidate: int, class_shares: ClassShares 
     candidate : int
         Which of `result.candidates`.
     class_shares : ClassShares, optional
-        How much each class covers of the label maps `result.ids`.
+        How much each class covers of the label maps `explained_ids(result)`.
     """
     compared = result.candidates[candidate]
     runs = (*compared.baseline_influences, *compared.influences)
@@ -223,15 +243,34 @@ def explain(result: ComparisonResult, candidate: int, class_shares: ClassShares 
     first = 1 + sum(sizes[: candidate + 1])
     positions = (*range(1, 1 + sizes[0]), *range(first, first + sizes[candidate + 1]))
     weights = [-1 / sizes[0]] * sizes[0] + [1 / sizes[candidate + 1]] * sizes[candidate + 1]
-    paired = result.pairing == "triplets"
+    ids, labels = explained_ids(result), result.labels
+    rows_of: list[Rows] | None = None
+    if result.pairing == "conditions":
+        place = {condition: row for row, condition in enumerate(ids)}
+        real, generated = (
+            np.array([place[condition_of(image)] for image in images]) for images in (result.real_ids, result.ids)
+        )
+        rows_of = [real, *([generated] * len(positions))]
+        if labels is not None:
+            cluster_of = dict(zip(map(condition_of, result.ids), labels, strict=True))
+            labels = tuple(cluster_of[condition] for condition in ids)
+            labels = None if labels == ids else labels
     return explain_dfid(
         runs,
         weights,
         result.design.subset(positions),
-        ids=result.ids if paired else None,
-        clusters=result.labels if paired else None,
-        class_shares=class_shares if paired else None,
+        ids=ids or None,
+        rows_of=rows_of,
+        clusters=labels if ids else None,
+        class_shares=class_shares if ids else None,
     )
+
+
+def explained_ids(result: ComparisonResult) -> tuple[str, ...]:
+    """Return what a difference is divided among: label maps, or conditions; empty where only parts can be told."""
+    if result.pairing == "conditions":
+        return tuple(sorted(set(map(condition_of, result.ids))))
+    return result.ids if result.pairing == "triplets" else ()
 
 
 def _require_names(names: list[str]) -> None:
@@ -252,13 +291,38 @@ def _named_runs(arms: Sequence[FeatureArm]) -> list[tuple[str, FeatureSet]]:
     ]
 
 
+def _shared_ids(named: Sequence[tuple[str, FeatureSet]]) -> set[str]:
+    return set.intersection(*(set(features.ids) for _, features in named))
+
+
 def _pairing(named: Sequence[tuple[str, FeatureSet]]) -> tuple[Pairing, tuple[str, ...]]:
-    ids = [set(features.ids) for _, features in named]
-    generated = set.intersection(*ids[1:])
-    for pairing, shared in (("triplets", generated & ids[0]), ("generated", generated)):
-        if len(shared) >= _FEWEST_PAIRS:
-            return pairing, tuple(sorted(shared))  # type: ignore[return-value]
+    generated = _shared_ids(named[1:])
+    shared = _shared_ids(named)
+    photos = named[0][1].ids
+    conditions = set(map(condition_of, photos)) & set(map(condition_of, generated))
+    of_conditions, photos_of_conditions = (
+        {image for image in images if condition_of(image) in conditions} for images in (generated, photos)
+    )
+    # Without seeds conditions are ids, and those in common are the same.
+    if not of_conditions == photos_of_conditions == shared and len(conditions) >= FEWEST_CONDITIONS:
+        return "conditions", tuple(sorted(of_conditions))
+    for pairing, found in (("triplets", shared), ("generated", generated)):
+        if len(found) >= _FEWEST_PAIRS:
+            return pairing, tuple(sorted(found))  # type: ignore[return-value]
     return "independent", ()
+
+
+def _kept(
+    named: Sequence[tuple[str, FeatureSet]], pairing: Pairing, ids: tuple[str, ...]
+) -> list[tuple[str, ...] | None]:
+    """The ids of each set that are used, in this order; None of sets that are used whole, in the order of their ids."""
+    if pairing == "independent":
+        return [None] * len(named)
+    of_real: tuple[str, ...] | None = ids if pairing == "triplets" else None
+    if pairing == "conditions":
+        conditions = set(map(condition_of, ids))
+        of_real = tuple(sorted(image for image in named[0][1].ids if condition_of(image) in conditions))
+    return [of_real, *([ids] * (len(named) - 1))]
 
 
 def _at_one_n(sets: Sequence[FeatureSet], names: Sequence[str], seed: int) -> tuple[list[FeatureSet], tuple[str, ...]]:
@@ -278,8 +342,11 @@ def _at_one_n(sets: Sequence[FeatureSet], names: Sequence[str], seed: int) -> tu
 def _matching_warnings(
     named: Sequence[tuple[str, FeatureSet]], pairing: Pairing, ids: tuple[str, ...], strict: bool
 ) -> tuple[str, ...]:
-    paired = named if pairing == "triplets" else named[1:] if pairing == "generated" else []
-    left_out = [(name, sorted(set(features.ids) - set(ids))) for name, features in paired]
+    left_out = [
+        (name, sorted(set(features.ids) - set(kept)))
+        for (name, features), kept in zip(named, _kept(named, pairing, ids), strict=True)
+        if kept is not None
+    ]
     warnings = tuple(
         f"{len(missing)} of the images of {name} are left out, because another set lacks them: {examples(missing)}"
         for name, missing in left_out
@@ -309,6 +376,8 @@ def _matching_warnings(
 
 
 def _design(used: Sequence[FeatureSet], pairing: Pairing, cluster_by: ClusterRule | None) -> SamplingDesign:
+    if pairing == "conditions":
+        return drawn_by_condition(used[0].ids, used[1].ids, cluster_by, sets=len(used))
     everything = tuple(range(len(used)))
     blocks: dict[Pairing, list[tuple[int, ...]]] = {
         "triplets": [everything],
@@ -318,10 +387,7 @@ def _design(used: Sequence[FeatureSet], pairing: Pairing, cluster_by: ClusterRul
     return SamplingDesign(
         [
             Block(
-                sets=sets,
-                cluster_of=cluster_codes(
-                    None if cluster_by is None else cluster_by.labels(used[sets[0]].ids), len(used[sets[0]])
-                ),
+                sets=sets, cluster_of=cluster_codes(cluster_labels(used[sets[0]].ids, cluster_by), len(used[sets[0]]))
             )
             for sets in blocks[pairing]
         ]

@@ -7,6 +7,7 @@ import numpy as np
 
 from p2phd_eval.evaluation.checks import (
     cluster_warnings,
+    condition_warnings,
     count_warnings,
     duplicate_warnings,
     few_images_warnings,
@@ -16,12 +17,13 @@ from p2phd_eval.evaluation.checks import (
     repeated_id_warnings,
     size_warnings,
 )
-from p2phd_eval.evaluation.cluster_rules import ClusterRule
+from p2phd_eval.evaluation.cluster_rules import ClusterRule, cluster_labels, drawn_by_condition
 from p2phd_eval.evaluation.copies import copy_warnings
-from p2phd_eval.evaluation.pairing import require_same_stamps, sorted_by_id
+from p2phd_eval.evaluation.pairing import named_as_samples, require_same_stamps, sorted_by_id
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.evaluation.reference import axes_of_reference
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.images.condition_ids import FEWEST_CONDITIONS, SampleCounts, condition_of, sample_counts
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
@@ -32,6 +34,8 @@ from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.errors.intervals import FIDInterval, at_n_error, interval_of
 
 _REPLICATES = 200
+
+Pairing = Literal["paired", "conditions", "independent"]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +51,9 @@ class FidResult:
     clusters: int | None  # how many groups of images that are alike; None where each is its own
     n_real: int  # number of images
     n_fake: int
-    pairing: Literal["paired", "independent"]  # what all errors assume
+    pairing: Pairing  # what all errors assume
+    samples: SampleCounts | None  # of the generated images, where conditions have seeds
+    design: SamplingDesign  # how both sets were drawn, in the order of their ids
     distance: FrechetDistance
     real_stamp: FeatureStamp
     fake_stamp: FeatureStamp
@@ -77,8 +83,9 @@ def evaluate_fid(
     """FID between real and generated images, with two standard errors and an interval.
 
     Where both sets hold the same ids, once each, image i of both comes from the same label map: the sets are
-    aligned and the errors are those of pairs. Otherwise they are those of two independent samples. The order of
-    the images does not matter.
+    aligned and the errors are those of pairs. Where both hold the same conditions, with several samples of some, all
+    images of a condition were drawn together. Otherwise the errors are those of two independent samples. The
+    order of the images does not matter.
 
     Parameters
     ----------
@@ -89,7 +96,8 @@ def evaluate_fid(
     confidence : float
         How often such intervals hold the truth, in (0.5, 1).
     cluster_by : ClusterRule, optional
-        Which images are alike, such as those of one city; by default each is its own.
+        Which images are alike, such as those of one city; by default those of one condition, such as ``cat@0`` and
+        ``cat@1``, and else each is its own.
     extrapolate : bool
         Whether to compute the intervals; see `p2phd_eval.stats.errors.intervals`.
     replicates : int, optional
@@ -128,17 +136,19 @@ def evaluate_fid(
         compared = [("the real images", real), ("the generated images", fake)]
         axes, of_reference = axes_of_reference(reference, compared, force=force)
         warnings += of_reference
-    paired = len(set(real.ids)) == len(real) and sorted(real.ids) == sorted(fake.ids)
+    real = named_as_samples(real, fake.ids)
+    pairing = _pairing(real, fake)
     shared = set(real.ids) & set(fake.ids)
-    if shared and not paired:
+    if shared and pairing == "independent":
         warnings += (
             f"{len(shared)} ids occur in both sets, but the sets are not pairs throughout: the standard errors "
             "take all images as independent",
         )
     real, fake = sorted_by_id(real), sorted_by_id(fake)
     sets = [real.values, fake.values]
-    design = _design(real, fake, paired, cluster_by)
-    warnings += cluster_warnings(design)
+    design = _design(real, fake, pairing, cluster_by)
+    seeds = sample_counts(fake.ids)
+    warnings += cluster_warnings(design) + condition_warnings(seeds, design)
     splits_rng, bootstrap_rng, blocks_rng = np.random.default_rng(seed).spawn(3)
     interval = block_fid = None
     if extrapolate and design.quarters:
@@ -172,7 +182,9 @@ def evaluate_fid(
         clusters=design.clusters if design.clustered else None,
         n_real=len(real),
         n_fake=len(fake),
-        pairing="paired" if paired else "independent",
+        pairing=pairing,
+        samples=seeds,
+        design=design,
         distance=influence.distance,
         real_stamp=real.stamp,
         fake_stamp=fake.stamp,
@@ -181,9 +193,22 @@ def evaluate_fid(
     )
 
 
-def _design(real: FeatureSet, fake: FeatureSet, paired: bool, cluster_by: ClusterRule | None) -> SamplingDesign:
-    clusters = [None if cluster_by is None else cluster_by.labels(each.ids) for each in (real, fake)]
-    if paired:
+def _pairing(real: FeatureSet, fake: FeatureSet) -> Pairing:
+    if len(set(real.ids)) < len(real) or len(set(fake.ids)) < len(fake):
+        return "independent"
+    if set(real.ids) == set(fake.ids):
+        return "paired"
+    conditions = {condition_of(image) for image in real.ids}
+    # Without seeds conditions are ids, which are not the same.
+    same = conditions == {condition_of(image) for image in fake.ids}
+    return "conditions" if same and len(conditions) >= FEWEST_CONDITIONS else "independent"
+
+
+def _design(real: FeatureSet, fake: FeatureSet, pairing: Pairing, cluster_by: ClusterRule | None) -> SamplingDesign:
+    if pairing == "conditions":
+        return drawn_by_condition(real.ids, fake.ids, cluster_by, sets=2)
+    clusters = [cluster_labels(each.ids, cluster_by) for each in (real, fake)]
+    if pairing == "paired":
         return SamplingDesign.paired(len(real), 2, clusters[0])
     return SamplingDesign(
         [

@@ -4,9 +4,10 @@ import dataclasses
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
+import numpy.typing as npt
 
 from p2phd_eval.evaluation.fid_of_sets import FidResult, evaluate_fid
-from p2phd_eval.evaluation.pairing import sorted_by_id
+from p2phd_eval.evaluation.pairing import named_as_samples, sorted_by_id
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.identity import is_clip
@@ -16,6 +17,10 @@ from p2phd_eval.stats.distances.fid_infinity import FidInfinity, fid_infinity
 from p2phd_eval.stats.distances.kernel import KernelDistance, kernel_distance
 from p2phd_eval.stats.distances.neighbours import NeighbourMetrics, neighbour_metrics
 from p2phd_eval.stats.distances.products import Multiply, multiply_on_cpu
+from p2phd_eval.stats.errors.kernel_contrast import kernel_measurements
+from p2phd_eval.stats.estimands import Estimand
+
+Values = npt.NDArray[np.float32]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,8 +58,8 @@ def evaluate_metrics(
 ) -> MetricsResult:
     """FID with its interval, KID, FID-infinity, precision, recall, density and coverage; of CLIP's features CMMD too.
 
-    Images are paired by id where both sets hold the same ids, once each, as in `evaluate_fid`. The order of the
-    images does not matter.
+    Images are paired by id, or drawn together by condition, as in `evaluate_fid`. The order of the images does not
+    matter.
 
     Parameters
     ----------
@@ -87,17 +92,41 @@ def evaluate_metrics(
         return nullcontext(quarter(0))
 
     # Once: sets that are in order are not copied again.
-    real, fake = sorted_by_id(real), sorted_by_id(fake)
+    real, fake = sorted_by_id(named_as_samples(real, fake.ids)), sorted_by_id(fake)
     fid = evaluate_fid(real, fake, replicates=0, seed=seed, force=force, progress=halves)
-    paired = fid.pairing == "paired"
     # Pairs have the same ids, so that this order is theirs in both sets.
     values = real.values, fake.values
-    kid = kernel_distance(*values, paired=paired, multiply=multiply, on_progress=quarter(1))
+    kid = _kid(fid, values, multiply, quarter(1))
     clip = is_clip(real.stamp.weights)
-    own = cmmd(*values, paired=paired, multiply=multiply) if clip else None
+    own = _cmmd(fid, values, multiply) if clip else None
     rng = np.random.default_rng(seed)
-    infinity = fid_infinity(*values, paired=paired, fid=fid.fid, rng=rng, on_progress=quarter(2))
+    infinity = fid_infinity(*values, fid.design, fid=fid.fid, rng=rng, on_progress=quarter(2))
     neighbours = neighbour_metrics(*values, multiply=multiply, on_progress=quarter(3))
     return MetricsResult(
         fid=fid, kid=kid, cmmd=own, fid_infinity=infinity, neighbours=neighbours, warnings=fid.warnings
     )
+
+
+def _kid(fid: FidResult, values: tuple[Values, Values], multiply: Multiply, on_progress: OnProgress) -> KernelDistance:
+    paired = fid.pairing == "paired"
+    kid = kernel_distance(*values, paired=paired, multiply=multiply, on_progress=on_progress)
+    if not _draws_several(fid):
+        return kid
+    # Two samples of a condition are alike, and so are a sample and its photo: their products would bias the KID.
+    found = kernel_measurements(values, fid.design)[Estimand.KID]
+    se = found.standard_error((1.0,), fid.design).value
+    return dataclasses.replace(kid, value=found.values[0], se=se, pairing=fid.pairing)
+
+
+def _cmmd(fid: FidResult, values: tuple[Values, Values], multiply: Multiply) -> ClipDistance:
+    distance = cmmd(*values, paired=fid.pairing == "paired", multiply=multiply)
+    if not _draws_several(fid):
+        return distance
+    # Likewise; the authors' own number, over all pairs, stays what it is.
+    found = kernel_measurements(values, fid.design, clip=True)[Estimand.CMMD]
+    return dataclasses.replace(distance, value=found.values[0], se=found.standard_error((1.0,), fid.design).value)
+
+
+def _draws_several(fid: FidResult) -> bool:
+    """Whether some draw has several images of a set."""
+    return fid.pairing == "conditions" or fid.design.clustered

@@ -1,5 +1,6 @@
 """Which feature sets may be compared, and how their images pair up."""
 
+import dataclasses
 import itertools
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,6 +9,7 @@ import numpy as np
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
+from p2phd_eval.images.condition_ids import condition_of, images_of_conditions, split_sample
 
 # What of a stamp must agree for two sets of features to be comparable, and what it is called.
 _STAMP_FIELDS = {
@@ -81,6 +83,20 @@ def common_ids(sets: Sequence[NamedIds]) -> tuple[str, ...]:
             fix="Name each generated image by the stem of its label map.",
         )
     return tuple(sorted(shared))
+
+
+def named_as_samples(real: FeatureSet, samples: Sequence[str]) -> FeatureSet:
+    """Real images under the ids of the samples of their conditions, where each condition has one of both at most.
+
+    A photo ``cat`` and a sample ``cat@3`` are then a pair. Sets of which some condition has several are returned as
+    they are, and so are those without seeds.
+    """
+    conditions = [condition_of(image) for image in samples]
+    several = any(len(set(each)) < len(each) for each in (conditions, [condition_of(image) for image in real.ids]))
+    if several or all(split_sample(image)[1] is None for image in (*samples, *real.ids)):
+        return real
+    sample_of = {photo: sample for sample, photo in images_of_conditions(real.ids, samples).items()}
+    return dataclasses.replace(real, ids=tuple(sample_of.get(image, image) for image in real.ids))
 
 
 def aligned(features: FeatureSet, ids: Sequence[str]) -> FeatureSet:

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.images.condition_ids import sample_id, split_sample
 
 #: Those of pytorch-fid, and other usual ones of the same formats.
 IMAGE_ENDINGS = (
@@ -68,7 +69,8 @@ def pair_key(name: str) -> str:
     """Reduce a file name to the key that a label map, a photo and a generated image have in common.
 
     That is the stem without pix2pixHD's result ending and without Cityscapes' type ending:
-    ``aachen_000000_000019_gtFine_labelIds_synthesized_image.jpg`` becomes ``aachen_000000_000019``.
+    ``aachen_000000_000019_gtFine_labelIds_synthesized_image.jpg`` becomes ``aachen_000000_000019``. A sample keeps its
+    seed, without leading zeros: ``cat@007.png`` becomes ``cat@7``.
 
     A key is its own key. Letters are composed (Unicode's normal form C): macOS and Linux write one name in two ways.
 
@@ -78,11 +80,14 @@ def pair_key(name: str) -> str:
     stem, _, ending = name.rpartition(".")  # not Path's: this is called for each of a million images
     if not stem or f".{ending.lower()}" not in IMAGE_ENDINGS:
         stem = name
-    stem = stem.removesuffix(_RESULT_ENDING)
+    condition, seed = split_sample(stem.removesuffix(_RESULT_ENDING))
+    if seed is not None:
+        condition = condition.removesuffix(_RESULT_ENDING)
     for ending in _CITYSCAPES_ENDINGS:
-        if stem.endswith(ending):
-            return stem.removesuffix(ending)
-    return stem
+        if condition.endswith(ending):
+            condition = condition.removesuffix(ending)
+            break
+    return sample_id(condition, seed)
 
 
 def path_key(path: str) -> str:

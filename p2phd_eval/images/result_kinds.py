@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.images.condition_ids import sample_counts
 from p2phd_eval.images.name_families import name_families
 from p2phd_eval.images.names import image_ids
 
@@ -94,7 +95,9 @@ def take_images(
     _refuse_data_set(where, names)
     kinds = _results(where, names)
     if kinds is None:
-        return replace(everything, warnings=_family_warnings(where, names))
+        # Names with seeds say what they are: prompts such as red_cat and blue_cat are no kinds of one image.
+        warnings = _family_warnings(where, names) if sample_counts(everything.ids) is None else ()
+        return replace(everything, warnings=warnings)
     counts = Counter(word for word in kinds.words if word is not None)
     samples = [word for word in counts if _is_generated(word)]
     if not generated or len(samples) != 1:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import common_ids, examples, require_unique_ids
 from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.images.sources.repeated import photos_for
 from p2phd_eval.images.sources.source import ImageSource
 
 _BENIGN = (
@@ -86,6 +87,7 @@ def common_images(
     notes = []
     if photos is not None:
         require_unique_ids([("the real photos", photos.ids)])
+        photos = photos_for(photos, [run.images for own in runs.values() for run in own])
         shared = sorted(set(ids) & set(photos.ids))
         if len(shared) < 2:
             notes.append(

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.cluster_rules import ClusterRule
+from p2phd_eval.evaluation.cluster_rules import ClusterRule, cluster_labels
 from p2phd_eval.evaluation.comparison import ComparisonResult, FeatureArm, compare_feature_sets
 from p2phd_eval.evaluation.pairing import aligned, require_same_stamps
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
@@ -135,7 +135,7 @@ def floor_of_arms(
         A change of quality that still counts as none; see `parse_margin`. A share is also that of the baseline's
         distance to the photos, which is 2 % otherwise.
     cluster_by : ClusterRule, optional
-        Which images are alike; by default each is its own.
+        Which images are alike; by default those of one condition, and else each is its own.
     confidence : float
         In (0.5, 1).
     seed : int
@@ -160,7 +160,7 @@ def floor_of_arms(
     seeds, notes = common_seeds(arms)
     runs = {arm.name: [arm.run(each) for each in seeds] for arm in arms}
     ids, photos, about_images = common_images(runs, None if real is None else real.images)
-    labels = None if cluster_by is None else cluster_by.labels(ids)
+    labels = cluster_labels(ids, cluster_by)
     samples = [run for own in runs.values() for run in own]
     with progress("distances to the baseline", "images") as on_progress:
         found = pair_distances(

@@ -9,6 +9,7 @@ import torch
 
 from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
 from p2phd_eval.features.pipeline import require_unchanged
+from p2phd_eval.images.sources.repeated import photos_for
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.quality.image_distance import PSNR, SSIM, ImageDistance, QualityMetric
@@ -40,11 +41,13 @@ def per_image_quality(
     Each image is read once. A photo of another size than its samples is resized to theirs by Pillow's bicubic filter
     with antialiasing, as training resizes it: it becomes the very target of the training.
 
-    `samples`: one or more. Images pair up by their ids. `pairs`, sequence of (int, int): positions in `samples` of
-    those that are also compared with each other. `distances`: on the same device; see
-    `p2phd_eval.quality.find_distances`. Raises `InputError` if the sources share fewer than two ids or repeat one,
-    samples of one id differ in size, an image is too small for one of the distances, or one cannot be read.
+    `samples`: one or more. Images pair up by their ids; the only photo of a condition serves for each of its samples.
+    `pairs`, sequence of (int, int): positions in `samples` of those that are also compared with each other.
+    `distances`: on the same device; see `p2phd_eval.quality.find_distances`. Raises `InputError` if the sources share
+    fewer than two ids or repeat one, samples of one id differ in size, an image is too small for one of the distances,
+    or one cannot be read.
     """
+    photos = photos_for(photos, samples)
     sources = [photos, *samples]
     named = [(source.name, source.ids) for source in sources]
     require_unique_ids(named)

@@ -10,7 +10,9 @@ import numpy.typing as npt
 import torch
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.cluster_rules import ClusterRule
+from p2phd_eval.evaluation.cluster_rules import ClusterRule, cluster_labels
+from p2phd_eval.images.condition_ids import sample_counts
+from p2phd_eval.images.sources.repeated import photos_for
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.quality.distance_weights import NO_WEIGHTS
@@ -109,7 +111,7 @@ def quality_of_runs(
     distance_weights : mapping of str to Path
         Weights of further distances, by the names in `quality.distance_weights`; without them there are none.
     cluster_by : ClusterRule, optional
-        Which images were drawn together; by default each image is a draw of its own.
+        Which images were drawn together; by default those of one condition, and else each image is a draw of its own.
     confidence : float
         In (0.5, 1).
     """
@@ -121,6 +123,7 @@ def quality_of_runs(
         raise InputError(
             "per-image quality", expected=f"samples of the baseline {baseline}", found=f"none in {len(runs)} runs"
         )
+    photos = photos_for(photos, [run.source for run in runs])
     kinds = _kinds(runs, arms, baseline)
     distances, why_not = find_distances(device, lpips_weights=lpips_weights, weights=distance_weights)
     with progress("per-image quality", "images") as on_progress:
@@ -132,7 +135,7 @@ def quality_of_runs(
             device=device,
             on_progress=on_progress,
         )
-    clusters = None if cluster_by is None else cluster_by.labels(found.ids)
+    clusters = cluster_labels(found.ids, cluster_by)
     scope = Scope.RECIPES if all(len(positions) > 1 for positions in arms.values()) else Scope.CHECKPOINTS
 
     def arm_qualities(metric: str) -> list[ArmQuality]:
@@ -171,7 +174,7 @@ def quality_of_runs(
         to_photo=to_photo,
         between=between,
         notes=(
-            _scope_note(found, scope, confidence, cluster_by),
+            _scope_note(found, scope, confidence, cluster_by, clustered=clusters is not None),
             *_p_notes(len(arms) - 1),
             *_skewness_notes(to_photo, between),
             *_notes(found, photos, runs),
@@ -206,12 +209,17 @@ def _rows_of_kinds(kinds: Sequence[_PairKind]) -> list[slice]:
     return [slice(end - len(kind.pairs), end) for end, kind in zip(ends, kinds, strict=True)]
 
 
-def _scope_note(found: ImageQuality, scope: Scope, confidence: float, cluster_by: ClusterRule | None) -> str:
+def _scope_note(
+    found: ImageQuality, scope: Scope, confidence: float, cluster_by: ClusterRule | None, *, clustered: bool
+) -> str:
     of = {
         Scope.CHECKPOINTS: "differences are between these checkpoints (scope A: images random)",
         Scope.RECIPES: "differences are between the recipes (scope B: images and training seeds random)",
     }[scope]
-    drawn = "" if cluster_by is None else f", clustered by {cluster_by.text}"
+    samples = sample_counts(found.ids)
+    drawn = "" if samples is None else f" ({samples})"
+    if clustered:
+        drawn += ", clustered by condition" if cluster_by is None else f", clustered by {cluster_by.text}"
     return f"{len(found.ids)} images{drawn}; {100 * confidence:.4g} % intervals; {of}, candidate minus baseline."
 
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from p2phd_eval.formatting import interval_text, number_text
+from p2phd_eval.images.condition_ids import SampleCounts
 from p2phd_eval.stats.distances.real_scale import RealScale
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.companion import Companion
@@ -80,10 +81,12 @@ _SCOPE_NAMES = {Scope.CHECKPOINTS: "these checkpoints (scope A)", Scope.RECIPES:
 #: How the images of one FID, and those of the sets of a comparison, belong together.
 PAIRINGS = {
     "paired": "real and generated images of one label map are taken as pairs",
+    "conditions": "real and generated images of one condition are taken as drawn together",
     "independent": "real and generated images are taken as independent",
 }
 SET_PAIRINGS = {
     "triplets": "{n} images paired by label map",
+    "conditions": "{n} generated images paired by condition and seed, {real} real ones of the same conditions",
     "generated": "{n} generated images paired by label map, {real} real ones independent",
     "independent": "independent images, {real} real and {n} in each generated set",
 }
@@ -95,6 +98,15 @@ FAILURES = {
     "failed": "ended in an error",
     "timed_out": "took too long",
 }
+
+
+def draws_text(samples: SampleCounts | None, clusters: int | None) -> str:
+    """Return how many conditions, seeds and clusters there are; empty where each image is a draw of its own."""
+    told = [] if samples is None else [str(samples)]
+    if clusters is not None:
+        by_condition = samples is not None and samples.most > 1 and clusters == samples.conditions
+        told.append("conditions are clusters" if by_condition else f"in {clusters} clusters")
+    return ", ".join(told)
 
 
 def verdict_sentence(candidate: FIDComparison) -> str:

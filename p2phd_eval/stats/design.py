@@ -35,12 +35,17 @@ class Block:
     @property
     def clusters(self) -> int:
         """Number of clusters G; n where each image is its own."""
-        return len(self.shares)
+        return len(self.counts)
+
+    @cached_property
+    def counts(self) -> Rows:
+        """How many images each cluster holds, (G,)."""
+        return np.bincount(self.cluster_of)
 
     @cached_property
     def shares(self) -> npt.NDArray[np.float64]:
         """Which share of the images each cluster holds, (G,)."""
-        shares: npt.NDArray[np.float64] = np.bincount(self.cluster_of) / self.n
+        shares: npt.NDArray[np.float64] = self.counts / self.n
         return shares
 
     @cached_property
@@ -52,9 +57,14 @@ class Block:
         """Sum the influences (n,) of each cluster, (G,)."""
         return np.bincount(self.cluster_of, weights=influences).astype(np.float64)
 
+    def pulls(self, totals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """Return how each cluster pulls on an estimate, from its influences' totals (..., G); see `standard_error`."""
+        pulls: npt.NDArray[np.float64] = totals / np.sqrt(1 - self.shares) / self.n
+        return pulls
+
     def variance(self, totals: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Return the variance of an estimate from its influences' totals (..., G); see `standard_error`."""
-        variance: npt.NDArray[np.float64] = np.square(totals) @ (1 / (1 - self.shares)) / self.n**2
+        variance: npt.NDArray[np.float64] = np.square(self.pulls(totals)).sum(axis=-1)
         return variance
 
 
@@ -67,15 +77,20 @@ class StandardError:
 
 
 class SamplingDesign:
-    """Independent blocks of sets that were drawn together.
+    """Blocks of sets that were drawn together.
 
-    `blocks`: each of the sets 0, 1, ... stands in exactly one.
+    `blocks`: each of the sets 0, 1, ... stands in exactly one. `shared_clusters`: whether cluster g of all blocks is
+    one draw, such as one condition of which some sets have a photo and others several samples; each block then has
+    images of all clusters. Otherwise the blocks are independent.
     """
 
-    def __init__(self, blocks: Sequence[Block]) -> None:
+    def __init__(self, blocks: Sequence[Block], *, shared_clusters: bool = False) -> None:
         self.blocks = tuple(blocks)
+        self.shared_clusters = shared_clusters
         sizes = {position: block.n for block in self.blocks for position in block.sets}
         self.sizes = tuple(sizes[position] for position in range(len(sizes)))
+        #: Blocks whose clusters are drawn together; others are independent of them.
+        self._draws = (self.blocks,) if shared_clusters else tuple((block,) for block in self.blocks)
 
     @classmethod
     def paired(cls, n: int, sets: int, clusters: npt.ArrayLike | None = None) -> SamplingDesign:
@@ -87,6 +102,18 @@ class SamplingDesign:
         """Sets of these numbers of images that have nothing in common."""
         return cls([Block(sets=(k,), cluster_of=np.arange(n)) for k, n in enumerate(sizes)])
 
+    @classmethod
+    def by_condition(cls, real: npt.ArrayLike, generated: npt.ArrayLike, sets: int) -> SamplingDesign:
+        """Real photos and samples of the same conditions, any number of each.
+
+        `real`, of shape (n_r,), and `generated`, (n,), hold the condition of each image, or any label of the cluster
+        that its condition is in; row i of all `sets` - 1 generated sets is one sample. Raises `InputError` if a
+        condition has no photo or no sample.
+        """
+        codes = shared_cluster_codes([real, generated])
+        blocks = [Block(sets=(0,), cluster_of=codes[0]), Block(sets=tuple(range(1, sets)), cluster_of=codes[1])]
+        return cls(blocks, shared_clusters=True)
+
     @property
     def clusters(self) -> int:
         """Number of clusters of the block with the fewest."""
@@ -94,14 +121,17 @@ class SamplingDesign:
 
     @property
     def clustered(self) -> bool:
-        """Whether some cluster holds more than one image."""
+        """Whether some cluster holds more than one image of a set."""
         return any(block.clusters < block.n for block in self.blocks)
 
     @property
     def quarters(self) -> bool:
         """Whether every quarter of a `split` has at least two images of each set, and as many clusters."""
+        if self.shared_clusters:  # two clusters in a row, the middle of each, fit into any quarter
+            sizes = _mean_sizes(self.blocks)
+            return bool(8 * sizes.max() <= sizes.sum())
         # A quarter lacks at most half of the clusters at both of its ends.
-        return all(block.clusters >= 8 and 6 * np.bincount(block.cluster_of).max() <= block.n for block in self.blocks)
+        return all(block.clusters >= 8 and 6 * block.counts.max() <= block.n for block in self.blocks)
 
     @property
     def unit(self) -> str:
@@ -112,11 +142,19 @@ class SamplingDesign:
         """Whether row i of all these sets comes from one draw."""
         return any(set(sets) <= set(block.sets) for block in self.blocks)
 
+    def block_of(self, position: int) -> Block:
+        """Return the block in which a set stands."""
+        (block,) = (block for block in self.blocks if position in block.sets)
+        return block
+
     def subset(self, sets: Sequence[int]) -> SamplingDesign:
         """The design of the real set and of these generated sets, in this order."""
         place = {0: 0, **{position: k for k, position in enumerate(sets, start=1)}}
         kept = [(tuple(place[k] for k in block.sets if k in place), block.cluster_of) for block in self.blocks]
-        return SamplingDesign([Block(sets=sets, cluster_of=cluster_of) for sets, cluster_of in kept if sets])
+        return SamplingDesign(
+            [Block(sets=sets, cluster_of=cluster_of) for sets, cluster_of in kept if sets],
+            shared_clusters=self.shared_clusters,
+        )
 
     def standard_error(self, influences: Sequence[npt.NDArray[np.float64]]) -> StandardError:
         """Standard error of an estimate from the influence of each image of each set on it.
@@ -128,23 +166,33 @@ class SamplingDesign:
         for G equal clusters G/(G - 1) sum_g (...)^2 / n^2 and for clusters of one image Var(delta)/n. The influences
         have mean 0 over the sample, so that the total of a large cluster is too near 0, for which n_g makes up.
 
+        Where blocks b share their clusters, cluster g pulls on the estimate by all its images, and the variance is
+
+            sum_g [sum_b sum_{i in g} delta_bi / sqrt(n_b (n_b - n_bg))]^2,
+
+        the same where all blocks have the same share of their images in a cluster.
+
         Its degrees of freedom are those of a chi-square variable with the same coefficient of variation: as images of
         equal variance in clusters of these sizes would have it, G - 1 for equal clusters; or, where that is less,
-        2 G / (kurtosis - 1), since heavy tails make the standard error itself uncertain. The variances of the blocks
-        add up.
+        2 G / (kurtosis - 1), since heavy tails make the standard error itself uncertain. Of blocks that share their
+        clusters the sizes are those that give the fewest. The variances of independent blocks add up.
 
         `influences`, sequence of ndarray, each of shape (n_k,): a number for each image of set k; mean 0, in units of
         the estimate.
 
         References
         ----------
-        Bell and McCaffrey (2002), "Bias reduction in standard errors for linear regression with multi-stage samples",
-        and Imbens and Kolesár (2016), for few or unequal clusters; Satterthwaite (1946).
+        Bell and McCaffrey (2002), "Bias reduction in standard errors for linear regression with multi-stage samples"
+        (the variance is their CR2, of a regression on the sets), and Imbens and Kolesár (2016), for few or unequal
+        clusters; Satterthwaite (1946).
         """
         variances = []
-        for block in self.blocks:
-            totals = block.totals(np.sum([influences[k] for k in block.sets], axis=0))
-            variances.append((float(block.variance(totals)), min(block.df_of_sizes, _df_of_tails(totals))))
+        for draw in self._draws:
+            totals = [block.totals(np.sum([influences[k] for k in block.sets], axis=0)) for block in draw]
+            pairs = list(zip(draw, totals, strict=True))
+            pulls: npt.NDArray[np.float64] = np.sum([block.pulls(each) for block, each in pairs], axis=0)
+            tails = _df_of_tails(np.sum([each / block.n for block, each in pairs], axis=0))
+            variances.append((float(pulls @ pulls), min(*(block.df_of_sizes for block in draw), tails)))
         return combine_variances(variances)
 
     def split(self, rng: np.random.Generator, parts: int) -> list[list[Rows]]:
@@ -154,19 +202,35 @@ class SamplingDesign:
         part k of a cut into p.
         """
         cuts: list[list[Rows]] = [[np.empty(0, dtype=np.int64)] * len(self.sizes) for _ in range(parts)]
-        for block in self.blocks:
-            order = rng.permutation(block.clusters)
-            counts = np.bincount(block.cluster_of)[order]
+        for draw in self._draws:
+            order = rng.permutation(draw[0].clusters)
+            sizes = _mean_sizes(draw)[order]
             # The part in which the middle of a cluster falls.
-            part_of_cluster = ((np.cumsum(counts) - counts / 2) * parts // block.n).astype(np.int64)
-            part_of = np.empty(block.clusters, dtype=np.int64)
+            part_of_cluster = ((np.cumsum(sizes) - sizes / 2) * parts // sizes.sum()).astype(np.int64)
+            part_of = np.empty(draw[0].clusters, dtype=np.int64)
             part_of[order] = part_of_cluster
-            part_of_row = part_of[block.cluster_of]
-            for part in range(parts):
-                rows = np.flatnonzero(part_of_row == part)
-                for position in block.sets:
-                    cuts[part][position] = rows
+            for block in draw:
+                part_of_row = part_of[block.cluster_of]
+                for part in range(parts):
+                    rows = np.flatnonzero(part_of_row == part)
+                    for position in block.sets:
+                        cuts[part][position] = rows
         return cuts
+
+    def order(self, rng: np.random.Generator) -> list[Rows]:
+        """Return the rows of each set, int64 (n_k,), in a random order in which those of a cluster follow each other.
+
+        Clusters that several sets have come in the same order in all of them.
+        """
+        orders: list[Rows] = [np.empty(0, dtype=np.int64)] * len(self.sizes)
+        for draw in self._draws:
+            place = np.empty(draw[0].clusters, dtype=np.int64)
+            place[rng.permutation(draw[0].clusters)] = np.arange(draw[0].clusters)
+            for block in draw:
+                rows = np.argsort(place[block.cluster_of], kind="stable")
+                for position in block.sets:
+                    orders[position] = rows
+        return orders
 
     def draw(self, rng: np.random.Generator) -> list[Rows]:
         """Draw clusters with replacement, as many as there are.
@@ -174,10 +238,12 @@ class SamplingDesign:
         The result says how often each image of each set was drawn, int64 of shape (n_k,).
         """
         counts: list[Rows] = [np.empty(0, dtype=np.int64)] * len(self.sizes)
-        for block in self.blocks:
-            drawn = np.bincount(rng.integers(block.clusters, size=block.clusters), minlength=block.clusters)
-            for position in block.sets:
-                counts[position] = drawn[block.cluster_of]
+        for draw in self._draws:
+            clusters = draw[0].clusters
+            drawn = np.bincount(rng.integers(clusters, size=clusters), minlength=clusters)
+            for block in draw:
+                for position in block.sets:
+                    counts[position] = drawn[block.cluster_of]
         return counts
 
 
@@ -203,6 +269,13 @@ def require_pairs(n: int, other: int) -> None:
             expected="the same number of images, row i of each from one label map",
             found=f"{n} and {other}",
         )
+
+
+def _mean_sizes(draw: Sequence[Block]) -> Rows:
+    """How large each cluster is in the mean over blocks of any number of images, (G,), in whole numbers: exactly."""
+    whole = int(np.lcm.reduce([block.n for block in draw]))
+    sizes: Rows = np.sum([block.counts * (whole // block.n) for block in draw], axis=0)
+    return sizes
 
 
 def _df_of_sizes(shares: npt.NDArray[np.float64]) -> float:
@@ -245,6 +318,29 @@ def cluster_codes(clusters: npt.ArrayLike | None, n: int) -> Rows:
             fix="Give a finer rule, or none.",
         )
     return codes.astype(np.int64)
+
+
+def shared_cluster_codes(clusters: Sequence[npt.ArrayLike]) -> list[Rows]:
+    """Number clusters that several sets have in common, 0 to G - 1 in the order of their labels.
+
+    `clusters`: for each set any label, such as a condition, of each of its images. Raises `InputError` if there are
+    fewer than two clusters, or a set lacks one that another has.
+    """
+    labels = [np.asarray(each) for each in clusters]
+    everything = np.concatenate(labels)
+    codes = cluster_codes(everything, len(everything))
+    parts = np.split(codes, np.cumsum([len(each) for each in labels])[:-1])
+    for part in parts:
+        lacking = np.setdiff1d(codes, part)
+        if len(lacking):
+            label = everything[np.flatnonzero(codes == lacking[0])[0]]
+            raise InputError(
+                "clusters",
+                expected="images of the same clusters in all sets that share them",
+                found=f"a set without {label!s}",
+                fix="Leave out the images of clusters that a set lacks.",
+            )
+    return parts
 
 
 def checked_sets(sets: Sequence[npt.ArrayLike], design: SamplingDesign) -> list[npt.NDArray[Any]]:

@@ -132,6 +132,12 @@ def _edited_folder_in_use() -> None:
     photos("edited")
 
 
+def _manifest_of_samples(more: str) -> None:
+    photos("photos")
+    photos("samples")
+    text("samples/manifest.jsonl", f'{{"image": "0.png", "condition": "cat", "seed": 0}}\n{more}')
+
+
 def _damaged_photo() -> None:
     data_set()
     path = Path("data/train_img/1.png")
@@ -310,6 +316,20 @@ CASES = (
         make=lambda: (photos("photos"), text("list.txt", "photos/0.png\nphotos/7.png\n")),
         typed="fid photos list.txt",
         words="photos/7.png",
+    ),
+    Case(
+        area="Images",
+        kind="A manifest of samples with a broken line",
+        make=lambda: _manifest_of_samples('{"image": "1.png", "condition": "cat", "seed": -1}\n'),
+        typed="fid photos samples",
+        words="manifest.jsonl, line 2, $.seed",
+    ),
+    Case(
+        area="Images",
+        kind="A folder of which a manifest does not name every image",
+        make=lambda: _manifest_of_samples(""),
+        typed="fid photos samples",
+        words="none for 2 images (1.png, 2.png)",
     ),
     Case(
         area="Images",

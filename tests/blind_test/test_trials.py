@@ -206,3 +206,18 @@ def test_what_is_no_key_is_refused(tmp_path: Path) -> None:
         (tmp_path / "no.json").write_bytes(text.encode("utf-8", "surrogatepass"))
         with pytest.raises(InputError, match=r"expected (JSON|a blind-test-key document)"):
             read_key(tmp_path / "no.json")
+
+
+def test_one_sample_of_each_condition_is_drawn_beside_its_photo() -> None:
+    ids = [f"c{k}@{seed}" for k in range(8) for seed in range(3)]
+    base, cand, photos = arrays(24, 0), arrays(24, 1), arrays(8, 2)
+    reference = ArraySource(photos, ids=[f"c{k}" for k in range(8)])
+    sources = ArraySource(base, ids=ids), ArraySource(cand, ids=ids), reference
+    test = make_trials(*sources)
+    assert sorted(trial.id[:2] for trial in test.trials) == [f"c{k}" for k in range(8)]
+    assert len({trial.id[2:] for trial in test.trials}) > 1
+    assert test.warnings == ()
+    for trial in test.trials:
+        assert np.array_equal(trial.row[:, 32:], photos[int(trial.id[1])])
+    with pytest.raises(InputError, match="2 to 8, the number of conditions of images that all share"):
+        make_trials(*sources, trials=9)

@@ -8,7 +8,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation import cluster_rules
-from p2phd_eval.evaluation.cluster_rules import parse_rule
+from p2phd_eval.evaluation.cluster_rules import cluster_labels, parse_rule
 from p2phd_eval.images.names import list_images
 from p2phd_eval.images.png import write_png
 
@@ -28,6 +28,28 @@ def table(folder: Path, text: str, encoding: str = "utf-8") -> str:
     path = folder / "clusters.csv"
     path.write_bytes(text.encode(encoding))
     return str(path)
+
+
+@pytest.mark.parametrize(("preset", "expected"), [("cityscapes-city", CITIES), ("cityscapes-sequence", SEQUENCES)])
+def test_a_rule_is_one_of_the_condition_whatever_the_seed(
+    tmp_path: Path, preset: str, expected: tuple[str, ...]
+) -> None:
+    samples = [f"{image}@{seed}" for image in IDS for seed in (0, 11)]
+    twice = tuple(city for city in expected for _ in range(2))
+    assert parse_rule(preset).labels(samples) == twice
+    rows = "".join(f"{image},{cluster}\n" for image, cluster in zip(IDS, expected, strict=True))
+    assert parse_rule(table(tmp_path, f"id,cluster\n{rows}")).labels(samples) == twice
+    rows = "".join(f"{image}.png,{cluster}\n" for image, cluster in zip(samples, twice, strict=True))
+    assert parse_rule(table(tmp_path, f"id,cluster\n{rows}")).labels(IDS) == expected
+    assert cluster_labels(samples, parse_rule(preset)) == twice
+    assert cluster_labels(samples, None) == tuple(image for image in IDS for _ in range(2))
+    assert cluster_labels(IDS, None) is None
+
+
+def test_the_samples_of_a_condition_are_in_one_cluster(tmp_path: Path) -> None:
+    path = table(tmp_path, "id,cluster\na@0,x\na@1,y\n")
+    with pytest.raises(InputError, match="line 3: expected one cluster for the image 'a', found 'y' after 'x'"):
+        parse_rule(path)
 
 
 @pytest.mark.parametrize(("preset", "expected"), [("cityscapes-city", CITIES), ("cityscapes-sequence", SEQUENCES)])

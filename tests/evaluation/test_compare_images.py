@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.compare_images import compare_images
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.feature_settings import FeatureSettings
+from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.stats.verdicts.scope import Scope
 from tests.commands.command_line import document_of, invoke
@@ -74,6 +76,30 @@ def test_images_in_memory_pair_up_by_the_ids_they_are_given(tmp_path: Path) -> N
     numbered = compare_images(*arrays, settings=SETTINGS, replicates=0)
     assert numbered.pairing == "independent"
     assert numbered.candidates[0].at_n.estimate == pytest.approx(named.candidates[0].at_n.estimate)
+
+
+def test_samples_are_paired_by_condition_and_seed_whatever_says_them(tmp_path: Path) -> None:
+    """Names on one side, a manifest on the other; explained by condition and drawn with photos and label maps."""
+    rng = np.random.default_rng(1)
+    lines = []
+    for k in range(8):
+        write_png(tmp_path / f"real/c{k}.png", rng.integers(0, 256, (24, 40, 3), dtype=np.uint8))
+        write_png(tmp_path / f"labels/c{k}.png", rng.integers(0, 3, (24, 40), dtype=np.uint8))
+        for seed in range(2):
+            for path in (f"base/c{k}@{seed}.png", f"cand/sub/{seed}-{k}.png"):
+                write_png(tmp_path / path, rng.integers(0, 256, (24, 40, 3), dtype=np.uint8))
+            lines.append({"image": f"sub/{seed}-{k}.png", "condition": f"c{k}", "seed": seed})
+    (tmp_path / "cand/manifest.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    real, base, cand, labels = (tmp_path / name for name in ("real", "base", "cand", "labels"))
+    picture = tmp_path / "picture.png"
+    options = {"replicates": 0, "settings": SETTINGS, "explain": True, "labels": labels, "picture": picture}
+    found = compare_images(real, base, cand, **options)
+    assert (found.pairing, found.clusters, found.design.sizes) == ("conditions", 8, (8, 16, 16))
+    assert str(found.samples) == "8 conditions x 2 seeds"
+    (explanation,) = found.explanations
+    assert {each.id for each in (*explanation.upward, *explanation.downward)} <= {f"c{k}" for k in range(8)}
+    assert [each.name for each in explanation.classes] != []
+    assert picture.is_file()
 
 
 @pytest.mark.parametrize(

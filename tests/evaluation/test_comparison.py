@@ -4,14 +4,19 @@ import numpy as np
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets, explain
+from p2phd_eval.evaluation.cluster_rules import parse_rule
+from p2phd_eval.evaluation.comparison import FeatureArm, compare_feature_sets, explain, explained_ids
+from p2phd_eval.images.condition_ids import SampleCounts
+from p2phd_eval.report.tables.comparison_tables import comparison_table
+from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.distances.cmmd import cmmd
+from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import compare_fid
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.margins import absolute_margin, parse_margin
 from p2phd_eval.stats.verdicts.scope import Scope
-from tests.features.feature_sets import feature_set, reordered, triplets
+from tests.features.feature_sets import feature_set, renamed, reordered, samples_of_conditions, triplets
 
 
 def compare(real, baseline, candidates, margin=1.0, replicates=0, **options):
@@ -202,3 +207,146 @@ def test_cmmd_is_judged_in_clips_features_alone():
 
 def clip_stamp(features):
     return dataclasses.replace(features.stamp, weights="CLIP ViT-L/14@336px")
+
+
+# --- Conditions and seeds
+
+
+def every_number(result):
+    (candidate,) = result.candidates
+    measured = [(each.estimate, each.images.value, each.images.df) for each in candidate.measured]
+    return [*numbers(candidate), *(number for each in measured for number in each)]
+
+
+def test_one_sample_of_each_condition_is_what_there_is_without_seeds():
+    """To rounding, extrapolation, KID, swap test and bootstrap among it."""
+    real, baseline, candidate = triplets()
+    plain = compare(real, baseline, [("amp", candidate)], replicates=10)
+    arms = [renamed(each, lambda image: f"{image}@7") for each in (baseline, candidate)]
+    for photos in (real, renamed(real, lambda image: f"{image}@7"), renamed(real, lambda image: f"{image}@0")):
+        seeded = compare(photos, arms[0], [("amp", arms[1])], replicates=10)
+        assert every_number(seeded) == pytest.approx(every_number(plain), rel=1e-12)
+        assert seeded.candidates[0].swap == plain.candidates[0].swap
+        assert seeded.candidates[0].dfid_se_bootstrap == plain.candidates[0].dfid_se_bootstrap
+        assert (seeded.pairing, seeded.warnings, seeded.clusters) == ("triplets", (), None)
+        assert seeded.samples == SampleCounts(conditions=80, fewest=1, most=1)
+    assert plain.samples is None
+
+
+def test_the_samples_of_a_condition_and_its_photo_are_drawn_together():
+    real, baseline, candidate = samples_of_conditions()
+    result = compare(real, baseline, [("amp", candidate)], replicates=20)
+    assert (result.pairing, result.n, result.design.sizes, result.clusters) == ("conditions", 40, (40, 120, 120), 40)
+    first, second = (fid_influence(real.values, each.values) for each in (baseline, candidate))
+    design = SamplingDesign.by_condition(np.arange(40), np.repeat(np.arange(40), 3), 3)
+    error = design.standard_error([second.real - first.real, -first.fake, second.fake])
+    found = result.candidates[0].at_n
+    assert found.estimate == pytest.approx(second.distance.value - first.distance.value, rel=1e-9)
+    assert (found.images.value, found.images.df) == pytest.approx((error.value, error.df), rel=1e-9)
+    assert result.candidates[0].dfid_se_bootstrap == pytest.approx(error.value, rel=0.5)
+    assert result.candidates[0].swap.p_value < 0.05
+    title = comparison_table(result, "photos").title
+    assert title.endswith(
+        ": 120 generated images paired by condition and seed, 40 real ones of the same conditions: 40 conditions x 3 "
+        "seeds, conditions are clusters"
+    )
+
+
+def test_names_of_seeds_and_the_order_of_images_do_not_matter():
+    sets = samples_of_conditions()
+    plain = compare(sets[0], sets[1], [("amp", sets[2])])
+    rng = np.random.default_rng(1)
+    moved = [reordered(each, rng.permutation(len(each))) for each in sets]
+    other = {"0": "12", "1": "2", "2": "1000"}
+    moved[1:] = [
+        renamed(each, lambda image: image.partition("@")[0] + f"@{other[image.partition('@')[2]]}")
+        for each in moved[1:]
+    ]
+    again = compare(moved[0], moved[1], [("amp", moved[2])])
+    assert every_number(again) == pytest.approx(every_number(plain), rel=1e-9)
+
+
+def test_samples_that_an_arm_lacks_are_left_out_of_all_and_photos_of_no_condition():
+    real, baseline, candidate = samples_of_conditions()
+    kept = [k for k, image in enumerate(candidate.ids) if not image.startswith("scene_000") and image != "scene_001@2"]
+    result = compare(real, baseline, [("amp", reordered(candidate, kept))])
+    assert (result.design.sizes, result.samples) == ((39, 116, 116), SampleCounts(conditions=39, fewest=2, most=3))
+    left_out = [
+        ("the real images", "1", "'scene_000'"),
+        ("fp32", "4", "'scene_000@0', 'scene_000@1', 'scene_000@2', ..."),
+    ]
+    for name, count, examples in left_out:
+        assert (
+            f"{count} of the images of {name} are left out, because another set lacks them: {examples}"
+            in result.warnings
+        )
+    assert "39 conditions x 2 to 3 seeds" in comparison_table(result, "photos").title
+
+
+def test_photos_of_other_names_are_apart_from_samples_whose_conditions_are_clusters():
+    real, baseline, candidate = samples_of_conditions()
+    photos = renamed(real, lambda image: f"photo_{image}")
+    result = compare(photos, baseline, [("amp", candidate)])
+    assert (result.pairing, result.clusters, result.labels[:4]) == (
+        "generated",
+        40,
+        ("scene_000",) * 3 + ("scene_001",),
+    )
+    assert result.samples == SampleCounts(conditions=40, fewest=3, most=3)
+
+
+def test_a_rule_is_one_of_the_conditions():
+    real, baseline, candidate = samples_of_conditions()
+    rule = parse_rule("_([0-9]{2})")  # ten scenes a cluster: scene_000 to scene_009
+    result = compare(real, baseline, [("amp", candidate)], cluster_by=rule)
+    assert (result.clusters, result.labels[:4]) == (4, ("00",) * 4)
+    assert result.design.block_of(0).clusters == 4
+    assert "seeds, in 4 clusters" in comparison_table(result, "photos").title
+
+
+def test_several_photos_of_a_condition_all_count():
+    _, baseline, candidate = samples_of_conditions()
+    _, more, _ = samples_of_conditions(seeds=2, seed=5)
+    result = compare(more, baseline, [("amp", candidate)])
+    assert (result.pairing, result.design.sizes) == ("conditions", (80, 120, 120))
+    # As many photos as samples, under the same ids, are pairs of a condition all the same.
+    _, photos, _ = samples_of_conditions(seed=5)
+    result = compare(photos, baseline, [("amp", candidate)])
+    assert (result.pairing, result.clusters) == ("triplets", 40)
+
+
+def test_one_condition_is_a_statement_about_it_alone():
+    _, photos, baseline = samples_of_conditions(conditions=1, seeds=60)
+    candidate = feature_set(baseline.values + 0.2, baseline.ids)
+    photos = renamed(photos, lambda image: f"photo{image}")
+    result = compare(photos, baseline, [("amp", candidate)])
+    assert (result.pairing, result.clusters) == ("generated", None)
+    said = "1 condition x 60 seeds: the samples are taken as independent, so that errors and verdicts are about this"
+    assert any(said in warning for warning in result.warnings)
+
+
+def test_a_difference_is_divided_among_conditions():
+    real, baseline, candidate = samples_of_conditions()
+    result = compare(real, baseline, [("amp", candidate)])
+    found = explain(result, 0)
+    assert explained_ids(result) == real.ids
+    parts = {each.id: each for each in (*found.upward, *found.downward)}
+    assert set(parts) <= set(real.ids)
+    assert found.clusters == ()
+    rule = parse_rule("_([0-9]{2})")
+    clustered = explain(compare(real, baseline, [("amp", candidate)], cluster_by=rule), 0)
+    assert [each.images for each in clustered.clusters] == [10] * 4
+    assert sum(each.contribution for each in clustered.clusters) == pytest.approx(found.dfid, rel=1e-9)
+    # One sample a condition, or the same three times, is the explanation of pairs.
+    once, thrice = (
+        [
+            reordered(each, [k for k, image in enumerate(each.ids) if image.endswith("@0")])
+            for each in (baseline, candidate)
+        ],
+        [feature_set(np.repeat(each.values[::3], 3, axis=0), each.ids) for each in (baseline, candidate)],
+    )
+    pairs, copies = (explain(compare(real, arms[0], [("amp", arms[1])]), 0) for arms in (once, thrice))
+    assert [each.id.partition("@")[0] for each in pairs.upward] == [each.id for each in copies.upward]
+    assert [each.influence for each in copies.upward] == pytest.approx(
+        [each.influence for each in pairs.upward], rel=0.05
+    )

@@ -6,6 +6,8 @@ import pytest
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
+from p2phd_eval.images.condition_ids import SampleCounts
+from p2phd_eval.report.tables.metric_tables import fid_table
 from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.distances.block_frechet import block_frechet_distance, reference_axes
 from p2phd_eval.stats.distances.frechet import frechet_distance
@@ -13,7 +15,7 @@ from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts
 from p2phd_eval.stats.errors.extrapolation import half_samples
 from p2phd_eval.stats.errors.influence import fid_influence
 from p2phd_eval.stats.errors.intervals import fid_interval, population_estimate
-from tests.features.feature_sets import feature_set, reordered, triplets
+from tests.features.feature_sets import feature_set, renamed, reordered, samples_of_conditions, triplets
 from tests.stats.plain_errors import independent_standard_error, paired_standard_error
 
 
@@ -179,3 +181,37 @@ def test_one_image_is_refused():
     real, fake, _ = triplets(20)
     with pytest.raises(InputError, match="one image has no covariance"):
         evaluate_fid(real, feature_set(fake.values[:1]))
+
+
+def test_photos_and_samples_of_the_same_conditions_are_drawn_together():
+    real, fake, _ = samples_of_conditions()
+    result = evaluate_fid(real, fake, replicates=50)
+    assert (result.pairing, result.clusters) == ("conditions", 40)
+    assert result.samples == SampleCounts(conditions=40, fewest=3, most=3)
+    influence = fid_influence(real.values, fake.values)
+    design = SamplingDesign.by_condition(np.arange(40), np.repeat(np.arange(40), 3), 2)
+    assert result.fid_se == pytest.approx(design.standard_error([influence.real, influence.fake]).value, rel=1e-9)
+    assert result.fid_se_bootstrap == pytest.approx(result.fid_se, rel=0.4)
+    assert ("generated", "40 conditions x 3 seeds, conditions are clusters") in fid_table(result, "a", "b").rows
+    assert "of one condition are taken as drawn together" in fid_table(result, "a", "b").notes[0]
+
+
+def test_one_sample_of_each_condition_and_its_photo_are_a_pair():
+    real, fake, _ = triplets()
+    plain = evaluate_fid(real, fake, replicates=5)
+    for photos, samples in (
+        (real, renamed(fake, lambda image: f"{image}@3")),
+        (renamed(real, lambda image: f"{image}@3"), fake),
+        (renamed(real, lambda image: f"{image}@1"), renamed(fake, lambda image: f"{image}@3")),
+    ):
+        result = evaluate_fid(photos, samples, replicates=5)
+        assert result.pairing == "paired"
+        assert numbers(result) == pytest.approx(numbers(plain), rel=1e-12)
+        assert result.interval.interval == pytest.approx(plain.interval.interval, rel=1e-12)
+
+
+def test_conditions_that_one_side_lacks_make_the_sets_independent_and_are_still_clusters():
+    real, fake, _ = samples_of_conditions()
+    result = evaluate_fid(reordered(real, np.arange(39)), fake, replicates=0, extrapolate=False)
+    assert (result.pairing, result.clusters) == ("independent", 39)
+    assert result.design.block_of(1).clusters == 40

@@ -9,11 +9,14 @@ from p2phd_eval.evaluation.fid_of_sets import evaluate_fid
 from p2phd_eval.evaluation.metrics_of_sets import evaluate_metrics
 from p2phd_eval.report.documents.metric_documents import metrics_document
 from p2phd_eval.report.tables.metric_tables import metrics_table
+from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.distances.cmmd import cmmd
 from p2phd_eval.stats.distances.fid_infinity import fid_infinity
 from p2phd_eval.stats.distances.kernel import kernel_distance
 from p2phd_eval.stats.distances.neighbours import neighbour_metrics
-from tests.features.feature_sets import feature_set, reordered, triplets
+from p2phd_eval.stats.errors.kernel_contrast import kernel_measurements
+from p2phd_eval.stats.estimands import Estimand
+from tests.features.feature_sets import feature_set, renamed, reordered, samples_of_conditions, triplets
 
 
 def numbers(result):
@@ -44,7 +47,7 @@ def test_each_metric_is_that_of_its_own_function(paired):
     assert result.fid.pairing == result.kid.pairing == ("paired" if paired else "independent")
     sets = real.values, fake.values
     assert result.kid == kernel_distance(*sets, paired=paired)
-    assert result.fid_infinity == fid_infinity(*sets, paired=paired, rng=np.random.default_rng(4))
+    assert result.fid_infinity == fid_infinity(*sets, result.fid.design, rng=np.random.default_rng(4))
     assert result.neighbours == neighbour_metrics(*sets)
 
 
@@ -147,3 +150,23 @@ def test_the_document_is_json_and_holds_every_number():
     assert document["fid_infinity"]["fids"] == list(result.fid_infinity.fids)
     assert document["stamp"]["real"]["weights_sha256"] == real.stamp.weights_sha256
     json.dumps(metrics_document(evaluate_metrics(real, real), "a", "a").to_builtins(), allow_nan=False)
+
+
+def test_one_sample_of_each_condition_gives_what_there_is_without_seeds():
+    real, fake, _ = triplets()
+    plain, seeded = (evaluate_metrics(real, each) for each in (fake, renamed(fake, lambda image: f"{image}@3")))
+    assert numbers(seeded) == pytest.approx(numbers(plain), rel=1e-12)
+
+
+def test_samples_of_one_condition_are_no_pair_of_images_for_the_kid():
+    real, fake, _ = samples_of_conditions()
+    result = evaluate_metrics(real, fake)
+    design = SamplingDesign.by_condition(np.arange(40), np.repeat(np.arange(40), 3), 2)
+    expected = kernel_measurements([real.values, fake.values], design)[Estimand.KID]
+    assert result.kid.value == pytest.approx(expected.values[0], rel=1e-9)
+    assert result.kid.se == pytest.approx(expected.standard_error((1.0,), design).value, rel=1e-9)
+    assert result.kid.pairing == result.fid.pairing == "conditions"
+    document = metrics_document(result, "a", "b").to_builtins()
+    assert (document["pairing"], document["samples"]) == ("conditions", {"conditions": 40, "fewest": 3, "most": 3})
+    shown = metrics_table(result, "a", "b").rows
+    assert ("generated", "40 conditions x 3 seeds, conditions are clusters", "-") in shown

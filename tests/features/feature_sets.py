@@ -55,6 +55,22 @@ def triplets(n=80, d=6, seed=0):
     return tuple(feature_set(scene + shift + 0.5 * rng.normal(size=(n, d))) for shift in (0.0, 0.3, 1.0))
 
 
+def samples_of_conditions(conditions=40, seeds=3, d=6, seed=0, name="scene_{:03}"):
+    """A photo of each condition, and a baseline's and a candidate's samples of it, "scene_000@0" and so on."""
+    rng = np.random.default_rng(seed)
+    scene = rng.normal(size=(conditions, d))
+    names = [name.format(k) for k in range(conditions)]
+    ids = [f"{each}@{k}" for each in names for k in range(seeds)]
+    real = feature_set(scene + 0.5 * rng.normal(size=(conditions, d)), names)
+    made = np.repeat(scene, seeds, axis=0)
+    return real, *(feature_set(made + shift + 0.5 * rng.normal(size=made.shape), ids) for shift in (0.3, 1.0))
+
+
+def renamed(features, rename):
+    """The same images under other ids."""
+    return dataclasses.replace(features, ids=tuple(map(rename, features.ids)))
+
+
 def arm_file(
     path: Path, *, seed: int, shift: float = 0.0, n: int = 60, first: int = 0, prefix: str = "i", cities: bool = False
 ) -> Path:

@@ -199,3 +199,26 @@ def numbers(found: RunQuality) -> list[float]:
         *(number for mean in means for number in (mean.value, mean.error.value)),
         *(number for each in differences for number in (each.estimate, each.p_value, *each.interval)),
     ]
+
+
+def test_the_photo_of_a_condition_serves_for_all_of_its_samples_which_are_its_cluster() -> None:
+    rng = np.random.default_rng(9)
+    ids = [f"{image}@{seed}" for image in IDS for seed in (0, 1)]
+    twice = np.repeat(PHOTOS, 2, axis=0)
+
+    def made(arm: str, noise: int) -> QualityRun:
+        pixels = np.clip(twice + rng.normal(scale=noise, size=twice.shape), 0, 255).astype(np.uint8)
+        return QualityRun(name=arm, arm=arm, seed=0, repeat=False, source=ArraySource(pixels, ids=ids))
+
+    runs = [made("fp32", 20), made("amp", 30)]
+    found = quality_of_runs(PHOTO_SOURCE, runs, baseline="fp32")
+    values = per_image_quality(PHOTO_SOURCE, [each.source for each in runs])
+    same = per_image_quality(ArraySource(twice.astype(np.uint8), ids=ids), [each.source for each in runs])
+    assert values.ids == tuple(sorted(ids))
+    labels = [image.partition("@")[0] for image in values.ids]
+    for row in found.to_photo:
+        table = values.to_photo[row.metric]
+        assert np.array_equal(table, same.to_photo[row.metric])
+        assert row.mean == image_mean(table[:1] if row.arm == "fp32" else table[1:], clusters=labels)
+    assert found.notes[0].startswith("12 images (6 conditions x 2 seeds), clustered by condition; 95 % intervals;")
+    assert not any("images are left out" in note for note in found.notes)

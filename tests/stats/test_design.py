@@ -9,6 +9,7 @@ from scipy import stats
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes, combine_variances, require_pairs
+from p2phd_eval.stats.errors.influence import fid_influence
 
 # 24 images in 10 clusters of 1 to 5, not in the order of their labels.
 CLUSTERS = np.random.default_rng(0).permutation(np.repeat(list("jihgfedcba"), [1, 1, 1, 2, 2, 2, 3, 3, 4, 5]))
@@ -228,3 +229,132 @@ def test_pairs_need_equal_numbers():
     require_pairs(5, 5)
     with pytest.raises(InputError, match="row i of each from one label map, found 5 and 6"):
         require_pairs(5, 6)
+
+
+# --- Photos and samples of the same conditions
+
+
+def samples_of(rng, conditions, counts):
+    """Photos and samples whose means are wanted: what a condition adds to both has variance 1, and each image's own."""
+    shift = rng.normal(size=conditions)
+    owner = np.repeat(np.arange(conditions), counts)
+    return shift + 0.5 * rng.normal(size=conditions), shift[owner] + 0.7 * rng.normal(size=len(owner)), owner
+
+
+def mean_error(design, real, fake):
+    return design.standard_error([real.mean() - real, fake - fake.mean()])
+
+
+def test_one_photo_and_one_sample_of_each_condition_are_pairs():
+    rng = np.random.default_rng(20)
+    influences = [centred(rng, 24) for _ in range(3)]
+    paired = SamplingDesign.paired(24, 3)
+    shared = SamplingDesign.by_condition(np.arange(24), np.arange(24), 3)
+    errors = [design.standard_error(influences) for design in (paired, shared)]
+    assert (errors[1].value, errors[1].df) == pytest.approx((errors[0].value, errors[0].df), rel=1e-12)
+    assert (shared.clusters, shared.clustered, shared.unit, shared.quarters) == (24, False, "images", True)
+    for chosen in (lambda design: design.split(np.random.default_rng(1), 4), lambda design: [design.draw(rng_of(2))]):
+        for there, here in zip(chosen(paired), chosen(shared), strict=True):
+            assert all(np.array_equal(a, b) for a, b in zip(there, here, strict=True))
+    assert all(map(np.array_equal, paired.order(rng_of(3)), shared.order(rng_of(3))))
+
+
+def rng_of(seed):
+    return np.random.default_rng(seed)
+
+
+def test_equal_numbers_of_samples_give_the_standard_error_of_the_conditions_differences():
+    """The textbook's: each condition is one draw of (mean of its samples - its photo)."""
+    real, fake, owner = samples_of(rng_of(21), 30, 4)
+    error = mean_error(SamplingDesign.by_condition(np.arange(30), owner, 2), real, fake)
+    differences = fake.reshape(30, 4).mean(axis=1) - real
+    assert error.value == pytest.approx(stats.sem(differences), rel=1e-12)
+    assert error.df == pytest.approx(min(29, 2 * 30 / (stats.kurtosis(differences, fisher=False) - 1)))
+
+
+def test_renaming_conditions_and_reordering_images_changes_nothing():
+    real, fake, owner = samples_of(rng_of(22), 20, np.arange(20) % 4 + 1)
+    plain = mean_error(SamplingDesign.by_condition(np.arange(20), owner, 2), real, fake)
+    rng = rng_of(23)
+    names = np.array([f"{k:x}" for k in rng.permutation(20)])
+    of_real, of_fake = rng.permutation(20), rng.permutation(len(fake))
+    moved = mean_error(
+        SamplingDesign.by_condition(names[of_real], names[owner[of_fake]], 2), real[of_real], fake[of_fake]
+    )
+    assert (moved.value, moved.df) == pytest.approx((plain.value, plain.df), rel=1e-12)
+
+
+@pytest.mark.parametrize("counts", [3, np.arange(25) % 5 + 1, np.where(np.arange(25) < 3, 12, 1)])
+def test_the_squared_standard_error_of_photos_and_samples_is_their_variance(counts):
+    """The exact variance of the difference of means, whatever the numbers of samples: the noises are independent."""
+    conditions = 25
+    shares = np.broadcast_to(counts, conditions) / np.sum(np.broadcast_to(counts, conditions))
+    truth = (
+        np.square(shares - 1 / conditions).sum() + 0.7**2 / np.sum(np.broadcast_to(counts, conditions)) + 0.5**2 / 25
+    )
+    rng, squares = rng_of(24), []
+    for _ in range(1500):
+        real, fake, owner = samples_of(rng, conditions, counts)
+        squares.append(mean_error(SamplingDesign.by_condition(np.arange(25), owner, 2), real, fake).value ** 2)
+    # A variance of 24 degrees of freedom or fewer is known to 29 % or worse; the mean of 1500 of them to 1 %.
+    assert np.mean(squares) == pytest.approx(truth, rel=0.08)
+
+
+def test_intervals_of_a_difference_of_fids_cover_where_samples_share_conditions():
+    """Two generators, 3 samples of each of 40 conditions and one photo; d = 2. Independent images would be 1.5 times
+    as uncertain."""
+    rng = rng_of(25)
+    conditions, owner = 40, np.repeat(np.arange(40), 3)
+    design = SamplingDesign.by_condition(np.arange(conditions), owner, 3)
+    apart = SamplingDesign([Block(sets=(0,), cluster_of=np.arange(40)), Block(sets=(1, 2), cluster_of=owner)])
+    values, reach, ratios = [], [], []
+    for _ in range(400):
+        scene = rng.normal(size=(conditions, 2))
+        real = scene + 0.3 * rng.normal(size=(conditions, 2))
+        shared = scene[owner] + 0.2 * rng.normal(size=(len(owner), 2))
+        arms = [1.3 * shared + 0.2, 1.1 * shared + 0.3 + 0.2 * rng.normal(size=shared.shape)]
+        first, second = (fid_influence(real, arm) for arm in arms)
+        influences = [second.real - first.real, -first.fake, second.fake]
+        error = design.standard_error(influences)
+        values.append(second.distance.value - first.distance.value)
+        reach.append(stats.t.ppf(0.975, error.df) * error.value)
+        ratios.append(apart.standard_error(influences).value / error.value)
+    # Around the mean of what is measured: FID@n has the bias of n.
+    assert 0.93 <= np.mean(np.abs(np.array(values) - np.mean(values)) <= reach) <= 0.98
+    assert np.median(ratios) > 1.5
+
+
+def test_conditions_are_split_and_drawn_whole_in_all_sets():
+    real, fake = np.repeat(np.arange(16), 2), np.repeat(np.arange(16), np.arange(16) % 3 + 1)
+    design = SamplingDesign.by_condition(real, fake, 3)
+    cuts = design.split(rng_of(26), 4)
+    assert sorted(np.concatenate([rows[1] for rows in cuts])) == list(range(len(fake)))
+    for rows in cuts:
+        assert set(real[rows[0]]) == set(fake[rows[1]]) and len(set(real[rows[0]])) >= 2
+        assert np.array_equal(rows[1], rows[2])
+    counts = design.draw(rng_of(27))
+    drawn = {condition: counts[0][real == condition][0] for condition in range(16)}
+    assert sum(drawn.values()) == 16
+    assert all(np.array_equal(counts[k], [drawn[each] for each in fake]) for k in (1, 2))
+    assert np.array_equal(counts[0], [drawn[each] for each in real])
+    orders = design.order(rng_of(28))
+    firsts = [list(dict.fromkeys(labels[rows])) for labels, rows in zip((real, fake, fake), orders, strict=True)]
+    assert firsts[0] == firsts[1] == firsts[2]
+    pair = design.subset([2])
+    assert pair.shared_clusters and pair.sizes == (32, len(fake))
+
+
+def test_a_condition_that_a_set_lacks_is_refused():
+    with pytest.raises(
+        InputError, match=r"expected images of the same clusters in all sets .* found a set without owl"
+    ):
+        SamplingDesign.by_condition(["cat", "dog"], ["cat", "cat", "owl", "dog"], 2)
+    with pytest.raises(InputError, match="at least 2 clusters"):
+        SamplingDesign.by_condition(["cat"], ["cat", "cat"], 2)
+
+
+def test_too_few_or_too_unequal_conditions_are_not_quartered():
+    eight, seven = np.arange(8), np.arange(7)
+    assert SamplingDesign.by_condition(eight, np.repeat(eight, 5), 2).quarters
+    assert not SamplingDesign.by_condition(seven, np.repeat(seven, 5), 2).quarters
+    assert not SamplingDesign.by_condition(np.arange(12), np.repeat(np.arange(12), [30, *[1] * 11]), 2).quarters

@@ -8,6 +8,7 @@ from p2phd_eval.images.names import IMAGE_ENDINGS, is_hidden
 from p2phd_eval.images.result_kinds import KIND_MARK, is_kind
 from p2phd_eval.images.sources.file_list import ListSource
 from p2phd_eval.images.sources.folder import FolderSource
+from p2phd_eval.images.sources.manifest_lines import MANIFEST_LINES, ManifestSource
 from p2phd_eval.images.sources.shards import ShardsSource, expand_shards
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.images.sources.tar_archive import TAR_ENDINGS, TarSource
@@ -15,7 +16,8 @@ from p2phd_eval.images.sources.zip_archive import ZipSource
 
 _TAKEN = (
     f"a folder of images, a zip archive (.zip), a tar archive ({', '.join(TAR_ENDINGS)}), webdataset shards "
-    "(a folder of .tar files, or a pattern such as train-{000000..000009}.tar), or a list of image files (.txt)"
+    "(a folder of .tar files, or a pattern such as train-{000000..000009}.tar), a list of image files (.txt), "
+    "or a manifest of their conditions and seeds (.jsonl)"
 )
 
 
@@ -25,9 +27,10 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None, gener
     Parameters
     ----------
     path : path-like
-        A folder, a zip or tar archive, webdataset shards, or a text file that lists images, one path a line. A folder
-        that holds .tar files, and neither images nor folders beside them, is one of shards. A field may follow, as in
-        ``shards::photo.png``, and a kind of results, as in ``results/images::fake_B``.
+        A folder, a zip or tar archive, webdataset shards, a text file that lists images, one path a line, or a manifest
+        of JSON lines that gives each its condition and seed (see `ManifestSource`). A folder with a ``manifest.jsonl``
+        is what that says. A folder that holds .tar files, and neither images nor folders beside them, is one of shards.
+        A field may follow, as in ``shards::photo.png``, and a kind of results, as in ``results/images::fake_B``.
     field : str, optional
         Which image of a webdataset sample, such as "photo.png"; it makes a single tar archive a shard. Or which kind of
         results: see `p2phd_eval.images.result_kinds`.
@@ -60,6 +63,8 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None, gener
             return ShardsSource(str(given), (given,), field=field)
         raise InputError(str(given), expected=f"webdataset shards, to choose the field {field!r}", found=_found(given))
     if given.is_dir():
+        if kind is None and (given / MANIFEST_LINES).is_file():
+            return ManifestSource(given / MANIFEST_LINES, whole=True)
         return FolderSource(given, kind=kind, generated=generated)
     if given.is_file():
         if ending.endswith(".zip"):
@@ -68,6 +73,8 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None, gener
             return TarSource(given, kind=kind, generated=generated)
         if ending.endswith(".txt"):
             return ListSource(given, kind=kind, generated=generated)
+        if ending.endswith(".jsonl"):
+            return ManifestSource(given)
     raise InputError(str(given), expected=_TAKEN, found=_found(given), fix=_fix(given))
 
 

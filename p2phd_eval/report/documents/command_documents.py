@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct, field
+from msgspec import UNSET, Struct, UnsetType, field
 
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.generators.data.validation import PhaseReport
 from p2phd_eval.generators.training.run_log import LogRecord
+from p2phd_eval.images.condition_ids import SampleCounts
 from p2phd_eval.images.image_folder import Calibration, Manifest
 from p2phd_eval.report.documents.document import Document, from_result
 
@@ -198,6 +199,7 @@ class FeaturesDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/feat
 
     file: str
     statistics: bool  # mean and covariance alone
+    samples: SampleCounts | UnsetType = UNSET  # where conditions have seeds, and not of statistics
     stamp: FeatureStamp
 
 

@@ -13,7 +13,7 @@ from p2phd_eval.report.page.verdict_cards import convergence
 from p2phd_eval.report.tables.edit_tables import widening_sentence
 from p2phd_eval.report.tables.floor_tables import floor_bullets
 from p2phd_eval.report.tables.generation_costs import ABOUT_COSTS, COSTS, cost_texts, generation_costs
-from p2phd_eval.report.wording import VERDICTS, generated_name, verdict_words
+from p2phd_eval.report.wording import VERDICTS, draws_text, generated_name, verdict_words
 
 
 def render_markdown(report: ReportDocument) -> str:
@@ -31,6 +31,9 @@ def render_markdown(report: ReportDocument) -> str:
     lines += [
         markdown_row([markdown_text(cell) for cell in _cells(report, arm, verdicts.get(arm))]) for arm in report.arms
     ]
+    training = report.comparisons.training
+    if training is not None and training.samples is not UNSET:
+        lines += ["", f"Images: {draws_text(training.samples, training.clusters)}."]
     failed = [run for run in report.runs if run.failed]
     if failed:
         lines += [

@@ -12,6 +12,7 @@ from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import page_bytes
+from p2phd_eval.images.condition_ids import images_of_conditions
 from p2phd_eval.images.pictures import difference_column, evenly_spaced, label_colours
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
@@ -106,16 +107,18 @@ def _chosen(report: ReportDocument, samples: ImageSource) -> list[tuple[str, flo
 
 
 def _index(source: ImageSource, id_: str) -> int:
-    try:
-        # The report is read from JSON, which has no bytes that are no Unicode.
-        return next(place for place, own in enumerate(source.ids) if id_ in (own, page_bytes(own).decode()))
-    except StopIteration:
+    # The report is read from JSON, which has no bytes that are no Unicode.
+    id_, *ids = (page_bytes(own).decode() for own in (id_, *source.ids))
+    # Of conditions with several samples the first is shown, and the photo of a sample is that of its condition.
+    found = images_of_conditions(ids, [id_], one_of_several=True)
+    if id_ not in found:
         raise InputError(
             source.name,
             expected=f"an image of the label map {id_!r}, which the report shows",
             found=f"{len(source)} images, and none of that name",
             fix="Put it back, or delete the folder and continue the study.",
-        ) from None
+        )
+    return ids.index(found[id_])
 
 
 def _pixels(source: ImageSource, id_: str) -> npt.NDArray[np.uint8]:

@@ -3,11 +3,13 @@
 import statistics
 from dataclasses import dataclass
 
+from msgspec import UNSET
+
 from p2phd_eval.formatting import estimate_texts, given_text, interval_text
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.page.page_tables import judged_texts, random_parts
-from p2phd_eval.report.wording import SCOPES, VERDICTS, VerdictWording, scale_sentence
+from p2phd_eval.report.wording import SCOPES, VERDICTS, VerdictWording, draws_text, scale_sentence
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 
 
@@ -54,6 +56,8 @@ def _card(entry: ArmVerdict, document: CompareDocument | None, baseline: str) ->
                 (f"{candidate.judged.difference_at(document.n)} against {baseline}", estimate),
                 (f"{100 * test.confidence:.4g} % interval over {random_parts(document.scope)}", interval),
             ]
+        if training.samples is not UNSET:
+            facts.append(("images", draws_text(training.samples, training.clusters)))
         facts.append(("margin", "none" if margin is None else f"±{given_text(margin)}"))
         lines = [f"Margin: {candidate.margin.text}.", *_companion_lines(candidate, document.n)]
         details = [f"{SCOPES[document.scope]}.", *_test_lines(candidate)]

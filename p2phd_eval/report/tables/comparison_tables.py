@@ -7,7 +7,7 @@ import numpy as np
 from p2phd_eval.evaluation.comparison import ComparisonResult
 from p2phd_eval.formatting import error_text, given_text, interval_text, number_text
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.report.wording import SCOPES, SET_PAIRINGS, VERDICTS, scale_sentence, verdict_sentence
+from p2phd_eval.report.wording import SCOPES, SET_PAIRINGS, VERDICTS, draws_text, scale_sentence, verdict_sentence
 from p2phd_eval.stats.confidence import t_interval
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
@@ -22,7 +22,8 @@ def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
     rows: list[tuple[str, ...]] = [(result.baseline_name, "baseline", _runs(result.baseline_fids), "-", "-", "-", "-")]
     rows += [_row(candidate) for candidate in result.candidates]
     pairing = SET_PAIRINGS[result.pairing].format(real=result.design.sizes[0], n=result.design.sizes[1])
-    clusters = "" if result.clusters is None else f", in {result.clusters} clusters"
+    if draws := draws_text(result.samples, result.clusters):
+        pairing += f"{', ' if result.samples is None else ': '}{draws}"
     percent = f"{100 * result.confidence:.4g} %"
     notes = [line for candidate in result.candidates for line in _sentences(candidate)]
     notes += [f"{SCOPES[result.scope]}. Positive differences: the candidate is worse."]
@@ -33,7 +34,7 @@ def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
     notes += map(str, result.precision_shifts)
     notes += [f"warning: {warning}" for warning in result.warnings]
     return ResultTable(
-        title=f"{name} against {real}: {pairing}{clusters}",
+        title=f"{name} against {real}: {pairing}",
         columns=(
             "arm",
             "verdict",

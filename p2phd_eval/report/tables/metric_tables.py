@@ -5,7 +5,7 @@ from p2phd_eval.evaluation.fid_of_sets import FidResult
 from p2phd_eval.evaluation.metrics_of_sets import MetricsResult
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.report.wording import PAIRINGS
+from p2phd_eval.report.wording import PAIRINGS, draws_text
 from p2phd_eval.stats.distances.cmmd import ClipDistance
 from p2phd_eval.stats.distances.frechet import FrechetDistance
 from p2phd_eval.stats.errors.intervals import FIDInterval
@@ -32,7 +32,7 @@ def fid_table(result: FidResult, real: str, fake: str) -> ResultTable:
             *_interval_rows(result.interval),
             *_block_rows(result),
             ("images", f"{result.n_real} real, {result.n_fake} generated"),
-            *(() if result.clusters is None else (("clusters", str(result.clusters)),)),
+            *_draws_rows(result),
             *_terms(result.distance),
             *_made_rows(result.real_stamp),
         ),
@@ -82,7 +82,7 @@ def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
             (f"density (k = {neighbours.density_k})", f"{neighbours.density:.4f}", "-"),
             (f"coverage (k = {neighbours.density_k})", f"{neighbours.coverage:.4f}", "-"),
             ("images", f"{fid.n_real} real, {fid.n_fake} generated", "-"),
-            *((*row, "-") for row in _made_rows(stamp)),
+            *((*row, "-") for row in (*_draws_rows(fid), *_made_rows(stamp))),
         ),
         notes=(
             f"FID@{n} is biased upward by about c/n; FID-infinity takes off what a line can.",
@@ -120,6 +120,13 @@ def _terms(distance: FrechetDistance) -> tuple[tuple[str, str], ...]:
         ("mean term", f"{distance.mean_term:.4f}"),
         ("covariance term", f"{distance.trace_real + distance.trace_fake - 2 * distance.trace_sqrt:.4f}"),
     )
+
+
+def _draws_rows(result: FidResult) -> tuple[tuple[str, str], ...]:
+    """Return the row of conditions, seeds and clusters; none where each image is a draw of its own."""
+    if result.samples is not None:
+        return (("generated", draws_text(result.samples, result.clusters)),)
+    return () if result.clusters is None else (("clusters", str(result.clusters)),)
 
 
 def _made_rows(stamp: FeatureStamp) -> tuple[tuple[str, str], ...]:

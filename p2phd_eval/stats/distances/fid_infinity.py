@@ -8,10 +8,9 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.design import Rows, require_pairs
+from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets
 from p2phd_eval.stats.distances.frechet import distance_of_moments, frechet_distance, trace_sqrt_of_covariances
 from p2phd_eval.stats.distances.moments import Moments, moments, moments_without
-from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
 from p2phd_eval.stats.threads import map_in_threads
 
 # The authors' smallest part. Far below it, where images are fewer than features, the bias does not fall as c/n yet.
@@ -34,8 +33,8 @@ class FidInfinity:
 def fid_infinity(
     real: npt.ArrayLike,
     fake: npt.ArrayLike,
+    design: SamplingDesign,
     *,
-    paired: bool,
     points: int = 15,
     fid: float | None = None,
     rng: np.random.Generator,
@@ -47,9 +46,11 @@ def fid_infinity(
     replacement and on its own. Here the sizes run likewise from 5,000 to all, but never from below a tenth nor from
     above a half of the set.
     They compare with one fixed real set, whose own bias stays in their result; here each part takes the same share
-    of the real images. Part k is the beginning of an order that the k-th generator of `rng.spawn(points)` gives.
+    of the real images. Part k is the beginning of an order, `design.order`, that the k-th generator of
+    `rng.spawn(points)` gives: images that were drawn together stay together, and so do whole clusters.
 
-    Raises `InputError` if a set cannot be used or is too small, the two do not fit each other, or `points` is below 2.
+    Raises `InputError` if a set cannot be used or is too small, sets and design do not fit each other, or `points` is
+    below 2.
 
     Parameters
     ----------
@@ -57,8 +58,8 @@ def fid_infinity(
         Features of the real images, n_r >= 8.
     fake : array_like, shape (n_g, d)
         Features of the generated images, n_g >= 8.
-    paired : bool
-        Whether real image i and generated image i share a label map and stay together (n_r = n_g).
+    design : SamplingDesign
+        How the two sets were drawn.
     points : int, optional
         Parts, at least 2.
     fid : float, optional
@@ -70,11 +71,8 @@ def fid_infinity(
     ----------
     Chong and Forsyth (2020), "Effectively unbiased FID and Inception score and where to find them".
     """
-    real_values, fake_values = checked_features(real, "real"), checked_features(fake, "fake")
-    require_equal_dims(real_values, fake_values)
-    n_real, n_fake = len(real_values), len(fake_values)
-    if paired:
-        require_pairs(n_real, n_fake)
+    real_values, fake_values = checked_sets([real, fake], design)
+    n_real, n_fake = design.sizes
     if min(n_real, n_fake) < 8:
         raise InputError(
             "features",
@@ -91,8 +89,7 @@ def fid_infinity(
 
     def fid_of_part(job: tuple[int, np.random.Generator]) -> float:
         part, generator = job
-        real_rows = generator.permutation(n_real)
-        fake_rows = real_rows if paired else generator.permutation(n_fake)
+        real_rows, fake_rows = design.order(generator)
         cuts = (real_values, real_rows, real_sizes[part]), (fake_values, fake_rows, fake_sizes[part])
         if wholes is None or min(real_sizes[part], fake_sizes[part]) <= real_values.shape[1]:
             return frechet_distance(*(values[rows[:size]] for values, rows, size in cuts)).value

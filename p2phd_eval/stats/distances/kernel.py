@@ -42,7 +42,7 @@ class KernelDistance:
     within: tuple[float, float]  # mean of the kernel over the pairs of images within the real and the generated set
     n_real: int  # number of images
     n_fake: int
-    pairing: Literal["paired", "independent"]  # what value and standard error assume
+    pairing: Literal["paired", "conditions", "independent"]  # what value and standard error assume
 
 
 def kernel_distance(
@@ -111,9 +111,9 @@ def kernel_distance(
     else:
         rows = WideRows(real_values), WideRows(fake_values)
     pairs = (
-        KernelPairs(left=rows[0], right=rows[0], unit_of=np.arange(n_real)),
-        KernelPairs(left=rows[1], right=rows[1], unit_of=np.arange(n_fake)),
-        KernelPairs(left=rows[0], right=rows[1], unit_of=np.arange(n_real) if paired else None),
+        KernelPairs(left=rows[0], right=rows[0], units=(np.arange(n_real),) * 2),
+        KernelPairs(left=rows[1], right=rows[1], units=(np.arange(n_fake),) * 2),
+        KernelPairs(left=rows[0], right=rows[1], units=(np.arange(n_real),) * 2 if paired else None),
     )
     sums = kernel_sums(pairs, [kernel or CubicKernel(real_values.shape[1])], on_progress)
     (real_sums, _), (fake_sums, _), (cross_real, cross_fake) = ((left[0], right[0]) for left, right in sums)
@@ -282,8 +282,9 @@ class KernelPairs:
 
     left: TileRows  # m of them
     right: TileRows  # n, of the same class; the same object as `left` for the pairs within one set
-    #: (n,), what row i of both sets was drawn with: its label map, or its cluster. None where the sets are independent.
-    unit_of: Rows | None
+    #: (m,) and (n,), what each row of either set was drawn with: its label map, or its cluster. None where the sets are
+    #: independent.
+    units: tuple[Rows, Rows] | None
 
     @property
     def within(self) -> bool:
@@ -342,7 +343,7 @@ def kernel_sums(
 def _tile_sums(pairs: KernelPairs, rows: slice, columns: slice, kernels: Sequence[Kernel]) -> tuple[Matrix, Matrix]:
     products = pairs.left.products(rows, pairs.right, columns)
     squares = pairs.left.squares(rows), pairs.right.squares(columns)
-    apart = None if pairs.unit_of is None else pairs.unit_of[rows, None] != pairs.unit_of[columns]
+    apart = None if pairs.units is None else pairs.units[0][rows, None] != pairs.units[1][columns]
     of_rows, of_columns = [], []
     for kernel in kernels:
         values = kernel(products, squares[0], squares[1])

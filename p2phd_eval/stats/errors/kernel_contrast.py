@@ -38,17 +38,19 @@ def kernel_measurements(
         mean k(x_i, x_j) + mean k(y_i, y_j) - 2 mean k(x_i, y_j),
 
     each mean over the pairs (i, j) of images that share no unit: sets of one block of the design share its clusters,
-    or, without clusters, its rows. So each term is an unbiased U-statistic, however alike the images of a unit are.
+    or, without clusters, its rows, and blocks may share their clusters. So each term is an unbiased U-statistic,
+    however alike the images of a unit are.
 
-    The jackknife leaves out each unit g of a block from all the sets of the block. What remains, w_g, follows from the
-    sums of the rows of the kernel matrices, so it is exact and costs nothing beside them. The influences of the n_g
-    images of unit g, of n in the block, add up to (n - n_g) (w - w_g), with w such that those of all units add up to 0:
-    the standard error that `SamplingDesign.standard_error` makes of them is that of the jackknife,
+    The jackknife leaves out each unit g from all the sets that share it. What remains, w_g, follows from the sums of
+    the rows of the kernel matrices, so it is exact and costs nothing beside them. The influences of the n_g images of
+    unit g, of n in the block, add up to (n - n_g) (w - w_g), with w such that those of all units add up to 0: the
+    standard error that `SamplingDesign.standard_error` makes of them is that of the jackknife,
 
         sum_g (1 - n_g/n) (w_g - w)^2,
 
-    for one KID and for any weighted sum; for equal units w is the mean and 1 - n_g/n is (G - 1)/G. Where the
-    distributions are equal it is too large: there the U-statistic is degenerate.
+    for one KID and for any weighted sum; for equal units w is the mean and 1 - n_g/n is (G - 1)/G. (Of blocks that
+    share units of unequal sizes it is that but for the differences of n_g/n.) Where the distributions are equal it is
+    too large: there the U-statistic is degenerate.
 
     Equal sets of one block are computed once, so that they cancel in a difference. Raises `InputError` if a set cannot
     be used, the sets and the design do not fit each other, or a block has fewer than 3 units.
@@ -160,11 +162,12 @@ class _Mean:
     def __init__(self, design: SamplingDesign, k: int, m: int, left_sums: Floats, right_sums: Floats) -> None:
         total, pairs = float(left_sums.sum()), _count(design, k, m)
         self.value = total / pairs
-        blocks = _block(design, k), _block(design, m)
+        blocks = design.block_of(k), design.block_of(m)
         counts = [_per_unit(block) for block in blocks]
-        if blocks[0] is blocks[1]:
+        if _share_units(design, k, m):
             # A unit leaves with its rows and its columns, half of which is put down to either side.
-            sides = [(total / 2, 2 * count * (block.n - count)) for block, count in zip(blocks, counts, strict=True)]
+            leaving = counts[0] * (blocks[1].n - counts[1]) + counts[1] * (blocks[0].n - counts[0])
+            sides = [(total / 2, leaving)] * 2
         else:
             sides = [(total, counts[0] * blocks[1].n), (total, counts[1] * blocks[0].n)]
         self.left, self.right = (
@@ -182,20 +185,19 @@ def _influence(block: Block, without: Floats) -> Floats:
 
 
 def _pairs(rows: Sequence[WideRows], design: SamplingDesign, k: int, m: int) -> KernelPairs:
-    together = _block(design, k) is _block(design, m)
-    return KernelPairs(left=rows[k], right=rows[m], unit_of=_block(design, k).cluster_of if together else None)
+    units = (design.block_of(k).cluster_of, design.block_of(m).cluster_of) if _share_units(design, k, m) else None
+    return KernelPairs(left=rows[k], right=rows[m], units=units)
 
 
 def _count(design: SamplingDesign, k: int, m: int) -> int:
     """Number of ordered pairs of rows of two sets that share no unit."""
-    left, right = _block(design, k), _block(design, m)
-    shared = int(np.square(np.bincount(left.cluster_of)).sum()) if left is right else 0
+    left, right = design.block_of(k), design.block_of(m)
+    shared = int(left.counts @ right.counts) if _share_units(design, k, m) else 0
     return left.n * right.n - shared
 
 
-def _block(design: SamplingDesign, k: int) -> Block:
-    (block,) = (block for block in design.blocks if k in block.sets)
-    return block
+def _share_units(design: SamplingDesign, k: int, m: int) -> bool:
+    return design.shared_clusters or design.drawn_together((k, m))
 
 
 def _per_unit(block: Block, sums: Floats | None = None) -> Floats:

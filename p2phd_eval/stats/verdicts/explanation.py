@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.confidence import t_tail
-from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
+from p2phd_eval.stats.design import Block, Rows, SamplingDesign, cluster_codes
 from p2phd_eval.stats.errors.influence import FidInfluence
 from p2phd_eval.stats.verdicts.equivalence import holm
 
@@ -75,6 +75,7 @@ def explain_dfid(
     design: SamplingDesign,
     *,
     ids: Sequence[str] | None = None,
+    rows_of: Sequence[Rows] | None = None,
     clusters: Sequence[str] | None = None,
     class_shares: ClassShares | None = None,
     top: int = 8,
@@ -86,6 +87,9 @@ def explain_dfid(
     images are sums over them, exactly. (It is one way of dividing the FID among images: others exist.) How dFID
     changes where an image is drawn or not is another question, that of its influence delta_i: leaving image i out
     changes dFID by about -delta_i/(n - 1), leaving out a cluster g of n_g images by -sum_{i in g} delta_i/(n - n_g).
+
+    Where sets have several images of label map i, such as samples, their means are its terms: c_i and delta_i are then
+    n times the sum over sets k of those of its images, each over n_k.
 
     A class has no term of its own, since a feature is one of the whole image. Dividing c_i by pixels is pro rata
     and says nothing about causes; where the effect lives is better seen from the rank correlation of the class's
@@ -103,8 +107,10 @@ def explain_dfid(
     design : SamplingDesign
         How the real set and all generated sets were drawn.
     ids : sequence of str, optional
-        The n label maps, in the order of the rows. None explains the parts of mean and covariance alone, all that can
-        be had where the sets are not paired.
+        The n label maps, or conditions, in the order of the rows. None explains the parts of mean and covariance
+        alone, all that can be had where the sets are not paired.
+    rows_of : sequence of ndarray of int64, each of shape (n_k,), optional
+        For each set, the real one first, which of `ids` each row belongs to. None: row i of all sets belongs to id i.
     clusters : sequence of str, optional
         The cluster, such as the city, of each label map.
     class_shares : ClassShares, optional
@@ -129,9 +135,15 @@ def explain_dfid(
     cluster_parts: tuple[ClusterPart, ...] = ()
     class_parts: tuple[ClassPart, ...] = ()
     if ids is not None:
-        rows = _rows_of_pairs(design, used, len(ids))
-        contribution = np.sum([terms[k].sum(axis=1) for k in (0, *used)], axis=0)
-        delta = np.sum([pulls[k].sum(axis=1) for k in (0, *used)], axis=0)
+        if rows_of is None:
+            rows = _rows_of_pairs(design, used, len(ids))
+            rows_of = [np.arange(len(ids))] * len(design.sizes)
+        else:
+            rows = SamplingDesign([Block(sets=(0,), cluster_of=cluster_codes(clusters, len(ids)))])
+        contribution, delta = (
+            np.sum([_by_id(each[k].sum(axis=1), rows_of[k], len(ids)) for k in (0, *used)], axis=0)
+            for each in (terms, pulls)
+        )
         upward = _strongest(ids, delta, contribution, top)
         downward = _strongest(ids, -delta, contribution, top, sign=-1)
         if clusters is not None:
@@ -156,6 +168,12 @@ def _terms(influences: Sequence[FidInfluence], weights: Sequence[float]) -> list
     pairs = list(zip(weights, influences, strict=True))
     real: _Values = np.sum([weight * each.real_terms for weight, each in pairs], axis=0)
     return [real, *(weight * each.fake_terms for weight, each in pairs)]
+
+
+def _by_id(values: _Values, rows: Rows, n: int) -> _Values:
+    """Sum values (n_k,) of images by what they belong to, so that the mean of the sums (n,) is that of the values."""
+    sums = np.bincount(rows, weights=values, minlength=n).astype(np.float64)
+    return sums * (n / len(values))
 
 
 def _rows_of_pairs(design: SamplingDesign, used: Sequence[int], n: int) -> SamplingDesign:

@@ -7,6 +7,7 @@ import pytest
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.sources.file_list import ListSource
 from p2phd_eval.images.sources.folder import FolderSource
+from p2phd_eval.images.sources.manifest_lines import ManifestSource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.shards import ShardsSource
 from p2phd_eval.images.sources.source import ImageSource
@@ -18,12 +19,18 @@ from tests.images.sources.pack import contents, encoded, write_folder, write_tar
 def test_each_kind_is_told_by_its_path(tmp_path: Path) -> None:
     write_folder(tmp_path / "folder", contents())
     (tmp_path / "list.TXT").write_text("folder/z.png\n")
+    (tmp_path / "some.jsonl").write_text('{"image": "folder/z.png", "condition": "z", "seed": 0}\n')
+    write_folder(tmp_path / "samples", {"0.png": encoded(0)})
+    (tmp_path / "samples/manifest.jsonl").write_text('{"image": "0.png", "condition": "z", "seed": 0}\n')
     write_zip(tmp_path / "x.zip", contents().items())
     (tmp_path / "shards").mkdir()
     write_tar(tmp_path / "shards/0.tar", [("0.png", encoded(0))])
     kinds: dict[str, type[ImageSource]] = {
         "folder": FolderSource,
         "list.TXT": ListSource,
+        "some.jsonl": ManifestSource,
+        "samples": ManifestSource,
+        "samples/manifest.jsonl": ManifestSource,
         "x.zip": ZipSource,
         "shards": ShardsSource,
         "shards/{0..0}.tar": ShardsSource,
@@ -77,7 +84,7 @@ def test_a_file_whose_name_has_braces_is_that_file(tmp_path: Path) -> None:
 )
 def test_anything_else_is_refused_with_what_is_taken(tmp_path: Path, name: str, found: str) -> None:
     write_folder(tmp_path, {"photo.png": encoded(0), "features.npz": b"", "plain": b"", "archive.7z": b""})
-    taken = r"a folder of images, a zip archive.*\.tgz.*train-\{000000\.\.000009\}\.tar.*\.txt"
+    taken = r"a folder of images, a zip archive.*\.tgz.*train-\{000000\.\.000009\}\.tar.*\.txt\), or .*\.jsonl"
     with pytest.raises(InputError, match=rf"{name}: expected {taken}\), found {found}"):
         open_source(tmp_path / name)
 

@@ -104,7 +104,7 @@ def test_the_rational_quadratic_kernel_is_a_sum_of_scikit_learns():
     # (1 + |x - y|^2 / (2 alpha length^2))^-alpha
     theirs = sum(RationalQuadratic(alpha=alpha, length_scale=1.5)(real, fake) for alpha in (0.2, 0.5, 1, 2, 5))
     sums = kernel_sums(
-        [KernelPairs(left=WideRows(real), right=WideRows(fake), unit_of=None)], [RationalQuadraticKernel(2 * 1.5**2)]
+        [KernelPairs(left=WideRows(real), right=WideRows(fake), units=None)], [RationalQuadraticKernel(2 * 1.5**2)]
     )
     assert sums[0][0][0] == pytest.approx(theirs.sum(axis=1), rel=1e-12)
     assert sums[0][1][0] == pytest.approx(theirs.sum(axis=0), rel=1e-12)

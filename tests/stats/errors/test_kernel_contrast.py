@@ -335,3 +335,76 @@ def test_sets_that_cannot_be_used_are_refused():
 def test_swaps_of_images_drawn_apart_are_refused(name):
     with pytest.raises(InputError, match="images from the same label maps, found sets that were drawn independently"):
         kernel_swap_terms(*drawn(DESIGNS[name]), DESIGNS[name])
+
+
+def shared_sets(rng, conditions=20, d=3):
+    """Photos, and two generated sets of 1 to 3 samples of each condition, all alike within a condition."""
+    scene = rng.normal(size=(conditions, d))
+    owner = np.repeat(np.arange(conditions), np.arange(conditions) % 3 + 1)
+    fakes = [shift + scene[owner] + 0.3 * rng.normal(size=(len(owner), d)) for shift in (0.2, 0.3)]
+    real = scene + 0.3 * rng.normal(size=(conditions, d))
+    return [real, *fakes], owner, SamplingDesign.by_condition(np.arange(conditions), owner, 3)
+
+
+def plain_kid(sets, owners):
+    """KID over pairs of images of different conditions alone."""
+    (real, fake), (of_real, of_fake) = sets, owners
+
+    def mean(x, y, of_x, of_y):
+        apart = of_x[:, None] != of_y
+        return ((x @ y.T / x.shape[1] + 1) ** 3)[apart].mean()
+
+    return (
+        mean(real, real, of_real, of_real) + mean(fake, fake, of_fake, of_fake) - 2 * mean(real, fake, of_real, of_fake)
+    )
+
+
+def test_images_of_one_condition_are_no_pair_in_any_term_and_leave_together():
+    sets, owner, design = shared_sets(np.random.default_rng(30))
+    found = kernel_measurements(sets, design)[Estimand.KID]
+    conditions = np.arange(20)
+    for k in (1, 2):
+        assert found.values[k - 1] == pytest.approx(plain_kid((sets[0], sets[k]), (conditions, owner)), rel=1e-9)
+    # Without a condition, with the weights of the jackknife for unequal shares but for what these differ.
+    without = np.array(
+        [
+            plain_kid((sets[0][conditions != g], sets[2][owner != g]), (conditions[conditions != g], owner[owner != g]))
+            - plain_kid(
+                (sets[0][conditions != g], sets[1][owner != g]), (conditions[conditions != g], owner[owner != g])
+            )
+            for g in conditions
+        ]
+    )
+    jackknife = np.sqrt(19 / 20 * np.square(without - without.mean()).sum())
+    assert found.standard_error((-1, 1), design).value == pytest.approx(jackknife, rel=0.03)
+
+
+def test_equal_numbers_of_samples_give_the_jackknife_over_conditions_exactly():
+    rng = np.random.default_rng(31)
+    scene, owner = rng.normal(size=(12, 3)), np.repeat(np.arange(12), 4)
+    sets = [scene + 0.3 * rng.normal(size=(12, 3)), 0.2 + scene[owner] + 0.3 * rng.normal(size=(48, 3))]
+    design = SamplingDesign.by_condition(np.arange(12), owner, 2)
+    found = kernel_measurements(sets, design)[Estimand.KID]
+    without = np.array(
+        [
+            plain_kid(
+                (np.delete(sets[0], g, axis=0), sets[1][owner != g]), (np.delete(np.arange(12), g), owner[owner != g])
+            )
+            for g in range(12)
+        ]
+    )
+    jackknife = np.sqrt(11 / 12 * np.square(without - without.mean()).sum())
+    assert found.standard_error((1,), design).value == pytest.approx(jackknife, rel=1e-9)
+
+
+def test_samples_of_shared_conditions_leave_the_kid_unbiased():
+    """Photos and samples of one distribution have KID 0, however alike those of a condition are."""
+    rng = np.random.default_rng(32)
+    owner = np.repeat(np.arange(15), 3)
+    design = SamplingDesign.by_condition(np.arange(15), owner, 2)
+    values = []
+    for _ in range(150):
+        scene = rng.normal(size=(15, 2))
+        sets = [scene + 0.2 * rng.normal(size=(15, 2)), scene[owner] + 0.2 * rng.normal(size=(45, 2))]
+        values.append(kernel_measurements(sets, design)[Estimand.KID].values[0])
+    assert abs(np.mean(values)) < 3 * np.std(values) / np.sqrt(150)
