@@ -18,6 +18,7 @@ from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import file_sha256, write_json
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.images.sources.repeated import photos_for
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.quality.distance_weights import weights_sha256
 from p2phd_eval.quality.lpips_weights import find_lpips_weights
@@ -102,7 +103,7 @@ def analyse(
         path = real_path(plan)
         if path is None:
             return QualityDocument(quality=None)
-        photos = open_source(path, generated=False)
+        photos = photos_for(open_source(path, generated=False), [run.source for run in runs])
         shared = set(photos.ids).intersection(*(run.source.ids for run in runs))
         # Real images of other names have nothing to say of a sample.
         if len(shared) < 2 or not any(run.arm == plan.arms[0] and not run.repeat for run in runs):

@@ -15,6 +15,8 @@ import torch
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import examples
 from p2phd_eval.files import write_json
+from p2phd_eval.images.condition_ids import condition_of
+from p2phd_eval.images.conditions import read_conditions, require_samples
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.interrupts import StopRequest
 from p2phd_eval.json_files import read_json_or_none
@@ -154,10 +156,16 @@ class CommandStages:
             self._fail(f"{what}: {error.where}: found {error.found}{_elsewhere(self._arm, began)}")
         if len(source) < _FEWEST:
             self._fail(f"there is one image alone in {samples}, and at least {_FEWEST} are compared")
+        if self._plan.conditions is not None:
+            try:
+                require_samples(read_conditions(self._plan.conditions), source.ids, str(samples))
+            except InputError as error:
+                self._fail(f"expected {error.expected}, found {error.found}")
         wanted = expected_ids(self._plan)
         if wanted is None:
             return
-        missing, others = sorted(wanted - set(source.ids)), sorted(set(source.ids) - wanted)
+        named = {*source.ids, *map(condition_of, source.ids)}  # a label map may have several samples
+        missing, others = sorted(wanted - named), sorted(set(source.ids) - wanted)
         if missing and len(missing) < len(wanted):
             self._fail(f"{len(missing)} of {len(wanted)} images are missing, such as {examples(missing)}")
         if missing:

@@ -16,6 +16,7 @@ from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.data.triplets import find_triplets
 from p2phd_eval.generators.training.precision import amp_name
+from p2phd_eval.images.conditions import read_conditions
 from p2phd_eval.presets import configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.quality.distance_weights import NO_WEIGHTS
@@ -297,6 +298,8 @@ def _from_file(file: Path, out: Path, seeds: Sequence[int], progress: ProgressFa
                     fix="Name what the command reads, or choose another --out.",
                 )
     conditions = None if read.conditions is None else str(read.conditions.resolve())
+    if conditions is not None:
+        read_conditions(conditions)
     return {
         "arms": tuple(read.arms),
         "made_by": read.arms,

@@ -31,9 +31,8 @@ def render_markdown(report: ReportDocument) -> str:
     lines += [
         markdown_row([markdown_text(cell) for cell in _cells(report, arm, verdicts.get(arm))]) for arm in report.arms
     ]
-    training = report.comparisons.training
-    if training is not None and training.samples is not UNSET:
-        lines += ["", f"Images: {draws_text(training.samples, training.clusters)}."]
+    if report.main is not None and report.main.samples is not UNSET:
+        lines += ["", f"Images: {draws_text(report.main.samples, report.main.clusters)}."]
     failed = [run for run in report.runs if run.failed]
     if failed:
         lines += [

@@ -56,8 +56,8 @@ def _card(entry: ArmVerdict, document: CompareDocument | None, baseline: str) ->
                 (f"{candidate.judged.difference_at(document.n)} against {baseline}", estimate),
                 (f"{100 * test.confidence:.4g} % interval over {random_parts(document.scope)}", interval),
             ]
-        if training.samples is not UNSET:
-            facts.append(("images", draws_text(training.samples, training.clusters)))
+        if document.samples is not UNSET:
+            facts.append(("images", draws_text(document.samples, document.clusters)))
         facts.append(("margin", "none" if margin is None else f"±{given_text(margin)}"))
         lines = [f"Margin: {candidate.margin.text}.", *_companion_lines(candidate, document.n)]
         details = [f"{SCOPES[document.scope]}.", *_test_lines(candidate)]
