@@ -33,11 +33,17 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stages(folder: Path, tmp_path: Path) -> Callable[..., CommandStages]:
-    def of(name: str = "base", /, **arms: dict[str, object]) -> CommandStages:
+    def of(name: str = "base", /, *, conditions: Path | None = None, **arms: dict[str, object]) -> CommandStages:
         """The stages of the first run of an arm, of a study of arms that are given by what is not usual about them."""
         made = {arm: CommandArm(**{"generate": GENERATE, "folder": str(folder), **own}) for arm, own in arms.items()}
         plan = StudyPlan(
-            data=str(folder / "real"), data_sha256="0", base=None, arms=tuple(made), seeds=(0, 1), made_by=made
+            data=str(folder / "real"),
+            data_sha256="0",
+            base=None,
+            arms=tuple(made),
+            seeds=(0, 1),
+            made_by=made,
+            conditions=None if conditions is None else str(conditions),
         )
         run, arm = plan.run(f"{name}-s0"), made[name]
         heard = {"progress": silent, "note": unheard}
@@ -186,3 +192,23 @@ def test_placeholders_environment_and_folders_reach_the_command(
     out = samples_folder(tmp_path / "study", run, OWN_SAMPLING)
     log = (run_folder(tmp_path / "study", run) / "generate.log").read_text()
     assert f"{folder} <0> {[str(folder / 'real'), 'cpu', '{out}', str(out)]}" in log
+
+
+def test_every_condition_of_the_table_is_made_with_the_same_seeds(
+    stages: Callable[..., CommandStages], tmp_path: Path
+) -> None:
+    table = tmp_path / "prompts.csv"
+    table.write_text("condition,prompt\ncat,a cat\ndog,a dog\n")
+    text = f"""{SAVE}import csv
+names = [row["condition"] for row in csv.DictReader(open(sys.argv[1]))]
+for image in [name + "@" + seed for name in names for seed in "01"][: int(sys.argv[3])]:
+    Image.new("RGB", (24, 16)).save(sys.argv[2] + "/" + image + ".png")
+"""
+    made = code(text, "{conditions}", "{out}", "4")
+    stages(conditions=table, base={"generate": made}).generate(OWN_SAMPLING, None)
+    images = tmp_path / "study" / "runs" / "base-s0" / "samples" / "own"
+    assert open_source(images).ids == ("cat@0", "cat@1", "dog@0", "dog@1")
+    with pytest.raises(
+        CommandFailed, match="each of 2 conditions with the same seeds, found 3 images, without 'dog@1'"
+    ):
+        stages(conditions=table, base={"generate": (*made[:-1], "3")}).generate(OWN_SAMPLING, None)
