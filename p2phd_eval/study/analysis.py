@@ -66,6 +66,7 @@ def analyse(
             "margin": plan.margin,
             "cluster_by": plan.cluster_by,
             "confidence": plan.confidence,
+            **({"benign": plan.benign, "retrained": plan.retrained} if plan.made_by else {}),
         }
     )
     if not plan.precisions:

@@ -11,6 +11,9 @@ from p2phd_eval.files import file_sha256, names_sha256
 from p2phd_eval.images.names import is_hidden
 from p2phd_eval.study.placeholders import fill, names_in
 
+#: The folder that Python makes beside the scripts that it runs.
+PYTHON_CACHE = "__pycache__"
+
 
 def find_inputs(folder: Path, given: Sequence[str], arguments: Sequence[str], where: str) -> dict[str, str]:
     """Return the hash of each file and folder that an arm's images depend on, by the name that it was given with.
@@ -32,8 +35,7 @@ def input_sha256(path: Path) -> str:
         return file_sha256(path)
     files = {}
     for parent, folders, names in os.walk(path):
-        # Python writes its caches beside the scripts that it runs.
-        folders[:] = sorted(each for each in folders if not is_hidden(each) and each != "__pycache__")
+        folders[:] = sorted(each for each in folders if not is_hidden(each) and each != PYTHON_CACHE)
         for name in names:
             file = Path(parent, name)
             if not is_hidden(name) and file.is_file():

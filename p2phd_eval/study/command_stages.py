@@ -1,6 +1,8 @@
 """What a run of an arm of commands does: its `train` and `generate` as processes, and what they must leave."""
 
+import contextlib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -17,18 +19,20 @@ from p2phd_eval.evaluation.pairing import examples
 from p2phd_eval.files import write_json
 from p2phd_eval.images.condition_ids import condition_of
 from p2phd_eval.images.conditions import read_conditions, require_samples
+from p2phd_eval.images.names import is_hidden
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.interrupts import StopRequest
 from p2phd_eval.json_files import read_json_or_none
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory
 from p2phd_eval.report.documents.arm_documents import CommandArm
-from p2phd_eval.study.arm_inputs import changed_inputs, find_program
+from p2phd_eval.study.arm_inputs import PYTHON_CACHE, changed_inputs, find_program
 from p2phd_eval.study.artefacts import Artefact, finished, record
 from p2phd_eval.study.outcome import Outcome, Status, killed, load_outcome
 from p2phd_eval.study.placeholders import fill
 from p2phd_eval.study.real_images import expected_ids
 from p2phd_eval.study.run_files import (
+    below,
     images_inputs,
     out_folder,
     run_folder,
@@ -201,9 +205,9 @@ class CommandStages:
         filled = [fill(program, values), *(fill(part, values) for part in command[1:])]
         self._note(f"{run.name}: {stage}, prints into {log}")
         log.parent.mkdir(parents=True, exist_ok=True)
-        before = _states(self._plan.data)
+        before = _states(self._plan.data, self._study)
         with log.open("ab") as stream, StopRequest() as stop:
-            stream.write(f"$ {subprocess.list2cmdline(filled)}\n".encode(errors="replace"))
+            stream.write(f"$ {shlex.join(filled)}\n".encode(errors="replace"))
             stream.flush()
             process = subprocess.Popen(
                 # Isolated: a folder where commands run may hold a file named as a module of Python.
@@ -222,7 +226,7 @@ class CommandStages:
                     process.wait()
         if stop.signum is not None:
             raise StudyStopped(stop.signum, f"{run.name}: {stage} was stopped; it begins again.")
-        said = _last_lines(log)
+        said = _last_lines(log, below(self._study, log))
         if late:
             seconds = f"{arm.timeout_s:g}"
             self._fail(f"{stage} took longer than its {seconds} s (timeout_s)", status="timed_out")
@@ -232,7 +236,7 @@ class CommandStages:
         if process.returncode:
             self._fail(f"{stage} ended with exit code {process.returncode}{said}")
         self._require_unchanged(arm, f"{run.arm}, {stage}", "while it ran")
-        if _states(self._plan.data) != before:
+        if _states(self._plan.data, self._study) != before:
             raise InputError(
                 f"{run.arm}, {stage}",
                 expected=f"a command that writes into {{out}} and {{run}}, and leaves {self._plan.data} as it is",
@@ -283,34 +287,37 @@ class CommandStages:
 
 def _elsewhere(arm: CommandArm, began: float) -> str:
     """Name files that a command wrote where it runs instead."""
-    found = [path.name for path in Path(arm.folder).iterdir() if path.lstat().st_mtime >= began]
+    found = [
+        path.name
+        for path in Path(arm.folder).iterdir()
+        if path.lstat().st_mtime >= began and not is_hidden(path.name) and path.name != PYTHON_CACHE
+    ]
     return f"; in {arm.folder} there are new {examples(found)}" if found else ""
 
 
-def _states(data: str) -> dict[str, tuple[int, int]]:
+def _states(data: str, study: Path) -> dict[Path, tuple[int, int]]:
     """Size and time of each file that a command could have changed by mistake; without reading them."""
-    root = Path(data)
     if not data:
         return {}
-    if root.is_file():
-        state = root.stat()
-        return {"": (state.st_size, state.st_mtime_ns)}
-    found = {}
-    for parent, _, names in os.walk(root):
-        for name in names:
-            path = Path(parent, name)
-            try:
-                state = path.stat()
-            except OSError:
-                continue
-            found[str(path)] = (state.st_size, state.st_mtime_ns)
-    return found
+    files = [Path(data)]
+    if files[0].is_dir():
+        files = []
+        for parent, folders, names in os.walk(data):
+            # A study may lie in its data set.
+            folders[:] = [each for each in folders if Path(parent, each) != study.resolve()]
+            files += [Path(parent, name) for name in names]
+    states = {}
+    for path in files:
+        with contextlib.suppress(OSError):  # a link to nothing
+            state = path.stat()
+            states[path] = (state.st_size, state.st_mtime_ns)
+    return states
 
 
-def _last_lines(log: Path) -> str:
+def _last_lines(log: Path, name: str) -> str:
     with log.open(errors="replace") as stream:
         lines = [line.strip() for line in deque(stream, maxlen=50) if line.strip()]
     # An earlier try printed what stands before the newest command.
     begins = [place for place, line in enumerate(lines) if line.startswith("$ ")]
     said = " | ".join(lines[begins[-1] + 1 if begins else 0 :][-_LAST_LINES:])[-500:]
-    return f": {said} (all of it in {log})" if said else f" (it printed nothing; {log})"
+    return f": {said} (all of it in {name})" if said else f" (it printed nothing into {name})"

@@ -146,6 +146,12 @@ def plan_study(
                 expected=f"a data set in pix2pixHD's layout, from which {', '.join(own)} can be trained",
                 found="no real images" if root is None else "real images alone" if root.exists() else "nothing there",
             )
+    if base is None and root is not None and out.resolve().is_relative_to(root):
+        raise InputError(
+            f"--out {out}",
+            expected=f"a folder outside of the real images {root}, among which its samples would be",
+            found="one in it",
+        )
     if base is not None and root is not None:
         trains = file is None or own
         _require_triplets(root, base, (base.data.phase, "test") if trains else ("test",), progress)

@@ -213,6 +213,7 @@ def test_without_real_images_arms_are_held_against_each_other(command_study: Pat
         ({"judge": "block-fid"}, "--judge block-fid: expected more than 32 training photos"),
         ({"edits": "edits.json"}, "--edits: expected arms that are all pix2pixHD"),
         ({"inputs": True}, "'.', which holds the study's own folder"),
+        ({"out": "real/study"}, "real/study: expected a folder outside of the real images"),
     ],
 )
 def test_what_commands_cannot_do_is_said_before_anything_runs(
@@ -222,5 +223,6 @@ def test_what_commands_cannot_do_is_said_before_anything_runs(
     other = 'name = "ours"\nprecision = "amp-bf16"' if options.pop("arms", None) else NOISY
     other += '\ninputs = ["."]' if options.pop("inputs", None) else ""
     with pytest.raises(InputError, match=re.escape(message).replace("'", ".")):
-        run_study(folder / "real", folder / "study", arms=write_arms(folder, BASE, other), device="cpu", **options)
-    assert not (folder / "study").exists()
+        out = folder / options.pop("out", "study")
+        run_study(folder / "real", out, arms=write_arms(folder, BASE, other), device="cpu", **options)
+    assert not out.exists()
