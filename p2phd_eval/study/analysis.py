@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -31,7 +32,7 @@ from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.real_images import real_path
 from p2phd_eval.study.run_files import features_path, samples_folder, stored_at
 from p2phd_eval.study.study_edits import arms_of_edits, edits_of_study
-from p2phd_eval.study.study_floor import floor_of_study, runs_of_floor
+from p2phd_eval.study.study_floor import floor_of_study, samples_of_floor
 from p2phd_eval.study.study_plan import StudyPlan
 from p2phd_eval.study.training_photos import reference_features, usable_reference
 
@@ -76,8 +77,9 @@ def analyse(
     compared = {"rules": rules}
     for name, features in (("real", real), ("reference", photos)):
         compared[name] = "none" if features is None else file_sha256(study / "features" / f"{name}.npz")
-    viewed = {"rules": rules, "data": plan.data_sha256, "lpips": _lpips_identity(lpips_weights)}
-    viewed |= {name: weights_sha256(path) for name, path in distance_weights.items()}
+    rulers = {"rules": rules, "data": plan.data_sha256, "lpips": _lpips_identity(lpips_weights)}
+    rulers |= {name: weights_sha256(path) for name, path in distance_weights.items()}
+    viewed = dict(rulers)
     for run in plan.runs:
         if not outcomes[run.name].failed:
             viewed[run.name] = content_sha256(stored_at(samples_folder(study, run, run.sampling[0])))
@@ -138,13 +140,22 @@ def analyse(
         stages.append(
             ("edits", edited, lambda: edits_of_study(study, plan, arms, lpips_weights, device, progress=progress))
         )
-    floor = runs_of_floor(plan, outcomes)
+    floor = samples_of_floor(plan, outcomes)
     if floor is not None:
-        moved = {"rules": rules, "real": compared["real"], "lpips": viewed["lpips"]}
-        moved |= {run.name: viewed[run.name] for run in floor.all}
-        stages.append(
-            ("floor", moved, lambda: floor_of_study(study, plan, floor, real, lpips_weights, device, progress=progress))
+        sampled = [f"{run.name}@{way}" for part in floor.by_arm.values() for run, way in part]
+        moved = {**rulers, **{name: compared[name] for name in ("real", *sampled)}}
+        of_floor = partial(
+            floor_of_study,
+            study,
+            plan,
+            floor,
+            real,
+            device=device,
+            lpips_weights=lpips_weights,
+            distance_weights=distance_weights,
+            progress=progress,
         )
+        stages.append(("floor", moved, of_floor))
     for name, inputs, make in stages:
         path = study / "analysis" / f"{name}.json"
         if finished(study, name, inputs, path) is None:

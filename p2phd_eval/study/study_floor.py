@@ -8,90 +8,112 @@ import torch
 
 from p2phd_eval.evaluation.cluster_rules import parse_rule
 from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.generators.engines.engine_names import ways
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.quality.find_distances import find_distances
 from p2phd_eval.quality.floor_arms import FloorArm, FloorRun, RealPhotos
 from p2phd_eval.quality.floor_of_arms import MARGIN, floor_of_arms
 from p2phd_eval.report.documents.floor_documents import FloorDocument, floor_document
+from p2phd_eval.report.wording import generated_name
 from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.real_images import real_path
 from p2phd_eval.study.run_files import below, features_path, samples_folder
-from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
+from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan
+
+Sampled = tuple[PlannedRun, str]  # a run, and the way in which it generated
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunsOfFloor:
-    """The runs that a noise floor is made from, by arm."""
+class SamplesOfFloor:
+    """The samples that a noise floor is made from, by arm; each arm has one of each run."""
 
-    baseline: tuple[PlannedRun, ...]
-    benign: dict[str, tuple[PlannedRun, ...]]
-    candidates: dict[str, tuple[PlannedRun, ...]]
+    name: str  # of the baseline
+    baseline: tuple[Sampled, ...]
+    benign: dict[str, tuple[Sampled, ...]]
+    candidates: dict[str, tuple[Sampled, ...]]
 
     @property
-    def all(self) -> tuple[PlannedRun, ...]:
-        """Every one of them."""
-        parts = (self.baseline, *self.benign.values(), *self.candidates.values())
-        return tuple(run for part in parts for run in part)
+    def by_arm(self) -> dict[str, tuple[Sampled, ...]]:
+        """All of them, the baseline's first."""
+        return {self.name: self.baseline, **self.benign, **self.candidates}
 
 
-def runs_of_floor(plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> RunsOfFloor | None:
-    """Return the runs that finished of arms between which pixels can be compared; None where there is no floor.
+def samples_of_floor(plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> SamplesOfFloor | None:
+    """Return the samples of arms between which pixels can be compared; None where there is no floor.
 
     Those are arms that sample from the baseline's weights at equal seeds; or, where no benign arm does, those that are
-    trained anew like the benign ones, whose floor is what training a second time does. `outcomes`: how each run ended,
-    by name.
+    trained anew like the benign ones, whose floor is what training a second time does; or the engines and precisions
+    in which the baseline's checkpoints generate, of which an engine in full precision is benign. `outcomes`: how each
+    run ended, by name.
     """
+    baseline = plan.arms[0]
     finished = {
         arm: tuple(run for run in plan.runs if run.arm == arm and not run.repeat and not outcomes[run.name].failed)
         for arm in plan.arms
     }
-    baseline = plan.arms[0]
-    for group in ([arm for arm in plan.arms[1:] if arm not in plan.retrained], list(plan.retrained)):
-        arms = {arm: finished[arm] for arm in group if finished[arm]}
-        seeds = set.intersection(*({run.seed for run in runs} for runs in (finished[baseline], *arms.values())))
-        benign = {arm: runs for arm, runs in arms.items() if arm in plan.benign}
-        candidates = {arm: runs for arm, runs in arms.items() if arm not in plan.benign}
-        if seeds and benign and candidates:
-            return RunsOfFloor(baseline=finished[baseline], benign=benign, candidates=candidates)
-    return None
+    arms = {arm: tuple((run, run.sampling[0]) for run in runs) for arm, runs in finished.items() if runs}
+    same_weights = [arm for arm in plan.arms[1:] if arm in arms and arm not in plan.retrained]
+    retrained = [arm for arm in plan.retrained if arm in arms]
+    for group in (same_weights, retrained):
+        benign = {arm: arms[arm] for arm in group if arm in plan.benign}
+        candidates = {arm: arms[arm] for arm in group if arm not in plan.benign}
+        seeds = [{run.seed for run, _ in arms.get(arm, ())} for arm in (baseline, *benign, *candidates)]
+        if benign and candidates and set.intersection(*seeds):
+            return SamplesOfFloor(name=baseline, baseline=arms[baseline], benign=benign, candidates=candidates)
+    engines = [way for way in plan.generation if ways()[way].precision == COMMON_SAMPLING]
+    others = [way for way in plan.generation if way not in engines]
+    if not (engines and others and finished[baseline]):
+        return None
+
+    def generated(given: Sequence[str]) -> dict[str, tuple[Sampled, ...]]:
+        return {generated_name(baseline, way): tuple((run, way) for run in finished[baseline]) for way in given}
+
+    return SamplesOfFloor(
+        name=generated_name(baseline, COMMON_SAMPLING),
+        baseline=arms[baseline],
+        benign=generated(engines),
+        candidates=generated(others),
+    )
 
 
 def floor_of_study(
     study: Path,
     plan: StudyPlan,
-    runs: RunsOfFloor,
+    samples: SamplesOfFloor,
     real: FeatureSet | None,
-    lpips_weights: Path | None,
-    device: torch.device,
     *,
+    device: torch.device,
+    lpips_weights: Path | None,
+    distance_weights: Mapping[str, Path],
     progress: ProgressFactory,
 ) -> FloorDocument:
     """Hold the candidates of a study against its benign arms; raises as `floor_of_arms`.
 
-    `study`: its folder. `real`: the features of the real images; None without any.
+    `study`: its folder. `real`: the features of the real images; None without any. `lpips_weights` and
+    `distance_weights`: see `find_distances`.
     """
 
-    def arm(name: str, of: Sequence[PlannedRun]) -> FloorArm:
+    def arm(name: str) -> FloorArm:
         return FloorArm(
             name=name,
             runs=tuple(
                 FloorRun(
                     seed=run.seed,
-                    images=open_source(samples_folder(study, run, run.sampling[0])),
-                    features=FeatureSet.load(features_path(study, run, run.sampling[0])),
+                    images=open_source(samples_folder(study, run, way)),
+                    features=FeatureSet.load(features_path(study, run, way)),
                 )
-                for run in of
+                for run, way in samples.by_arm[name]
             ),
         )
 
     photos, rule = real_path(plan), parse_margin(plan.margin)
-    distances, notes = find_distances(device, lpips_weights=lpips_weights)
+    distances, notes = find_distances(device, lpips_weights=lpips_weights, weights=distance_weights)
     found = floor_of_arms(
-        arm(plan.arms[0], runs.baseline),
-        [arm(name, of) for name, of in runs.candidates.items()],
-        [arm(name, of) for name, of in runs.benign.items()],
+        arm(samples.name),
+        [arm(name) for name in samples.candidates],
+        [arm(name) for name in samples.benign],
         distances=distances,
         real=None
         if real is None or photos is None
@@ -103,9 +125,9 @@ def floor_of_study(
         device=device,
         progress=lambda what, unit: progress(f"noise floor: {what}", unit),
     )
-    parts = {plan.arms[0]: runs.baseline, **runs.benign, **runs.candidates}
     folders = {
-        name: [below(study, samples_folder(study, run, run.sampling[0])) for run in of] for name, of in parts.items()
+        name: [below(study, samples_folder(study, run, way)) for run, way in sampled]
+        for name, sampled in samples.by_arm.items()
     }
     found = replace(found, notes=(*found.notes, *notes))
     return floor_document(found, folders, None if photos is None else str(photos))

@@ -51,7 +51,7 @@ from p2phd_eval.study.outcome import Outcome, load_outcome
 from p2phd_eval.study.real_images import expected_ids, labels_folder, real_path
 from p2phd_eval.study.run_files import below, run_folder, samples_folder
 from p2phd_eval.study.study_edits import arms_of_edits
-from p2phd_eval.study.study_floor import runs_of_floor
+from p2phd_eval.study.study_floor import samples_of_floor
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan, load_plan
 from p2phd_eval.study.unaltered import require_same_data, require_unaltered
 from p2phd_eval.study.verdicts import arm_verdicts
@@ -149,7 +149,7 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
         edits=read_document(edits, EditCompareDocument)
         if plan.edits is not None and arms_of_edits(study, plan, outcomes)
         else UNSET,
-        floor=read_document(floor, FloorDocument) if runs_of_floor(plan, outcomes) is not None else UNSET,
+        floor=read_document(floor, FloorDocument) if samples_of_floor(plan, outcomes) is not None else UNSET,
         speed=Speed(
             made_at=datetime.now(timezone.utc).isoformat(timespec="seconds"),
             runs={run.name: _speed(study, plan, run, logs[run.name]) for run in plan.runs},
