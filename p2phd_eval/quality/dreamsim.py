@@ -56,6 +56,8 @@ class DreamSim:
         self._model = _load(folder, kind, device)
         self._network = f"dreamsim {kind}"
         self._sha256 = weights_sha256(folder)
+        #: What the reader should know of the weights.
+        self.notes = (f"DreamSim is that of the single model {kind}: it does not compare with the ensemble's.",)
 
     def as_distance(self) -> ImageDistance:
         """Return it as one of the distances of two images."""

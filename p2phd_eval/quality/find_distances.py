@@ -11,6 +11,8 @@ from p2phd_eval.quality.dreamsim import DreamSim
 from p2phd_eval.quality.image_distance import PSNR, SSIM, ImageDistance
 from p2phd_eval.quality.lpips import find_lpips
 
+_BY_WEIGHTS: dict[str, type[Dists] | type[DreamSim]] = {"dists": Dists, "dreamsim": DreamSim}
+
 
 def find_distances(
     device: torch.device | str, *, lpips_weights: Path | None = None, weights: Mapping[str, Path] = NO_WEIGHTS
@@ -21,12 +23,11 @@ def find_distances(
     gives none is not told of what there might be. Raises `InputError` if given weights cannot be used.
     """
     require_distance_weights(weights)
+    # First what was asked for: it fails without a look for LPIPS' weights.
+    asked = [load(weights[name], device) for name, load in _BY_WEIGHTS.items() if name in weights]
     lpips, notes = find_lpips(lpips_weights, device)
     found = [SSIM, PSNR] if lpips is None else [SSIM, PSNR, lpips.as_distance()]
-    if "dists" in weights:
-        dists = Dists(weights["dists"], device)
-        found.append(dists.as_distance())
-        notes += dists.notes
-    if "dreamsim" in weights:
-        found.append(DreamSim(weights["dreamsim"], device).as_distance())
+    for each in asked:
+        found.append(each.as_distance())
+        notes += each.notes
     return tuple(found), notes

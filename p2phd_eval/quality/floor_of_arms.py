@@ -13,6 +13,7 @@ from p2phd_eval.evaluation.pairing import aligned, require_same_stamps
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.quality.distance_maps import DistanceKind
+from p2phd_eval.quality.distance_weights import WEIGHTED
 from p2phd_eval.quality.floor_arms import FloorArm, FloorRun, RealPhotos, common_images, common_seeds, require_arms
 from p2phd_eval.quality.image_distance import ImageDistance
 from p2phd_eval.quality.pair_distances import Values, distance_kind, pair_distances
@@ -39,6 +40,10 @@ from p2phd_eval.stats.verdicts.widening import ShareMargin, Widening, judge_toge
 MARGIN = "2%"
 _PHOTO_SHARE = 0.02  # where the margin of FIDs is no share
 _USUAL_JUDGES = ("LPIPS", "1 - SSIM")  # the first that can be had
+_WHOSE_WEIGHTS = {
+    "lpips": "LPIPS takes --lpips-weights FILE.",
+    **{name: f"It takes --distance-weights {name}=PATH; see docs/distances.md." for name in WEIGHTED},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -269,7 +274,7 @@ def _judge(judge: str | None, kinds: Sequence[DistanceKind]) -> DistanceKind:
             f"--judge {judge}",
             expected=" | ".join(by_name),
             found="no such distance, or none whose weights can be had",
-            fix="LPIPS takes --lpips-weights FILE." if judge.lower() == "lpips" else "",
+            fix=_WHOSE_WEIGHTS.get(judge.lower(), ""),
         )
     return by_name[judge.lower()]
 

@@ -125,7 +125,8 @@ def test_it_is_found_where_it_is_asked_for(
 ) -> None:
     monkeypatch.setenv("P2PHD_EVAL_CACHE", str(tmp_path))
     monkeypatch.setattr("p2phd_eval.quality.lpips_weights.URL", (tmp_path / "missing.pth").as_uri())
-    found, _ = find_distances("cpu", weights={"dreamsim": folder})
+    found, notes = find_distances("cpu", weights={"dreamsim": folder})
+    assert notes[-1].startswith(f"DreamSim is that of the single model {KIND}")
     assert capfd.readouterr() == ("", "")
     metric = found[-1].metric
     assert (metric.name, metric.better, metric.network) == ("DreamSim", "lower", f"dreamsim {KIND}")

@@ -20,6 +20,8 @@ GLOSSARY = {
     "influence": "how much dFID@n changes from this label map's images; positive: they speak against the candidate",
     "bootstrap": "the standard error found again by drawing the images anew, a check of the formula",
     "LPIPS": "learned perceptual distance of two images, 0 for equal ones; lower is closer",
+    "DISTS": "distance of two images in structure and texture, 0 for equal ones; lower is closer",
+    "DreamSim": "distance of two images as people call them alike, 0 for equal ones; lower is closer",
     "PSNR": "peak signal-to-noise ratio of two images in decibels; higher is closer",
     "SSIM": "structural similarity of two images, 1 for equal ones; higher is closer",
     "fp32": "single precision, 32 bits a number: the reference",

@@ -333,7 +333,8 @@ def require_judgeable(judge: Estimand | str, margin: MarginRule | None, *, has_r
             "--judge cmmd",
             expected="features of CLIP, in which CMMD is defined",
             found="features of another network",
-            fix="Take CLIP's: --feature-network clip --feature-weights FOLDER; see docs/feature-spaces.md.",
+            fix="Take CLIP's: p2phd-eval compare --feature-network clip --feature-weights FOLDER;\n"
+            "see docs/feature-spaces.md.",
         )
     return estimand
 

@@ -10,6 +10,7 @@ from p2phd_eval.report.page.glossary import terms_in
     [
         ("<p>nothing of the kind, in &lt;b&gt; or ssim</p>", []),
         ("<td>SSIM</td><td>LPIPS</td>", ["LPIPS", "SSIM"]),
+        ("<td>DreamSim</td><td>DISTS</td>", ["DISTS", "DreamSim"]),
         ("FID@500 of 3", ["FID", "FID@n"]),  # whose sentence uses the first
         ('<i title="KID">the FID</i>', ["FID"]),
         ("dFID@n", ["FID", "FID@n", "dFID@n"]),
