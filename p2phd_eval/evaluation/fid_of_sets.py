@@ -1,6 +1,7 @@
 """The FID of one set of generated images, with its standard errors and its interval."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -28,6 +29,7 @@ from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import Block, SamplingDesign, cluster_codes
 from p2phd_eval.stats.distances.frechet import FrechetDistance
+from p2phd_eval.stats.distances.moments import Moments
 from p2phd_eval.stats.errors.bootstrap import bootstrap_contrasts, usual_replicates
 from p2phd_eval.stats.errors.extrapolation import half_samples
 from p2phd_eval.stats.errors.influence import fid_influence
@@ -78,6 +80,7 @@ def evaluate_fid(
     replicates: int | None = None,
     seed: int = 0,
     force: bool = False,
+    wholes: Sequence[Moments] | None = None,
     progress: ProgressFactory = silent,
 ) -> FidResult:
     """FID between real and generated images, with two standard errors and an interval.
@@ -106,6 +109,8 @@ def evaluate_fid(
         Draws the splits and the bootstrap replicates.
     force : bool
         Compare sets that were made differently, with a warning.
+    wholes : sequence of Moments, optional
+        Those of both sets, where they are known already; see `moments_of_large_sets`.
     progress : ProgressFactory
         Opened for each stage.
 
@@ -153,7 +158,7 @@ def evaluate_fid(
     interval = block_fid = None
     if extrapolate and design.quarters:
         with progress("half samples", "FIDs") as on_progress:
-            samples = half_samples(sets, design, rng=splits_rng, on_progress=on_progress)
+            samples = half_samples(sets, design, wholes=wholes, rng=splits_rng, on_progress=on_progress)
         interval = interval_of(samples, design, confidence)
         influence = samples.whole[0]
         if axes is not None:

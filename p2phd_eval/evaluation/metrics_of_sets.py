@@ -14,8 +14,10 @@ from p2phd_eval.features.identity import is_clip
 from p2phd_eval.progress import OnProgress, part_of, unwatched
 from p2phd_eval.stats.distances.cmmd import ClipDistance, cmmd
 from p2phd_eval.stats.distances.fid_infinity import FidInfinity, fid_infinity
-from p2phd_eval.stats.distances.kernel import KernelDistance, kernel_distance
-from p2phd_eval.stats.distances.neighbours import NeighbourMetrics, neighbour_metrics
+from p2phd_eval.stats.distances.kernel import KernelDistance
+from p2phd_eval.stats.distances.moments import moments_of_large_sets
+from p2phd_eval.stats.distances.neighbours import NeighbourMetrics
+from p2phd_eval.stats.distances.one_pass import kernel_distance_and_neighbours
 from p2phd_eval.stats.distances.products import Multiply, multiply_on_cpu
 from p2phd_eval.stats.errors.kernel_contrast import kernel_measurements
 from p2phd_eval.stats.estimands import Estimand
@@ -72,8 +74,8 @@ def evaluate_metrics(
     multiply : callable, optional
         What multiplies features in float32; see `p2phd_eval.features.device_products` for a GPU.
     on_progress : callable, optional
-        Called with (done, 100): per cent, a quarter for each of the FID, the KID, FID-infinity and the metrics of
-        neighbours.
+        Called with (done, 100): per cent, half of them for the FID, 40 for FID-infinity and 10 for the KID and the
+        metrics of neighbours, as they take with many images.
 
     Returns
     -------
@@ -85,31 +87,32 @@ def evaluate_metrics(
         As `evaluate_fid`, and if a set holds fewer than 8 images.
     """
 
-    def quarter(stage: int) -> OnProgress:
-        return part_of(on_progress, 25 * stage, 25, 100)
-
     def halves(description: str, unit: str) -> AbstractContextManager[OnProgress]:
-        return nullcontext(quarter(0))
+        return nullcontext(part_of(on_progress, 0, 50, 100))
 
     # Once: sets that are in order are not copied again.
     real, fake = sorted_by_id(named_as_samples(real, fake.ids)), sorted_by_id(fake)
-    fid = evaluate_fid(real, fake, replicates=0, seed=seed, force=force, progress=halves)
-    # Pairs have the same ids, so that this order is theirs in both sets.
     values = real.values, fake.values
-    kid = _kid(fid, values, multiply, quarter(1))
-    clip = is_clip(real.stamp.weights)
-    own = _cmmd(fid, values, multiply) if clip else None
-    rng = np.random.default_rng(seed)
-    infinity = fid_infinity(*values, fid.design, fid=fid.fid, rng=rng, on_progress=quarter(2))
-    neighbours = neighbour_metrics(*values, multiply=multiply, on_progress=quarter(3))
+    wholes = moments_of_large_sets(values)
+    fid = evaluate_fid(real, fake, replicates=0, seed=seed, force=force, wholes=wholes, progress=halves)
+    rng, progress = np.random.default_rng(seed), part_of(on_progress, 50, 40, 100)
+    infinity = fid_infinity(*values, fid.design, fid=fid.fid, wholes=wholes, rng=rng, on_progress=progress)
+    # Pairs have the same ids, so that this order is theirs in both sets.
+    paired, progress = fid.pairing == "paired", part_of(on_progress, 90, 10, 100)
+    kid, neighbours = kernel_distance_and_neighbours(*values, paired=paired, multiply=multiply, on_progress=progress)
+    own = _cmmd(fid, values, multiply) if is_clip(real.stamp.weights) else None
     return MetricsResult(
-        fid=fid, kid=kid, cmmd=own, fid_infinity=infinity, neighbours=neighbours, warnings=fid.warnings
+        fid=fid,
+        kid=_kid(kid, fid, values),
+        cmmd=own,
+        fid_infinity=infinity,
+        neighbours=neighbours,
+        warnings=fid.warnings,
     )
 
 
-def _kid(fid: FidResult, values: tuple[Values, Values], multiply: Multiply, on_progress: OnProgress) -> KernelDistance:
-    paired = fid.pairing == "paired"
-    kid = kernel_distance(*values, paired=paired, multiply=multiply, on_progress=on_progress)
+def _kid(kid: KernelDistance, fid: FidResult, values: tuple[Values, Values]) -> KernelDistance:
+    """The KID of pairs or of independent sets, or of what was drawn in clusters."""
     if not _draws_several(fid):
         return kid
     # Two samples of a condition are alike, and so are a sample and its photo: their products would bias the KID.

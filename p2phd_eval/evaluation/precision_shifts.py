@@ -8,7 +8,6 @@ import numpy as np
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.identity import FeaturePrecision
-from p2phd_eval.images.pictures import evenly_spaced
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.frechet import frechet_distance
 
@@ -52,6 +51,8 @@ def precision_shifts(
     sources = [each for each in inputs if isinstance(each, ImageSource)]
     if extractor.settings.precision is FeaturePrecision.FP32 or len(sources) < len(inputs):
         return ()
+    from p2phd_eval.images.pictures import evenly_spaced  # here: it loads Pillow
+
     exact = extractor.with_settings(replace(extractor.settings, precision=FeaturePrecision.FP32, cache=False))
     chosen = [evenly_spaced(len(source), _LIMIT) for source in sources]
     float32 = [

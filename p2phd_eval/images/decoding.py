@@ -10,12 +10,11 @@ from PIL import Image, UnidentifiedImageError
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.bands import BAND, bands
+from p2phd_eval.images.encoded_files import MAX_IMAGE_BYTES, read_encoded, unreadable
+from p2phd_eval.images.file_oddities import file_oddities, is_wide, orientation
 from p2phd_eval.images.formats import name_of_content, opened, our_rules
-from p2phd_eval.images.oddities import Oddity, file_oddities, is_wide, orientation, pixel_oddities
+from p2phd_eval.images.oddities import Oddity, pixel_oddities
 from p2phd_eval.images.png import without_metadata
-
-#: Bytes of an encoded image above which none is read: 512 MiB. The largest photos have a tenth of it.
-MAX_IMAGE_BYTES = 512 << 20
 
 #: Pixels of an image above which none is read: a gigapixel, which takes some 10 GiB.
 MAX_PIXELS = 1 << 30
@@ -33,21 +32,6 @@ class DecodedImage(NamedTuple):
     pixels: npt.NDArray[Any]  # uint8 (h, w, 3); of `decode_stored` also uint8 or uint16 (h, w)
     format: str  # Pillow's name of the format, such as "PNG" or "JPEG"
     oddities: tuple[Oddity, ...]  # of `decode_stored` those of the file alone
-
-
-def read_encoded(path: str | os.PathLike[str]) -> bytes:
-    """Return the content of an image file.
-
-    Raises `InputError` if the file is missing, cannot be read, or is larger than `MAX_IMAGE_BYTES`.
-    """
-    try:
-        with Path(path).open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
-            if size > MAX_IMAGE_BYTES:
-                raise too_many_bytes(str(Path(path)), size)
-            return stream.read()
-    except OSError as error:
-        raise _unreadable(str(Path(path)), error.strerror or str(error)) from error
 
 
 def decode_rgb(content: bytes, where: str) -> DecodedImage:
@@ -107,13 +91,13 @@ def decode_image(content: bytes, where: str) -> tuple[Image.Image, tuple[Oddity,
     except Exception as error:  # Pillow's decoders raise a different type for each way in which a file is wrong
         plain = without_metadata(content)
         if plain is None:
-            raise _unreadable(where, _describe(content, error)) from error
+            raise unreadable(where, _describe(content, error)) from error
     try:
         return _load(plain, where)
     except InputError:
         raise
     except Exception as error:
-        raise _unreadable(where, _describe(content, error)) from error
+        raise unreadable(where, _describe(content, error)) from error
 
 
 def open_image(path: str | os.PathLike[str]) -> Image.Image:
@@ -152,16 +136,6 @@ def read_rgb(path: str | os.PathLike[str]) -> npt.NDArray[np.uint8]:
     values that are not integers in [0, 65535].
     """
     return _to_rgb(open_image(path), str(Path(path)))
-
-
-def too_many_bytes(where: str, size: int) -> InputError:
-    """Return the error of an image of more than `MAX_IMAGE_BYTES`."""
-    return InputError(
-        where,
-        expected=f"an image of at most {MAX_IMAGE_BYTES >> 20} MiB",
-        found=f"{size} bytes",
-        fix="It is no usual image, perhaps made to exhaust memory. Remove it.",
-    )
 
 
 def require_sensible_size(image: Image.Image, n_bytes: int, where: str) -> None:
@@ -268,12 +242,6 @@ def _format(image: Image.Image) -> str:
 
 def _bad_grey(where: str, found: str) -> InputError:
     return InputError(where, expected="grey values of 8 or 16 bits", found=found, fix="Convert the image to 8 bits.")
-
-
-def _unreadable(where: str, found: str) -> InputError:
-    return InputError(
-        where, expected="a readable image", found=found, fix="Make, copy or download it again, or leave it out."
-    )
 
 
 def _describe(content: bytes, error: Exception) -> str:

@@ -3,20 +3,12 @@
 Nothing here changes a pixel: images are read as the peers read them. But people should hear of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from enum import Enum
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
-from p2phd_eval.images.bands import bands
-from p2phd_eval.images.formats import opened
-
-_ORIENTATION = 0x0112  # EXIF 2.3, tag Orientation: 1 is as it lies
 _DARK = 16  # of 256 levels: 8-bit images that never reach it are all but black
 _DARK_OF_WIDE = 64  # 14 of 16 bits
 
@@ -49,15 +41,6 @@ MEANING = {
 }
 
 
-def file_oddities(image: Image.Image, content: bytes) -> tuple[Oddity, ...]:
-    """Return what is odd about a file.
-
-    `image`: decoded, in its own mode. `content`: what it was decoded of. Metadata that are damaged say nothing.
-    """
-    checks = ((Oddity.TURNED, _is_turned), (Oddity.TRANSPARENT, _hides_colours), (Oddity.FRAMES, _has_frames))
-    return tuple(oddity for oddity, check in checks if _holds(check, image, content))
-
-
 def pixel_oddities(pixels: npt.NDArray[np.uint8], *, wide: bool = False) -> tuple[Oddity, ...]:
     """Return what is odd about an image's pixels.
 
@@ -71,25 +54,6 @@ def pixel_oddities(pixels: npt.NDArray[np.uint8], *, wide: bool = False) -> tupl
     if brightest <= 1 and not wide:
         return (Oddity.UNSCALED,)
     return (Oddity.DARK,) if brightest < most else ()
-
-
-def orientation(image: Image.Image) -> int:
-    """Return the EXIF orientation, 1 to 8: 1 as it lies, 5 to 8 with width and height swapped.
-
-    Raises whatever Pillow does of damaged metadata.
-    """
-    found = image.getexif().get(_ORIENTATION, 1)
-    return found if found in range(1, 9) else 1
-
-
-def is_wide(image: Image.Image, content: bytes) -> bool:
-    """Return whether an image was stored with 16 bits a channel or more."""
-    if image.mode == "I" or image.mode.startswith("I;16"):
-        return True
-    if image.format == "PNG":
-        return content[24] == 16  # ISO/IEC 15948:2004, 11.2.2: the bit depth in IHDR
-    tags: Any = getattr(image, "tag_v2", {})
-    return max(tags.get(258, (8,)), default=8) >= 16  # TIFF 6.0: BitsPerSample
 
 
 def count_oddities(names: Sequence[str], oddities: Sequence[Sequence[Oddity]]) -> tuple[dict[str, int], dict[str, str]]:
@@ -110,39 +74,3 @@ def oddity_sentences(counts: dict[str, int], examples: dict[str, str], n: int) -
         for oddity, meaning in MEANING.items()
         if counts.get(oddity.value)
     )
-
-
-def _holds(check: Any, image: Image.Image, content: bytes) -> bool:
-    try:
-        return bool(check(image, content))
-    except Exception:  # Pillow raises whatever it does of damaged metadata
-        return False
-
-
-def _is_turned(image: Image.Image, content: bytes) -> bool:
-    return orientation(image) != 1
-
-
-def _hides_colours(image: Image.Image, content: bytes) -> bool:
-    if image.mode in ("RGBA", "LA", "PA"):
-        return bool(np.asarray(image.getchannel("A")).min() < 255)
-    hidden = image.info.get("transparency")
-    if hidden is None:
-        return False
-    if isinstance(hidden, bytes):  # the alpha of each index of a palette
-        return any(count and alpha < 255 for count, alpha in zip(image.histogram(), hidden, strict=False))
-    # One index, grey value or colour is transparent.
-    for _, band in bands(image):
-        matches = np.asarray(band) == np.asarray(hidden)
-        if (matches if matches.ndim == 2 else matches.all(axis=-1)).any():
-            return True
-    return False
-
-
-def _has_frames(image: Image.Image, content: bytes) -> bool:
-    if image.format == "MPO":  # a phone's JPEG with its preview
-        return False
-    if image.format == "GIF":  # whose decoder would forget the first frame over the second
-        with opened(content) as again:
-            return bool(getattr(again, "is_animated", False))
-    return bool(getattr(image, "is_animated", False))

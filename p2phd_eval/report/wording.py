@@ -1,16 +1,21 @@
 """The words, marks and colours in which results are told, in tables, on the page and in Markdown."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from p2phd_eval.formatting import interval_text, number_text
 from p2phd_eval.images.condition_ids import SampleCounts
-from p2phd_eval.stats.distances.real_scale import RealScale
 from p2phd_eval.stats.estimands import Estimand
-from p2phd_eval.stats.verdicts.companion import Companion
-from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
 from p2phd_eval.stats.verdicts.equivalence import Verdict
-from p2phd_eval.stats.verdicts.sample_size import UndecidedNeeds
 from p2phd_eval.stats.verdicts.scope import Scope
+
+if TYPE_CHECKING:  # commands that judge nothing need these words too, and not what a verdict is computed with
+    from p2phd_eval.stats.distances.real_scale import RealScale
+    from p2phd_eval.stats.verdicts.companion import Companion
+    from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
+    from p2phd_eval.stats.verdicts.sample_size import UndecidedNeeds
 
 
 @dataclass(frozen=True, kw_only=True)

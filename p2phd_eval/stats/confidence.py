@@ -2,8 +2,6 @@
 
 import math
 
-from scipy import special
-
 from p2phd_eval.errors import InputError, is_number, shown
 from p2phd_eval.stats.design import StandardError
 
@@ -38,14 +36,18 @@ def t_reach(error: StandardError, level: float) -> float:
 
 
 # What scipy.stats returns, without its checks, which take most of the time, and without its import, which is the
-# longest of a short command.
+# longest of a short command. That of scipy.special is long as well, and where there is no interval none is needed.
 
 
 def t_quantile(p: float, df: float) -> float:
     """The value that Student's t is below with probability `p`; the normal's where `df` is infinite."""
+    from scipy import special
+
     return float(special.ndtri(p) if math.isinf(df) else special.stdtrit(df, p))
 
 
 def t_tail(t: float, df: float) -> float:
     """The probability that Student's t is above `t`; the normal's where `df` is infinite."""
+    from scipy import special
+
     return float(special.ndtr(-t) if math.isinf(df) else special.stdtr(df, -t))

@@ -1,16 +1,29 @@
-"""All eigenvectors of a symmetric matrix, by LAPACK's steps, the costliest of them in larger blocks or in float32."""
+"""Eigenvalues and eigenvectors of a symmetric matrix, by LAPACK's steps, without Python's lock.
+
+NumPy's function holds the lock below 500 rows. Of the eigenvectors the costliest step is in larger blocks, or in
+float32.
+"""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.stats.unlocked_lapack import replace_by_reflectors, tridiagonal_eigenvectors
+from p2phd_eval.stats.unlocked_lapack import replace_by_reflectors, tridiagonal_eigenvalues, tridiagonal_eigenvectors
 
 Matrix = npt.NDArray[np.float64]
 
 # Reflections that are put together: LAPACK's 32 leave a processor half idle.
 _TOGETHER = 128
+
+
+def eigenvalues(symmetric: Matrix) -> Matrix:
+    """Eigenvalues [d], ascending.
+
+    `symmetric`, [d, d]: in columns, its lower triangle; it is overwritten.
+    """
+    diagonal, beside, _ = replace_by_reflectors(symmetric)
+    return tridiagonal_eigenvalues(diagonal, beside)
 
 
 def eigenvectors(symmetric: Matrix, dtype: np.dtype[Any]) -> tuple[Matrix, npt.NDArray[Any]]:

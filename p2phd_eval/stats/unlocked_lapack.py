@@ -6,12 +6,14 @@ both the lower triangle counts.
 """
 
 import ctypes
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import find_spec, module_from_spec
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import cython_blas, cython_lapack
 
 Matrix = npt.NDArray[np.float64]
 
@@ -76,6 +78,17 @@ def replace_by_reflectors(symmetric: Matrix) -> tuple[Matrix, Matrix, Matrix]:
     return diagonal, beside[:-1], scales[:-1]
 
 
+def tridiagonal_eigenvalues(diagonal: Matrix, beside: Matrix) -> Matrix:
+    """Eigenvalues [d], ascending."""
+    d, info = len(diagonal), ctypes.c_int()
+    values: Matrix = diagonal.copy()
+    beside = np.append(beside, 0.0)
+    _DSTERF(_int(d), values.ctypes, beside.ctypes, ctypes.byref(info))
+    if info.value:
+        raise np.linalg.LinAlgError("Eigenvalues did not converge")
+    return values
+
+
 def tridiagonal_eigenvectors(diagonal: Matrix, beside: Matrix) -> tuple[Matrix, Matrix]:
     """Eigenvalues [d], ascending, and eigenvectors [d, d], a column each, by divide and conquer."""
     d, info = len(diagonal), ctypes.c_int()
@@ -137,6 +150,24 @@ def _double(value: float) -> Any:
     return ctypes.byref(ctypes.c_double(value))
 
 
+def _compiled(name: str) -> ModuleType:
+    """Return a compiled module of `scipy.linalg`, without what that package loads besides.
+
+    Among it are NumPy's wrapper of Fortran and its tests: a seventh of what a short command takes.
+    """
+    full_name = f"scipy.linalg.{name}"
+    if full_name not in sys.modules:
+        scipy = find_spec("scipy")
+        assert scipy is not None
+        folders = [f"{folder}/linalg" for folder in scipy.submodule_search_locations or ()]
+        spec = PathFinder.find_spec(full_name, folders)
+        assert spec is not None
+        assert spec.loader is not None
+        sys.modules[full_name] = module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[full_name])
+    return sys.modules[full_name]
+
+
 def _function(module: ModuleType, name: str, arguments: int) -> Any:
     """A function of SciPy, all of whose arguments are pointers; ctypes calls it without Python's lock."""
     api = ctypes.pythonapi
@@ -151,10 +182,12 @@ def _function(module: ModuleType, name: str, arguments: int) -> Any:
     return ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * arguments)(api.PyCapsule_GetPointer(capsule, signature))
 
 
+cython_blas, cython_lapack = _compiled("cython_blas"), _compiled("cython_lapack")
 _DSYRK = _function(cython_blas, "dsyrk", 10)
 _DPOTRF = _function(cython_lapack, "dpotrf", 5)
 _DSYGST = _function(cython_lapack, "dsygst", 8)
 _DSYTRD = _function(cython_lapack, "dsytrd", 10)
+_DSTERF = _function(cython_lapack, "dsterf", 4)
 _DSTEDC = _function(cython_lapack, "dstedc", 11)
 _TRMM = {"d": _function(cython_blas, "dtrmm", 11), "f": _function(cython_blas, "strmm", 11)}
 _TRSM = {"d": _function(cython_blas, "dtrsm", 11), "f": _function(cython_blas, "strsm", 11)}

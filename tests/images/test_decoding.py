@@ -13,16 +13,16 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images import bands, decoding
+from p2phd_eval.images import bands, decoding, encoded_files
 from p2phd_eval.images.decoding import (
     decode_rgb,
     decode_stored,
     image_size,
     open_image,
-    read_encoded,
     read_rgb,
     require_sensible_size,
 )
+from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.formats import opened
 from p2phd_eval.images.png import write_png
 
@@ -230,9 +230,9 @@ def test_the_name_of_bytes_is_in_the_error() -> None:
 def test_a_file_too_large_for_an_image_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     content = _encoded(Image.new("RGB", (8, 8)), "BMP")
     (tmp_path / "x.bmp").write_bytes(content)
-    monkeypatch.setattr(decoding, "MAX_IMAGE_BYTES", len(content))
+    monkeypatch.setattr(encoded_files, "MAX_IMAGE_BYTES", len(content))
     assert read_encoded(tmp_path / "x.bmp") == content
-    monkeypatch.setattr(decoding, "MAX_IMAGE_BYTES", len(content) - 1)
+    monkeypatch.setattr(encoded_files, "MAX_IMAGE_BYTES", len(content) - 1)
     with pytest.raises(InputError, match=rf"x\.bmp: .*found {len(content)} bytes"):
         read_encoded(tmp_path / "x.bmp")
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from p2phd_eval.stats.eigenvectors import eigenvectors
+from p2phd_eval.stats.eigenvectors import eigenvalues, eigenvectors
 
 
 def symmetric(d):
@@ -17,6 +17,7 @@ def test_they_are_orthonormal_and_only_stretched(d, dtype, rounding):
     matrix = symmetric(d)
     values, vectors = eigenvectors(np.asfortranarray(np.tril(matrix)), np.dtype(dtype))
     assert vectors.dtype == dtype
+    np.testing.assert_allclose(eigenvalues(np.asfortranarray(np.tril(matrix))), values, atol=1e-13 * values[-1])
     np.testing.assert_allclose(values, np.linalg.eigvalsh(matrix), atol=1e-13 * values[-1])
     wide = vectors.astype(np.float64)
     np.testing.assert_allclose(wide.T @ wide, np.eye(d), atol=rounding)

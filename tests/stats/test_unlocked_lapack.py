@@ -1,5 +1,8 @@
 """Calls of BLAS and LAPACK against NumPy's products and decompositions."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -10,6 +13,7 @@ from p2phd_eval.stats.unlocked_lapack import (
     replace_by_congruent,
     replace_by_reflectors,
     solve_transposed_triangle,
+    tridiagonal_eigenvalues,
     tridiagonal_eigenvectors,
 )
 
@@ -73,6 +77,7 @@ def test_a_tridiagonal_matrix_has_the_same_eigenvalues(d):
     assert (diagonal.shape, beside.shape, scales.shape) == ((d,), (d - 1,), (d - 1,))
     values, vectors = tridiagonal_eigenvectors(diagonal, beside)
     np.testing.assert_allclose(values, np.linalg.eigvalsh(covariance(d)), atol=1e-12 * d * values[-1])
+    np.testing.assert_allclose(tridiagonal_eigenvalues(diagonal, beside), values, atol=1e-12 * d * values[-1])
     tridiagonal = np.diag(diagonal) + np.diag(beside, 1) + np.diag(beside, -1)
     np.testing.assert_allclose(tridiagonal @ vectors, vectors * values, atol=1e-12 * d * values[-1])
 
@@ -85,3 +90,14 @@ def test_what_lapack_would_read_wrongly_is_refused():
         add_products(covariance(3), np.ones((2, 4)))
     with pytest.raises(AssertionError):
         multiply_by_triangle(triangle(3), np.ones((3, 2), dtype=np.float32))
+
+
+def test_the_functions_are_those_of_the_package():
+    """They are loaded without it, and stay what they are when it follows."""
+    code = (
+        "import sys; from p2phd_eval.stats import unlocked_lapack as ours; assert 'scipy.linalg' not in sys.modules\n"
+        "from scipy.linalg import cython_blas, cython_lapack\n"
+        "assert (ours.cython_blas, ours.cython_lapack) == (cython_blas, cython_lapack)\n"
+        "import scipy.stats"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

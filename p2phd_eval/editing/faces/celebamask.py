@@ -14,7 +14,8 @@ from PIL import Image
 from p2phd_eval.beside import run_beside
 from p2phd_eval.editing.faces.new_phases import new_phases
 from p2phd_eval.errors import InputError, require_whole
-from p2phd_eval.images.decoding import decode_labels, image_size, read_encoded, read_rgb
+from p2phd_eval.images.decoding import decode_labels, image_size, read_rgb
+from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.png import write_png
 from p2phd_eval.progress import OnProgress, unwatched
 

@@ -22,7 +22,8 @@ from p2phd_eval.generators.data.triplets import (
     read_photo,
     require_equal_sizes,
 )
-from p2phd_eval.images.decoding import image_size, read_encoded
+from p2phd_eval.images.decoding import image_size
+from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.workers import load_in_order
 
 Place = tuple[int, int]  # epoch, index of the sample: what a worker needs to make it

@@ -17,15 +17,8 @@ from PIL import Image
 
 from p2phd_eval.config import DataConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.decoding import (
-    decode_image,
-    decode_rgb,
-    file_orientation,
-    lossy_format,
-    lossy_labels,
-    read_encoded,
-    read_rgb,
-)
+from p2phd_eval.images.decoding import decode_image, decode_rgb, file_orientation, lossy_format, lossy_labels, read_rgb
+from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.names import ImageSet, differ_in_form_alone, ids_of_sets, list_images
 from p2phd_eval.json_files import read_json_as
 

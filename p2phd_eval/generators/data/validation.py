@@ -19,7 +19,8 @@ from p2phd_eval.generators.data.triplets import (
     require_equal_sizes,
     stored_label_nc,
 )
-from p2phd_eval.images.decoding import decode_image, decode_rgb, read_encoded
+from p2phd_eval.images.decoding import decode_image, decode_rgb
+from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.names import ids_of_sets, list_images, unread_warnings
 from p2phd_eval.images.oddities import Oddity, count_oddities, oddity_sentences
 from p2phd_eval.progress import OnProgress, ProgressFactory, silent, unwatched

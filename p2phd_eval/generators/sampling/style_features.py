@@ -28,7 +28,8 @@ from p2phd_eval.generators.sampling.region_styles import (
 )
 from p2phd_eval.generators.sampling.styles import Clusters, classes_and_areas, draw_cluster, draw_style
 from p2phd_eval.generators.training.precision import Precision, backend_flags
-from p2phd_eval.images.decoding import decode_rgb, read_encoded
+from p2phd_eval.images.decoding import decode_rgb
+from p2phd_eval.images.encoded_files import read_encoded
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.decoding import read_encoded
+from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state, few
 from p2phd_eval.images.sources.encoded import EncodedSource

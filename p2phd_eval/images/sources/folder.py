@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path, PurePosixPath
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.decoding import read_encoded
+from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.image_folder import MANIFEST
 from p2phd_eval.images.names import ImageSet, list_images, unread_warnings
 from p2phd_eval.images.result_kinds import KIND_MARK, take_images

@@ -9,7 +9,7 @@ from msgspec import Meta, Struct
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.condition_ids import sample_id
-from p2phd_eval.images.decoding import read_encoded
+from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.names import list_images, pair_key
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state, few
 from p2phd_eval.images.sources.encoded import EncodedSource

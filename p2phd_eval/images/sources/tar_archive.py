@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.decoding import MAX_IMAGE_BYTES, too_many_bytes
+from p2phd_eval.images.encoded_files import MAX_IMAGE_BYTES, too_many_bytes
 from p2phd_eval.images.names import HEAD, unread_warnings
 from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state
@@ -53,8 +53,8 @@ class TarImages:
 
     `path`: the archive: plain, or compressed with gzip, bzip2 or xz. Raises `InputError` if the file is not a whole tar
     archive, has no image, or two of one name; or if an image is a symbolic link, larger than
-    `p2phd_eval.images.decoding.MAX_IMAGE_BYTES`, or has a name that leads out of the archive; or if it asks for more
-    than any honest archive does (see `p2phd_eval.images.sources.tar_stream`).
+    `p2phd_eval.images.encoded_files.MAX_IMAGE_BYTES`, or has a name that leads out of the archive; or if it asks for
+    more than any honest archive does (see `p2phd_eval.images.sources.tar_stream`).
 
     `unread`: names of images of formats that are not read.
     """

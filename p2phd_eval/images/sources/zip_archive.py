@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.images.decoding import MAX_IMAGE_BYTES, too_many_bytes
+from p2phd_eval.images.encoded_files import MAX_IMAGE_BYTES, too_many_bytes
 from p2phd_eval.images.names import HEAD, unread_warnings
 from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state
@@ -43,7 +43,7 @@ class ZipSource(EncodedSource):
     `path`: the archive; its members are stored or deflated, as is usual. `kind` and `generated`: which images of
     results are taken, see `p2phd_eval.images.result_kinds.take_images`. Raises `InputError` if the file is not a whole
     zip archive, has no image, or two of one name; or if members overlap, or one is encrypted, a link, larger than
-    `images.decoding.MAX_IMAGE_BYTES`, packed in an unusual way, or has a name that leads out of the archive.
+    `images.encoded_files.MAX_IMAGE_BYTES`, packed in an unusual way, or has a name that leads out of the archive.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, kind: str | None = None, generated: bool = True) -> None:

@@ -1,6 +1,7 @@
 """FID-infinity: the FID of infinitely many images, from a line through FIDs of parts of the sets against 1/n."""
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets
 from p2phd_eval.stats.distances.frechet import distance_of_moments, frechet_distance, trace_sqrt_of_covariances
-from p2phd_eval.stats.distances.moments import Moments, moments, moments_without
+from p2phd_eval.stats.distances.moments import Moments, moments, moments_of_large_sets, moments_without
 from p2phd_eval.stats.threads import map_in_threads
 
 # The authors' smallest part. Far below it, where images are fewer than features, the bias does not fall as c/n yet.
@@ -37,6 +38,7 @@ def fid_infinity(
     *,
     points: int = 15,
     fid: float | None = None,
+    wholes: Sequence[Moments] | None = None,
     rng: np.random.Generator,
     on_progress: OnProgress = unwatched,
 ) -> FidInfinity:
@@ -64,6 +66,8 @@ def fid_infinity(
         Parts, at least 2.
     fid : float, optional
         FID of all images, which are the last part, where it is known already.
+    wholes : sequence of Moments, optional
+        Those of both sets, likewise; see `moments_of_large_sets`.
     rng : numpy.random.Generator
         Source of the parts.
 
@@ -84,8 +88,7 @@ def fid_infinity(
         raise InputError("points", expected="at least 2 points for a line", found=str(points))
     shares = np.linspace(max(0.1, min(0.5, _SMALLEST_PART / n_fake)), 1, points)
     real_sizes, fake_sizes = (np.maximum(np.round(n * shares).astype(int), 2) for n in (n_real, n_fake))
-    many = min(n_real, n_fake) > real_values.shape[1]
-    wholes = map_in_threads(moments, (real_values, fake_values), True) if many else None
+    wholes = wholes or moments_of_large_sets((real_values, fake_values))
 
     def fid_of_part(job: tuple[int, np.random.Generator]) -> float:
         part, generator = job

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from p2phd_eval.stats.distances.covariance import cholesky_or_none, congruent, covariance_factor, require_covariance
 from p2phd_eval.stats.distances.moments import Moments, moments, require_equal_ddof
+from p2phd_eval.stats.eigenvectors import eigenvalues
 from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
 
 # Relative error of the trace term up to which the faster way is taken.
@@ -121,7 +122,7 @@ def trace_sqrt_of_covariances(real: npt.NDArray[np.float64], fake: npt.NDArray[n
         return float(np.trace(real))
     lower = cholesky_or_none(real)
     if lower is not None:
-        trace = sum_of_roots(np.asarray(np.linalg.eigvalsh(congruent(fake, lower), UPLO="L"), dtype=np.float64))
+        trace = sum_of_roots(eigenvalues(congruent(fake, lower)))
         if trace is not None:
             return trace
     real_factor = covariance_factor(real, "real covariance") if lower is None else lower.T
@@ -144,6 +145,18 @@ def nuclear_norm(matrix: npt.NDArray[np.float64]) -> float:
     They are computed from the matrix itself: the eigenvalues of M'M lose half the digits of the small ones.
     """
     return float(np.linalg.svd(matrix, compute_uv=False).sum())
+
+
+def nuclear_norm_by_square(matrix: npt.NDArray[np.float64]) -> float:
+    """Return the sum of the singular values of a matrix that has its full rank, to 1e-9.
+
+    The eigenvalues of the square cost a third of what singular values do, where rounding spares the small ones.
+    """
+    if not matrix.size:
+        return 0.0
+    square = matrix @ matrix.T if len(matrix) <= matrix.shape[1] else matrix.T @ matrix
+    trace = sum_of_roots(eigenvalues(np.asfortranarray(square.T)))
+    return nuclear_norm(matrix) if trace is None else trace
 
 
 def assemble_distance(
@@ -183,12 +196,7 @@ def _trace_sqrt_of_factors(real: npt.NDArray[np.float64], fake: npt.NDArray[np.f
     if np.array_equal(real, fake):
         return float(np.vdot(real, fake))
     if centred:
-        # The eigenvalues of the square cost a third of what singular values do, where rounding spares the small ones.
-        product = _without_sum(real) @ _without_sum(fake).T
-        square = product @ product.T if len(real) <= len(fake) else product.T @ product
-        trace = sum_of_roots(np.asarray(np.linalg.eigvalsh(square), dtype=np.float64))
-        if trace is not None:
-            return trace
+        return nuclear_norm_by_square(_without_sum(real) @ _without_sum(fake).T)
     return nuclear_norm(real @ fake.T)
 
 

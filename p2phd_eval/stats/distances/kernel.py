@@ -7,7 +7,7 @@ ones do, since they look at the distance of two images; so does the Gaussian one
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -22,6 +22,7 @@ from p2phd_eval.stats.distances.products import (
     WideRows,
     centred_together,
     multiply_on_cpu,
+    tile_pairs,
     tile_slices,
 )
 from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
@@ -104,19 +105,29 @@ def kernel_distance(
     test", eq. 3 (independent sets) and eq. 4 (pairs); Arvesen (1969), "Jackknifing U-statistics".
     """
     real_values, fake_values = checked_sets(real, fake, paired=paired)
-    n_real, n_fake = len(real_values), len(fake_values)
     rows: tuple[TileRows, TileRows]
     if real_values.dtype == fake_values.dtype == np.float32:
         rows = centred_together(real_values, fake_values, multiply)
     else:
         rows = WideRows(real_values), WideRows(fake_values)
-    pairs = (
-        KernelPairs(left=rows[0], right=rows[0], units=(np.arange(n_real),) * 2),
-        KernelPairs(left=rows[1], right=rows[1], units=(np.arange(n_fake),) * 2),
-        KernelPairs(left=rows[0], right=rows[1], units=(np.arange(n_real),) * 2 if paired else None),
+    kernels = [kernel or CubicKernel(real_values.shape[1])]
+    return distance_of_sums(kernel_sums(pairs_of_sets(*rows, paired=paired), kernels, on_progress), paired=paired)
+
+
+def pairs_of_sets(real: TileRows, fake: TileRows, *, paired: bool) -> tuple[KernelPairs, KernelPairs, KernelPairs]:
+    """The pairs that a kernel distance is made of: within the real images, within the generated ones, across."""
+    places = np.arange(len(real)), np.arange(len(fake))
+    return (
+        KernelPairs(left=real, right=real, units=(places[0], places[0])),
+        KernelPairs(left=fake, right=fake, units=(places[1], places[1])),
+        KernelPairs(left=real, right=fake, units=places if paired else None),
     )
-    sums = kernel_sums(pairs, [kernel or CubicKernel(real_values.shape[1])], on_progress)
+
+
+def distance_of_sums(sums: Sequence[tuple[Matrix, Matrix]], *, paired: bool) -> KernelDistance:
+    """The kernel distance from what `kernel_sums` gives of `pairs_of_sets` and one kernel."""
     (real_sums, _), (fake_sums, _), (cross_real, cross_fake) = ((left[0], right[0]) for left, right in sums)
+    n_real, n_fake = len(real_sums), len(fake_sums)
     within = real_sums.sum() / (n_real * (n_real - 1)), fake_sums.sum() / (n_fake * (n_fake - 1))
     if paired:
         value, se = _paired_statistic(real_sums + fake_sums - cross_real - cross_fake)
@@ -291,12 +302,6 @@ class KernelPairs:
         """Whether these are the pairs within one set."""
         return self.left is self.right
 
-    def tiles(self) -> Iterator[tuple[slice, slice]]:
-        """Rows and columns of the tiles of the matrix; of a symmetric one those on and above the diagonal."""
-        for rows in tile_slices(len(self.left)):
-            for columns in tile_slices(len(self.right), rows.start if self.within else 0):
-                yield rows, columns
-
 
 def kernel_sums(
     pairs: Sequence[KernelPairs], kernels: Sequence[Kernel], on_progress: OnProgress = unwatched
@@ -321,7 +326,11 @@ def kernel_sums(
         P times the sums sum_j k(x_i, y_j), shape (K, m), and sum_i k(x_i, y_j), shape (K, n), float64. Within one set
         they are equal.
     """
-    jobs = [(position, rows, columns) for position, each in enumerate(pairs) for rows, columns in each.tiles()]
+    jobs = [
+        (position, rows, columns)
+        for position, each in enumerate(pairs)
+        for rows, columns in tile_pairs(len(each.left), len(each.right), within=each.within)
+    ]
 
     def work(job: tuple[int, slice, slice]) -> tuple[Matrix, Matrix]:
         position, rows, columns = job

@@ -2,7 +2,7 @@
 
 import copy
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.distances.shifted_sums import ShiftedSums, Sums, without_rows
 from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, feature_rows, require_equal_dims, require_usable, too_few
+from p2phd_eval.stats.threads import map_in_threads
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -81,11 +82,15 @@ class MomentAccumulator:
 
         The result has ddof = 1. Raises `InputError` if there were fewer than two rows.
         """
+        return copy.deepcopy(self).last_result()
+
+    def last_result(self) -> Moments:
+        """Return the same without a copy of the sums, which are then used up: no rows may follow."""
         if self._block is None or self.n < 2:
             raise too_few(self.n, "the features")
         rest = self._block[: self.n % BLOCK_ROWS]
-        sums = self._new_sums(rest) if self._sums is None else copy.deepcopy(self._sums)
-        sums.add(rest.copy())
+        sums = self._sums or self._new_sums(rest)
+        sums.add(rest)
         mean, covariance = sums.mean_and_covariance(self.n)
         return Moments(n=self.n, mean=mean, covariance=covariance)
 
@@ -98,7 +103,15 @@ def moments(features: npt.ArrayLike) -> Moments:
     """
     accumulator = MomentAccumulator()
     accumulator.update(features)
-    return accumulator.result()
+    return accumulator.last_result()
+
+
+def moments_of_large_sets(sets: Sequence[npt.NDArray[Any]]) -> list[Moments] | None:
+    """Moments of each of some sets, shape (n_k, d), on all cores; None where a set has no more images than features.
+
+    Its parts have no use for them then: their distances come from the images themselves.
+    """
+    return map_in_threads(moments, sets, True) if min(map(len, sets)) > sets[0].shape[1] else None
 
 
 def moments_without(whole: Moments, rows: npt.NDArray[Any]) -> Moments:
@@ -128,11 +141,14 @@ def moments_of_rest(whole: Moments, part: Moments) -> Moments:
     assert part.n is not None
     n = whole.n - part.n
     step = (whole.mean - part.mean) * (whole.n / n)  # from the part's mean to that of the rest
-    scatter = (whole.n - 1) * whole.covariance
-    scatter -= (part.n - 1) * part.covariance
     between = step * np.sqrt(part.n * n / whole.n)
-    scatter -= np.outer(between, between)
-    scatter /= n - 1
+    scatter = np.empty_like(whole.covariance)
+    for start in range(0, len(scatter), 64):  # stripes that stay in the processor's caches
+        rows = slice(start, start + 64)
+        stripe = np.multiply(whole.covariance[rows], whole.n - 1, out=scatter[rows])
+        stripe -= (part.n - 1) * part.covariance[rows]
+        stripe -= np.outer(between[rows], between)
+        stripe /= n - 1
     return Moments(n=n, mean=part.mean + step, covariance=scatter)
 
 

@@ -1,5 +1,7 @@
 """Squared distances in float32 with a bound of their error, and by means of them the k-th nearest in float64."""
 
+from threading import Lock
+
 import numpy as np
 import numpy.typing as npt
 
@@ -12,12 +14,12 @@ Places = npt.NDArray[np.intp]
 
 # Neighbours that are kept beyond the k-th, so that float32 seldom leaves open which are the k nearest.
 _SPARE = 5
-# Rows whose neighbours are looked at in float64 at a time: 8 MiB for each neighbour at d = 2048.
-_ROWS_AT_ONCE = 64
+# Pairs that are looked at in float64 at a time: 1 MiB at d = 2048, which stays in the processor's caches.
+_PAIRS_AT_ONCE = 64
 
 
 def squared_distances(
-    left: CentredRows, rows: slice, right: CentredRows, columns: slice
+    products: Narrow, left: CentredRows, rows: slice, right: CentredRows, columns: slice
 ) -> tuple[Narrow, tuple[Matrix, Matrix]]:
     """Lower bounds of the squared distances of a tile's pairs, and how far below the distances they may be.
 
@@ -26,33 +28,87 @@ def squared_distances(
     the sum some 6 u, and what a comparison in float64 forgives is far less. Since 2 |a| |b| <= |a|^2 + |b|^2, the
     distance is off by at most e(a) + e(b) with e(a) = g(d + 32) |a|^2, and a little where numbers vanish in float32.
 
-    The result is |a - b|^2 - e(a) - e(b), float32 (m, n), and the e of the rows, (m,), and of the columns, (n,). All is
-    in units of `CentredRows`.
+    `products`, [m, n]: what `narrow_products` gives for the tile; overwritten. The result is |a - b|^2 - e(a) - e(b),
+    float32 (m, n), and the e of the rows, (m,), and of the columns, (n,). All is in units of `CentredRows`.
 
     References
     ----------
     Higham (2002), "Accuracy and Stability of Numerical Algorithms", section 3.1.
     """
     errors = _error(left, rows), _error(right, columns)
-    squares = left.narrow_products(rows, right, columns)
-    squares *= -2
-    squares += (left.lengths[rows] - errors[0]).astype(np.float32)[:, None]
-    squares += (right.lengths[columns] - errors[1]).astype(np.float32)
-    return squares, errors
+    products *= -2
+    products += (left.lengths[rows] - errors[0]).astype(np.float32)[:, None]
+    products += (right.lengths[columns] - errors[1]).astype(np.float32)
+    return products, errors
 
 
-def squared_radii(rows: CentredRows, neighbours: tuple[int, ...], on_progress: OnProgress = unwatched) -> Matrix:
-    """Squared distance [len(neighbours), n] of each row to its k-th nearest other row, for each k, in float64.
+class NearestOthers:
+    """The k nearest other rows of each row of a set, from tiles of products, which may come in any order.
 
-    In units of `CentredRows`. `on_progress`: called with (blocks of rows done, blocks).
+    Every tile on and above the diagonal is to be added once, by any thread; the result depends on neither.
+
+    `rows`: the set, of n rows.
     """
-    k = max(neighbours)
 
-    def work(block: slice) -> Matrix:
-        radii: Matrix = _nearest(rows, block, k)[:, [each - 1 for each in neighbours]].T
-        return radii
+    def __init__(self, rows: CentredRows, k: int) -> None:
+        self._rows, self._k = rows, k
+        kept = k + _SPARE
+        # The smallest lower bounds so far, ascending, and whose they are; none is at infinity, at place 0.
+        self._best = np.full((len(rows), kept), np.inf, dtype=np.float32)
+        self._places = np.zeros((len(rows), kept), dtype=np.intp)
+        self._locks = {block.start: Lock() for block in tile_slices(len(rows))}
 
-    return np.concatenate(map_in_threads(work, list(tile_slices(len(rows))), True, on_progress), axis=1)
+    def add(self, products: Narrow, rows: slice, columns: slice) -> None:
+        """Look at a tile, given its products, which are overwritten; the tile across the diagonal is seen with it."""
+        least, _ = squared_distances(products, self._rows, rows, self._rows, columns)
+        if rows == columns:
+            np.fill_diagonal(least, np.inf)
+        else:
+            self._keep(columns, least.T.copy(), rows.start)
+        self._keep(rows, least, columns.start)
+
+    def _keep(self, block: slice, least: Narrow, first: int) -> None:
+        with self._locks[block.start]:
+            self._best[block], self._places[block] = _merge(self._best[block], self._places[block], least, first)
+
+    def squared_radii(self, neighbours: tuple[int, ...], on_progress: OnProgress = unwatched) -> Matrix:
+        """Squared distance [len(neighbours), n] of each row to its k-th nearest other row, for each k, in float64.
+
+        In units of `CentredRows`. `neighbours`: none above the k that is kept. `on_progress`: called with (blocks of
+        rows done, blocks).
+        """
+
+        def work(block: slice) -> Matrix:
+            radii: Matrix = self._nearest(block)[:, [each - 1 for each in neighbours]].T
+            return radii
+
+        return np.concatenate(map_in_threads(work, list(tile_slices(len(self._rows))), True, on_progress), axis=1)
+
+    def _nearest(self, block: slice) -> Matrix:
+        """Squared distances [m, k] of a block's rows to the k nearest others, ascending."""
+        best, places, k = self._best[block], self._places[block], self._k
+        squares = np.full(best.shape, np.inf)
+        i, j = np.nonzero(np.isfinite(best[:, :k]))
+        squares[i, j] = self._exact(block.start + i, places[i, j])
+        # Of the spare ones those alone that float32 leaves open.
+        i, j = np.nonzero(best[:, k:] < squares[:, :k].max(axis=1)[:, None])
+        squares[i, k + j] = self._exact(block.start + i, places[i, k + j])
+        nearest = np.sort(squares, axis=1)[:, :k]
+        # Whoever was not kept is at least as far as the last one who was.
+        unsettled = np.flatnonzero(nearest[:, -1] > best[:, -1])
+        for start in range(0, len(unsettled), 256):
+            part = unsettled[start : start + 256]
+            nearest[part] = _nearest_in_float64(self._rows, block.start + part, k)
+        return nearest
+
+    def _exact(self, left: Places, right: Places) -> Matrix:
+        """Squared distances [p] of pairs of rows in float64."""
+        squares = np.empty(len(left))
+        for start in range(0, len(left), _PAIRS_AT_ONCE):
+            part = slice(start, start + _PAIRS_AT_ONCE)
+            apart = self._rows.differences(left[part], right[part])
+            squares[part] = np.einsum("ij,ij->i", apart, apart)
+        return squares
 
 
 def rounding_of(rows: Matrix) -> Matrix:
@@ -72,27 +128,6 @@ def _error(rows: CentredRows, block: slice) -> Matrix:
     return error
 
 
-def _nearest(rows: CentredRows, block: slice, k: int) -> Matrix:
-    """Squared distances [m, k] of a block's rows to the k nearest others, ascending."""
-    m, kept = block.stop - block.start, k + _SPARE
-    # The smallest lower bounds so far, ascending, and whose they are; none is at infinity, at place 0.
-    best = np.full((m, kept), np.inf, dtype=np.float32)
-    places = np.zeros((m, kept), dtype=np.intp)
-    for columns in tile_slices(len(rows)):
-        least, _ = squared_distances(rows, block, rows, columns)
-        if columns == block:
-            np.fill_diagonal(least, np.inf)
-        best, places = _merge(best, places, least, columns.start)
-    squares = _exact(rows, block, places, best)
-    # Whoever was not kept is at least as far as the last one who was.
-    settled = np.sort(squares, axis=1)[:, k - 1] <= best[:, -1]
-    nearest = np.sort(squares, axis=1)[:, :k]
-    for start in range(0, int((~settled).sum()), 256):
-        unsettled = np.flatnonzero(~settled)[start : start + 256]
-        nearest[unsettled] = _nearest_in_float64(rows, block.start + unsettled, k)
-    return nearest
-
-
 def _merge(best: Narrow, places: Places, tile: Narrow, first: int) -> tuple[Narrow, Places]:
     """Keep as many of the smallest of `best` and of a tile [m, n] in each row; column j of the tile is `first` + j."""
     m, kept = best.shape
@@ -110,20 +145,11 @@ def _merge(best: Narrow, places: Places, tile: Narrow, first: int) -> tuple[Narr
     return values[taken], where[taken]
 
 
-def _exact(rows: CentredRows, block: slice, places: Places, best: Narrow) -> Matrix:
-    """Squared distances [m, kept] in float64 of the rows of a block to those at `places`; infinity where none is."""
-    squares = np.empty(places.shape)
-    for start in range(0, len(places), _ROWS_AT_ONCE):
-        part = slice(start, min(start + _ROWS_AT_ONCE, len(places)))
-        apart = rows.wide(places[part])
-        apart -= rows.wide(slice(block.start + part.start, block.start + part.stop))[:, None]
-        squares[part] = np.einsum("ijk,ijk->ij", apart, apart)
-    squares[np.isinf(best)] = np.inf
-    return squares
-
-
 def _nearest_in_float64(rows: CentredRows, which: Places, k: int) -> Matrix:
-    """The same as `_nearest` in float64 throughout, for rows with so many others at one distance that it takes that."""
+    """Squared distances [m, k] of rows to the k nearest others, in float64 throughout.
+
+    It is for those that have so many others at one distance that nothing less settles which are nearest.
+    """
     left = rows.wide(which)
     nearest = np.full((len(which), k), np.inf)
     for columns in tile_slices(len(rows)):

@@ -1,14 +1,23 @@
 """Fidelity and diversity by nearest neighbours: precision and recall, density and coverage."""
 
 import dataclasses
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, part_of, unwatched
-from p2phd_eval.stats.distances.nearest import rounding_of, squared_distances, squared_radii
-from p2phd_eval.stats.distances.products import CentredRows, Multiply, centred_together, multiply_on_cpu, tile_slices
+from p2phd_eval.stats.distances.nearest import NearestOthers, rounding_of, squared_distances
+from p2phd_eval.stats.distances.products import (
+    CentredRows,
+    Multiply,
+    Narrow,
+    centred_together,
+    multiply_on_cpu,
+    tile_pairs,
+)
 from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
 from p2phd_eval.stats.threads import map_in_threads
 
@@ -62,7 +71,7 @@ def neighbour_metrics(
     multiply : callable, optional
         What multiplies in float32; see `p2phd_eval.features.device_products` for a GPU.
     on_progress : callable, optional
-        Called with (blocks of images done, blocks).
+        Called with (tiles done, tiles in all).
 
     References
     ----------
@@ -72,60 +81,90 @@ def neighbour_metrics(
     real_values, fake_values = checked_features(real, "real"), checked_features(fake, "fake")
     require_equal_dims(real_values, fake_values)
     for name, values in (("real", real_values), ("fake", fake_values)):
-        _require_neighbours(name, len(values), (precision_k, density_k))
+        require_neighbours(name, len(values), (precision_k, density_k))
     # Distances do not change, but their rounding grows with the features' distance from 0.
     reals, fakes = centred_together(real_values, fake_values, multiply)
-    blocks = [len(list(tile_slices(len(each)))) for each in (reals, fakes)]
-    steps = 2 * blocks[0] + blocks[1]
-    real_radii = squared_radii(reals, (precision_k, density_k), part_of(on_progress, 0, blocks[0], steps))
-    fake_radii = squared_radii(fakes, (precision_k,), part_of(on_progress, blocks[0], blocks[1], steps))[0]
+    search = NeighbourSearch(reals, fakes, precision_k=precision_k, density_k=density_k)
+    jobs = [
+        (add, left, right, tile)
+        for add, left, right in (
+            (search.add_reals, reals, reals),
+            (search.add_fakes, fakes, fakes),
+            (search.add_across, reals, fakes),
+        )
+        for tile in tile_pairs(len(left), len(right), within=left is right)
+    ]
 
-    def work(rows: slice) -> _Found:
-        return _found(reals, fakes, rows, real_radii[:, rows], fake_radii)
+    def work(job: Any) -> None:
+        add, left, right, (rows, columns) = job
+        add(left.narrow_products(rows, right, columns), rows, columns)
 
-    progress = part_of(on_progress, sum(blocks), blocks[0], steps)
-    found = map_in_threads(work, list(tile_slices(len(reals))), True, progress)
-    return NeighbourMetrics(
-        precision=float(np.any([each.precise for each in found], axis=0).mean()),
-        recall=sum(each.recalled for each in found) / len(reals),
-        density=sum(each.memberships for each in found) / (density_k * len(fakes)),
-        coverage=sum(each.covered for each in found) / len(reals),
-        precision_k=precision_k,
-        density_k=density_k,
-    )
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class _Found:
-    """What a block of real images has among all generated ones."""
-
-    precise: npt.NDArray[np.bool_]  # (n_g,), which of them lie in these images' neighbourhoods
-    recalled: int  # of these images, how many lie in the neighbourhood of a generated one
-    memberships: int  # pairs of a generated image and a wider neighbourhood that it lies in
-    covered: int  # of these images, how many have a generated one in their wider neighbourhood
+    inside = sum(add != search.add_across for add, *_ in jobs)
+    map_in_threads(work, jobs[:inside], True, part_of(on_progress, 0, inside, len(jobs)))
+    search.settle_radii()
+    map_in_threads(work, jobs[inside:], True, part_of(on_progress, inside, len(jobs) - inside, len(jobs)))
+    return search.metrics()
 
 
-def _found(reals: CentredRows, fakes: CentredRows, rows: slice, real_radii: Matrix, fake_radii: Matrix) -> _Found:
-    """Look from real images (m) at all generated ones; `real_radii` [2, m], for precision and for density."""
-    widest = real_radii.max(axis=0).astype(np.float32)
-    # To float32 upwards, so that nothing is lost that lies inside.
-    widest, reach = (np.nextafter(each, np.float32(np.inf)) for each in (widest, fake_radii.astype(np.float32)))
-    precise = np.zeros(len(fakes), dtype=bool)
-    recalled, covered = np.zeros((2, rows.stop - rows.start), dtype=bool)
-    memberships = 0
-    for columns in tile_slices(len(fakes)):
-        least, error = squared_distances(reals, rows, fakes, columns)
-        i, j = np.nonzero((least <= widest[:, None]) | (least <= reach[columns]))
-        squares, radii = least[i, j].astype(np.float64), (*real_radii[:, i], fake_radii[columns][j])
+class NeighbourSearch:
+    """Finds what `neighbour_metrics` is made of from tiles of products, each of which is added once, by any thread.
+
+    First come those of the pairs within each set, on and above the diagonal, then `settle_radii`, then the tiles across
+    the sets. Products are overwritten.
+    """
+
+    def __init__(self, reals: CentredRows, fakes: CentredRows, *, precision_k: int, density_k: int) -> None:
+        self._reals, self._fakes, self._precision_k, self._density_k = reals, fakes, precision_k, density_k
+        self._near_reals = NearestOthers(reals, max(precision_k, density_k))
+        self._near_fakes = NearestOthers(fakes, precision_k)
+        self._precise = np.zeros(len(fakes), dtype=bool)  # whether it lies in a real image's neighbourhood
+        self._recalled = np.zeros(len(reals), dtype=bool)  # whether it lies in a generated one's
+        self._covered = np.zeros(len(reals), dtype=bool)  # whether one lies in its wider neighbourhood
+        self._memberships = 0  # pairs of a generated image and a wider neighbourhood that it lies in
+        self._lock = Lock()
+
+    def add_reals(self, products: Narrow, rows: slice, columns: slice) -> None:
+        """Look at a tile of real images."""
+        self._near_reals.add(products, rows, columns)
+
+    def add_fakes(self, products: Narrow, rows: slice, columns: slice) -> None:
+        """Look at a tile of generated images."""
+        self._near_fakes.add(products, rows, columns)
+
+    def settle_radii(self) -> None:
+        """Make the neighbourhoods, once all tiles within both sets are there."""
+        self._real_radii = self._near_reals.squared_radii((self._precision_k, self._density_k))
+        self._fake_radii = self._near_fakes.squared_radii((self._precision_k,))[0]
+
+    def add_across(self, products: Narrow, rows: slice, columns: slice) -> None:
+        """Look from real images at generated ones."""
+        real_radii, fake_radii = self._real_radii[:, rows], self._fake_radii[columns]
+        widest = real_radii.max(axis=0).astype(np.float32)
+        # To float32 upwards, so that nothing is lost that lies inside.
+        widest, reach = (np.nextafter(each, np.float32(np.inf)) for each in (widest, fake_radii.astype(np.float32)))
+        least, error = squared_distances(products, self._reals, rows, self._fakes, columns)
+        i, j = np.nonzero((least <= widest[:, None]) | (least <= reach))
+        squares, radii = least[i, j].astype(np.float64), (*real_radii[:, i], fake_radii[j])
         most = squares + 2 * (error[0][i] + error[1][j])
         open_ = np.any([(squares <= radius) & (radius < most) for radius in radii], axis=0)
-        squares[open_] = _exact(reals, rows, fakes, columns, i[open_], j[open_])
+        squares[open_] = _exact(self._reals, rows, self._fakes, columns, i[open_], j[open_])
         in_real, in_wider, in_fake = (squares <= radius for radius in radii)
-        precise[columns.start + j[in_real]] = True
-        recalled[i[in_fake]] = True
-        covered[i[in_wider]] = True
-        memberships += int(in_wider.sum())
-    return _Found(precise=precise, recalled=int(recalled.sum()), memberships=memberships, covered=int(covered.sum()))
+        with self._lock:
+            self._precise[columns.start + j[in_real]] = True
+            self._recalled[rows.start + i[in_fake]] = True
+            self._covered[rows.start + i[in_wider]] = True
+            self._memberships += int(in_wider.sum())
+
+    def metrics(self) -> NeighbourMetrics:
+        """Return the metrics, once all tiles are there."""
+        return NeighbourMetrics(
+            precision=float(self._precise.mean()),
+            recall=float(self._recalled.mean()),
+            density=self._memberships / (self._density_k * len(self._fakes)),
+            coverage=float(self._covered.mean()),
+            precision_k=self._precision_k,
+            density_k=self._density_k,
+        )
 
 
 def _exact(
@@ -147,7 +186,8 @@ def _exact(
     return exact
 
 
-def _require_neighbours(name: str, n: int, neighbours: tuple[int, ...]) -> None:
+def require_neighbours(name: str, n: int, neighbours: tuple[int, ...]) -> None:
+    """Raise InputError if a set of n images has not so many neighbours, or they are none."""
     if min(neighbours) < 1:
         raise InputError("neighbours", expected="k of at least 1", found=str(min(neighbours)))
     if n <= max(neighbours):

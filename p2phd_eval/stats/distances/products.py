@@ -15,6 +15,9 @@ Narrow = npt.NDArray[np.float32]
 #: Multiplies the rows (m, d) and (n, d) to (m, n), by sums in float32 of any order; no shorter format, no TF32.
 Multiply = Callable[[Narrow, Narrow], Narrow]
 
+#: Called with the products [m, n] of a tile, which may be overwritten, and with its rows and columns.
+SeesProducts = Callable[[Narrow, slice, slice], None]
+
 #: Rows of a tile. At d = 2048 a tile of products in float64, or the rows that one is made of in float32, are 8 MiB.
 TILE_ROWS = 1024
 
@@ -28,6 +31,13 @@ def multiply_on_cpu(left: Narrow, right: Narrow) -> Narrow:
 def tile_slices(n: int, start: int = 0) -> Iterator[slice]:
     """Cut the rows from `start` to n into those of tiles."""
     return (slice(first, min(first + TILE_ROWS, n)) for first in range(start, n, TILE_ROWS))
+
+
+def tile_pairs(m: int, n: int, *, within: bool) -> Iterator[tuple[slice, slice]]:
+    """Cut a matrix [m, n] into tiles; of pairs within one set, into those on and above the diagonal."""
+    for rows in tile_slices(m):
+        for columns in tile_slices(n, rows.start if within else 0):
+            yield rows, columns
 
 
 class TileRows(Protocol):
@@ -101,13 +111,23 @@ class CentredRows:
         wide /= self._unit
         return wide
 
+    def differences(self, left: npt.NDArray[np.intp], right: npt.NDArray[np.intp]) -> Matrix:
+        """Return (x_i - x_j) / unit [p, d] in float64 of pairs of these rows."""
+        apart: Matrix = np.subtract(self._values[left], self._values[right], dtype=np.float64)
+        apart /= self._unit
+        return apart
+
     def narrow_products(self, rows: slice, others: "CentredRows", columns: slice) -> Narrow:
         """Return the products of what `rows` holds, as they come out of float32."""
         return self._multiply(self.rows[rows], others.rows[columns])
 
     def products(self, rows: slice, others: "CentredRows", columns: slice) -> Matrix:
         """See `TileRows`; the other set has the same centre and unit."""
-        products = self.narrow_products(rows, others, columns).astype(np.float64)
+        return self.widened(self.narrow_products(rows, others, columns), rows, others, columns)
+
+    def widened(self, narrow: Narrow, rows: slice, others: "CentredRows", columns: slice) -> Matrix:
+        """Return x_i'y_j, float64, from what `narrow_products` gave for the same rows and columns."""
+        products = narrow.astype(np.float64)
         products *= self._unit**2
         products += self._along[rows, None]
         products += others._along[columns]

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.design import SamplingDesign, checked_contrasts, checked_sets
-from p2phd_eval.stats.distances.frechet import trace_sqrt_of_covariances
+from p2phd_eval.stats.distances.frechet import nuclear_norm_by_square, trace_sqrt_of_covariances
+from p2phd_eval.stats.distances.products import squared_lengths
 from p2phd_eval.stats.threads import map_in_threads
 
 Counts = npt.NDArray[np.int64]
@@ -28,6 +29,7 @@ _BUDGET_SECONDS = 30.0
 # Up to this many images a feature the cross-Gram is cheaper than covariances; beyond, a resample still holds 1.1 d
 # different images, so that its covariances are regular.
 _GRAMS_UP_TO = 1.75
+_FEWEST_JOBS = 25  # of as many replicates each as that leaves: several take less time together
 _FEWEST = 20  # they still give the standard error to 1/sqrt(2 * 19) = 16 %
 
 
@@ -116,13 +118,19 @@ def bootstrap_contrasts(
         raise InputError("replicates", expected="at least 2 bootstrap replicates", found=str(replicates))
     resampled = ResampledFid(values[0], values[1:])
 
-    def replicate(generator: np.random.Generator) -> npt.NDArray[np.float64]:
-        real_counts, *fake_counts = design.draw(generator)
-        return resampled.at(real_counts, fake_counts)
+    def several(generators: Sequence[np.random.Generator]) -> Matrix:
+        return resampled.at([design.draw(generator) for generator in generators])
 
+    together = max(1, replicates // _FEWEST_JOBS)
+
+    def progress(done: int, _: int) -> None:
+        on_progress(min(done * together, replicates), replicates)
+
+    generators = rng.spawn(replicates)
+    jobs = [generators[start : start + together] for start in range(0, replicates, together)]
     # Large [d, d] matrices go one at a time, on all cores: several would not fit into the caches.
     small = resampled.uses_grams or values[0].shape[1] <= 1024
-    fids = np.array(map_in_threads(replicate, rng.spawn(replicates), small, on_progress))
+    fids = np.concatenate(map_in_threads(several, jobs, small, progress))
     return tuple(_summary(fids @ row) for row in weights)
 
 
@@ -156,44 +164,35 @@ class ResampledFid:
         #: Whether all come from cross-Gram matrices [n_r, n_k], and none from covariances [d, d].
         self.uses_grams = all(gram is not None for gram in self._grams)
 
-    def at(self, real_counts: Counts, fake_counts: Sequence[Counts]) -> npt.NDArray[np.float64]:
-        """Return the FID of each generated set against the real one.
+    def at(self, counts: Sequence[Sequence[Counts]]) -> Matrix:
+        """Return the FIDs [B, K] of the generated sets against the real one at several resamples.
 
-        The result is float64 (K,). Equal sets drawn with equal counts have equal FIDs, to the bit.
+        Equal sets drawn with equal counts have equal FIDs, to the bit.
 
-        Parameters
-        ----------
-        real_counts : ndarray of int64, shape (n_r,)
-            How often each real image was drawn; two draws or more in all.
-        fake_counts : sequence of ndarray of int64, each of shape (n_k,)
-            How often each image of generated set k was drawn; two draws or more in all.
+        `counts`: of each of B resamples, how often each image of the real set and of the generated ones was drawn,
+        int64 of shape (n_k,); two draws or more in all.
         """
-        real_draw, fake_draws = _Draw(real_counts), [_Draw(counts) for counts in fake_counts]
-        real_mean, real_trace = self._real.mean_and_trace(real_draw)
-        values = np.empty(len(fake_draws))
-        traces = self._trace_sqrts(real_draw, fake_draws)
-        for k, (fake, draw) in enumerate(zip(self._fakes, fake_draws, strict=True)):
-            fake_mean, fake_trace = fake.mean_and_trace(draw)
-            step = real_mean - fake_mean
-            values[k] = step @ step + real_trace + fake_trace - 2 * traces[k]
+        draws = [[_Draw(each) for each in resample] for resample in counts]
+        (real_means, real_traces), *fakes = (
+            each.means_and_traces([resample[k] for resample in draws])
+            for k, each in enumerate((self._real, *self._fakes))
+        )
+        trace_sqrts = np.array([self._trace_sqrts(real, fake) for real, *fake in draws])
+        values = np.empty((len(draws), len(fakes)))
+        for k, (means, traces) in enumerate(fakes):
+            steps = real_means - means
+            values[:, k] = squared_lengths(steps) + real_traces + traces - 2 * trace_sqrts[:, k]
         return np.maximum(values, 0)
 
     def _trace_sqrts(self, real_draw: _Draw, fake_draws: Sequence[_Draw]) -> list[float]:
-        if self.uses_grams:
-            return _nuclear_norms(
-                [
-                    _resampled_gram(gram, real_draw, draw)
-                    for gram, draw in zip(self._grams, fake_draws, strict=True)
-                    if gram is not None
-                ]
-            )
-        covariance = self._real.covariance(real_draw)
+        covariance = None if self.uses_grams else self._real.covariance(real_draw)
         traces = []
         for fake, gram, draw in zip(self._fakes, self._grams, fake_draws, strict=True):
-            if gram is None:
-                traces.append(trace_sqrt_of_covariances(covariance, fake.covariance(draw)))
+            if gram is not None:
+                traces.append(nuclear_norm_by_square(_resampled_gram(gram, real_draw, draw)))
             else:
-                traces += _nuclear_norms([_resampled_gram(gram, real_draw, draw)])
+                assert covariance is not None
+                traces.append(trace_sqrt_of_covariances(covariance, fake.covariance(draw)))
         return traces
 
 
@@ -213,15 +212,17 @@ class _Centred:
     def __init__(self, features: Matrix) -> None:
         self.mean = features.mean(axis=0)
         self.rows = features - self.mean
-        self.squares = np.einsum("ij,ij->i", self.rows, self.rows)
+        self.squares = squared_lengths(self.rows)
 
-    def mean_and_trace(self, draw: _Draw) -> tuple[npt.NDArray[np.float64], float]:
-        """Return the mean [d] and the trace of the covariance (ddof = 1) of the resampled set."""
-        weights = np.zeros(len(self.rows))
-        weights[draw.images] = draw.share
-        shift = weights @ self.rows
-        trace = draw.n / (draw.n - 1) * (weights @ self.squares - shift @ shift)
-        return self.mean + shift, float(trace)
+    def means_and_traces(self, draws: Sequence[_Draw]) -> tuple[Matrix, Matrix]:
+        """Return the means [B, d] and the traces [B] of the covariances (ddof = 1) of B resamples of the set."""
+        weights = np.zeros((len(draws), len(self.rows)))
+        for share, draw in zip(weights, draws, strict=True):
+            share[draw.images] = draw.share
+        # In one product, for which the rows come from memory once.
+        shifts = weights @ self.rows
+        n = np.array([draw.n for draw in draws])
+        return self.mean + shifts, n / (n - 1) * (weights @ self.squares - squared_lengths(shifts))
 
     def covariance(self, draw: _Draw) -> Matrix:
         """Return the covariance [d, d] (ddof = 1) of the resampled set."""
@@ -238,13 +239,8 @@ def _resampled_gram(gram: Matrix, real: _Draw, fake: _Draw) -> Matrix:
     part -= (part @ fake.share)[:, None]
     part *= real.root[:, None]
     part *= fake.root
-    return part
-
-
-def _nuclear_norms(matrices: Sequence[Matrix]) -> list[float]:
-    """Return the sum of the singular values of each matrix."""
-    if len({matrix.shape for matrix in matrices}) > 1:
-        return [float(np.linalg.svd(matrix, compute_uv=False).sum()) for matrix in matrices]
-    # In one call: NumPy lets other threads run only while it computes more than 500 values.
-    sums: list[float] = np.linalg.svd(np.stack(matrices), compute_uv=False).sum(axis=1).tolist()
-    return sums
+    # Its rows, times the roots of the shares, add up to 0, and so do its columns: each of these vectors is made the
+    # first axis by a Householder reflection, and that axis left out. No singular value is then 0 for sure.
+    left, right = np.sqrt(real.share), np.sqrt(fake.share)
+    part = part[:, 1:] - np.outer(part[:, 0], right[1:] / (1 + right[0]))
+    return part[1:] - np.outer(left[1:] / (1 + left[0]), part[0])

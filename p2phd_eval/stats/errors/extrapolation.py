@@ -165,6 +165,7 @@ def half_samples(
     *,
     axes: ReferenceAxes | None = None,
     splits: int | None = None,
+    wholes: Sequence[Moments] | None = None,
     rng: np.random.Generator,
     on_progress: OnProgress = unwatched,
 ) -> HalfSamples:
@@ -185,6 +186,8 @@ def half_samples(
         Along which the block FID is taken, of images that are in none of the sets; without them it is the FID.
     splits : int, optional
         At least 1; by default 10, or fewer where they are costly (see `usual_splits`).
+    wholes : sequence of Moments, optional
+        Those of the sets, where they are known already; see `moments_of_large_sets`.
     rng : numpy.random.Generator
         Source of the splits.
     """
@@ -209,8 +212,12 @@ def half_samples(
         values = [axes.coordinates(each) for each in values]
         influence_of, distance_of = partial(influence_in_axes, axes=axes), partial(distance_in_axes, axes=axes)
     at_once = None if axes is not None or _small(values) else _LARGE_AT_ONCE
-    wholes: list[Moments] | None = None
-    if axes is None and min(len(rows) for halves, _ in parts for half in halves for rows in half) > values[0].shape[1]:
+    if (
+        axes is not None
+        or min(len(rows) for halves, _ in parts for half in halves for rows in half) <= values[0].shape[1]
+    ):
+        wholes = None
+    elif wholes is None:
         wholes = map_in_threads(moments, values, True, at_once=at_once)
 
     def influences_of_halves(k: int, halves: list[list[Rows]]) -> list[FidInfluence]:

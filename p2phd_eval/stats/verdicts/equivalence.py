@@ -5,8 +5,6 @@ import math
 from collections.abc import Sequence
 from enum import Enum
 
-from scipy import special
-
 from p2phd_eval.errors import InputError
 from p2phd_eval.formatting import given_text, interval_text
 from p2phd_eval.stats.confidence import require_confidence, t_interval, t_reach, t_tail
@@ -193,6 +191,7 @@ def _p_inside(estimate: float, error: StandardError, margin: Margin) -> float:
     room = margin.value - estimate
     if room <= 0 or margin.exact:
         return _t_tail(room, error)
+    from scipy import special  # here, as all of SciPy: slow to import, and most commands ask for no such margin
 
     def excess(z: float) -> float:
         return _room_wanted(error, margin, float(special.ndtr(-z))) - room
@@ -200,7 +199,7 @@ def _p_inside(estimate: float, error: StandardError, margin: Margin) -> float:
     # What is wanted grows from 0 as the level falls from one half.
     if excess(_FARTHEST) <= 0:
         return float(special.ndtr(-_FARTHEST))  # or less
-    from scipy import optimize  # here: slow to import, and most commands ask for no such root
+    from scipy import optimize
 
     return float(special.ndtr(-optimize.brentq(excess, 0.0, _FARTHEST, xtol=1e-10)))
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
 from p2phd_eval.errors import InputError, shown
 from p2phd_eval.formatting import number_text
@@ -18,7 +17,7 @@ from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.scope import Scope
 
 # The difference of two values of standard deviation s lies within 1.96 sqrt(2) s with probability 95 % (ISO 5725).
-REPEATABILITY = float(special.ndtri(0.975)) * math.sqrt(2)
+REPEATABILITY = 1.959963984540054 * math.sqrt(2)
 _LARGEST = 1e100  # whose square fits into float64
 _LARGEST_PERCENT = 1e6
 _LARGEST_KID = 1.0  # KIDs of images are of the order of 0.01; a margin above is meant for a FID
@@ -51,11 +50,15 @@ class SeedSpread:
 
     def upper(self, level: float) -> float:
         """The upper confidence limit, likewise."""
+        from scipy import special  # here: slow to import, and most commands ask for no such limit
+
         quantile = 2 * float(special.gammaincinv((self.runs - 1) / 2, level))
         return math.sqrt(max(0.0, self.variance * (self.runs - 1) / quantile - self.noise))
 
     def factor_of_lower(self, level: float) -> float:
         """What the variance is multiplied by for its own lower limit."""
+        from scipy import special
+
         return (self.runs - 1) / (2 * float(special.gammainccinv((self.runs - 1) / 2, level)))
 
 

@@ -37,7 +37,7 @@ def as_published(real, fake):
 
 def test_the_kernel_is_scikit_learns():
     real, fake = embeddings()
-    sums = kernel_sums([KernelPairs(left=WideRows(real), right=WideRows(fake), unit_of=None)], [GaussianKernel()])
+    sums = kernel_sums([KernelPairs(left=WideRows(real), right=WideRows(fake), units=None)], [GaussianKernel()])
     assert sums[0][0][0] == pytest.approx(kernels(real, fake)[2].sum(axis=1), rel=1e-12)
 
 

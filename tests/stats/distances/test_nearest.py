@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from p2phd_eval.stats.distances.nearest import squared_distances, squared_radii
-from p2phd_eval.stats.distances.products import centred_together, multiply_on_cpu, tile_slices
+from p2phd_eval.stats.distances.nearest import NearestOthers, squared_distances
+from p2phd_eval.stats.distances.products import centred_together, multiply_on_cpu, tile_pairs, tile_slices
 
 
 @pytest.mark.parametrize("d", [1, 7, 500])
@@ -11,7 +11,8 @@ def test_bounds_hold_and_are_narrow(d):
     rng = np.random.default_rng(0)
     first, second = 5 + rng.normal(size=(60, d)), 5 + rng.normal(size=(50, d)) * np.repeat([1e-6, 1], 25)[:, None]
     rows = centred_together(first, second, multiply_on_cpu)
-    least, (of_rows, of_columns) = squared_distances(rows[0], slice(0, 60), rows[1], slice(0, 50))
+    tile = rows[0], slice(0, 60), rows[1], slice(0, 50)
+    least, (of_rows, of_columns) = squared_distances(rows[0].narrow_products(*tile[1:]), *tile)
     error = of_rows[:, None] + of_columns
     squares = cdist(rows[0].wide(slice(0, 60)), rows[1].wide(slice(0, 50)), "sqeuclidean")
     assert (least <= squares).all()
@@ -26,8 +27,11 @@ def test_radii_are_those_of_all_distances_sorted(rows_of_a_tile, copies, monkeyp
     values = np.repeat(np.random.default_rng(1).normal(size=(100 // copies, 9)), copies, axis=0)
     rows, _ = centred_together(values, values, multiply_on_cpu)
     squares = np.sort(cdist(rows.wide(slice(0, 100)), rows.wide(slice(0, 100)), "sqeuclidean"), axis=1)
+    nearest = NearestOthers(rows, 5)
+    for tile in reversed(list(tile_pairs(100, 100, within=True))):  # in any order
+        nearest.add(rows.narrow_products(tile[0], rows, tile[1]), *tile)
     seen = []
-    radii = squared_radii(rows, (1, 3, 5), lambda *step: seen.append(step))
+    radii = nearest.squared_radii((1, 3, 5), lambda *step: seen.append(step))
     np.testing.assert_allclose(radii, squares[:, [1, 3, 5]].T, rtol=1e-12, atol=1e-14)
     blocks = len(list(tile_slices(100)))
     assert seen == [(k, blocks) for k in range(1, blocks + 1)]

@@ -157,8 +157,8 @@ def test_order_blocks_and_dtype_do_not_matter(monkeypatch):
     monkeypatch.setattr("p2phd_eval.stats.distances.products.TILE_ROWS", 300)
     seen = []
     assert neighbour_metrics(real, fake, on_progress=lambda *step: seen.append(step)) == result
-    # Ten blocks of real images, seven of generated ones, and the real ones again.
-    assert seen == [(k, 27) for k in range(1, 28)]
+    # Ten blocks of real images, seven of generated ones: half of the tiles within a set, and all across.
+    assert seen == [(k, 153) for k in range(1, 154)]
 
 
 def test_swapping_the_sets_swaps_precision_and_recall():
