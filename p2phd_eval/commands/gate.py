@@ -14,18 +14,22 @@ class RequireOption(str, Enum):
 
     WITHIN = "within"
     NOT_WORSE = "not-worse"
+    WITHIN_FLOOR = "within-floor"
 
 
 def gate(
     report: Annotated[
-        Path, typer.Argument(metavar="REPORT", help="A study's report.json, or what `compare --json` wrote.")
+        Path,
+        typer.Argument(
+            metavar="REPORT", help="A study's report.json, or what `compare --json` or `floor --json` wrote."
+        ),
     ],
     require: Annotated[
         RequireOption | None,
         typer.Option(
             "--require",
             help="within: the verdict is within, negligible or better. not-worse: that, or undecided and shown not to "
-            "be worse by more than the margin.",
+            "be worse by more than the margin. within-floor: images move no more than benign variants move them.",
         ),
     ] = None,
     max_dfid: Annotated[
@@ -71,6 +75,8 @@ def gate(
         p2phd-eval gate verdict.json --require not-worse --junit gate.xml
 
         p2phd-eval gate verdict.json --within 2% --two-sided
+
+        p2phd-eval gate floor.json --require within-floor
     """
     from p2phd_eval.gate.check_gate import check_gate
     from p2phd_eval.gate.outputs import append_summary, band_table, gate_document, gate_table, write_junit

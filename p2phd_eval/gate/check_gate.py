@@ -7,11 +7,12 @@ from p2phd_eval.errors import as_choice
 from p2phd_eval.gate.rules import GateResult, Requirement, Rules, judge
 from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import read_document
+from p2phd_eval.report.documents.floor_documents import FloorDocument
 from p2phd_eval.report.documents.study_documents import ReportDocument
 
 
 def check_gate(
-    report: str | os.PathLike[str] | ReportDocument | CompareDocument,
+    report: str | os.PathLike[str] | ReportDocument | CompareDocument | FloorDocument,
     *,
     require: str | None = None,
     max_dfid: float | None = None,
@@ -23,11 +24,13 @@ def check_gate(
 
     Parameters
     ----------
-    report : path-like, ReportDocument or CompareDocument
-        The `report.json` of a study, or what `p2phd-eval compare --json` wrote; the file or its document.
-    require : {"within", "not-worse"}, optional
+    report : path-like, ReportDocument, CompareDocument or FloorDocument
+        The `report.json` of a study, or what `p2phd-eval compare --json` or `floor --json` wrote; the file or its
+        document.
+    require : {"within", "not-worse", "within-floor"}, optional
         "within": the verdict is within, negligible or better. "not-worse": that, or inconclusive and shown not to be
-        worse by more than the margin.
+        worse by more than the margin. "within-floor", of a noise floor or of a study with benign arms: its images are
+        inside the floor. Of a noise floor, "within" and "not-worse" are that, or quality that is kept.
     max_dfid : float, optional
         The upper end of the interval of dFID is at most this: of the one that was judged, or else of dFID@n.
     max_dkid : float, optional
@@ -62,6 +65,6 @@ def check_gate(
         within=None if within is None else str(within),
         two_sided=two_sided,
     )
-    if isinstance(report, (ReportDocument, CompareDocument)):
+    if isinstance(report, (ReportDocument, CompareDocument, FloorDocument)):
         return judge(report, rules, "the report")
-    return judge(read_document(Path(report), ReportDocument, CompareDocument), rules, str(report))
+    return judge(read_document(Path(report), ReportDocument, CompareDocument, FloorDocument), rules, str(report))

@@ -2,13 +2,18 @@
 
 import dataclasses
 import sys
+from collections.abc import Sequence
 from enum import Enum
+
+from msgspec import UNSET
 
 from p2phd_eval.errors import InputError, is_number, shown
 from p2phd_eval.formatting import interval_text, number_text
+from p2phd_eval.gate.floor_candidates import Gated, candidates_of_floor, floor_of, inside_floor
 from p2phd_eval.gate.point_bands import Band, judge_by_band, parse_band
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
 from p2phd_eval.report.documents.document import from_result
+from p2phd_eval.report.documents.floor_documents import FloorDocument
 from p2phd_eval.report.documents.gate_documents import GateBand, GateCandidate, GateDifference, GateRow
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.stats.estimands import Estimand
@@ -26,6 +31,7 @@ class Requirement(str, Enum):
 
     WITHIN = "within"  # equivalence is shown (within, negligible), or the candidate is better
     NOT_WORSE = "not-worse"  # that, or inconclusive and shown not to be worse by more than the margin
+    WITHIN_FLOOR = "within-floor"  # images are shown to move no more than those of benign variants of the baseline
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,8 +48,8 @@ class Rules:
         if self.require is None and self.max_dfid is None and self.max_dkid is None and self.within is None:
             raise InputError(
                 "gate",
-                expected="a rule: --require within, --require not-worse, --max-dfid NUMBER, --max-dkid NUMBER or "
-                "--within 2%",
+                expected="a rule: --require within, --require not-worse, --require within-floor, --max-dfid NUMBER, "
+                "--max-dkid NUMBER or --within 2%",
                 found="none",
             )
         if self.two_sided and self.within is None:
@@ -84,16 +90,21 @@ class GateResult:
         return "\n".join([f"GateResult: {self.conclusion}", *broken])
 
 
-def judge(document: CompareDocument | ReportDocument, rules: Rules, where: str) -> GateResult:
+def judge(document: Gated, rules: Rules, where: str) -> GateResult:
     """Judge each candidate of a document by each rule.
 
     A training of a candidate that failed breaks every rule: what is left to compare is a selection, and no interval
     speaks of the run that has no FID.
 
-    `where`: its file, for errors. Raises `InputError` if the document has no candidate.
+    `where`: its file, for errors. Raises `InputError` if the document has no candidate, or is asked for a noise floor
+    and tells of none.
     """
-    if isinstance(document, CompareDocument):
-        compared: list[_Compared | None] = [(entry, document) for entry in document.candidates]
+    compared: list[_Compared | None]
+    floor = candidates_of_floor(floor_of(document, where)) if rules.require is Requirement.WITHIN_FLOOR else []
+    if isinstance(document, FloorDocument):
+        compared, found = [None] * len(document.candidates), candidates_of_floor(document)
+    elif isinstance(document, CompareDocument):
+        compared = [(entry, document) for entry in document.candidates]
         found = [_of_comparison(entry, document) for entry in document.candidates]
     else:
         judged_in = document.judged_in
@@ -103,7 +114,7 @@ def judge(document: CompareDocument | ReportDocument, rules: Rules, where: str) 
     if not found:
         fix = "Compare one with the baseline: a gate without any shows nothing."
         raise InputError(where, expected="at least one candidate", found="none", fix=fix)
-    results = tuple(row for each in zip(found, compared, strict=True) for row in _judge(*each, rules))
+    results = tuple(row for each in zip(found, compared, strict=True) for row in _judge(*each, rules, floor))
     return GateResult(source=where, rules=rules, results=results)
 
 
@@ -147,14 +158,16 @@ def _of_report(entry: ArmVerdict, compared: _Compared | None, where: str) -> Gat
     )
 
 
-def _judge(candidate: GateCandidate, compared: _Compared | None, rules: Rules) -> list[GateRow]:
+def _judge(
+    candidate: GateCandidate, compared: _Compared | None, rules: Rules, floor: Sequence[GateCandidate]
+) -> list[GateRow]:
     found = []
     if rules.require is not None:
-        holds = _meets(candidate, rules.require)
-        words = (
-            "Nothing was judged" if candidate.verdict is Verdict.NOT_JUDGED else f"Verdict {candidate.verdict.value}"
-        )
-        found.append(_result(candidate, f"require {rules.require.value}", holds, f"{words}. {candidate.sentence}"))
+        rule = f"require {rules.require.value}"
+        if rules.require is Requirement.WITHIN_FLOOR:
+            found.append(_result(candidate, rule, *inside_floor(candidate.arm, floor)))
+        else:
+            found.append(_result(candidate, rule, _meets(candidate, rules.require), _verdict_sentence(candidate)))
     for option, bound, estimands in (("max-dfid", rules.max_dfid, _IN_FID), ("max-dkid", rules.max_dkid, _IN_KID)):
         if bound is not None:
             # What was judged, where the bound is in its unit.
@@ -176,6 +189,13 @@ def _result(candidate: GateCandidate, rule: str, holds: bool, reason: str, band:
         lead = f"{runs[0].upper()}{runs[1:]} of {candidate.arm} failed, and those which finished are a selection."
         holds, reason = False, f"{lead} {reason}"
     return from_result(GateRow, candidate, rule=rule, holds=holds, reason=reason, band=band)
+
+
+def _verdict_sentence(candidate: GateCandidate) -> str:
+    if candidate.floor is not UNSET:  # which says what moved
+        return candidate.sentence
+    judged = candidate.verdict is not Verdict.NOT_JUDGED
+    return f"{f'Verdict {candidate.verdict.value}' if judged else 'Nothing was judged'}. {candidate.sentence}"
 
 
 def _meets(candidate: GateCandidate, requirement: Requirement) -> bool:

@@ -25,5 +25,5 @@ def test_a_file_and_its_document_are_the_same_gate(tmp_path: Path) -> None:
 
 
 def test_a_requirement_that_is_none() -> None:
-    with pytest.raises(InputError, match=r"--require: expected within \| not-worse, found 'better'"):
+    with pytest.raises(InputError, match=r"--require: expected within \| not-worse \| within-floor, found 'better'"):
         check_gate("report.json", require="better")

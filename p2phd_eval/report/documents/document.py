@@ -42,6 +42,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, tag_field="schema"):
 
 D = TypeVar("D", bound=Document)
 E = TypeVar("E", bound=Document)
+F = TypeVar("F", bound=Document)
 S = TypeVar("S", bound=msgspec.Struct)
 T = TypeVar("T")
 
@@ -73,6 +74,10 @@ def read_document(path: Path, kind: type[D], /) -> D: ...
 
 @overload
 def read_document(path: Path, kind: type[D], other: type[E], /) -> D | E: ...
+
+
+@overload
+def read_document(path: Path, kind: type[D], other: type[E], third: type[F], /) -> D | E | F: ...
 
 
 def read_document(path: Path, *kinds: type[Document]) -> Document:

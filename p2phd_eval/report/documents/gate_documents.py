@@ -2,18 +2,19 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from p2phd_eval.report.documents.document import Document
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import Verdict
+from p2phd_eval.stats.verdicts.floor_ratio import FloorVerdict
 from p2phd_eval.stats.verdicts.scope import Scope
 
 
 class GateRules(Struct, frozen=True, kw_only=True):
     """The rules, as given."""
 
-    require: Literal["within", "not-worse"] | None
+    require: Literal["within", "not-worse", "within-floor"] | None
     max_dfid: float | None
     max_dkid: float | None
     within: str | None = None  # a share of the baseline's FID, such as "2%", or a number of FID
@@ -58,6 +59,7 @@ class GateCandidate(Struct, frozen=True, kw_only=True):
     confidence: float
     non_inferior: bool | None  # shown not to be worse by more than the margin; None without a margin
     failed: int  # trainings that did not finish
+    floor: FloorVerdict | UnsetType = UNSET  # what moved, where a noise floor is judged
 
 
 class GateRow(GateCandidate, frozen=True, kw_only=True):
