@@ -39,7 +39,6 @@ def features(
     from p2phd_eval.features.feature_set import FeatureSet
     from p2phd_eval.images.condition_ids import sample_counts
     from p2phd_eval.report.documents.command_documents import FeaturesDocument
-    from p2phd_eval.report.documents.document import or_unset
 
     output = Output(json_target)
     found = extract_features(
@@ -59,6 +58,4 @@ def features(
             ),
         )
     )
-    output.document(
-        FeaturesDocument(file=str(out), statistics=statistics, samples=or_unset(samples), stamp=found.stamp)
-    )
+    output.document(FeaturesDocument(file=str(out), statistics=statistics, samples=samples, stamp=found.stamp))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from msgspec import UNSET, Struct, UnsetType, field
+from msgspec import Struct, field
 
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.generators.data.validation import PhaseReport
@@ -199,7 +199,7 @@ class FeaturesDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/feat
 
     file: str
     statistics: bool  # mean and covariance alone
-    samples: SampleCounts | UnsetType = UNSET  # where conditions have seeds, and not of statistics
+    samples: SampleCounts | None = None  # None where conditions have no seeds, or of statistics
     stamp: FeatureStamp
 
 

@@ -11,7 +11,7 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.images.condition_ids import SampleCounts
 from p2phd_eval.images.image_folder import read_manifest
-from p2phd_eval.report.documents.document import Document, finite, from_result, or_unset
+from p2phd_eval.report.documents.document import Document, finite, from_result
 from p2phd_eval.report.documents.metric_documents import Population, Shift, population_part, shift_parts
 from p2phd_eval.report.wording import companion_sentence, verdict_sentence
 from p2phd_eval.stats.confidence import t_interval
@@ -146,7 +146,8 @@ class CompareDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/compa
 
     scope: Scope
     pairing: Literal["triplets", "conditions", "generated", "independent"]
-    samples: SampleCounts | UnsetType = UNSET  # of a generated set, as used; where conditions have seeds
+    #: Of a generated set, as used; None where conditions have no seeds. Versions that knew none did not write it.
+    samples: SampleCounts | UnsetType | None = UNSET
     n: int  # images of each set that were used
     clusters: int | None
     confidence: float  # how often the two-sided interval holds the truth
@@ -199,7 +200,6 @@ def comparison_document(
         CompareDocument,
         result,
         real=real,
-        samples=or_unset(result.samples),
         baseline=Baseline(name=result.baseline_name, runs=runs[0]),
         candidates=tuple(
             _candidate(

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, overload
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.json_files import convert_json, read_json
@@ -44,18 +43,12 @@ D = TypeVar("D", bound=Document)
 E = TypeVar("E", bound=Document)
 F = TypeVar("F", bound=Document)
 S = TypeVar("S", bound=msgspec.Struct)
-T = TypeVar("T")
 
 
 def from_result(kind: type[S], result: object, **others: Any) -> S:
     """Return a document or a part of one: the attributes of a result that have the names of its fields, and others."""
     named = {name: getattr(result, name) for name in kind.__struct_fields__ if hasattr(result, name)}
     return kind(**(named | others))
-
-
-def or_unset(value: T | None) -> T | UnsetType:
-    """Return a value, or that its key is left out where there is none."""
-    return UNSET if value is None else value
 
 
 def finite(value: float) -> float | None:

@@ -9,7 +9,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.images.condition_ids import SampleCounts
-from p2phd_eval.report.documents.document import Document, finite, from_result, or_unset
+from p2phd_eval.report.documents.document import Document, finite, from_result
 from p2phd_eval.stats.distances.cmmd import ClipDistance
 from p2phd_eval.stats.distances.fid_infinity import FidInfinity
 from p2phd_eval.stats.distances.frechet import FrechetDistance
@@ -78,7 +78,7 @@ class FidDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/fid"):
     n_real: int | None
     n_fake: int | None
     pairing: Pairing | None
-    samples: SampleCounts | UnsetType = UNSET  # of the generated images, where conditions have seeds
+    samples: SampleCounts | None = None  # of the generated images; None where conditions have no seeds
     distance: FrechetDistance
     precision_shifts: tuple[Shift, ...]
     stamp: Stamps
@@ -94,7 +94,7 @@ class MetricsDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/metri
     n_real: int
     n_fake: int
     pairing: Pairing
-    samples: SampleCounts | UnsetType = UNSET  # as in `fid`
+    samples: SampleCounts | None = None  # as in `fid`
     fid: float
     fid_se: float
     distance: FrechetDistance
@@ -116,7 +116,6 @@ def fid_document(result: FidResult, real: str, fake: str) -> FidDocument:
         result,
         real=real,
         fake=fake,
-        samples=or_unset(result.samples),
         population=_population_of_one(result.interval),
         block_fid=_population_of_one(result.block_fid),
         precision_shifts=shift_parts(result.precision_shifts),
@@ -152,7 +151,6 @@ def metrics_document(result: MetricsResult, real: str, fake: str) -> MetricsDocu
         result.fid,
         real=real,
         fake=fake,
-        samples=or_unset(result.fid.samples),
         population=_population_of_one(result.fid.interval),
         fid_infinity=result.fid_infinity,
         kid=result.kid.value,

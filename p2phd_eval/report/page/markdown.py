@@ -5,6 +5,7 @@ import statistics
 from msgspec import UNSET
 
 from p2phd_eval.formatting import estimate_texts, given_text, number_text
+from p2phd_eval.images.condition_ids import SampleCounts
 from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.markdown_text import markdown_row, markdown_text
@@ -31,7 +32,7 @@ def render_markdown(report: ReportDocument) -> str:
     lines += [
         markdown_row([markdown_text(cell) for cell in _cells(report, arm, verdicts.get(arm))]) for arm in report.arms
     ]
-    if report.main is not None and report.main.samples is not UNSET:
+    if report.main is not None and isinstance(report.main.samples, SampleCounts):
         lines += ["", f"Images: {draws_text(report.main.samples, report.main.clusters)}."]
     failed = [run for run in report.runs if run.failed]
     if failed:

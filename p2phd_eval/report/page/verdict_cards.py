@@ -3,9 +3,8 @@
 import statistics
 from dataclasses import dataclass
 
-from msgspec import UNSET
-
 from p2phd_eval.formatting import estimate_texts, given_text, interval_text
+from p2phd_eval.images.condition_ids import SampleCounts
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.page.page_tables import judged_texts, random_parts
@@ -56,7 +55,7 @@ def _card(entry: ArmVerdict, document: CompareDocument | None, baseline: str) ->
                 (f"{candidate.judged.difference_at(document.n)} against {baseline}", estimate),
                 (f"{100 * test.confidence:.4g} % interval over {random_parts(document.scope)}", interval),
             ]
-        if document.samples is not UNSET:
+        if isinstance(document.samples, SampleCounts):
             facts.append(("images", draws_text(document.samples, document.clusters)))
         facts.append(("margin", "none" if margin is None else f"±{given_text(margin)}"))
         lines = [f"Margin: {candidate.margin.text}.", *_companion_lines(candidate, document.n)]
