@@ -25,6 +25,7 @@ class DistanceKind:
 
     name: str
     unit: str  # empty: none
+    weights_sha256: str | None = None  # of the network whose activations it compares, where that is known
 
 
 MSE = DistanceKind(name="MSE", unit="squared levels of 8 bits")

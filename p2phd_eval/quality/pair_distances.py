@@ -37,7 +37,9 @@ class PairDistances:
 def distance_kind(distance: ImageDistance) -> DistanceKind:
     """Return the distance that a metric becomes, such as MSE of PSNR."""
     metric = distance.metric
-    return _TURNED[metric.name][0] if metric.better == "higher" else DistanceKind(name=metric.name, unit=metric.unit)
+    if metric.better == "higher":
+        return _TURNED[metric.name][0]
+    return DistanceKind(name=metric.name, unit=metric.unit, weights_sha256=metric.weights_sha256)
 
 
 def pair_distances(

@@ -12,6 +12,7 @@ from markdown_it import MarkdownIt
 from p2phd_eval import noise_floor
 from p2phd_eval.commands.floor import floor
 from p2phd_eval.evaluation.arms import GivenFolders, read_floor_arms
+from p2phd_eval.files import file_sha256
 from p2phd_eval.report.documents.document import read_document
 from p2phd_eval.report.documents.floor_documents import FloorDocument
 from p2phd_eval.report.tables.floor_tables import render_floor_markdown
@@ -52,6 +53,7 @@ def test_one_run_an_arm_with_real_photos(at: Path, tmp_path: Path) -> None:
     assert set(document) == documented_keys("floor")
     assert (document["baseline"], [each["name"] for each in document["benign"]]) == ("fp32", ["again", "compiled"])
     assert (document["judge"], document["images"], document["real"]) == ("LPIPS", N, "photos")
+    assert document["weights_sha256"] == {"LPIPS": file_sha256(alexnet)}
     fp16, fp8 = document["candidates"]
     assert [fp16["verdict"], fp8["verdict"]] == ["inside", "quality-worse"]
     assert set(fp16) == documented_keys("A candidate of floor")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.report.documents.document import Document, finite, from_result
@@ -112,6 +112,7 @@ class FloorDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/floor")
     real: str | None  # what the user called the real photos; null: without
     judge: str  # the distance that the verdicts are about
     units: dict[str, str]  # of each distance; empty: none
+    weights_sha256: dict[str, str] | UnsetType = UNSET  # of each distance that compares a network's activations
     images: int
     clusters: int | None  # null: each image is its own
     seeds: tuple[int, ...]  # of the runs that are compared; of `floor` their places, from 0
@@ -156,6 +157,11 @@ def floor_document(
         real=real,
         judge=result.judge.name,
         units={row.kind.name: row.kind.unit for row in result.candidates[0].rows},
+        weights_sha256={
+            row.kind.name: row.kind.weights_sha256
+            for row in result.candidates[0].rows
+            if row.kind.weights_sha256 is not None
+        },
         candidates=tuple(_candidate(each, result, names_of(each.name)) for each in result.candidates),
     )
 
