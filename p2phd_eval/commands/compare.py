@@ -152,8 +152,9 @@ def compare(
     )
     output.table(comparison_table(result, str(real)))
     output.table(measures_table(result))
+    of = "condition" if result.pairing == "conditions" else "label map"
     for candidate, explanation in zip(result.candidates, result.explanations, strict=False):
-        for table in explanation_tables(explanation, candidate.name):
+        for table in explanation_tables(explanation, candidate.name, of):
             output.table(table)
     output.document(comparison_document(result, str(real), list(result.arms.values())))
     if picture is not None:

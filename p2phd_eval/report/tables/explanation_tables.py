@@ -9,11 +9,14 @@ from p2phd_eval.stats.verdicts.explanation import ClassPart, ClusterPart, Explan
 _MOST_ROWS = 16  # rows that a table of clusters or classes may have
 
 
-def explanation_tables(explanation: Explanation, name: str) -> list[ResultTable]:
-    """Return the tables of parts, of images, of clusters and of classes, as far as there are any."""
+def explanation_tables(explanation: Explanation, name: str, of: str = "label map") -> list[ResultTable]:
+    """Return the tables of parts, of images, of clusters and of classes, as far as there are any.
+
+    `of`: what the difference is divided among, "label map" or "condition".
+    """
     tables = [_parts_table(explanation, name)]
     if explanation.upward or explanation.downward:
-        tables.append(_images_table(explanation, name))
+        tables.append(_images_table(explanation, name, of))
     if explanation.clusters:
         tables.append(_clusters_table(explanation.clusters, name))
     if explanation.classes:
@@ -36,16 +39,16 @@ def _parts_table(explanation: Explanation, name: str) -> ResultTable:
     )
 
 
-def _images_table(explanation: Explanation, name: str) -> ResultTable:
+def _images_table(explanation: Explanation, name: str, of: str) -> ResultTable:
     images = (*explanation.upward, *explanation.downward)
     return ResultTable(
-        title=f"Label maps with the largest influence on dFID of {name}",
-        columns=("label map", "influence", "contribution"),
+        title=f"{of.capitalize()}s with the largest influence on dFID of {name}",
+        columns=(of, "influence", "contribution"),
         rows=tuple((image.id, f"{image.influence:+.3g}", f"{image.contribution:+.3g}") for image in images),
         notes=(
-            "Influence: the change of dFID from having drawn this label map, to first order. Above 0: it speaks "
+            f"Influence: the change of dFID from having drawn this {of}, to first order. Above 0: it speaks "
             "against the candidate.",
-            "Contribution: its term in dFID; over all label maps the contributions sum to dFID, the influences to 0.",
+            f"Contribution: its term in dFID; over all {of}s the contributions sum to dFID, the influences to 0.",
         ),
         styles=("red",) * len(explanation.upward) + ("cyan",) * len(explanation.downward),
     )

@@ -40,6 +40,11 @@ def test_tables_hold_what_there_is() -> None:
     (absent,) = (row for row in classes.rows if row[0] == "car")
     assert absent[1:] == ("0.0%", "+0.000", "-", "-")
     assert len(explanation_tables(explanation(), "amp")) == 3
+    of_conditions = explanation_tables(whole, "amp", "condition")[1]
+    assert (of_conditions.title, of_conditions.columns[0]) == (
+        "Conditions with the largest influence on dFID of amp",
+        "condition",
+    )
 
 
 def test_of_many_clusters_the_ends_are_shown() -> None:
