@@ -19,7 +19,7 @@ copyright = author  # Sphinx's name for it
 release = version = p2phd_eval.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc"]
-exclude_patterns = ["_build", "studies/camvid/**"]
+exclude_patterns = ["_build", "studies/*/**"]
 default_role = "code"  # `names` in docstrings
 nitpicky = True  # a reference that leads nowhere is a warning, and `make docs` makes warnings errors
 

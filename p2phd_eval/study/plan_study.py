@@ -191,7 +191,7 @@ def forecast_study(
     device: str | torch.device | None = None,
     feature_weights: Path | None = None,
     lpips_weights: Path | None = None,
-    distance_weights: Mapping[str, Path] = NO_WEIGHTS,
+    distance_weights: Mapping[str, Path] | None = None,
     jobs: int = 1,
     keep: bool = False,
     progress: ProgressFactory = silent,
@@ -210,7 +210,7 @@ def forecast_study(
         Inception's weights, which are looked for, and fetched if need be.
     lpips_weights : Path, optional
         Those of LPIPS's AlexNet, likewise; without them LPIPS is left out.
-    distance_weights : mapping of str to Path
+    distance_weights : mapping of str to Path, optional
         Weights of further distances of two images: see `run_study`.
     jobs : int
         Runs at a time on each device.
@@ -250,7 +250,7 @@ def forecast_study(
             device=on,
             weights=feature_weights,
             lpips_weights=lpips_weights,
-            distance_weights=distance_weights,
+            distance_weights=distance_weights or NO_WEIGHTS,
             keep=keep,
             progress=progress,
         )

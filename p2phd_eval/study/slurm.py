@@ -53,7 +53,7 @@ def write_slurm(
     *,
     feature_weights: Path | None = None,
     lpips_weights: Path | None = None,
-    distance_weights: Mapping[str, Path] = NO_WEIGHTS,
+    distance_weights: Mapping[str, Path] | None = None,
     track: Sequence[str] = (),
 ) -> Path:
     """Write the plan of a study, the scripts of a job array with one task a run, and of the job that follows it.
@@ -78,7 +78,7 @@ def write_slurm(
     """
     require_there("--feature-weights", feature_weights)
     require_there("--lpips-weights", lpips_weights)
-    require_distance_weights(distance_weights)
+    require_distance_weights(distance_weights or NO_WEIGHTS)
     study = Path(out)
     logs = _logs(study)
     with hold_folder(study, clean=False):
@@ -90,7 +90,7 @@ def write_slurm(
         study,
         feature_weights=feature_weights,
         lpips_weights=lpips_weights,
-        distance_weights=distance_weights,
+        distance_weights=distance_weights or NO_WEIGHTS,
         track=tracker_names(track),
     )
     folder = _folder(study)
