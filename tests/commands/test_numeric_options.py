@@ -24,6 +24,12 @@ _OPTIONS = {
         "--margin": ("nan%", "-1%", "0", "1e308%", "1e308"),
         "--seed": (f"{2**64}",),
     },
+    "floor a.npz b.npz --benign c.npz": {
+        "--confidence": ("0.9999999999999999", "0.5"),
+        "--tolerance": ("0.9", "1e308"),
+        "--margin": ("nan%", "-1%", "0", "1e308%"),
+        "--seed": (f"{2**64}",),
+    },
     "metrics a.npz b.npz": {"--seed": (f"{2**64}",), "--workers": ("x",)},
     "plan --image-sd 60 --seed-sd 3 --margin 2 --images 500": {
         "--image-sd": ("1e308",),
