@@ -6,9 +6,10 @@ Run from the repository's root on an idle machine, with the test extra installed
         [--out FILE]
 
 Without photos, two sets of 300 are drawn, PNG of 480 x 360 pixels by default. Every tool runs as its own process, from
-start to exit, as a user would start it, and reads the same weights. Where torchvision's compiled operators do not load,
-each gets them declared first. clean-fid has no command and downloads a network that this one stands in for; it and
-torchmetrics, which has no command either, run in the shortest script that their documentation shows.
+start to exit, as a user would start it, and reads the same weights; on a busy machine look at the processor's seconds.
+Where torchvision's compiled operators do not load, each gets them declared first. clean-fid has no command and
+downloads a network that this one stands in for; it and torchmetrics, which has no command either, run in the shortest
+script that their documentation shows.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from __future__ import annotations
 import argparse
 import json
 import re
+import resource
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -138,6 +140,14 @@ def main() -> None:
     print(f"written: {arguments.out}")
 
 
+def timed(command: list[str], environment: dict[str, str]) -> tuple[float, float, str]:
+    """Seconds on the clock and of the processor, in which waiting for other work is no part, and what was printed."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds, output = command_seconds(command, environment)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, output
+
+
 def measure(root: Path, folders: list[str], tools: list[str]) -> dict[str, Any]:
     machine = describe_machine()
     weights, environment = lay_out_weights(root)
@@ -153,11 +163,12 @@ def measure(root: Path, folders: list[str], tools: list[str]) -> dict[str, Any]:
     }
     rows = {}
     for name in tools:
-        peer_seconds, output = command_seconds(peers[name], environment)
+        peer_seconds, peer_processor, output = timed(peers[name], environment)
         ours = ["-m", "p2phd_eval", "fid", *folders, "--device", "cpu", "--resize", _RESIZES[name], "--json", "-"]
-        cold_seconds, document = command_seconds(ours, environment)
+        cold_seconds, cold_processor, document = timed(ours, environment)
         # The features of this mode are now in the cache; twice, for the shorter.
-        warm_seconds = min(command_seconds(ours, environment)[0] for _ in range(2))
+        warm = [timed(ours, environment) for _ in range(2)]
+        warm_seconds, warm_processor = min(each[0] for each in warm), min(each[1] for each in warm)
         row = {
             "resize": _RESIZES[name],
             "fid_peer": fid_in(output),
@@ -166,15 +177,20 @@ def measure(root: Path, folders: list[str], tools: list[str]) -> dict[str, Any]:
             "seconds_peer": peer_seconds,
             "seconds_cold": cold_seconds,
             "seconds_warm": warm_seconds,
+            "processor_seconds_peer": peer_processor,
+            "processor_seconds_cold": cold_processor,
+            "processor_seconds_warm": warm_processor,
             "ratio_cold": peer_seconds / cold_seconds,
             "ratio_warm": peer_seconds / warm_seconds,
+            "ratio_cold_of_processor": peer_processor / cold_processor,
         }
         row["difference"] = row["fid"] - row["fid_peer"]
         rows[name] = row
         print(
             f"{name}: FID {row['fid_peer']:.6f} in {peer_seconds:.1f} s; here {row['fid']:.6f} "
             f"({row['difference']:+.1e}) in {cold_seconds:.1f} s cold ({row['ratio_cold']:.2f}x), "
-            f"{warm_seconds:.2f} s warm ({row['ratio_warm']:.0f}x)",
+            f"{warm_seconds:.2f} s warm ({row['ratio_warm']:.0f}x); of the processor {peer_processor:.1f}, "
+            f"{cold_processor:.1f} ({row['ratio_cold_of_processor']:.2f}x), {warm_processor:.2f} s",
             flush=True,
         )
     return {"date": today(), "machine": machine, "images": images, "tools": rows}
