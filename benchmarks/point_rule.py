@@ -1,21 +1,22 @@
 """How often chance decides a point rule such as "FID within 2 %": candidates that are as good as the baseline.
 
-Populations are CIFAR-10's Inception features, shifted so that FID@5000 is about what MLPerf's reference of SDXL had
-(23.48). A candidate has the baseline's distribution: of the same prompts, so that two images differ by little, or of
-other prompts. Its FID@n and the baseline's, against one sample of real images, are judged by bands of several widths;
+Populations are CIFAR-10's Inception features, the generated ones shifted, with a FID@5000 of about 35. A candidate has
+the baseline's distribution: its images differ by little from the baseline's, as of the same prompts, or have nothing in
+common with them. Its FID@n and the baseline's, against one sample of real images, are judged by bands of several widths;
 what `judge_by_point` says of each pair stands beside what became of all of them.
 
-    python benchmarks/point_rule.py --cifar10 FILE --json FILE
+    python benchmarks/point_rule.py --cifar10 FILE --work DIR --json FILE
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from measuring import describe_machine, today
+from measuring import describe_machine, kept, today
 from real_features import Change, RealFeatures, cifar10
 
 from p2phd_eval.files import write_json
@@ -34,6 +35,7 @@ def main() -> None:
     """Print a line a cell and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--cifar10", type=Path, required=True, help="features, as benchmarks/coverage.py takes them")
+    parser.add_argument("--work", type=Path, required=True, help="where cells are kept")
     parser.add_argument("--json", type=Path, required=True)
     arguments = parser.parse_args()
     population = cifar10(arguments.cifar10, 2048, "point-rule", {"equal": Change()}, SHIFT)
@@ -41,7 +43,8 @@ def main() -> None:
     cells = []
     for paired in (True, False):
         for n, repeats in REPEATS.items():
-            cells += _cells(population, n, repeats, paired)
+            file = arguments.work / f"{'same' if paired else 'others'}-{n}.json"
+            cells += kept(file, functools.partial(_cells, population, n, repeats, paired))
             print(cells[-1], flush=True)
     write_json(arguments.json, {"date": today(), "machine": machine, "shift": SHIFT, "cells": cells})
 

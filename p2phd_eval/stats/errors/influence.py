@@ -17,6 +17,7 @@ from p2phd_eval.stats.distances.frechet import (
 from p2phd_eval.stats.distances.moments import Moments, moments
 from p2phd_eval.stats.eigenvectors import eigenvectors
 from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, checked_features, require_equal_dims
+from p2phd_eval.stats.singular_vectors import singular_vectors
 from p2phd_eval.stats.unlocked_lapack import multiply_by_triangle, solve_transposed_triangle
 
 Matrix = npt.NDArray[np.float64]
@@ -135,7 +136,7 @@ def _influence(distance: FrechetDistance, step: Matrix, real: _Pull, fake: _Pull
 def _transport_by_singular_vectors(real: Matrix, fake: Matrix) -> _Transport:
     real_basis, real_factor = _basis_and_factor(real)
     fake_basis, fake_factor = _basis_and_factor(fake)
-    left, singular_values, right = np.linalg.svd(real_factor @ fake_factor.T, full_matrices=False)
+    left, singular_values, right = singular_vectors(real_factor @ fake_factor.T)
     left = left if real_basis is None else real_basis @ left
     right = right.T if fake_basis is None else fake_basis @ right.T
     return float(singular_values.sum()), np.square(left) @ singular_values, np.square(right) @ singular_values
