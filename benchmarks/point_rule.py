@@ -2,8 +2,8 @@
 
 Populations are CIFAR-10's Inception features, the generated ones shifted, with a FID@5000 of about 35. A candidate has
 the baseline's distribution: its images differ by little from the baseline's, as of the same prompts, or have nothing in
-common with them. Its FID@n and the baseline's, against one sample of real images, are judged by bands of several widths;
-what `judge_by_point` says of each pair stands beside what became of all of them.
+common with them. Its FID@n and the baseline's, against one sample of real images, are judged by bands of several
+widths; what `judge_by_point` says of each pair stands beside what became of all of them.
 
     python benchmarks/point_rule.py --cifar10 FILE --work DIR --json FILE
 """
