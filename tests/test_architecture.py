@@ -142,6 +142,7 @@ OF_NO_MODULE = {
     "stats/test_properties.py",  # invariances of distances, errors and verdicts
     "features/test_peers.py",  # against the other FID tools
     "commands/test_numeric_options.py",  # of all commands that judge
+    "examples/test_arms_files.py",  # of the written examples
     "editor/test_page.py",  # in a real browser
     "images/sources/test_all_sources.py",
     "generators/test_bad_checkpoints.py",  # what is read, loaded and resumed from

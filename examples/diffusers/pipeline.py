@@ -21,9 +21,9 @@ class LabelToPhotoPipeline(DiffusionPipeline):
 
     @torch.no_grad()
     def __call__(self, labels: torch.Tensor, generators: list[torch.Generator], steps: int) -> torch.Tensor:
-        """Draw a photo of each label map, uint8 [n, h, w, 3]; each has a generator of its own, so that batches are free.
+        """Draw a photo of each label map, uint8 [n, h, w, 3].
 
-        `labels`: classes, uint8 [n, h, w].
+        `labels`: classes, uint8 [n, h, w]. `generators`: of each photo's noise, so that batches change nothing.
         """
         condition = one_hot(labels, self.unet.config.in_channels - 3).to(self.device, self.unet.dtype)
         noise = [torch.randn(3, *labels.shape[1:], generator=generator) for generator in generators]

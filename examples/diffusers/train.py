@@ -4,8 +4,9 @@ import argparse
 from pathlib import Path
 
 import torch
-from pipeline import LabelToPhotoPipeline, one_hot, read_images
+from pipeline import LabelToPhotoPipeline, one_hot, read_images  # before diffusers, which it keeps from torchvision
 
+# isort: split
 from diffusers import DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 from diffusers.training_utils import EMAModel
 
@@ -16,9 +17,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="data set; sides have to be multiples of 8")
     parser.add_argument("--out", type=Path, required=True, help="folder of the trained pipeline")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--steps", type=int, default=2000)
-    parser.add_argument("--batch-size", type=int, default=16)
-    parser.add_argument("--channels", type=int, nargs="+", default=[24, 32, 48, 64], help="of each depth")
+    parser.add_argument("--steps", type=int, default=800)
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--channels", type=int, nargs="+", default=[16, 32, 48], help="of each depth")
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
 
