@@ -25,7 +25,7 @@ def main() -> None:
     options = parser.parse_args()
 
     dtype = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[options.precision]
-    pipeline = LabelToPhotoPipeline.from_pretrained(options.model, torch_dtype=dtype).to(options.device)
+    pipeline = LabelToPhotoPipeline.from_pretrained(options.model).to(options.device, dtype)
     pipeline.set_progress_bar_config(disable=True)
     if options.quantize == "int8":
         from optimum.quanto import freeze, qint8, quantize

@@ -198,7 +198,9 @@ class CommandStages:
             **({} if self._plan.conditions is None else {"conditions": self._plan.conditions}),
             **places,
         }
-        environment = {**os.environ, **{name: fill(value, values) for name, value in arm.environment.items()}}
+        given = {name: fill(value, values) for name, value in arm.environment.items()}
+        # A script of Python imports what lies beside it; the command line forbids that to its own processes.
+        environment = {**{name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}, **given}
         program = find_program(command[0], Path(arm.folder), arm.environment)
         if program is None:
             raise InputError(f"{run.arm}, {stage}", expected="a program that can be run", found=repr(command[0]))

@@ -194,6 +194,16 @@ def test_placeholders_environment_and_folders_reach_the_command(
     assert f"{folder} <0> {[str(folder / 'real'), 'cpu', '{out}', str(out)]}" in log
 
 
+def test_a_script_imports_what_lies_beside_it(
+    stages: Callable[..., CommandStages], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command line keeps its own processes from the modules of a folder, but not commands from theirs."""
+    (folder / "sampler.py").write_text((folder / "generate.py").read_text())
+    (folder / "main.py").write_text("import sampler")
+    monkeypatch.setenv("PYTHONSAFEPATH", "1")
+    stages(base={"generate": ("{python}", "main.py", "{out}", "{seed}", "5")}).generate(OWN_SAMPLING, None)
+
+
 def test_every_condition_of_the_table_is_made_with_the_same_seeds(
     stages: Callable[..., CommandStages], tmp_path: Path
 ) -> None:
