@@ -19,7 +19,7 @@ from p2phd_eval.images.image_folder import Calibration
 from p2phd_eval.versions import versions
 
 FORMAT = "p2phd-eval generator"
-FORMAT_VERSION = "2"  # of what graphs look like: another one is made anew
+FORMAT_VERSION = "3"  # of what graphs look like: another one is made anew
 _OPSETS = {"bf16": 22}  # the first whose convolutions know it
 _OPSET = 17  # whose graphs all of onnxruntime since 1.12, TensorRT since 8.6 and OpenVINO read
 #: What two graphs must agree in to be one; others are how they were made.

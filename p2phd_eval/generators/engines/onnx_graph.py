@@ -17,7 +17,7 @@ from torch import nn
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.generators.networks.generator import GlobalGenerator, LocalEnhancer
-from p2phd_eval.generators.networks.layers import ResnetBlock
+from p2phd_eval.generators.networks.layers import FewChannelsConv2d, ResnetBlock, at_four_places
 
 if TYPE_CHECKING:
     import onnx
@@ -203,12 +203,22 @@ class _Graph:
 
     def _convolution(self, module: nn.Conv2d | nn.ConvTranspose2d, path: str, x: str) -> str:
         assert module.bias is not None
+        if isinstance(module, FewChannelsConv2d):
+            return self._to_few_channels(module, path, x)
         inputs = [x, self.weights(f"{path}.weight", module.weight), self.weights(f"{path}.bias", module.bias)]
         window: dict[str, Any] = {"kernel_shape": module.kernel_size, "strides": module.stride}
         window["pads"] = [int(side) for side in module.padding] * 2
         if isinstance(module, nn.ConvTranspose2d):
             return self.node("ConvTranspose", inputs, name=path, output_padding=module.output_padding, **window)
         return self.node("Conv", inputs, name=path, **window)
+
+    def _to_few_channels(self, module: FewChannelsConv2d, path: str, x: str) -> str:
+        """Add a convolution to an image as `FewChannelsConv2d` computes it: sides of images are even."""
+        assert module.bias is not None
+        at, weight, bias = f"{path}/four_places", at_four_places(module.weight), module.bias.repeat_interleave(4)
+        inputs = [x, self.weights(f"{at}.weight", weight), self.weights(f"{at}.bias", bias)]
+        four = self.node("Conv", inputs, name=at, kernel_shape=weight.shape[2:], strides=[2, 2])
+        return self.node("DepthToSpace", [four], name=path, blocksize=2, mode="CRD")
 
     def _norm(self, module: nn.InstanceNorm2d | nn.BatchNorm2d, path: str, x: str) -> str:
         n = module.num_features
