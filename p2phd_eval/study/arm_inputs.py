@@ -52,11 +52,13 @@ def changed_inputs(folder: Path, inputs: Mapping[str, str]) -> list[str]:
 def require_program(program: str, folder: Path, environment: Mapping[str, str], where: str) -> None:
     """Raise InputError unless a program can be run: found in the PATH, or, with a slash, from `folder`."""
     if find_program(program, folder, environment) is None:
-        there = _is_file(folder / program)
+        there = "a file that is not executable" if _is_file(folder / program) else "which is not there"
+        if program and (folder / program).is_dir():
+            there = "a folder"
         raise InputError(
             where,
             expected="a program that can be run",
-            found=f"{program!r}, a file that is not executable" if there else f"{program!r}, which is not there",
+            found=f"{program!r}, {there}",
             fix="Give it its path, or use {python}, the Python that runs the study, before a script.",
         )
 

@@ -98,7 +98,7 @@ class _File:
     """Reads the tables of one file, and knows in which line what stands."""
 
     def __init__(self, path: Path, text: str) -> None:
-        self._path, self._lines = path, text.splitlines()
+        self._path, self._lines = path, text.split("\n")
         self._conditions: tuple[str, ...] = ()
         self._begins = [n for n, line in enumerate(self._lines) if re.match(r"\s*\[\[\s*arm\s*\]\]", line)]
 
@@ -116,18 +116,25 @@ class _File:
         tables = values.get("arm", [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables) or len(tables) < 2:
             raise InputError(
-                str(self._path),
+                self._line(0, 0, "arm"),
                 expected="two tables [[arm]] or more, the baseline first",
-                found=f"{len(tables)}" if isinstance(tables, list) else shown(tables),
+                found=str(len(tables))
+                if isinstance(tables, list)
+                else "one, [arm]"
+                if isinstance(tables, dict)
+                else shown(tables),
             )
+        if len(self._begins) != len(tables):
+            # Written as values, or what looks like a header is a text: where each begins is not known.
+            self._begins = []
         arms: dict[str, ArmKind] = {}
         for k, table in enumerate(tables):
             name, arm = self._arm(k, table)
             if name.casefold() in map(str.casefold, arms):
                 raise InputError(self._where(k, "name"), expected="a name of its own", found=f"{name!r} a second time")
-            self._require_other(k, name, arm, arms)
             arms[name] = arm
         self._require_sources(arms, seeds)
+        self._require_others(arms)
         conditions = values.get("conditions")
         if conditions is not None and not isinstance(conditions, str):
             raise InputError(
@@ -217,10 +224,12 @@ class _File:
             benign=given.get("benign", False),
         )
 
-    def _require_other(self, k: int, name: str, arm: ArmKind, before: Mapping[str, ArmKind]) -> None:
+    def _require_others(self, arms: Mapping[str, ArmKind]) -> None:
         """Refuse an arm that is another one once more, unless that is what it is for."""
-        for other, made in before.items():
-            if not arm.benign and not made.benign and msgspec.structs.replace(arm, benign=made.benign) == made:
+        seen: dict[Any, str] = {}
+        for k, (name, arm) in enumerate(arms.items()):
+            other = name if arm.benign else seen.setdefault(_made_by(arm, arms), name)
+            if other != name:
                 raise InputError(
                     self._where(k, "name"),
                     expected=f"something that tells {name} from {other}",
@@ -254,15 +263,27 @@ class _File:
 
     def _where(self, k: int, key: str) -> str:
         """The line of a key of the k-th arm, or else that of the arm."""
-        begin = self._begins[k] if k < len(self._begins) else 0
-        end = self._begins[k + 1] if k + 1 < len(self._begins) else len(self._lines)
+        begin, end = ([*self._begins, len(self._lines)][k : k + 2]) if self._begins else (0, 0)
         return f"{self._line(begin, end, key)}, arm {k + 1}, {key}"
 
     def _line(self, begin: int, end: int, key: str) -> str:
         for number in self._matching(begin, end, key):
             return f"{self._path}, line {number + 1}"
-        return f"{self._path}, line {begin + 1}" if self._begins else str(self._path)
+        first = next(self._matching(0, len(self._lines), "arm"), None)
+        if first is None:
+            return str(self._path)
+        return f"{self._path}, line {(begin if self._begins else first) + 1}"
 
     def _matching(self, begin: int, end: int, key: str) -> Iterator[int]:
         pattern = re.compile(rf"""\s*\[*\s*["']?{re.escape(key)}["']?\s*[=.\]]""")
         return (number for number in range(begin, end) if pattern.match(self._lines[number]))
+
+
+def _made_by(arm: ArmKind, arms: Mapping[str, ArmKind]) -> Any:
+    """What an arm's images are made by, whichever arm trains; its name and its patience are no part of that."""
+    if isinstance(arm, PrecisionArm):
+        return arm.precision
+    source = arm if arm.run_of is None else arms[arm.run_of]
+    assert isinstance(source, CommandArm)  # as was checked
+    trained = (source.train, source.folder, sorted(source.environment.items())) if source.train else None
+    return repr((trained, arm.generate, arm.images, arm.folder, sorted(arm.environment.items())))

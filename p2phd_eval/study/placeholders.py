@@ -17,6 +17,8 @@ PLACEHOLDERS = {
     "python": "the Python that runs the study",
 }
 _BRACED = re.compile(r"\{\{(\w*)\}\}|\{([A-Za-z_]\w*)\}")
+#: What other languages would take for one: with spaces, or with a format.
+_NEARLY = re.compile(r"\{\s*([A-Za-z_]\w*)\s*(?:[:!][^{}]*)?\}")
 
 
 def names_in(text: str) -> set[str]:
@@ -41,3 +43,10 @@ def require_placeholders(text: str, where: str, allowed: tuple[str, ...] = tuple
             found=f"{{{name}}} in {text!r}",
             fix=(f"Did you mean {{{near[0]}}}? " if near else "") + f"Braces that are meant as such: {{{{{name}}}}}.",
         )
+    for nearly in _NEARLY.finditer(_BRACED.sub("", text)):
+        if nearly[1].lower() in PLACEHOLDERS:
+            raise InputError(
+                where,
+                expected=f"{{{nearly[1].lower()}}} as it stands here, without spaces or a format",
+                found=f"{nearly[0]} in {text!r}",
+            )

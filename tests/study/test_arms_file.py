@@ -47,7 +47,9 @@ def test_an_arm_is_what_its_table_says(folder: Path) -> None:
         ('[[arm]]\nname = "a', "arms.toml, (line 2|at its end): expected TOML"),
         ("[[arm]]\nname = ", "arms.toml, (line 2|at its end): expected TOML"),
         ('arms = 1\n[[arm]]\nname = "a"', "line 1: expected tables .* found the key 'arms'"),
-        ("arm = 3", "expected two tables .* found 3"),
+        ("arm = 3", "line 1: expected two tables .* found 3"),
+        ('[arm]\nname = "a"', r"line 1: expected two tables .* found one, \[arm\]"),
+        ('\narm = [{name = "a", images = "real"},\n{nam = "b"}]', "line 2, arm 2, nam: expected keys"),
         ('[[arm]]\nname = "a"\nimages = "real"', "expected two tables .* found 1"),
         ("conditions = 3\n[[arm]]\n" + BASE + "\n[[arm]]\n" + NOISY, "line 1: expected the path of a CSV, found 3"),
     ],
@@ -99,6 +101,15 @@ COMMAND = 'generate = ["{python}", "generate.py", "{out}", "{seed}", "9"]'
         (OTHER + f'precision = "fp32"\n{COMMAND}', 8, "generate: expected precision, or a command"),
         (OTHER + COMMAND.replace('"{seed}"', '"1"'), 7, r"expected \{seed\} somewhere .* 3 seeds"),
         (BASE.replace('"base"', '"twin"'), 6, "name: expected something that tells twin from base"),
+        (
+            BASE.replace('"base"', '"twin"') + "\ntimeout_s = 60",
+            6,
+            "name: expected something that tells twin from base",
+        ),
+        (AGAIN.replace("benign = true\n", ""), 6, "name: expected something that tells again from base"),
+        ('name = "\u0085"', 6, "name: expected letters"),  # a line break elsewhere, not in TOML
+        (OTHER + COMMAND.replace("{seed}", "{seed:03d}"), 7, r"expected \{seed\} as it stands here"),
+        (OTHER + 'generate = ["./real", "{out}", "{seed}"]', 7, "found './real', a folder"),
     ],
 )
 def test_an_arm_that_cannot_be_made_is_named_with_its_line(table: str, line: int, message: str, folder: Path) -> None:

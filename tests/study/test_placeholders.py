@@ -21,3 +21,10 @@ def test_a_misspelt_one_is_named_with_its_neighbour() -> None:
         require_placeholders("--seed={sed}", "arms.toml, line 3")
     assert str(error.value).startswith("arms.toml, line 3: expected placeholders among {seed}, {out}, {run}")
     require_placeholders("{{sed}} {seed}", "arms.toml")
+
+
+@pytest.mark.parametrize("text", ["{seed:03d}", "{ seed }", "{Seed:x}", "{seed!r}"])
+def test_one_as_other_languages_write_it_is_no_text(text: str) -> None:
+    with pytest.raises(InputError, match=r"expected \{seed\} as it stands here, without spaces or a format"):
+        require_placeholders(f"--seed={text}", "arms.toml, line 3")
+    require_placeholders('{{seed}} {lr: 0.1} {"seed": 1}', "arms.toml")  # text
