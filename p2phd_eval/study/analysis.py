@@ -26,14 +26,14 @@ from p2phd_eval.quality.lpips_weights import find_lpips_weights
 from p2phd_eval.quality.run_quality import QualityRun, quality_of_runs
 from p2phd_eval.report.documents.document import SCHEMA_VERSION, Document
 from p2phd_eval.report.documents.study_documents import ComparisonsDocument, QualityDocument, quality_part
-from p2phd_eval.study.artefacts import content_sha256, finished, record, values_sha256
+from p2phd_eval.study.artefacts import content_sha256, finished, read_record, record, values_sha256
 from p2phd_eval.study.comparisons import compare_study
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.real_images import real_path
 from p2phd_eval.study.run_files import features_path, samples_folder, stored_at
 from p2phd_eval.study.study_edits import arms_of_edits, edits_of_study
 from p2phd_eval.study.study_floor import floor_of_study, samples_of_floor
-from p2phd_eval.study.study_plan import StudyPlan
+from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
 from p2phd_eval.study.training_photos import reference_features, usable_reference
 
 
@@ -82,7 +82,7 @@ def analyse(
     viewed = dict(rulers)
     for run in plan.runs:
         if not outcomes[run.name].failed:
-            viewed[run.name] = content_sha256(stored_at(samples_folder(study, run, run.sampling[0])))
+            viewed[run.name] = _samples_sha256(study, run)
             for precision in run.sampling:
                 compared[f"{run.name}@{precision}"] = file_sha256(features_path(study, run, precision))
 
@@ -162,6 +162,20 @@ def analyse(
             start = time.perf_counter()
             write_json(path, make().to_builtins())
             record(study, name, inputs, path, time.perf_counter() - start)
+
+
+def _samples_sha256(study: Path, run: PlannedRun) -> str:
+    """The hash of a run's images, which another run's command may have written over."""
+    path = stored_at(samples_folder(study, run, run.sampling[0]))
+    found, recorded = content_sha256(path), read_record(study, f"{run.name}/generate-{run.sampling[0]}")
+    if recorded is not None and found != recorded.sha256:
+        raise InputError(
+            str(path),
+            expected=f"the images that {run.name} made",
+            found="others, written since: by another arm's command, or by hand",
+            fix=f"A command writes into {{out}} alone. Make them again: p2phd-eval study --out {study}",
+        )
+    return found
 
 
 def _lpips_identity(given: Path | None) -> str:

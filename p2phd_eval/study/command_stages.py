@@ -27,7 +27,7 @@ from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory
 from p2phd_eval.report.documents.arm_documents import CommandArm
 from p2phd_eval.study.arm_inputs import PYTHON_CACHE, changed_inputs, find_program
-from p2phd_eval.study.artefacts import Artefact, finished, record
+from p2phd_eval.study.artefacts import Artefact, content_sha256, finished, record
 from p2phd_eval.study.outcome import Outcome, Status, killed, load_outcome
 from p2phd_eval.study.placeholders import fill
 from p2phd_eval.study.real_images import expected_ids
@@ -135,7 +135,9 @@ class CommandStages:
         start, began = time.perf_counter(), time.time()
         if self._arm.generate:
             out = out_folder(self._study, self._run, way)
-            # What a try that was cut short left may be half of an image.
+            # What a try that was cut short left may be half of an image, or a link in place of the folder.
+            if out.is_symlink():
+                out.unlink()
             shutil.rmtree(out, ignore_errors=True)
             out.mkdir(parents=True)
             values = {"out": str(out.resolve())}
@@ -146,9 +148,13 @@ class CommandStages:
             log = run_folder(self._study, self._run) / "generate.log"
             count = None if wanted is None else len(wanted)
             self._execute("generate", self._run, self._arm, self._arm.generate, values, log, wanted=count)
-            outside = [path for path in out.rglob("*") if path.is_symlink()]
+            outside = [path for path in (out, *out.rglob("*")) if path.is_symlink()]
             if outside:
                 self._fail(f"it wrote links into {{out}}, such as {outside[0].name}, whose images are not kept there")
+            if trained is not None and path is not None and content_sha256(path) != trained.sha256:
+                self._fail(
+                    f"generate changed files of {{run}}, {path}, which train has to write again, for all its arms"
+                )
         self._require_images(samples, began)
         return record(self._study, name, inputs, stored_at(samples), time.perf_counter() - start)
 

@@ -1,7 +1,7 @@
 """The three comparisons of a study: what training's precision does, what generation's does, what chance alone does."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from msgspec import UNSET
@@ -42,7 +42,7 @@ def compare_study(
       where each arm has several runs.
     * "sampling": the same weights, sampled in other ways, so scope A. Of each arm of pix2pixHD its checkpoints
       generated in reduced precisions against themselves in fp32; and the arms of commands that generate from the
-      baseline's weights against it.
+      baseline's weights against it, at the seeds that neither lost.
     * "benign": the arms that ought to change nothing against the first, scope A.
     * "repeat": the baseline's first seed made twice, scope A.
 
@@ -64,9 +64,19 @@ def compare_study(
         if by_arm[arm] and by_arm[baseline]:
             groups[kind].append(arm)
 
-    def against(kind: str, scope: Scope | None) -> CompareDocument | None:
-        arms = [(arm, [(run, run.sampling[0]) for run in by_arm[arm]]) for arm in (baseline, *groups[kind])]
-        return comparing(f"{kind}: {', '.join(groups[kind])} against {baseline}", arms, scope) if groups[kind] else None
+    def compare(kind: str, names: Sequence[str], scope: Scope | None, seeds: Collection[int]) -> CompareDocument:
+        runs = {arm: [run for run in by_arm[arm] if run.seed in seeds] for arm in (baseline, *names)}
+        arms = [(arm, [(run, run.sampling[0]) for run in of]) for arm, of in runs.items()]
+        return comparing(f"{kind}: {', '.join(names)} against {baseline}", arms, scope)
+
+    def at_equal_seeds(kind: str) -> list[CompareDocument]:
+        """Compare each arm with the baseline at the seeds that both have, arms of the same seeds together."""
+        shared = {arm: _seeds(by_arm[arm]) & _seeds(by_arm[baseline]) for arm in groups[kind]}
+        return [
+            compare(kind, [arm for arm, seeds in shared.items() if seeds == each], Scope.CHECKPOINTS, each)
+            for each in dict.fromkeys(shared.values())
+            if each
+        ]
 
     sampling = []
     for arm, reduced in plan.reduced_sampling().items():
@@ -77,15 +87,15 @@ def compare_study(
             ]
             about = f"generation: {arm} in {', '.join(reduced)} against {COMMON_SAMPLING}"
             sampling.append(SampledArm(arm=arm, document=comparing(about, ways, Scope.CHECKPOINTS)))
-    same_weights = against("sampling", Scope.CHECKPOINTS)
-    if same_weights is not None:
-        sampling.append(SampledArm(arm=baseline, document=same_weights))
+    sampling += [SampledArm(arm=baseline, document=document) for document in at_equal_seeds("sampling")]
+    benign = at_equal_seeds("benign")
     repeat = next((run for run in done if run.repeat), None)
     first = plan.runs[0]
     return ComparisonsDocument(
-        training=against("training", None),
+        training=compare("training", groups["training"], None, plan.seeds) if groups["training"] else None,
         sampling=tuple(sampling),
-        benign=against("benign", Scope.CHECKPOINTS) or UNSET,
+        # One that lost seeds is left out where others have more.
+        benign=max(benign, key=lambda document: len(document.baseline.runs), default=UNSET),
         repeat=None
         if repeat is None or outcomes[first.name].failed
         else comparing(
@@ -94,6 +104,10 @@ def compare_study(
             Scope.CHECKPOINTS,
         ),
     )
+
+
+def _seeds(runs: Iterable[PlannedRun]) -> frozenset[int]:
+    return frozenset(run.seed for run in runs)
 
 
 class _Comparing:

@@ -24,6 +24,11 @@ from tests.study.small_arms import write_scripts
 PYTHON = ("{python}", "-c")
 GENERATE = ("{python}", "generate.py", "{out}", "{seed}", "5")
 SAVE = "from PIL import Image; import sys; "
+#: Generates, and leaves a link in place of {out}.
+AWAY = (
+    "import os, runpy, sys; out = sys.argv[1]; runpy.run_path('generate.py');"
+    "os.rename(out, '../away'); os.symlink(os.path.abspath('../away'), out)"
+)
 
 
 @pytest.fixture
@@ -134,6 +139,7 @@ def test_a_training_goes_on_in_its_folder_unless_it_is_another(
         ({"generate": code("import time; time.sleep(1000)", "{out}"), "timeout_s": 0.5}, "timed_out", "its 0.5 s"),
         ({"generate": code(SAVE + "Image.new('RGB', (9, 9)).save('a.png')", "{out}")}, "failed", "new 'a.png'"),
         ({"generate": code("import os, sys; os.symlink('real', sys.argv[1] + '/a')", "{out}")}, "failed", "links"),
+        ({"generate": code(AWAY, "{out}", "{seed}", "5")}, "failed", r"links into \{out\}, such as own"),
         ({"images": "{out}/results"}, "failed", "results: found nothing there"),
         ({"generate": (), "images": "nothing/{seed}"}, "failed", "there are no images: .*nothing/0"),
     ],
@@ -145,11 +151,21 @@ def test_a_command_that_fails_is_an_outcome(
         stages(base=own).generate(OWN_SAMPLING, None)
     assert failure.value.outcome.status == status
     assert read_record(tmp_path / "study", "base-s0/generate-own") is None
+    stages(base={}).generate(OWN_SAMPLING, None)  # whatever it left
 
 
 def test_a_training_that_writes_nothing_has_failed(stages: Callable[..., CommandStages]) -> None:
     with pytest.raises(CommandFailed, match=r"train wrote nothing into \{run\}"):
         stages(base={"train": code("pass", "{run}")}).train()
+
+
+def test_a_command_that_writes_into_the_training_that_arms_share_has_failed(
+    stages: Callable[..., CommandStages],
+) -> None:
+    train = code("import sys; open(sys.argv[1] + '/weights', 'w')", "{run}")
+    of = stages(base={"train": train, "generate": code("import sys; open(sys.argv[1] + '/c', 'w')", "{run}", "{out}")})
+    with pytest.raises(CommandFailed, match=r"generate changed files of \{run\}, .*trained, which train has to write"):
+        of.generate(OWN_SAMPLING, of.train())
 
 
 def test_images_that_are_there_already_are_taken_where_they_are(
