@@ -21,6 +21,7 @@ _WINDOW = _TILE + 2  # pixels that they depend on
 #: "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural Networks", 2020).
 _POINTS = np.array([0.0, 1.0, -1.0, 0.5, -2.0])
 _FEWEST_CHANNELS = 128  # with fewer, the transforms take what the products save
+_FEWEST_TILES = 16  # with fewer, reading the weights does: there are four times as many as of the kernel itself
 
 Matrix = npt.NDArray[np.float64]
 
@@ -55,6 +56,7 @@ class WinogradConv2d(nn.Module):
 
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
+        self._direct = convolution
         a, b, g = transforms()
         weight = convolution.weight.detach()
         per_axis = torch.from_numpy(g)
@@ -70,6 +72,9 @@ class WinogradConv2d(nn.Module):
 
     def _convolve(self, image: torch.Tensor) -> torch.Tensor:
         channels, height, width = (image.shape[0], image.shape[1] - 2, image.shape[2] - 2)
+        if -(-height // _TILE) * -(-width // _TILE) < _FEWEST_TILES:
+            direct: torch.Tensor = self._direct(image[None])[0]
+            return direct
         # The last tiles may stand over the edge; what they see there takes no part in the results that are kept.
         image = nn.functional.pad(image, (0, -width % _TILE, 0, -height % _TILE))
         windows = image.unfold(1, _WINDOW, _TILE).unfold(2, _WINDOW, _TILE)  # (in, rows, columns, 6, 6)

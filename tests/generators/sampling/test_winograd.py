@@ -25,7 +25,7 @@ def test_the_transforms_correlate() -> None:
     np.testing.assert_allclose(result, correlate2d(tile, kernel, mode="valid"), atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [(6, 6), (3, 3), (34, 66), (9, 20)])
+@pytest.mark.parametrize("size", [(6, 6), (3, 3), (34, 66), (9, 20), (17, 23)])
 @pytest.mark.parametrize("bias", [True, False])
 def test_it_is_a_convolution(size: tuple[int, int], bias: bool) -> None:
     torch.manual_seed(0)
@@ -42,12 +42,22 @@ def _double(bias: torch.Tensor | None) -> torch.Tensor | None:
     return None if bias is None else bias.double()
 
 
-def test_an_image_does_not_depend_on_its_batch() -> None:
+@pytest.mark.parametrize("size", [(10, 14), (18, 18)])
+def test_an_image_does_not_depend_on_its_batch(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     layer = WinogradConv2d(nn.Conv2d(16, 16, 3))
-    x = torch.randn(3, 16, 10, 14)
+    x = torch.randn(3, 16, *size)
     with torch.inference_mode():
         assert torch.equal(layer(x)[1], layer(x[1:2])[0])
+
+
+@pytest.mark.parametrize(("size", "direct"), [((14, 18), True), ((15, 18), False)])
+def test_few_tiles_are_not_worth_their_weights(size: tuple[int, int], direct: bool) -> None:
+    """12 results in each column are 3 rows of tiles, 13 are 4."""
+    convolution = nn.Conv2d(16, 16, 3)
+    x = torch.randn(1, 16, *size)
+    with torch.inference_mode():
+        assert torch.equal(WinogradConv2d(convolution)(x), convolution(x)) is direct
 
 
 def test_a_generator_samples_the_same_photos() -> None:
