@@ -100,7 +100,7 @@ FAILURES = {
     "diverged": "diverged",
     "out_of_memory": "ran out of memory",
     "killed": "was killed",
-    "failed": "ended in an error",
+    "failed": "ended in an error, or not with the images that it was to make",
     "timed_out": "took too long",
 }
 

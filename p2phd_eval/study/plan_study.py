@@ -230,7 +230,7 @@ def forecast_study(
     devices = every if every and device is None else [str(torch_device)]
     require_at_least(1, {"--jobs": jobs})
     note(f"device: {', '.join(describe_device(torch.device(name)) for name in devices)}")
-    if torch_device.type == "cpu":
+    if torch_device.type == "cpu" and plan.precisions:
         note("A CPU shows the quality of reduced precision, not its speed.")
     # The cheap failure first: without weights, a night of training would end in an error.
     with progress("fetch Inception weights", "bytes") as on_progress:

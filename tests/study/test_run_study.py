@@ -142,6 +142,8 @@ def test_commands_are_compared_by_what_they_share(command_study: Path) -> None:
     assert report["floor"]["benign"][0]["name"] == "again"
     page = (command_study / "study" / "report.html").read_text()
     assert "Do these changes hurt?" in page and "generate.py {out} {seed} 5" in page
+    # A CPU emulates the precisions of pix2pixHD alone.
+    assert "emulates" not in page + (command_study / "study" / "report.md").read_text()
 
 
 def test_another_command_is_made_again_alone(command_study: Path, tmp_path: Path) -> None:
@@ -187,7 +189,10 @@ def test_without_real_images_arms_are_held_against_each_other(command_study: Pat
         Image.fromarray(pixels ^ (pixels < 128)).save(path)  # the last bit of the dark ones
     tables = [f'name = "{arm}"\nimages = "{folder}"' for arm, folder in samples.items()]
     arms = write_arms(tmp_path, *tables, f'name = "near"\nbenign = true\nimages = "{near}"')
-    result = run_study(out=tmp_path / "study", arms=arms, seeds=1, device="cpu")
+    notes = list[str]()
+    result = run_study(out=tmp_path / "study", arms=arms, seeds=1, device="cpu", note=notes.append)
+    assert not any("reduced precision" in note for note in notes)
+    assert "there are no real images to compare with" in result.page.read_text()
     (entry,) = result.report.verdicts
     assert (entry.arm, entry.verdict) == ("noisy", "not-judged")
     assert result.report.comparisons.training is None
@@ -202,6 +207,16 @@ def test_without_real_images_arms_are_held_against_each_other(command_study: Pat
     assert run_study(out=tmp_path / "study", device="cpu").report.verdicts == result.report.verdicts
     with pytest.raises(InputError, match="REAL: expected no real images, as the study began"):
         run_study(command_study / "real", tmp_path / "study", arms=arms, device="cpu")
+
+
+def test_an_arm_that_writes_over_the_images_of_another_is_named(command_study: Path, tmp_path: Path) -> None:
+    shutil.copytree(command_study / "study" / "runs" / "base-s0" / "samples" / "own", tmp_path / "theirs")
+    text = "import shutil, sys; shutil.copytree('theirs', sys.argv[1], dirs_exist_ok=True)"
+    text += "; shutil.copy('theirs/1.png', 'theirs/0.png')"
+    careless = f'name = "careless"\ngenerate = ["{{python}}", "-c", "{text}", "{{out}}"]'
+    arms = write_arms(tmp_path, 'name = "theirs"\nimages = "theirs"', careless)
+    with pytest.raises(InputError, match=r"expected the images that theirs-s0 made, found others, written since"):
+        run_study(out=tmp_path / "study", arms=arms, seeds=1, device="cpu")
 
 
 @pytest.mark.parametrize(

@@ -331,6 +331,11 @@ class ReportDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/report
         return any(arm.precision is None for arm in self.what_was_run.arms)
 
     @property
+    def trains(self) -> bool:
+        """Whether some arm is pix2pixHD, whose precisions a CPU emulates."""
+        return any(arm.precision is not None for arm in self.what_was_run.arms)
+
+    @property
     def question(self) -> str:
         """What the study asks."""
         return "Do these changes hurt?" if self.has_commands else "Does reduced precision hurt?"

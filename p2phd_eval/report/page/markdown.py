@@ -52,7 +52,7 @@ def render_markdown(report: ReportDocument) -> str:
         ]
     if report.floor is not UNSET:
         lines += ["", "Trajectory or quality:", "", *floor_bullets(report.floor)]
-    if report.on_cpu:
+    if report.on_cpu and report.trains:
         lines += ["", "Made on a CPU, which emulates reduced precision: the speed says nothing about a GPU."]
     return "\n".join(lines) + "\n"
 
