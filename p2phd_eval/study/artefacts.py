@@ -37,6 +37,7 @@ class Artefact:
     sha256: str  # its content's hash
     seconds: float  # that the call which finished it took
     cost: Cost | None = None  # of generated images; a record of before has none
+    files: tuple[str, ...] | None = None  # of a folder, those that count; others may come beside them. None: all
 
 
 def finished(study: Path, name: str, inputs: Mapping[str, str], content: Path) -> Artefact | None:
@@ -48,7 +49,14 @@ def finished(study: Path, name: str, inputs: Mapping[str, str], content: Path) -
     record = read_record(study, name)
     if record is None or record.inputs != dict(inputs) or not content.exists():
         return None
-    return record if content_sha256(content) == record.sha256 else None
+    return record if is_whole(record, content) else None
+
+
+def is_whole(artefact: Artefact, content: Path) -> bool:
+    """Whether a file or folder still is what was recorded of it."""
+    if artefact.files is not None and not all((content / name).is_file() for name in artefact.files):
+        return False
+    return content_sha256(content, files=artefact.files) == artefact.sha256
 
 
 def read_record(study: Path, name: str) -> Artefact | None:
@@ -57,10 +65,19 @@ def read_record(study: Path, name: str) -> Artefact | None:
 
 
 def record(
-    study: Path, name: str, inputs: Mapping[str, str], content: Path, seconds: float, cost: Cost | None = None
+    study: Path,
+    name: str,
+    inputs: Mapping[str, str],
+    content: Path,
+    seconds: float,
+    cost: Cost | None = None,
+    *,
+    files_may_come: bool = False,
 ) -> Artefact:
-    """Write down that an artefact is whole."""
-    artefact = Artefact(inputs=dict(inputs), sha256=content_sha256(content), seconds=seconds, cost=cost)
+    """Write down that an artefact is whole; `files_may_come`: later ones in its folder are none of its own."""
+    files = tuple(sorted(path.relative_to(content).as_posix() for path in _files(content))) if files_may_come else None
+    sha256 = content_sha256(content, files=files)
+    artefact = Artefact(inputs=dict(inputs), sha256=sha256, seconds=seconds, cost=cost, files=files)
     write_json(_path(study, name), asdict(artefact))
     return artefact
 
@@ -72,13 +89,17 @@ def remove_unfinished_records(study: Path, name: str = "") -> None:
         remove_unfinished(folder)
 
 
-def content_sha256(content: Path, on_progress: OnProgress = unwatched) -> str:
-    """Return the hash of a file, or of the names and contents of all files below a folder."""
+def content_sha256(content: Path, on_progress: OnProgress = unwatched, *, files: Sequence[str] | None = None) -> str:
+    """Return the hash of a file, or of the names and contents of all files below a folder, or of these `files`."""
     if content.is_file():
         return file_sha256(content)
+    found = _files(content) if files is None else [content / name for name in files]
+    return names_sha256(_hashes(content, found, on_progress))
+
+
+def _files(folder: Path) -> list[Path]:
     # What a killed process left half written is no content.
-    files = [path for path in content.rglob("*") if path.is_file() and path.name[0] != "."]
-    return names_sha256(_hashes(content, files, on_progress))
+    return [path for path in folder.rglob("*") if path.is_file() and path.name[0] != "."]
 
 
 def read_data(

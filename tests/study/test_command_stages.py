@@ -85,6 +85,7 @@ def test_a_training_is_shared_and_what_it_wrote_is_given_to_generate(
     train = ("{python}", "train.py", "{run}", "weights of {seed}")
     read = code(
         "import runpy, sys; print(open(sys.argv[1] + '/weights.txt').read());"
+        "open(sys.argv[1] + '/options.txt', 'a').write('noted beside the weights');"
         "sys.argv[1:] = sys.argv[2:]; runpy.run_path('generate.py')",
         "{run}",
         "{out}",
@@ -97,7 +98,12 @@ def test_a_training_is_shared_and_what_it_wrote_is_given_to_generate(
     other.generate(OWN_SAMPLING, trained)
     assert "weights of 0" in (tmp_path / "study" / "runs" / "other-s0" / "generate.log").read_text()
     assert stages("base", **arms).train() == trained
-    assert (tmp_path / "study" / "runs" / "base-s0" / "train.log").read_text().count("$") == 1
+    log = tmp_path / "study" / "runs" / "base-s0" / "train.log"
+    assert log.read_text().count("$") == 1
+    # Weights that are others than the training's are made again.
+    (tmp_path / "study" / "runs" / "base-s0" / "trained" / "weights.txt").write_text("others")
+    assert stages("base", **arms).train().sha256 == trained.sha256
+    assert log.read_text().count("$") == 2
 
 
 def test_a_training_that_failed_is_not_tried_by_each_arm(stages: Callable[..., CommandStages], tmp_path: Path) -> None:
@@ -159,11 +165,14 @@ def test_a_training_that_writes_nothing_has_failed(stages: Callable[..., Command
         stages(base={"train": code("pass", "{run}")}).train()
 
 
-def test_a_command_that_writes_into_the_training_that_arms_share_has_failed(
-    stages: Callable[..., CommandStages],
-) -> None:
+def test_a_command_that_changes_the_training_that_arms_share_has_failed(stages: Callable[..., CommandStages]) -> None:
     train = code("import sys; open(sys.argv[1] + '/weights', 'w')", "{run}")
-    of = stages(base={"train": train, "generate": code("import sys; open(sys.argv[1] + '/c', 'w')", "{run}", "{out}")})
+    of = stages(
+        base={
+            "train": train,
+            "generate": code("import sys; open(sys.argv[1] + '/weights', 'a').write('c')", "{run}", "{out}"),
+        }
+    )
     with pytest.raises(CommandFailed, match=r"generate changed files of \{run\}, .*trained, which train has to write"):
         of.generate(OWN_SAMPLING, of.train())
 

@@ -14,8 +14,6 @@ from p2phd_eval.images.decoding import read_rgb
 from tests.examples.written import copy_example
 from tests.finished_study import run_study
 
-pytest.importorskip("diffusers")
-
 
 @pytest.mark.usefixtures("inception_weights")
 def test_a_study_of_a_trained_pipeline(study_data: Path, tmp_path: Path) -> None:
