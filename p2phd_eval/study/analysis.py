@@ -203,6 +203,8 @@ def _photo_features(
         return None, None
     if finished(study, "real", inputs, path) is None:
         start = time.perf_counter()
-        extractor("test photos")(open_source(photos, generated=False)).save(path)
+        extractor("real images" if plan.base is None else "test photos")(open_source(photos, generated=False)).save(
+            path
+        )
         record(study, "real", inputs, path, time.perf_counter() - start)
     return FeatureSet.load(path), reference_features(study, plan, extractor("training photos"), inputs)

@@ -323,7 +323,9 @@ def _require_triplets(root: Path, base: TrainConfig, phases: Sequence[str], prog
 
 def _warn_of_few_seeds(plan: StudyPlan, note: Note) -> None:
     """Say before a night of training that its verdict cannot be the one that is hoped for."""
-    if plan.margin not in (None, "seeds") or len(plan.seeds) > 2:
+    # Arms of the same weights have no spread of trainings, whatever the number of seeds.
+    recipes = set(plan.retrained) - set(plan.benign)
+    if plan.margin not in (None, "seeds") or len(plan.seeds) > 2 or not recipes or not plan.data:
         return
     why = "one run shows no spread of seeds" if len(plan.seeds) == 1 else "two runs say too little about their spread"
     note(

@@ -5,6 +5,7 @@ from typing import Any
 
 from p2phd_eval.generators.checkpoint import latest_path
 from p2phd_eval.images.result_kinds import KIND_MARK
+from p2phd_eval.report.documents.arm_documents import CommandArm
 from p2phd_eval.study.artefacts import Artefact, finished, values_sha256
 from p2phd_eval.study.outcome import RETRIED, load_outcome
 from p2phd_eval.study.placeholders import fill
@@ -76,6 +77,17 @@ def images_inputs(plan: StudyPlan, run: PlannedRun, trained: Artefact | None) ->
     }
 
 
+def stage_inputs(arm: CommandArm, stage: str) -> dict[str, str]:
+    """Return the inputs that `train` or `generate` of an arm depends on, with their hashes.
+
+    What is an argument of one of the two alone, such as its script, is that one's; what is none, such as a module that
+    scripts import, counts for both.
+    """
+    other = arm.train if stage == "generate" else arm.generate
+    own = arm.generate if stage == "generate" else arm.train
+    return {name: sha256 for name, sha256 in arm.inputs.items() if name in own or name not in other}
+
+
 def _recipe(plan: StudyPlan, run: PlannedRun, stage: str) -> dict[str, Any]:
     arm = run.command
     assert arm is not None
@@ -83,7 +95,7 @@ def _recipe(plan: StudyPlan, run: PlannedRun, stage: str) -> dict[str, Any]:
         "command": getattr(arm, stage),
         "images": arm.images if stage == "generate" else None,
         "environment": arm.environment,
-        "inputs": arm.inputs,
+        "inputs": stage_inputs(arm, stage),
         "conditions": plan.conditions_sha256,
         "seed": run.seed,
         "repeat": run.repeat,

@@ -59,8 +59,15 @@ def samples_of_floor(plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> Sample
     for group in (same_weights, retrained):
         benign = {arm: arms[arm] for arm in group if arm in plan.benign}
         candidates = {arm: arms[arm] for arm in group if arm not in plan.benign}
-        seeds = [{run.seed for run, _ in arms.get(arm, ())} for arm in (baseline, *benign, *candidates)]
-        if benign and candidates and set.intersection(*seeds):
+        if not (benign and candidates and baseline in arms):
+            continue
+        seeds = _seeds(arms[baseline]).intersection(*map(_seeds, benign.values()))
+        # Of candidates that lost other seeds, those that have most of them are held against the floor.
+        for arm in sorted(candidates, key=lambda arm: -len(seeds & _seeds(candidates[arm]))):
+            common = seeds & _seeds(candidates[arm])
+            seeds, candidates = (common, candidates) if common else (seeds, {**candidates, arm: ()})
+        candidates = {arm: samples for arm, samples in candidates.items() if samples}
+        if candidates:
             return SamplesOfFloor(name=baseline, baseline=arms[baseline], benign=benign, candidates=candidates)
     engines = [way for way in plan.generation if ways()[way].precision == COMMON_SAMPLING]
     others = [way for way in plan.generation if way not in engines]
@@ -76,6 +83,10 @@ def samples_of_floor(plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> Sample
         benign=generated(engines),
         candidates=generated(others),
     )
+
+
+def _seeds(samples: Sequence[Sampled]) -> set[int]:
+    return {run.seed for run, _ in samples}
 
 
 def floor_of_study(

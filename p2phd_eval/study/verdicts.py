@@ -50,6 +50,8 @@ def _verdict(
         sentence = f"{arm}: its quality is not judged, since there are no real images to judge it by."
     before, reason = verdict, ""
     failed, failed_before = (sum(each.failed for each in arm_endings) for arm_endings in (endings, baseline))
+    if failed == len(endings):
+        sentence = f"{arm}: nothing to compare."
     if failed == len(endings) and failed_before < len(baseline):
         verdict, reason = Verdict.WORSE, f"none of its {failed} runs finished"
     elif failed * len(baseline) > failed_before * len(endings):

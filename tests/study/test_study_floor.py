@@ -40,6 +40,16 @@ def test_arms_of_the_same_weights_are_held_against_those_that_are_benign() -> No
     assert apart is not None and list(apart) == ["base", "again", "other"]
 
 
+def test_candidates_that_lost_other_seeds_do_not_take_the_floor_from_each_other() -> None:
+    plan = commands(base=BASE, int8=SHARING, fp8=SHARING, compiled=COMPILED)
+    lost = found(plan, "int8-s0", "fp8-s1")
+    assert lost is not None and list(lost) == ["base", "compiled", "int8"]
+    # One that has both seeds goes first.
+    plan = commands(base=BASE, int8=SHARING, fp8=SHARING, fp4=SHARING, compiled=COMPILED)
+    lost = found(plan, "int8-s0", "fp8-s1")
+    assert lost is not None and list(lost) == ["base", "compiled", "int8", "fp4"]
+
+
 def test_arms_that_are_trained_are_held_against_a_training_once_more() -> None:
     assert list(found(commands(base=BASE, other=BASE, again=AGAIN)) or {}) == ["base", "again", "other"]
     assert found(commands(base=BASE, int8=SHARING, again=AGAIN)) is None  # of the one kind each

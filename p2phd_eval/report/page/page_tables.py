@@ -211,6 +211,24 @@ def generation_table(report: ReportDocument) -> Table | None:
     return Table(columns=columns, rows=tuple(rows))
 
 
+def commands_table(report: ReportDocument) -> Table:
+    """Each arm of a study of commands: how long `train` and `generate` of a run took, starts included."""
+    rows = []
+    for arm in report.arms:
+        seconds = [speed.seconds for speed in report.speeds_of(arm)]
+        trained = [each.train for each in seconds if each.train is not None]
+        generated = [each.generate for each in seconds if each.generate]
+        rows.append((Cell(arm), *(_duration(of) for of in (trained, generated))))
+    return Table(columns=("arm", "train", "generate"), rows=tuple(rows))
+
+
+def _duration(seconds: Sequence[float]) -> Cell:
+    if not seconds:
+        return Cell(_NOTHING)
+    middle = statistics.median(seconds)
+    return Cell(duration(middle), middle)
+
+
 def bench_table(bench: BenchDocument) -> Table:
     """Each ratio of the measurement before the study: here, its range, and what a talk reported of apex."""
     return Table(
@@ -281,23 +299,23 @@ def quality_tables(quality: Quality | None) -> list[tuple[str, Table, Table]]:
 
 def run_table(report: ReportDocument) -> Table:
     """Each run: name, how it ended, steps, skipped steps, FID@n and the hash of its checkpoint."""
-    return Table(
-        columns=("run", "outcome", "FID@n", "steps", "skipped steps", "checkpoint, SHA-256"),
-        rows=tuple(
+    columns = ["run", "outcome", "FID@n", "steps", "skipped steps", "checkpoint, SHA-256"]
+    rows = []
+    for run in report.runs:
+        skipped = " ".join(f"{name} {count}" for name, count in run.skipped_steps.items())
+        steps = (_number(run.steps, "d"), Cell(skipped, sum(run.skipped_steps.values())))
+        rows.append(
             (
                 Cell(run.name),
                 Cell(run.status if run.why is None else f"{run.status}: {run.why}"),
                 _number(run.fid, ".3f"),
-                _number(run.steps, "d"),
-                Cell(
-                    " ".join(f"{name} {count}" for name, count in run.skipped_steps.items()),
-                    sum(run.skipped_steps.values()),
-                ),
+                *(steps if report.trains else ()),
                 Cell((run.checkpoint_sha256 or _NOTHING)[:16]),
             )
-            for run in report.runs
-        ),
-    )
+        )
+    if not report.trains:
+        columns = [*columns[:3], "what train wrote, SHA-256"]
+    return Table(columns=tuple(columns), rows=tuple(rows))
 
 
 def cluster_table(explanation: Explanation) -> Table | None:

@@ -1,7 +1,7 @@
 """A study as tables: what it is going to do, and what came out."""
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
 from msgspec import UNSET
 from rich.filesize import decimal
@@ -74,6 +74,7 @@ def study_table(report: ReportDocument) -> ResultTable:
     """Return the table of the verdicts of a study's report: on its arms, and below them on generation."""
     main = report.main
     judged = {entry.arm for entry in report.verdicts}
+    benign = {arm.name for arm in report.what_was_run.arms if arm.benign is True}
     generated = [
         (document, candidate)
         for what, _, document in report.compared
@@ -96,7 +97,7 @@ def study_table(report: ReportDocument) -> ResultTable:
             (entry.arm, VERDICTS[entry.verdict].words, *_runs(report, entry.arm), *_judged(entry, entry, n))
             for entry in report.verdicts
         ),
-        *(_generated(document, candidate) for document, candidate in generated),
+        *(_generated(document, candidate, benign) for document, candidate in generated),
     ]
     columns = ["arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin"]
     known = {generated_name(*images): cost_texts(cost) for images, cost in generation_costs(report).items()}
@@ -140,10 +141,11 @@ def _fid_text(fids: Sequence[float]) -> str:
     return f"{statistics.mean(fids):.3f}" + (f" (sd {statistics.stdev(fids):.3f})" if len(fids) > 1 else "")
 
 
-def _generated(document: CompareDocument, candidate: Candidate) -> tuple[str, ...]:
+def _generated(document: CompareDocument, candidate: Candidate, benign: Set[str]) -> tuple[str, ...]:
+    words = verdict_words(candidate.verdict, candidate.dfid, candidate.dfid_se)
     return (
         candidate.name,
-        verdict_words(candidate.verdict, candidate.dfid, candidate.dfid_se),
+        f"benign: {words}" if candidate.name in benign else words,
         str(len(candidate.runs)),
         NOTHING,
         _fid_text([run.fid for run in candidate.runs]),
