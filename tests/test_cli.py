@@ -35,7 +35,7 @@ def test_every_command_has_help_with_an_example(command: tuple[str, ...]) -> Non
         ("train DATA --out RUN --epochs x", "'--epochs': expected a whole number, found 'x'."),
         ("plan --power x", "'--power': expected a number, found 'x'."),
         ("fid REAL FAKE --workers -1", "'--workers': expected a whole number of 0 or more, found '-1'."),
-        ("gate REPORT --require withn", "'--require': expected within | not-worse, found 'withn'."),
+        ("gate REPORT --require withn", "'--require': expected within | not-worse | within-floor, found 'withn'."),
         ("fid", "Missing argument 'REAL'."),
     ],
 )
