@@ -36,6 +36,9 @@ SEED_VARIABLE = "P2PHD_EVAL_TEST_SEED"
 LONGEST = (
     "commands/test_study.py",
     "commands/test_demo.py",
+    "examples/diffusers/test_sample.py",
+    "study/test_run_study.py",
+    "examples/pix2pix/test_pix2pix.py",
     "generators/training/test_distributed.py",
     "test_docs_site.py",
     "commands/test_fid.py",

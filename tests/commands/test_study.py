@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import random
@@ -201,6 +202,12 @@ def test_a_real_divergence_ends_its_run_and_not_the_study(study_data: Path, tmp_
     assert (verdict["verdict"], report["comparisons"]["training"]) == ("inconclusive", None)
 
 
+def command_line(pid: str) -> bytes:
+    with contextlib.suppress(OSError):  # it has ended
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
 def test_a_run_that_the_system_kills_is_an_outcome_and_is_tried_again(finished_study: Path, tmp_path: Path) -> None:
     """As the kernel does where memory is short: SIGKILL, to the run alone. Its FID over epochs is there in the end."""
     study = shutil.copytree(finished_study, tmp_path / "study")
@@ -213,7 +220,8 @@ def test_a_run_that_the_system_kills_is_an_outcome_and_is_tried_again(finished_s
     children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     found: list[str] = []
     while not found and process.poll() is None:
-        found = children.read_text().split()
+        # Others come and go before it.
+        found = [pid for pid in children.read_text().split() if b"--run" in command_line(pid)]
         time.sleep(0.02)
     os.kill(int(found[0]), signal.SIGKILL)
     _, notes = process.communicate()

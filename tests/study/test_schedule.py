@@ -72,7 +72,6 @@ time.sleep(120)
 _PARENT = """
 import pathlib, sys
 from p2phd_eval.study.schedule import Job, run_processes
-from tests.waiting import wait_for
 folder = pathlib.Path(sys.argv[1])
 child = Job(name="child", command=(sys.executable, str(folder / "child.py"), str(folder)), log=folder / "log")
 print(run_processes([child, child], ["cpu"], on_start=lambda job, device: None))

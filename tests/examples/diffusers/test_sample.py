@@ -17,7 +17,7 @@ from tests.finished_study import run_study
 
 @pytest.mark.usefixtures("inception_weights")
 def test_a_study_of_a_trained_pipeline(study_data: Path, tmp_path: Path) -> None:
-    arms = copy_example("diffusers", tmp_path / "code", arms=("fp32", "int8", "fp32-batch-5"))
+    arms = copy_example("diffusers", tmp_path / "code", arms=("fp32", "int8"))
     arms.write_text(arms.read_text().replace('"{device}"', '"{device}", "--steps", "2"'))
     size = ("--steps", "2", "--batch-size", "2", "--channels", "8", "16")
     train = [sys.executable, "train.py", "--data", study_data, "--out", "model", *size]
@@ -28,10 +28,8 @@ def test_a_study_of_a_trained_pipeline(study_data: Path, tmp_path: Path) -> None
     assert {run["status"] for run in report["runs"]} == {"finished"}
     (verdict,) = report["verdicts"]
     assert (verdict["arm"], verdict["scope"]) == ("int8", "A")
-    images = {arm: pixels(study / "runs" / f"{arm}-s0" / "samples" / "own") for arm in ("fp32", "int8", "fp32-batch-5")}
+    images = {arm: pixels(study / "runs" / f"{arm}-s0" / "samples" / "own") for arm in ("fp32", "int8")}
     assert images["fp32"].shape == (8, 32, 64, 3)
-    # Every image has noise of its own, whatever the batch: another batch size moves a rounding here and there.
-    assert np.abs(images["fp32"] - images["fp32-batch-5"]).max() <= 1
     int8 = np.abs(images["fp32"] - images["int8"])
     others = np.abs(images["fp32"] - np.roll(images["fp32"], 1, axis=0))
     assert 0 < int8.mean() < others.mean() / 4
