@@ -137,7 +137,8 @@ def study(
     Prints the plan with time and disk, trains every run (side by side on the GPUs there are), generates in both
     precisions, computes features, compares, and writes OUT/report.html, report.json and report.md. Killed at any
     moment and called again, it redoes nothing that is finished. A run that diverges, runs out of memory or is a
-    command that fails is a result of its arm. Takes the options of `train` that shape a training, too: see `p2phd-eval train --help`.
+    command that fails is a result of its arm. Takes the options of `train` that shape a training, too: see `p2phd-eval
+    train --help`.
 
     Examples:
 
