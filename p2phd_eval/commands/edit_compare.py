@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import Confidence, Device, Json, Seed
+from p2phd_eval.commands.options.common import Confidence, Device, Json, LpipsWeights, Seed
 from p2phd_eval.commands.options.folders import parse_folders
 from p2phd_eval.editing.edit_judge import EditJudge
 from p2phd_eval.evaluation.arms import GivenFolders
@@ -49,14 +49,7 @@ def compare(
     confidence: Confidence = 0.95,
     precision: Annotated[str, typer.Option("--precision", help="Precision of generation, for all runs.")] = "fp32",
     seed: Seed = 0,
-    lpips_weights: Annotated[
-        Path | None,
-        typer.Option(
-            "--lpips-weights",
-            help="File of torchvision's AlexNet weights, for LPIPS. Default: from the cache, else they are fetched; "
-            "without them LPIPS is left out.",
-        ),
-    ] = None,
+    lpips_weights: LpipsWeights = None,
     device: Device = None,
     json_target: Json = None,
 ) -> None:

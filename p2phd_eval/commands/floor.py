@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import STATISTICS, ClusterBy, Confidence, DistanceWeights, Json, Seed
+from p2phd_eval.commands.options.common import (
+    STATISTICS,
+    ClusterBy,
+    Confidence,
+    DistanceWeights,
+    Json,
+    LpipsWeights,
+    Seed,
+)
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.commands.options.folders import Baselines, Candidates, Positional, parse_folders
 from p2phd_eval.evaluation.arms import GivenFolders
@@ -62,14 +70,7 @@ def floor(
     cluster_by: ClusterBy = None,
     confidence: Confidence = 0.95,
     seed: Seed = 0,
-    lpips_weights: Annotated[
-        Path | None,
-        typer.Option(
-            "--lpips-weights",
-            help="File of torchvision's AlexNet weights, for LPIPS. Default: from the cache, else they are fetched; "
-            "without them LPIPS is left out.",
-        ),
-    ] = None,
+    lpips_weights: LpipsWeights = None,
     distance_weights: DistanceWeights = None,
     markdown: Annotated[Path | None, typer.Option("--markdown", help="Markdown to write, for a pull request.")] = None,
     json_target: Json = None,

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 
 from p2phd_eval.commands.options.common import (
-    FEATURES,
     STATISTICS,
     ClusterBy,
     Device,
     DistanceWeights,
     Json,
+    LpipsWeights,
     Track,
     Weights,
 )
@@ -118,15 +118,7 @@ def study(
     jobs: Annotated[int, typer.Option("--jobs", min=1, metavar="NUMBER", help="Runs at a time on each device.")] = 1,
     track: Track = None,
     feature_weights: Weights = None,
-    lpips_weights: Annotated[
-        Path | None,
-        typer.Option(
-            "--lpips-weights",
-            rich_help_panel=FEATURES,
-            help="File of torchvision's AlexNet weights, for LPIPS. Default: from the cache, else they are fetched; "
-            "without them LPIPS is left out.",
-        ),
-    ] = None,
+    lpips_weights: LpipsWeights = None,
     distance_weights: DistanceWeights = None,
     device: Device = None,
     json_target: Json = None,

@@ -23,10 +23,10 @@ def find_inputs(folder: Path, given: Sequence[str], arguments: Sequence[str], wh
     a given one that is not there.
     """
     for name in given:
-        if not _place(folder, name).exists():
+        if not (folder / name).exists():
             raise InputError(where, expected="files and folders that are there", found=repr(name), fix=f"In {folder}.")
-    scripts = [each for each in arguments if not names_in(each) and _is_file(_place(folder, each))]
-    return {name: input_sha256(_place(folder, name)) for name in dict.fromkeys((*given, *scripts))}
+    scripts = [each for each in arguments if not names_in(each) and _is_file(folder / each)]
+    return {name: input_sha256(folder / name) for name in dict.fromkeys((*given, *scripts))}
 
 
 def input_sha256(path: Path) -> str:
@@ -45,7 +45,7 @@ def input_sha256(path: Path) -> str:
 
 def changed_inputs(folder: Path, inputs: Mapping[str, str]) -> list[str]:
     """Return the names of the inputs that are not what they were; `inputs` as `find_inputs` returned them."""
-    places = {name: _place(folder, name) for name in inputs}
+    places = {name: folder / name for name in inputs}
     return [name for name, place in places.items() if not place.exists() or input_sha256(place) != inputs[name]]
 
 
@@ -72,10 +72,6 @@ def find_program(program: str, folder: Path, environment: Mapping[str, str]) -> 
         place = folder / program
         return str(place) if os.access(place, os.X_OK) and place.is_file() else None
     return shutil.which(program, path=environment.get("PATH", os.environ.get("PATH")))
-
-
-def _place(folder: Path, name: str) -> Path:
-    return folder / name
 
 
 def _is_file(path: Path) -> bool:

@@ -134,6 +134,7 @@ class CommandStages:
         if done is not None:
             return done
         start, began = time.perf_counter(), time.time()
+        wanted = expected_ids(self._plan)
         if self._arm.generate:
             out = out_folder(self._study, self._run, way)
             # What a try that was cut short left may be half of an image, or a link in place of the folder.
@@ -145,7 +146,6 @@ class CommandStages:
             path = trained_path(self._study, self._plan, self._run)
             if path is not None:
                 values["run"] = str(path.resolve())
-            wanted = expected_ids(self._plan)
             log = run_folder(self._study, self._run) / "generate.log"
             count = None if wanted is None else len(wanted)
             self._execute("generate", self._run, self._arm, self._arm.generate, values, log, wanted=count)
@@ -156,10 +156,10 @@ class CommandStages:
                 self._fail(
                     f"generate changed files of {{run}}, {path}, which train has to write again, for all its arms"
                 )
-        self._require_images(samples, began)
+        self._require_images(samples, wanted, began)
         return record(self._study, name, inputs, stored_at(samples), time.perf_counter() - start)
 
-    def _require_images(self, samples: Path, began: float) -> None:
+    def _require_images(self, samples: Path, wanted: frozenset[str] | None, began: float) -> None:
         try:
             source = open_source(samples)
         except InputError as error:
@@ -172,7 +172,6 @@ class CommandStages:
                 require_samples(read_conditions(self._plan.conditions), source.ids, str(samples))
             except InputError as error:
                 self._fail(f"expected {error.expected}, found {error.found}")
-        wanted = expected_ids(self._plan)
         if wanted is None:
             return
         named = {*source.ids, *map(condition_of, source.ids)}  # a label map may have several samples

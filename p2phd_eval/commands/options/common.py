@@ -87,6 +87,15 @@ Weights = Annotated[
         help="File or folder of the feature network's weights. Default: FID's, from the cache, else they are fetched.",
     ),
 ]
+LpipsWeights = Annotated[
+    Path | None,
+    typer.Option(
+        "--lpips-weights",
+        rich_help_panel=FEATURES,
+        help="File of torchvision's AlexNet weights, for LPIPS. Default: from the cache, else they are fetched; "
+        "without them LPIPS is left out.",
+    ),
+]
 DistanceWeights = Annotated[
     list[str] | None,
     typer.Option(
