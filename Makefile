@@ -24,7 +24,7 @@ docs: $(INSTALLED)
 schemas: $(INSTALLED)
 	$(BIN)/python docs/make_schemas.py
 
-# The page of what is promised for bad input, from the list in tests/bad_input/cases.py and what the commands print.
+# The page of what is promised for bad input, from the lists in tests/bad_input and what the commands print.
 bad-input: $(INSTALLED)
 	$(BIN)/python docs/make_bad_input.py
 

@@ -16,7 +16,8 @@ if str(ROOT) not in sys.path:
 from typer.testing import CliRunner  # noqa: E402
 
 from p2phd_eval.cli import app  # noqa: E402
-from tests.bad_input.cases import CASES, Case, inside  # noqa: E402
+from tests.bad_input.case import Case, inside  # noqa: E402
+from tests.bad_input.cases import CASES  # noqa: E402
 
 PAGE = Path(__file__).parent / "bad-input.md"
 _HEAD = """# Bad input

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.bad_input.cases import CASES, Case
+from tests.bad_input.case import Case
+from tests.bad_input.cases import CASES
 from tests.documentation import DOCS
 
 MAKE: dict[str, Any] = runpy.run_path(str(DOCS / "make_bad_input.py"))
