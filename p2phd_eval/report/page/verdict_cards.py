@@ -1,6 +1,7 @@
 """What the first screen of a study's page says: a card for each arm, and how far from the photos all of them are."""
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from p2phd_eval.formatting import estimate_texts, given_text, interval_text
@@ -28,7 +29,10 @@ class VerdictCard:
 def verdict_cards(report: ReportDocument) -> list[VerdictCard]:
     """Return a card for each arm but the baseline."""
     judged_in = report.judged_in
-    return [_card(entry, judged_in.get(entry.arm), report.arms[0]) for entry in report.verdicts]
+    return [
+        _card(entry, judged_in.get(entry.arm), report.arms[0], _failures(report, entry.arm))
+        for entry in report.verdicts
+    ]
 
 
 def convergence(report: ReportDocument) -> tuple[str, bool]:
@@ -44,8 +48,14 @@ def convergence(report: ReportDocument) -> tuple[str, bool]:
     return sentence, document.real_scale.far_away(fid)
 
 
-def _card(entry: ArmVerdict, document: CompareDocument | None, baseline: str) -> VerdictCard:
-    facts, lines, details = [], [], []
+def _failures(report: ReportDocument, arm: str) -> list[str]:
+    """Why runs of an arm, or of the baseline that it is held against, are missing from its comparison."""
+    failed = [run for run in report.runs if run.failed and run.arm in (report.arms[0], arm)]
+    return [f"{run.name} failed: {run.why or run.status}." for run in failed]
+
+
+def _card(entry: ArmVerdict, document: CompareDocument | None, baseline: str, failures: Sequence[str]) -> VerdictCard:
+    facts, lines, details = [], list[str](), []
     if document is not None:
         candidate = next(each for each in document.candidates if each.name == entry.arm)
         margin = candidate.margin.value
@@ -67,7 +77,7 @@ def _card(entry: ArmVerdict, document: CompareDocument | None, baseline: str) ->
         wording=VERDICTS[entry.verdict],
         sentence=entry.sentence,
         facts=tuple(facts),
-        lines=tuple(lines),
+        lines=(*lines, *failures),
         details=tuple(details),
     )
 

@@ -236,6 +236,8 @@ def test_the_verdicts_come_first_and_say_what_the_report_says(shown: WebDriver, 
         assert entry["margin"]["text"] in block.text
         assert "The companion, free of the bias of 30 images: dFID of the distributions" in block.text
         assert compared[entry["arm"]]["companion"]["objects"] == ("does not let the verdict stand" in block.text)
+        reason = "amp-fp16-s2 failed: loss G_GAN at step 7: nan."
+        assert (reason in block.text) == (entry["arm"] == "amp-fp16")
         details = block.find_element(By.TAG_NAME, "details")
         details.find_element(By.TAG_NAME, "summary").send_keys(Keys.ENTER)
         assert "Training seeds and images are random" in details.text
