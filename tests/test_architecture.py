@@ -18,10 +18,11 @@ FLOORS = (
     {"__init__", "cores", "files", "formatting", "json_files", "npz_files", "progress", "streams", "tensor_files"},
     {"beside", "failures", "locks", "versions"},
     {"config", "devices", "distributed", "downloads", "images", "interrupts", "torchvision_ops"},
-    {"memory", "workers"},
+    {"memory", "plugin_import", "workers"},
     {"generators", "scenes", "stats"},
     {"presets"},
     {"bench", "deployment", "features", "tracking"},
+    {"segmentation"},
     {"evaluation"},
     {"quality", "runs"},
     {"editing"},
@@ -108,7 +109,8 @@ def test_the_wings_do_not_know_each_other() -> None:
         "stats": ("generators", "features", "evaluation", "images"),
         "features": ("generators",),
         "evaluation": ("generators",),
-        "generators": ("stats", "features", "evaluation"),
+        "segmentation": ("generators",),
+        "generators": ("stats", "features", "segmentation", "evaluation"),
     }
     for path in modules():
         for other in strangers.get(room_of(path), ()):

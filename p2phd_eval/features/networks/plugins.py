@@ -1,13 +1,11 @@
 """Feature networks of one's own: from `--feature-network MODULE:CALLABLE` to a network that has been tried out."""
 
-import importlib
 import pickle
 import re
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,11 +14,12 @@ from torch import Tensor
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.identity import NetworkIdentity
 from p2phd_eval.features.networks.protocol import FeatureNetwork
-from p2phd_eval.torchvision_ops import declare_missing_operators
+from p2phd_eval.plugin_import import Plugin
 
-_T = TypeVar("_T")
-
-_CONTRACT = "The callable takes (device: torch.device, weights: pathlib.Path | None) and returns a FeatureNetwork"
+_CONTRACT = (
+    "The callable takes (device: torch.device, weights: pathlib.Path | None) and returns a FeatureNetwork; "
+    "see docs/feature-spaces.md."
+)
 _PROBE_SHAPE = (240, 320, 3)
 # By how much an image's features may change with its companions, as a share of the largest: kernels may add in
 # another order, in half precision even; dropout and batch statistics change features by far more.
@@ -41,29 +40,19 @@ def load_plugin(spec: str, *, device: torch.device, weights: Path | None) -> Fea
     (device : torch.device, weights : Path or None) and returns a `FeatureNetwork`. `device`: where to compute; handed
     on. `weights`: the network's weights; handed on.
     """
-    module_name, _, name = spec.partition(":")
-    if not name.isidentifier() or not all(part.isidentifier() for part in module_name.split(".")):
-        raise _refused(spec, expected="MODULE:CALLABLE, such as my_features:build", found="another form")
+    plugin = Plugin(option="--feature-network", spec=spec, contract=_CONTRACT)
     if weights is not None and not weights.exists():
         raise InputError(f"--feature-weights {weights}", expected="the plug-in's weights", found="nothing there")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        # It stays: decoding processes that are started afresh import the module too, on this path.
-        sys.path.append(here)
-    declare_missing_operators()  # most networks' modules import torchvision
-    module = _run(spec, f"a module {module_name} that can be imported", lambda: importlib.import_module(module_name))
-    build = getattr(module, name, None)
-    if not callable(build):
-        found = "no such name" if build is None else f"a {type(build).__name__}"
-        raise _refused(spec, expected=f"a callable {name} in {module_name}", found=found)
-    network = _run(spec, f"{name}(device, weights) to return a network", lambda: build(device, weights))
-    _check_members(spec, network)
+    build = plugin.load()
+    name = spec.partition(":")[2]
+    network = plugin.run(f"{name}(device, weights) to return a network", lambda: build(device, weights))
+    _check_members(plugin, network)
     checked = cast(FeatureNetwork, network)
-    _try_out(spec, checked)
+    _try_out(plugin, checked)
     return checked
 
 
-def _check_members(spec: str, network: Any) -> None:
+def _check_members(plugin: Plugin, network: Any) -> None:
     requirements: dict[str, tuple[str, Callable[[Any], bool]]] = {
         "identity": ("a NetworkIdentity", lambda value: isinstance(value, NetworkIdentity)),
         "device": ("a torch.device", lambda value: isinstance(value, torch.device)),
@@ -73,77 +62,60 @@ def _check_members(spec: str, network: Any) -> None:
     }
     for name, (expected, holds) in requirements.items():
         if not hasattr(network, name):
-            raise _refused(
-                spec, expected=f"a network with {name}, {expected}", found=f"a {type(network).__name__} without it"
+            raise plugin.refused(
+                expected=f"a network with {name}, {expected}", found=f"a {type(network).__name__} without it"
             )
         value = getattr(network, name)
         if not holds(value):
-            raise _refused(spec, expected=f"the network's {name} to be {expected}", found=_shown(value))
+            raise plugin.refused(expected=f"the network's {name} to be {expected}", found=_shown(value))
     sha256 = network.identity.weights_sha256
     # The cache and the refusal of unlike feature spaces rest on it.
     if not isinstance(sha256, str) or re.fullmatch("[0-9a-f]{64}", sha256) is None:
-        raise _refused(
-            spec, expected="identity.weights_sha256 to be 64 lower-case hexadecimal digits", found=_shown(sha256)
+        raise plugin.refused(
+            expected="identity.weights_sha256 to be 64 lower-case hexadecimal digits", found=_shown(sha256)
         )
 
 
-def _try_out(spec: str, network: FeatureNetwork) -> None:
+def _try_out(plugin: Plugin, network: FeatureNetwork) -> None:
     images = np.random.default_rng(0).integers(0, 256, (2, *_PROBE_SHAPE), dtype=np.uint8)
     # As the decoding processes have it.
-    prepare = _run(
-        spec,
+    prepare = plugin.run(
         "prepare to be picklable, as a function of a module or an instance of its class is",
         lambda: pickle.loads(pickle.dumps(network.prepare)),
     )
-    image, other = (_run(spec, f"prepare to take uint8 {_PROBE_SHAPE}", partial(prepare, pixels)) for pixels in images)
+    image, other = (plugin.run(f"prepare to take uint8 {_PROBE_SHAPE}", partial(prepare, pixels)) for pixels in images)
     for prepared in (image, other):
         if not isinstance(prepared, Tensor):
-            raise _refused(spec, expected="prepare to return a Tensor", found=f"a {type(prepared).__name__}")
+            raise plugin.refused(expected="prepare to return a Tensor", found=f"a {type(prepared).__name__}")
     alike = torch.stack([image] * network.batch_size)
     mixed = torch.stack([image] + [other] * (network.batch_size - 1))
     features, again = (
-        _run(spec, f"embed to take {tuple(batch.shape)}", partial(network.embed, batch)) for batch in (alike, mixed)
+        plugin.run(f"embed to take {tuple(batch.shape)}", partial(network.embed, batch)) for batch in (alike, mixed)
     )
     for answer in (features, again):
-        _check_features(spec, network, answer)
+        _check_features(plugin, network, answer)
     change = float((features[0] - again[0]).abs().max())
     if change > _BATCH_TOLERANCE * float(features[0].abs().max()):
-        raise _refused(
-            spec,
+        raise plugin.refused(
             expected="an image's features not to depend on chance or on the other images of its batch",
             found=f"features that changed by {change:.2g}",
             fix="Put the module in evaluation mode with .eval().",
         )
 
 
-def _check_features(spec: str, network: FeatureNetwork, features: Any) -> None:
+def _check_features(plugin: Plugin, network: FeatureNetwork, features: Any) -> None:
     shape = (network.batch_size, network.identity.dims)
     expected = f"embed to return float32 {shape}, which is (batch_size, identity.dims)"
     if not isinstance(features, Tensor):
-        raise _refused(spec, expected=expected, found=f"a {type(features).__name__}")
+        raise plugin.refused(expected=expected, found=f"a {type(features).__name__}")
     if tuple(features.shape) != shape or features.dtype != torch.float32:
         found = f"{str(features.dtype).removeprefix('torch.')} {tuple(features.shape)}"
-        raise _refused(spec, expected=expected, found=found)
+        raise plugin.refused(expected=expected, found=found)
     if features.requires_grad:
         fix = "Decorate embed with @torch.no_grad()."
-        raise _refused(spec, expected="features without gradients", found="features that carry them", fix=fix)
+        raise plugin.refused(expected="features without gradients", found="features that carry them", fix=fix)
     if not bool(torch.isfinite(features).all()):
-        raise _refused(spec, expected="finite features", found="NaN or infinity for an image of noise")
-
-
-def _run(spec: str, expected: str, step: Callable[[], _T]) -> _T:
-    try:
-        return step()
-    except InputError:
-        raise
-    except Exception as error:  # a plug-in's code may raise anything
-        raise _refused(spec, expected=expected, found=f"{type(error).__name__}: {error}") from error
-
-
-def _refused(
-    spec: str, *, expected: str, found: str, fix: str = f"{_CONTRACT}; see docs/feature-spaces.md."
-) -> InputError:
-    return InputError(f"--feature-network {spec}", expected=expected, found=found, fix=fix)
+        raise plugin.refused(expected="finite features", found="NaN or infinity for an image of noise")
 
 
 def _shown(value: object) -> str:

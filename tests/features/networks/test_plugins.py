@@ -170,7 +170,7 @@ def test_what_is_wrong_with_a_plugin_is_named(plugin, old: str, new: str, match:
     "spec", ["", "module", "module:", ":build", "my module:build", "module:a:b", "folder/m.py:build"]
 )
 def test_another_form_of_the_option_is_refused(spec: str) -> None:
-    with pytest.raises(InputError, match="expected MODULE:CALLABLE, such as my_features:build"):
+    with pytest.raises(InputError, match="expected MODULE:CALLABLE, such as my_module:build"):
         load_plugin(spec, device=CPU, weights=None)
 
 
