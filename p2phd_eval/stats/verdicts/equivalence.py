@@ -35,11 +35,12 @@ FAVOURABLE = (Verdict.WITHIN, Verdict.NEGLIGIBLE, Verdict.BETTER)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Difference:
-    """A difference to be judged; positive means that the candidate is worse."""
+    """A difference to be judged; positive means that the candidate is worse, unless more is better."""
 
     estimate: float  # in units of the metric
     error: StandardError
     margin: Margin | float | None  # the difference that still counts as none, > 0; a number was set before looking
+    more_is_better: bool = False  # of a score such as an accuracy: then positive means that the candidate is better
 
     @property
     def limit(self) -> Margin | None:
@@ -51,7 +52,7 @@ class Difference:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class EquivalenceResult:
-    """A difference with its intervals, its tests and its verdict; positive means that the candidate is worse."""
+    """A difference with its intervals, its tests and its verdict; positive as of the `Difference` that was judged."""
 
     estimate: float  # in units of the metric, like every number here but p-values and counts
     standard_error: float
@@ -67,7 +68,7 @@ class EquivalenceResult:
     p_upper: float | None  # one-sided, of a difference of margin or more
     p_difference_holm: float  # adjusted for all differences that were judged together
     p_equivalence_holm: float | None  # the larger one-sided p-value, adjusted likewise
-    p_upper_holm: float | None  # p_upper, adjusted likewise
+    p_upper_holm: float | None  # p_upper, or p_lower where more is better, adjusted likewise
     verdict: Verdict  # from the adjusted p-values
     material: bool  # worse or better, and the interval that the reason quotes lies wholly beyond the margin
     non_inferior: bool | None  # whether p_upper_holm is below 1 - confidence; None without a margin
@@ -86,7 +87,7 @@ def judge_differences(differences: Sequence[Difference], *, confidence: float = 
 
     1. both one-sided tests reject, the two-sided does not: within.
     2. both one-sided tests reject, and so does the two-sided: negligible.
-    3. the two-sided test rejects: worse (above 0) or better (below 0).
+    3. the two-sided test rejects: worse (above 0, or below where more is better) or better.
     4. otherwise: inconclusive.
 
     For one difference at 95 %: within where the 90 % interval lies inside (-margin, margin) and the 95 % interval
@@ -136,7 +137,8 @@ def judge_differences(differences: Sequence[Difference], *, confidence: float = 
         for sign in (-1, 1)
     )
     equivalences = [None if p is None or q is None else max(p, q) for p, q in zip(lower, upper, strict=True)]
-    found, shown, bounded = (Family(p_values, alpha) for p_values in (detections, equivalences, upper))
+    worse = [p if each.more_is_better else q for each, p, q in zip(differences, lower, upper, strict=True)]
+    found, shown, bounded = (Family(p_values, alpha) for p_values in (detections, equivalences, worse))
     return tuple(
         _judge(each, limits[k], (detections[k], lower[k], upper[k]), (found, shown, bounded), k, confidence)
         for k, each in enumerate(differences)
@@ -218,7 +220,7 @@ def _judge(
     if equivalent:
         verdict = Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
     elif detected:
-        verdict = Verdict.WORSE if estimate > 0 else Verdict.BETTER
+        verdict = Verdict.BETTER if (estimate > 0) == difference.more_is_better else Verdict.WORSE
     else:
         verdict = Verdict.INCONCLUSIVE
     return EquivalenceResult(

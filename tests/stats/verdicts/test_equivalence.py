@@ -141,6 +141,18 @@ def test_the_confidence_is_that_of_interval_and_tests(confidence):
 
 @examples
 @given(estimate=estimates, error=errors, margin=margins, df=freedoms)
+def test_where_more_is_better_the_same_is_said_of_the_other_sign(estimate, error, margin, df):
+    plain = judge(estimate, error, margin, df)
+    turned = dataclasses.replace(difference(-estimate, error, margin, df), more_is_better=True)
+    found = equivalence_test(turned)
+    assert (found.verdict, found.material, found.non_inferior) == (plain.verdict, plain.material, plain.non_inferior)
+    assert (found.p_difference, found.p_upper_holm) == (plain.p_difference, plain.p_upper_holm)
+    assert (found.p_lower, found.p_upper) == (plain.p_upper, plain.p_lower)
+    assert found.interval == (-plain.interval[1], -plain.interval[0])
+
+
+@examples
+@given(estimate=estimates, error=errors, margin=margins, df=freedoms)
 def test_a_sign_flip_swaps_worse_and_better(estimate, error, margin, df):
     result, flipped = (judge(e, error, margin, df) for e in (estimate, -estimate))
     swapped = {Verdict.WORSE: Verdict.BETTER, Verdict.BETTER: Verdict.WORSE}
