@@ -52,7 +52,7 @@ class ClassCounts:
     @property
     def classes(self) -> int:
         """Number of classes K."""
-        return self.hits.shape[1]
+        return int(self.hits.shape[1])
 
     @property
     def unions(self) -> Counts:
@@ -65,7 +65,8 @@ class ClassCounts:
 
         It depends on no arm, so that means of different arms are over the same classes.
         """
-        return self.truth.any(axis=0)
+        counted: npt.NDArray[np.bool_] = np.any(self.truth, axis=0)
+        return counted
 
     def rows(self, places: npt.ArrayLike) -> ClassCounts:
         """Return those of some images."""
@@ -124,7 +125,9 @@ def scores_of_sums(hits: Values, truth: Values, predicted: Values) -> Values:
     return found
 
 
-def rows_of_scores(hits: Values, truth: Values, predicted: Values, like: tuple[Values, Values] | None = None) -> Values:
+def rows_of_scores(
+    hits: Values, truth: Values, predicted: Values, *, like: tuple[Values, Values] | None = None
+) -> Values:
     """Return the scores of several sums, [m, 4 + K] of [m, K].
 
     `like`: IoUs and accuracies by class, [K], of sums whose classes are those of the means in all rows; a class that a
