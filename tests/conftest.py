@@ -6,6 +6,7 @@ import contextlib
 import os
 import random
 import secrets
+import sys
 
 # As the command line does, and before torch is imported.
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
@@ -13,6 +14,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     workers = int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
+# Where it is set, each of the many processes that tests start would compile the package for itself.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 from collections.abc import Iterator
 from pathlib import Path
