@@ -9,12 +9,14 @@ import torch
 from torch import Tensor
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.networks.float32_products import float32_products
 from p2phd_eval.quality.lpips import SMALLEST_SIDE, Lpips
-from p2phd_eval.quality.ssim import SMALLEST_SIDE as SSIM_WINDOW
-from p2phd_eval.quality.ssim import ssim_maps
+from p2phd_eval.torchvision_ops import declare_missing_operators
 
 Pixels = npt.NDArray[np.uint8]
 Maps = npt.NDArray[np.float32]
+
+_SSIM_WINDOW = 11  # pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class DistanceMaps:
 
     def require_size(self, width: int, height: int, where: str) -> None:
         """Raise `InputError` for images that are too small to be compared."""
-        smallest = SSIM_WINDOW if self._lpips is None else SMALLEST_SIDE
+        smallest = _SSIM_WINDOW if self._lpips is None else SMALLEST_SIDE
         if min(width, height) < smallest:
             raise InputError(
                 where,
@@ -69,5 +71,13 @@ class DistanceMaps:
 
 def _ssim_map(first: Tensor, second: Tensor) -> Tensor:
     """SSIM at each pixel of images float32 (N, 3, H, W) in [0, 1], float32 (N, H, W)."""
+    declare_missing_operators()
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    with float32_products():
+        _, similarity = structural_similarity_index_measure(
+            second, first, data_range=1.0, reduction="none", return_full_image=True
+        )
+    assert isinstance(similarity, Tensor)
     # Rounding leaves a little more than 1 where images are the same.
-    return ssim_maps(second, first).mean(1).clamp(max=1.0)
+    return similarity.mean(1).clamp(max=1.0)
