@@ -13,6 +13,7 @@ from p2phd_eval.commands.options.common import (
     Force,
     Json,
     Judge,
+    ProtocolName,
     Reference,
     Replicates,
     Seed,
@@ -97,6 +98,7 @@ def compare(
     replicates: Replicates = None,
     seed: Seed = 0,
     force: Force = False,
+    protocol: ProtocolName = None,
     json_target: Json = None,
 ) -> None:
     """Judge whether the FID of each candidate is within the error range of a baseline's, worse, better, or undecided.
@@ -146,6 +148,7 @@ def compare(
         replicates=replicates,
         seed=seed,
         force=force,
+        protocol=protocol,
         settings=settings,
         progress=output.progress,
         note=output.note,

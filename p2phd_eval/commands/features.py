@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import Json
+from p2phd_eval.commands.options.common import Json, ProtocolName
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output, ResultTable
@@ -23,6 +23,7 @@ def features(
             "--statistics", help="Write mean and covariance alone, as pytorch-fid does; memory is then constant."
         ),
     ] = False,
+    protocol: ProtocolName = None,
     json_target: Json = None,
 ) -> None:
     """Compute the features of a set of images once, for `fid`, `compare` and `metrics`; on several machines too.
@@ -42,7 +43,13 @@ def features(
 
     output = Output(json_target)
     found = extract_features(
-        data, out, statistics=statistics, settings=settings, progress=output.progress, note=output.note
+        data,
+        out,
+        statistics=statistics,
+        protocol=protocol,
+        settings=settings,
+        progress=output.progress,
+        note=output.note,
     )
     if found is None or found.stamp is None:
         return  # the first rank tells

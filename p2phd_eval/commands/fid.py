@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import ClusterBy, Confidence, Force, Json, Reference, Replicates, Seed
+from p2phd_eval.commands.options.common import (
+    ClusterBy,
+    Confidence,
+    Force,
+    Json,
+    ProtocolName,
+    Reference,
+    Replicates,
+    Seed,
+)
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output
@@ -22,6 +31,7 @@ def fid(
     replicates: Replicates = None,
     seed: Seed = 0,
     force: Force = False,
+    protocol: ProtocolName = None,
     json_target: Json = None,
 ) -> None:
     """Compute the FID of two sets of images, its standard error, and an interval where one can be had.
@@ -41,6 +51,8 @@ def fid(
         p2phd-eval fid real/ fake/ --cluster-by cityscapes-city
 
         p2phd-eval fid test_img/ fake/ --reference train_img/
+
+        p2phd-eval fid leftImg8bit/val fake/ --protocol spade-cityscapes
     """
     from p2phd_eval.evaluation.compute_fid import compute_fid
     from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult
@@ -57,6 +69,7 @@ def fid(
         replicates=replicates,
         seed=seed,
         force=force,
+        protocol=protocol,
         settings=settings,
         progress=output.progress,
         note=output.note,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import Force, Json, Seed
+from p2phd_eval.commands.options.common import Force, Json, ProtocolName, Seed
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output
@@ -18,6 +18,7 @@ def metrics(
     settings: FeatureSettings,
     seed: Seed = 0,
     force: Force = False,
+    protocol: ProtocolName = None,
     json_target: Json = None,
 ) -> None:
     """Compute FID, KID, FID-infinity, precision, recall, density and coverage of generated images; of CLIP, CMMD too.
@@ -34,7 +35,14 @@ def metrics(
 
     output = Output(json_target)
     result = compute_metrics(
-        real, fake, seed=seed, force=force, settings=settings, progress=output.progress, note=output.note
+        real,
+        fake,
+        seed=seed,
+        force=force,
+        protocol=protocol,
+        settings=settings,
+        progress=output.progress,
+        note=output.note,
     )
     output.table(metrics_table(result, str(real), str(fake)))
     output.document(metrics_document(result, str(real), str(fake)))

@@ -19,7 +19,9 @@ from p2phd_eval.evaluation.unaltered_samples import require_unaltered_samples
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.inputs import features_of, name_of, naming_choices, open_images_or_features, source_warnings
+from p2phd_eval.features.under_protocol import all_under_protocol
 from p2phd_eval.images.png import write_png
+from p2phd_eval.images.protocols import Protocol
 from p2phd_eval.images.replacing import require_own_picture
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.images.sources.open import open_source
@@ -55,6 +57,7 @@ def compare_images(
     replicates: int | None = None,
     seed: int = 0,
     force: bool = False,
+    protocol: str | Protocol | None = None,
     settings: FeatureSettings | None = None,
     layout: Layout | None = None,
     progress: ProgressFactory = silent,
@@ -95,7 +98,7 @@ def compare_images(
         Label maps, for `explain`: the share of each class, and pictures.
     picture : path-like, optional
         PNG to write: images of all arms side by side, or, with `explain`, the most influential.
-    settings, layout, progress, note
+    protocol, settings, layout, progress, note
         See `compute_fid`.
 
     Returns
@@ -121,6 +124,7 @@ def compare_images(
     judge = require_judgeable(judge, margin_rule, has_reference=reference is not None, clip=True)
     scope = None if scope is None else as_choice(Scope, scope, "--scope")
     rule = as_rule(cluster_by)
+    settings = settings or FeatureSettings()
     named, notes = _named_arms(arms, runs)
     if len(named) < 2 or not all(named.values()):
         raise InputError("arms", expected="images of a baseline and of a candidate", found=f"{len(named)} arms")
@@ -130,9 +134,9 @@ def compare_images(
     given = [real, *(each for sets in named.values() for each in sets)]
     inputs = [open_images_or_features(each, generated=k > 0) for k, each in enumerate(given)]
     if any(isinstance(each, ImageSource) for each in inputs):
-        other = settings is not None and settings.network is not None
-        require_judgeable(judge, margin_rule, has_reference=reference is not None, clip=other)
+        require_judgeable(judge, margin_rule, has_reference=reference is not None, clip=settings.network is not None)
     reference_input = None if reference is None else open_images_or_features(reference, generated=False)
+    inputs, reference_input = all_under_protocol(protocol, settings, inputs, reference_input)
     named_ids = [(name_of(each), found.ids) for each, found in zip(given, inputs, strict=True) if hasattr(found, "ids")]
     with naming_choices(inputs):
         require_unique_ids(
@@ -156,7 +160,7 @@ def compare_images(
 
     for text in notes:
         note(text)
-    extractor = FeatureExtractor(settings or FeatureSettings(), progress=progress, note=note)
+    extractor = FeatureExtractor(settings, progress=progress, note=note)
     names = [name if len(sets) == 1 else f"{name} {k}" for name, sets in named.items() for k, _ in enumerate(sets)]
     features = [
         features_of(each, extractor, name=name, layout=layout)

@@ -21,6 +21,8 @@ from p2phd_eval.features.inputs import (
     source_warnings,
 )
 from p2phd_eval.features.statistics import Statistics
+from p2phd_eval.features.under_protocol import all_under_protocol
+from p2phd_eval.images.protocols import Protocol
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.stats.confidence import require_confidence
@@ -36,6 +38,7 @@ def compute_fid(
     replicates: int | None = None,
     seed: int = 0,
     force: bool = False,
+    protocol: str | Protocol | None = None,
     settings: FeatureSettings | None = None,
     layout: Layout | None = None,
     progress: ProgressFactory = silent,
@@ -55,6 +58,9 @@ def compute_fid(
         Which images are alike, as `parse_rule` reads it; by default each is its own.
     confidence, replicates, seed, force
         See `evaluate_fid`.
+    protocol : str or Protocol, optional
+        Hold the images against a paper's protocol, one of `PROTOCOLS` or one of your own: which they are, at which
+        size, and how photos come to it. Features are then pytorch-fid's.
     settings : FeatureSettings, optional
         Network, resize, device and so on; by default pytorch-fid's features.
     layout : {"NHWC", "NCHW"}, optional
@@ -72,7 +78,7 @@ def compute_fid(
     ------
     InputError
         If something cannot be read or computed, the sets were made differently, the reference shares images with one
-        of them, or there is a reference beside statistics.
+        of them, there is a reference beside statistics, or images are not those of the protocol.
 
     Examples
     --------
@@ -85,13 +91,15 @@ def compute_fid(
     require_whole(0, MOST_REPLICATES, {"--replicates": replicates})
     require_whole(0, LARGEST_SEED, {"--seed": seed})
     rule = as_rule(cluster_by)
+    settings = settings or FeatureSettings()
     opened = open_input if reference is None else open_images_or_features  # blocks take single images
     inputs = [opened(real, generated=False), opened(fake)]
     reference_input = None if reference is None else open_images_or_features(reference, generated=False)
+    inputs, reference_input = all_under_protocol(protocol, settings, inputs, reference_input)
     if rule is not None:
         for each in inputs:
             rule.labels(getattr(each, "ids", ()))
-    extractor = FeatureExtractor(settings or FeatureSettings(), progress=progress, note=note)
+    extractor = FeatureExtractor(settings, progress=progress, note=note)
     sets = [
         each if isinstance(each, Statistics) else features_of(each, extractor, name=side, layout=layout)
         for each, side in zip(inputs, ("real", "generated"), strict=True)

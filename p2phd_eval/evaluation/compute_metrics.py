@@ -10,6 +10,8 @@ from p2phd_eval.evaluation.precision_shifts import precision_shifts
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.inputs import features_of, name_of, naming_choices, open_images_or_features, source_warnings
+from p2phd_eval.features.under_protocol import all_under_protocol
+from p2phd_eval.images.protocols import Protocol
 from p2phd_eval.images.sources.arrays import Layout
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.stats.distances.products import Multiply, multiply_on_cpu
@@ -21,6 +23,7 @@ def compute_metrics(
     *,
     seed: int = 0,
     force: bool = False,
+    protocol: str | Protocol | None = None,
     settings: FeatureSettings | None = None,
     layout: Layout | None = None,
     progress: ProgressFactory = silent,
@@ -34,7 +37,7 @@ def compute_metrics(
         See `compute_fid`.
     seed, force
         See `evaluate_metrics`.
-    settings, layout, progress, note
+    protocol, settings, layout, progress, note
         See `compute_fid`. The products of KID and of the metrics of neighbours are computed on a GPU where the
         features were, or where `settings` names one.
 
@@ -52,8 +55,10 @@ def compute_metrics(
     >>> compute_metrics("real/", "fake/").neighbours.coverage
     """
     require_whole(0, LARGEST_SEED, {"--seed": seed})
+    settings = settings or FeatureSettings()
     inputs = [open_images_or_features(real, generated=False), open_images_or_features(fake)]
-    extractor = FeatureExtractor(settings or FeatureSettings(), progress=progress, note=note)
+    inputs, _ = all_under_protocol(protocol, settings, inputs)
+    extractor = FeatureExtractor(settings, progress=progress, note=note)
     features = [
         features_of(each, extractor, name=side, layout=layout)
         for each, side in zip(inputs, ("real", "generated"), strict=True)

@@ -17,6 +17,7 @@ _STAMP_FIELDS = {
     "resize": "resize mode",
     "dims": "number of features",
     "dtype": "computing dtype",
+    "protocol": "protocol",
 }
 
 NamedSet = tuple[str, FeatureSet]
@@ -29,13 +30,13 @@ def require_same_stamps(stamps: Sequence[NamedStamp], *, force: bool = False) ->
 
     `stamps`, sequence of (name, FeatureStamp): one or more; the others are held against the first. `force`: return the
     differences as warnings instead of refusing. There are no warnings without `force`. Raises `InputError` if a stamp
-    differs in weights, resize, number of features or dtype; the difference is named.
+    differs in weights, resize, number of features, dtype or protocol; the difference is named.
     """
     first_name, first = stamps[0]
     warnings: tuple[str, ...] = ()
     for name, other in stamps[1:]:
         for field, meaning in _STAMP_FIELDS.items():
-            expected, found = getattr(first, field), getattr(other, field)
+            expected, found = (getattr(stamp, field) or "none" for stamp in (first, other))
             if expected == found:
                 continue
             # Nothing can be computed between spaces of different dimension, whatever the user wishes.

@@ -9,7 +9,10 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.feature_settings import FeatureSettings
+from p2phd_eval.features.inputs import naming_choices
 from p2phd_eval.features.statistics import Statistics, save_statistics
+from p2phd_eval.features.under_protocol import require_protocol_settings, under_protocol
+from p2phd_eval.images.protocols import Protocol, find_protocol
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
@@ -22,6 +25,7 @@ def extract_features(
     out: str | os.PathLike[str] | None = None,
     *,
     statistics: bool = False,
+    protocol: str | Protocol | None = None,
     settings: FeatureSettings | None = None,
     progress: ProgressFactory = silent,
     note: Note = unheard,
@@ -38,8 +42,8 @@ def extract_features(
         File to write, ending in `.npz`.
     statistics : bool
         Compute mean and covariance alone, as pytorch-fid does; memory is then constant.
-    settings, progress, note
-        See `compute_fid`.
+    protocol, settings, progress, note
+        See `compute_fid`. Photos and generated images alike are held against a protocol, and stamped with it.
 
     Returns
     -------
@@ -61,13 +65,18 @@ def extract_features(
         source = open_source(images)
     else:
         source = images if isinstance(images, ImageSource) else ArraySource(images)
+    settings = settings or FeatureSettings()
+    if protocol is not None:
+        held = find_protocol(protocol)
+        require_protocol_settings(settings, held)
+        with naming_choices([source]):
+            source = under_protocol(source, held, photos=True)
 
     # Imported here, since it takes torch.
     from p2phd_eval.devices import find_device
     from p2phd_eval.distributed import local_device, ranks_from_environment
     from p2phd_eval.features.sharding import sharded_features, sharded_statistics
 
-    settings = settings or FeatureSettings()
     device = local_device(find_device(settings.device))
     with (
         ranks_from_environment(device) as ranks,
@@ -83,6 +92,9 @@ def extract_features(
         else:
             # One process alone may find them in the cache.
             found = extractor(source) if ranks.size == 1 else sharded_features(source, extractor, ranks)
+        if found is not None and found.stamp is not None:
+            stamp = replace(found.stamp, protocol=source.protocol, resized=source.resized)
+            found = replace(found, stamp=stamp)
         if out is not None and isinstance(found, FeatureSet):
             found.save(out)
         elif out is not None and isinstance(found, Statistics):

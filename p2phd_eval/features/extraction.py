@@ -12,6 +12,7 @@ from p2phd_eval.features.feature_set import FeatureSet, images_sha256
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.identity import NetworkIdentity, require_callable_name
 from p2phd_eval.features.weights.index import known_weights, require_there
+from p2phd_eval.images.sources.protocol_source import ProtocolSource
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
@@ -60,15 +61,19 @@ class FeatureExtractor:
             If the weights cannot be had, an image cannot be read, or the source changes meanwhile.
         """
         if self._cache is None or source.in_process or not keep:
-            return self._compute(source)
+            found = self._compute(source)
+            return replace(found, stamp=replace(found.stamp, protocol=source.protocol, resized=source.resized))
         hashes = self._hash(source)
         key = FeatureKey(identity=self._identity(), images_sha256=images_sha256(source.names, hashes))
         with self._cache.locked(key):
-            found = self._cache.get(key)
-            if found is None:
-                found = self._compute_and_keep(source, hashes, key, self._cache)
+            kept = self._cache.get(key)
+            if kept is None:
+                kept = self._compute_and_keep(source, hashes, key, self._cache)
+        if isinstance(source, ProtocolSource):
+            source.require_sizes(kept.sizes)  # features in the cache may be of images that nothing was asked of
         # The entry may have been made from the same images in another place, and by a version with other keys.
-        return replace(found, ids=source.ids, stamp=replace(found.stamp, source=source.name))
+        stamp = replace(kept.stamp, source=source.name, protocol=source.protocol, resized=source.resized)
+        return replace(kept, ids=source.ids, stamp=stamp)
 
     def network(self) -> FeatureNetwork:
         """Return the network, loaded once; its weights are fetched where they are missing.

@@ -43,6 +43,8 @@ class FeatureStamp:
     pillow: str  # version of Pillow, which decodes
     oddities: dict[str, int] | None = None  # images by what may make them others than they seem; None: not known
     odd_examples: dict[str, str] | None = None  # the name of the first image of each
+    protocol: str | None = None  # that the images were held against, such as "spade-cityscapes"; None: no protocol
+    resized: str | None = None  # how photos came to the protocol's size, "bicubic" of Pillow; None: they had it
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

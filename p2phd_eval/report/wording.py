@@ -12,6 +12,7 @@ from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.scope import Scope
 
 if TYPE_CHECKING:  # commands that judge nothing need these words too, and not what a verdict is computed with
+    from p2phd_eval.features.feature_set import FeatureStamp
     from p2phd_eval.stats.distances.real_scale import RealScale
     from p2phd_eval.stats.verdicts.companion import Companion
     from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
@@ -112,6 +113,12 @@ def draws_text(samples: SampleCounts | None, clusters: int | None) -> str:
         by_condition = samples is not None and samples.most > 1 and clusters == samples.conditions
         told.append("conditions are clusters" if by_condition else f"in {clusters} clusters")
     return ", ".join(told)
+
+
+def protocol_text(stamp: FeatureStamp) -> str:
+    """Return the protocol of features of photos, and how these came to its size."""
+    how = "photos at its size" if stamp.resized is None else f"photos brought to its size ({stamp.resized})"
+    return f"{stamp.protocol}, {how}"
 
 
 def verdict_sentence(candidate: FIDComparison) -> str:

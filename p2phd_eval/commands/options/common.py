@@ -79,6 +79,17 @@ Reference = Annotated[
 Force = Annotated[bool, typer.Option("--force", help="Compare features that were made differently, with a warning.")]
 
 FEATURES = "Features"
+ProtocolName = Annotated[
+    str | None,
+    typer.Option(
+        "--protocol",
+        metavar="NAME",
+        rich_help_panel=FEATURES,
+        help="Hold the images against a paper's protocol, which fixes their list, size, resize and network: "
+        "spade-cityscapes, spade-ade20k, spade-coco, pix2pixhd-cityscapes (2048 x 1024) or "
+        "pix2pixhd-cityscapes-512p. Others are refused; see docs/protocols.md.",
+    ),
+]
 Weights = Annotated[
     Path | None,
     typer.Option(

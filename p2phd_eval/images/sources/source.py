@@ -34,6 +34,9 @@ class ImageSource(ABC):
 
     #: Whether `load` must run in the process that made the source; other sources are read by worker processes.
     in_process: ClassVar[bool] = False
+    #: The name of the protocol that the images are held against, and how photos come to its size; see `ProtocolSource`.
+    protocol: str | None = None
+    resized: str | None = None
 
     def __init__(self, name: str, names: Sequence[str], ids: Sequence[str], warnings: Sequence[str] = ()) -> None:
         self.name = name

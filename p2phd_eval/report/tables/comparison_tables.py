@@ -7,7 +7,15 @@ import numpy as np
 from p2phd_eval.evaluation.comparison import ComparisonResult
 from p2phd_eval.formatting import error_text, given_text, interval_text, number_text
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.report.wording import SCOPES, SET_PAIRINGS, VERDICTS, draws_text, scale_sentence, verdict_sentence
+from p2phd_eval.report.wording import (
+    SCOPES,
+    SET_PAIRINGS,
+    VERDICTS,
+    draws_text,
+    protocol_text,
+    scale_sentence,
+    verdict_sentence,
+)
 from p2phd_eval.stats.confidence import t_interval
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
@@ -27,6 +35,8 @@ def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
     percent = f"{100 * result.confidence:.4g} %"
     notes = [line for candidate in result.candidates for line in _sentences(candidate)]
     notes += [f"{SCOPES[result.scope]}. Positive differences: the candidate is worse."]
+    if result.real_stamp.protocol is not None:
+        notes.append(f"Protocol: {protocol_text(result.real_stamp)}.")
     if result.real_scale is not None:
         notes.append(
             scale_sentence(result.baseline_name, result.n, float(np.mean(result.baseline_fids)), result.real_scale)

@@ -5,7 +5,7 @@ from p2phd_eval.evaluation.fid_of_sets import FidResult
 from p2phd_eval.evaluation.metrics_of_sets import MetricsResult
 from p2phd_eval.features.feature_set import FeatureStamp
 from p2phd_eval.report.console import ResultTable
-from p2phd_eval.report.wording import PAIRINGS, draws_text
+from p2phd_eval.report.wording import PAIRINGS, draws_text, protocol_text
 from p2phd_eval.stats.distances.cmmd import ClipDistance
 from p2phd_eval.stats.distances.frechet import FrechetDistance
 from p2phd_eval.stats.errors.intervals import FIDInterval
@@ -131,7 +131,9 @@ def _draws_rows(result: FidResult) -> tuple[tuple[str, str], ...]:
 
 def _made_rows(stamp: FeatureStamp) -> tuple[tuple[str, str], ...]:
     """Return the rows that say how features were made."""
+    of_protocol = () if stamp.protocol is None else (("protocol", protocol_text(stamp)),)
     return (
+        *of_protocol,
         ("features", f"{stamp.dims} of {stamp.weights} ({stamp.weights_sha256[:12]})"),
         ("resize", stamp.resize),
         ("computed on", f"{stamp.device} in {stamp.dtype}"),
