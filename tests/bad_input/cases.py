@@ -15,6 +15,7 @@ from tests.bad_input.faces import FACES
 from tests.bad_input.images import IMAGES
 from tests.bad_input.options import OPTIONS
 from tests.bad_input.other_programs import OTHER_PROGRAMS
+from tests.bad_input.protocols import PROTOCOLS
 from tests.bad_input.styles import STYLES
 from tests.bad_input.targets import TARGETS
 from tests.bad_input.training import TRAINING
@@ -22,6 +23,7 @@ from tests.bad_input.training import TRAINING
 #: In the order of the page.
 CASES: tuple[Case, ...] = (
     *IMAGES,
+    *PROTOCOLS,
     *DATA_SETS,
     *OTHER_PROGRAMS,
     *DOCUMENTS,
