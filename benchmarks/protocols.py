@@ -59,7 +59,10 @@ def main() -> None:
         components = VarianceComponents(
             image_sd=se * math.sqrt(n),
             n_images=n,
-            **{"seed_sd_baseline": None, "seed_sd_candidate": None, "runs_baseline": 1, "runs_candidate": 1},
+            seed_sd_baseline=None,
+            seed_sd_candidate=None,
+            runs_baseline=1,
+            runs_candidate=1,
         )
         row = plan_sizes(components, PUBLISHED - FOUND, n=SHOWN).rows[0]
         pairs.append(

@@ -74,7 +74,8 @@ class ProtocolSource(ImageSource):
         """Raise InputError unless all images have the protocol's size; `sizes`: (n, 2), as features have them."""
         other = np.flatnonzero((sizes != self._protocol.size).any(axis=1))
         if len(other):
-            raise self._of_another_size(int(other[0]), tuple(map(int, sizes[other[0]])))
+            width, height = map(int, sizes[other[0]])
+            raise self._of_another_size(int(other[0]), (width, height))
 
     def describe(self, index: int) -> str:
         """Return what the other source calls the image."""
