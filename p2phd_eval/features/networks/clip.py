@@ -1,9 +1,5 @@
 """CLIP's image embeddings, in which CMMD is defined: `--feature-network clip --feature-weights FOLDER`."""
 
-import importlib
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +10,7 @@ from torch.nn import functional
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.identity import CLIP
 from p2phd_eval.features.networks.module_features import Channels, ModuleFeatures
+from p2phd_eval.features.networks.quiet_transformers import quiet_transformers
 from p2phd_eval.json_files import read_json
 from p2phd_eval.tensor_files import is_finite
 from p2phd_eval.torchvision_ops import declare_missing_operators
@@ -51,7 +48,7 @@ def clip(device: torch.device, weights: Path | None) -> ModuleFeatures:
         raise InputError("--feature-network clip", expected="--feature-weights FOLDER", found="none", fix=_GET)
     _require_folder(weights)
     transformers = _transformers()
-    with _quiet():
+    with quiet_transformers():
         try:
             # Safetensors, or torch's format without code: transformers loads it with weights_only.
             tower, found = transformers.CLIPVisionModelWithProjection.from_pretrained(
@@ -123,21 +120,6 @@ def _transformers() -> Any:
             fix='Install it: pip install "p2phd-eval[clip]", or pip install "transformers>=5".',
         ) from error
     return transformers
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from telling of the text tower, which is not needed, and from drawing bars of its own."""
-    own: Any = importlib.import_module("transformers.utils.logging")
-    verbosity, bars = own.get_verbosity(), own.is_progress_bar_enabled()
-    own.set_verbosity(logging.ERROR)
-    own.disable_progress_bar()
-    try:
-        yield
-    finally:
-        own.set_verbosity(verbosity)
-        if bars:
-            own.enable_progress_bar()
 
 
 def _unusable(folder: Path, found: str) -> InputError:
