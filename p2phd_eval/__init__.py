@@ -32,6 +32,7 @@ _HOME = {
     "random_edits": "p2phd_eval.editing.random_edits",
     "run_study": "p2phd_eval.study.run_study",
     "train": "p2phd_eval.runs.training_run",
+    "train_segmenter": "p2phd_eval.segmentation.train_segmenter",
     "write_report": "p2phd_eval.study.write_report",
 }
 __all__ = list(_HOME)
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     from p2phd_eval.planning import plan_comparison as plan_comparison
     from p2phd_eval.quality.noise_floor import noise_floor as noise_floor
     from p2phd_eval.runs.training_run import train as train
+    from p2phd_eval.segmentation.train_segmenter import train_segmenter as train_segmenter
     from p2phd_eval.stats.errors.intervals import fid_interval as fid_interval
     from p2phd_eval.stats.verdicts.compared_arms import compare_fid as compare_fid
     from p2phd_eval.study.run_study import run_study as run_study

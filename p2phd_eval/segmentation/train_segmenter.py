@@ -173,7 +173,7 @@ def _train(
                 group["lr"] = recipe.learning_rate * _share_of_rate(step, recipe.steps)
             loss = functional.cross_entropy(network(values), labels.to(device).long(), ignore_index=IGNORED)
             optimizer.zero_grad()
-            loss.backward()
+            loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
             if (step + 1) % _SAVE_EVERY == 0:
                 if not math.isfinite(loss.item()):
@@ -217,7 +217,8 @@ def _batch(photos: LabelledPhotos, learned: int, recipe: Recipe, step: int) -> t
 
 def _share_of_rate(step: int, steps: int) -> float:
     """The learning rate as a share of the largest: a short rise, then DeepLab's polynomial fall to zero."""
-    return min(1.0, (step + 1) * _WARM_UP / steps) * (1 - step / steps) ** 0.9
+    fall: float = (1 - step / steps) ** 0.9
+    return min(1.0, (step + 1) * _WARM_UP / steps) * fall
 
 
 def _number(seed: int, stream: int) -> int:
@@ -263,7 +264,9 @@ def _resume(path: Path, network: UNet, optimizer: torch.optim.Optimizer, record:
         found = "one of other photos or settings"
         raise InputError(str(path), expected="a training of these photos and settings", found=found, fix=fix)
     weights = list(network.parameters())
-    shapes = {("network", key): value for key, value in network.state_dict().items()}
+    shapes: dict[tuple[str | int, ...], Tensor] = {
+        ("network", key): value for key, value in network.state_dict().items()
+    }
     for number, weight in enumerate(weights):
         shapes |= {("moments", number, key): weight for key in ("exp_avg", "exp_avg_sq")}
         shapes["moments", number, "step"] = torch.zeros(())

@@ -105,7 +105,7 @@ def _transformers() -> Any:
             "--segmenter",
             expected="the package transformers",
             found=str(error),
-            fix='Install it: pip install "p2phd-eval[clip]", or pip install "transformers>=5".',
+            fix='Install it: pip install "p2phd-eval[segmenters]", or pip install "transformers>=5".',
         ) from error
     return transformers
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.segmentation.find_segmenter import find_segmenter
+from p2phd_eval.torchvision_ops import declare_missing_operators
+from tests.documentation import DOCS
 
 CPU = torch.device("cpu")
 _numbers = itertools.count()
@@ -50,6 +53,20 @@ def test_a_segmenter_of_the_current_folder_answers(plugin) -> None:
     assert (segmenter.name, segmenter.classes) == ("brightest channel", ("red", "green", "blue"))
     images = torch.tensor([[[[9, 1, 2], [0, 0, 5]]], [[[1, 7, 2], [8, 0, 5]]]], dtype=torch.uint8)
     assert segmenter(images).tolist() == [[[0, 2]], [[1, 0]]]
+
+
+def test_the_documents_example_runs(plugin, tmp_path: Path) -> None:
+    (example,) = [
+        block
+        for block in re.findall(r"```python\n(.*?)```", (DOCS / "segmenters.md").read_text(), re.DOTALL)
+        if "def build" in block
+    ]
+    declare_missing_operators()
+    made: dict[str, type[torch.nn.Module]] = {}
+    exec(example, made)
+    save_file(made["Probe"]().state_dict(), tmp_path / "probe.safetensors")
+    segmenter = find_segmenter(plugin(example), weights=tmp_path / "probe.safetensors", device=CPU)
+    assert segmenter.classes == ("sky", "building", "road")
 
 
 def test_other_code_is_another_segmenter(plugin) -> None:

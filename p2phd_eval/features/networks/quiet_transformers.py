@@ -9,7 +9,7 @@ from typing import Any
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from telling of tensors that do not fit, which errors here say better, and from drawing bars."""
+    """Keep transformers from telling of tensors that do not fit, which errors here say, and from drawing bars."""
     own: Any = importlib.import_module("transformers.utils.logging")
     verbosity, bars = own.get_verbosity(), own.is_progress_bar_enabled()
     own.set_verbosity(logging.CRITICAL)
