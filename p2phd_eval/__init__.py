@@ -27,6 +27,7 @@ _HOME = {
     "extract_features": "p2phd_eval.features.extract_features",
     "fid_interval": "p2phd_eval.stats.errors.intervals",
     "generate": "p2phd_eval.generators.sampling.generation",
+    "merge_features": "p2phd_eval.features.merge_features",
     "noise_floor": "p2phd_eval.quality.noise_floor",
     "plan_comparison": "p2phd_eval.planning",
     "random_edits": "p2phd_eval.editing.random_edits",
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from p2phd_eval.evaluation.compute_metrics import compute_metrics as compute_metrics
     from p2phd_eval.features.extract_features import extract_features as extract_features
     from p2phd_eval.features.feature_settings import FeatureSettings as FeatureSettings
+    from p2phd_eval.features.merge_features import merge_features as merge_features
     from p2phd_eval.features.metric import FidMetric as FidMetric
     from p2phd_eval.gate.check_gate import check_gate as check_gate
     from p2phd_eval.generators.sampling.generation import generate as generate

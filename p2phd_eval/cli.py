@@ -17,7 +17,7 @@ from p2phd_eval.commands.blind_test import blind_test
 from p2phd_eval.commands.compare import compare
 from p2phd_eval.commands.convert import convert
 from p2phd_eval.commands.demo import demo
-from p2phd_eval.commands.features import features
+from p2phd_eval.commands.features import features, merge
 from p2phd_eval.commands.fid import fid
 from p2phd_eval.commands.floor import floor
 from p2phd_eval.commands.gate import gate
@@ -44,6 +44,12 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 class _Group(TyperGroup):
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        # `features merge` stands beside `features DATA`; a folder of that name is ./merge.
+        if " ".join(args[:2]) in self.commands:
+            args = [" ".join(args[:2]), *args[2:]]
+        return super().resolve_command(ctx, args)
+
     def make_context(self, info_name: str | None, args: list[str], *rest: Any, **settings: Any) -> Any:
         args, notes = renamed(args, _options_of(_commands(self)))
         for note in notes:
@@ -191,6 +197,7 @@ app.command(rich_help_panel=_JUDGE)(plan)
 app.command(rich_help_panel=_JUDGE)(fid)
 app.command(rich_help_panel=_JUDGE)(metrics)
 app.command(rich_help_panel=_JUDGE)(features)
+app.command("features merge", rich_help_panel=_JUDGE)(merge)
 app.add_typer(weights.app, name="weights", rich_help_panel=_JUDGE)
 app.add_typer(cache.app, name="cache", rich_help_panel=_JUDGE)
 _SHARE = "Share: with people and with CI"

@@ -1,8 +1,10 @@
-"""`p2phd-eval features`."""
+"""`p2phd-eval features` and `p2phd-eval features merge`."""
+
+from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -10,6 +12,10 @@ from p2phd_eval.commands.options.common import Json, ProtocolName
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output, ResultTable
+
+if TYPE_CHECKING:
+    from p2phd_eval.features.feature_set import FeatureSet
+    from p2phd_eval.features.statistics import Statistics
 
 
 @with_feature_settings
@@ -23,24 +29,66 @@ def features(
             "--statistics", help="Write mean and covariance alone, as pytorch-fid does; memory is then constant."
         ),
     ] = False,
+<<<<<<< HEAD
     protocol: ProtocolName = None,
+=======
+    shard: Annotated[
+        str | None,
+        typer.Option(
+            "--shard",
+            metavar="i/n",
+            help="Take the i-th of n equal shares of the images alone, 0/n to (n-1)/n; see `features merge`.",
+        ),
+    ] = None,
+>>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
     json_target: Json = None,
 ) -> None:
     """Compute the features of a set of images once, for `fid`, `compare` and `metrics`; on several machines too.
 
-    Under torchrun each process takes an equal share of the images, and the first one writes.
+    Under torchrun each process takes an equal share of the images, and the first one writes. Any other scheduler starts
+    a command for each share, and `p2phd-eval features merge` puts their files together.
 
     Examples:
 
         p2phd-eval features photos/ --out photos.npz
 
         torchrun --nproc-per-node 8 --no-python p2phd-eval features train.zip --out train.npz --statistics
+
+        p2phd-eval features train.zip --shard $SLURM_ARRAY_TASK_ID/8 --out part-$SLURM_ARRAY_TASK_ID.npz
     """
     from p2phd_eval.features.extract_features import extract_features
+
+    output = Output(json_target)
+    found = extract_features(
+        data, out, statistics=statistics, shard=shard, settings=settings, progress=output.progress, note=output.note
+    )
+    if found is not None:  # the first rank tells
+        _tell(found, out, output, shard)
+
+
+def merge(
+    parts: Annotated[list[Path], typer.Argument(metavar="PART", help="The files of all shares, in any order.")],
+    out: Annotated[Path, typer.Option("--out", help="File to write, .npz.")],
+    json_target: Json = None,
+) -> None:
+    """Put the parts of `features --shard` together: features in the order of the images, or merged moments.
+
+    Examples:
+
+        p2phd-eval features merge part-*.npz --out train.npz
+    """
+    from p2phd_eval.features.merge_features import merge_features
+
+    output = Output(json_target)
+    _tell(merge_features(parts, out), out, output)
+
+
+def _tell(found: FeatureSet | Statistics, out: Path, output: Output, shard: str | None = None) -> None:
     from p2phd_eval.features.feature_set import FeatureSet
     from p2phd_eval.images.condition_ids import sample_counts
     from p2phd_eval.report.documents.command_documents import FeaturesDocument
 
+<<<<<<< HEAD
     output = Output(json_target)
     found = extract_features(
         data,
@@ -53,11 +101,17 @@ def features(
     )
     if found is None or found.stamp is None:
         return  # the first rank tells
+=======
+    assert found.stamp is not None  # who computes features says how
+    statistics = not isinstance(found, FeatureSet)
+    # Those of a share may be cut off at its ends.
+    samples = sample_counts(found.ids) if isinstance(found, FeatureSet) and shard is None else None
+>>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
     kind = "mean and covariance" if statistics else "features"
-    samples = sample_counts(found.ids) if isinstance(found, FeatureSet) else None
+    share = "" if shard is None else f"share {shard} of "
     output.table(
         ResultTable(
-            title=f"{out}: {kind} of {data}",
+            title=f"{out}: {kind} of {share}{found.stamp.source}",
             columns=("quantity", "value"),
             rows=(
                 *((name, str(value)) for name, value in asdict(found.stamp).items()),
@@ -65,4 +119,6 @@ def features(
             ),
         )
     )
-    output.document(FeaturesDocument(file=str(out), statistics=statistics, samples=samples, stamp=found.stamp))
+    output.document(
+        FeaturesDocument(file=str(out), statistics=statistics, shard=shard, samples=samples, stamp=found.stamp)
+    )

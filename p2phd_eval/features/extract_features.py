@@ -9,13 +9,22 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.feature_settings import FeatureSettings
+<<<<<<< HEAD
 from p2phd_eval.features.inputs import naming_choices
 from p2phd_eval.features.statistics import Statistics, save_statistics
 from p2phd_eval.features.under_protocol import require_protocol_settings, under_protocol
 from p2phd_eval.images.protocols import Protocol, find_protocol
+=======
+from p2phd_eval.features.merge_features import require_npz
+from p2phd_eval.features.part_file import Whole, write_part
+from p2phd_eval.features.share import Share
+from p2phd_eval.features.statistics import Statistics, save_statistics
+from p2phd_eval.files import atomic_write
+>>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
+from p2phd_eval.images.sources.span import SpanSource
 from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
@@ -25,14 +34,19 @@ def extract_features(
     out: str | os.PathLike[str] | None = None,
     *,
     statistics: bool = False,
+<<<<<<< HEAD
     protocol: str | Protocol | None = None,
+=======
+    shard: Any = None,
+>>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
     settings: FeatureSettings | None = None,
     progress: ProgressFactory = silent,
     note: Note = unheard,
 ) -> FeatureSet | Statistics | None:
     """Compute the features of a set of images once, for `compute_fid` and the like: what the command `features` does.
 
-    Under torchrun each process takes an equal share of the images, and the first one writes.
+    Under torchrun each process takes an equal share of the images, and the first one writes. With `shard` it is a share
+    of them alone, so that any scheduler may spread them over machines; `merge_features` puts the parts together.
 
     Parameters
     ----------
@@ -42,35 +56,48 @@ def extract_features(
         File to write, ending in `.npz`.
     statistics : bool
         Compute mean and covariance alone, as pytorch-fid does; memory is then constant.
+<<<<<<< HEAD
     protocol, settings, progress, note
         See `compute_fid`. Photos and generated images alike are held against a protocol, and stamped with it.
+=======
+    shard : tuple of int or str, optional
+        (i, n) or "i/n": the i-th of n equal shares of the images alone, counted from 0; the file is then a part.
+    settings, progress, note
+        See `compute_fid`.
+>>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
 
     Returns
     -------
-    FeatureSet, or Statistics if `statistics`; None on all ranks but the first
+    FeatureSet, or Statistics if `statistics`, of the share if there is one; None on all ranks but the first
 
     Raises
     ------
     InputError
-        If the file's name ends otherwise, an image cannot be read, or the network cannot be had.
+        If the file's name ends otherwise, there is no such share or nothing in it, an image cannot be read, or the
+        network cannot be had.
 
     Examples
     --------
     >>> real = extract_features("photos/", "photos.npz")
     """
     # Cheap failures first: pytorch-fid knows statistics by this ending, and so does this tool.
-    if out is not None and not os.fspath(out).endswith(".npz"):
-        raise InputError("--out", expected="a file name ending in .npz", found=str(out))
+    require_npz(out)
+    share = None if shard is None else Share.of(shard)
     if isinstance(images, str | os.PathLike):
         source = open_source(images)
     else:
         source = images if isinstance(images, ImageSource) else ArraySource(images)
+<<<<<<< HEAD
     settings = settings or FeatureSettings()
     if protocol is not None:
         held = find_protocol(protocol)
         require_protocol_settings(settings, held)
         with naming_choices([source]):
             source = under_protocol(source, held, photos=True)
+=======
+    if share is not None:
+        _require_enough(source, share, least=2 if statistics else 1)
+>>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
 
     # Imported here, since it takes torch.
     from p2phd_eval.devices import find_device
@@ -86,17 +113,40 @@ def extract_features(
         for text in source.warnings:
             heard[1](f"warning: {text}")
         extractor = FeatureExtractor(replace(settings, device=str(device)), progress=heard[0], note=heard[1])
-        found: FeatureSet | Statistics | None
+        own = source if share is None else SpanSource(source, share.rows(len(source)))
+        result: tuple[FeatureSet | Statistics, list[str]] | None
         if statistics:
-            found = sharded_statistics(source, extractor, ranks)
+            result = sharded_statistics(own, extractor, ranks)
         else:
             # One process alone may find them in the cache.
+<<<<<<< HEAD
             found = extractor(source) if ranks.size == 1 else sharded_features(source, extractor, ranks)
         if found is not None and found.stamp is not None:
             stamp = replace(found.stamp, protocol=source.protocol, resized=source.resized)
             found = replace(found, stamp=stamp)
         if out is not None and isinstance(found, FeatureSet):
+=======
+            result = extractor.with_hashes(own) if ranks.size == 1 else sharded_features(own, extractor, ranks)
+        if result is None:
+            return None
+        found, hashes = result
+        if out is not None and share is not None:
+            with atomic_write(out) as stream:
+                write_part(stream, found, share=share, whole=Whole.of(source), names=own.names, hashes=hashes)
+        elif out is not None and isinstance(found, FeatureSet):
+>>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
             found.save(out)
         elif out is not None and isinstance(found, Statistics):
             save_statistics(out, found.moments, found.stamp)
     return found
+
+
+def _require_enough(source: ImageSource, share: Share, *, least: int) -> None:
+    """Raise InputError if a share, of which the first is the smallest, has too few images to be merged."""
+    if len(source) // share.count < least:
+        raise InputError(
+            source.name,
+            expected=f"at least {least} image{'s' if least > 1 else ''} for each of {share.count} shares",
+            found=f"{len(source)} images",
+            fix="Take fewer shares.",
+        )

@@ -60,6 +60,7 @@ class FeatureExtractor:
         InputError
             If the weights cannot be had, an image cannot be read, or the source changes meanwhile.
         """
+<<<<<<< HEAD
         if self._cache is None or source.in_process or not keep:
             found = self._compute(source)
             return replace(found, stamp=replace(found.stamp, protocol=source.protocol, resized=source.resized))
@@ -71,6 +72,27 @@ class FeatureExtractor:
                 kept = self._compute_and_keep(source, hashes, key, self._cache)
         if isinstance(source, ProtocolSource):
             source.require_sizes(kept.sizes)  # features in the cache may be of images that nothing was asked of
+=======
+        return self.with_hashes(source, keep=keep)[0]
+
+    def with_hashes(self, source: ImageSource, *, keep: bool = True) -> tuple[FeatureSet, list[str]]:
+        """Return the features of a source as a call does, and the SHA-256 of each image's content, hexadecimal."""
+        from p2phd_eval.features.pipeline import feature_set_of, require_unchanged
+
+        if self._cache is not None and not source.in_process and keep:
+            hashes = self._hash(source)
+            return self._cached(source, hashes, self._cache), hashes
+        blocks = list(self.blocks(source, range(len(source))))
+        require_unchanged(source)
+        return feature_set_of(source, self.network(), blocks), [sha256 for block in blocks for sha256 in block.hashes]
+
+    def _cached(self, source: ImageSource, hashes: Sequence[str], cache: FeatureCache) -> FeatureSet:
+        key = FeatureKey(identity=self._identity(), images_sha256=images_sha256(source.names, hashes))
+        with cache.locked(key):
+            found = cache.get(key)
+            if found is None:
+                found = self._compute_and_keep(source, hashes, key, cache)
+>>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
         # The entry may have been made from the same images in another place, and by a version with other keys.
         stamp = replace(kept.stamp, source=source.name, protocol=source.protocol, resized=source.resized)
         return replace(kept, ids=source.ids, stamp=stamp)
@@ -129,13 +151,6 @@ class FeatureExtractor:
     def device(self) -> str | torch.device | None:
         """The device that the network is on or that was asked for; None where neither is so."""
         return self.settings.device if self._network is None else self._network.device
-
-    def _compute(self, source: ImageSource) -> FeatureSet:
-        from p2phd_eval.features.pipeline import compute_features
-
-        network = self.network()
-        with self._progress(f"features of {source.name}", "images") as on_progress:
-            return compute_features(source, network, workers=self.settings.workers, on_progress=on_progress)
 
     def _compute_and_keep(
         self, source: ImageSource, hashes: Sequence[str], key: FeatureKey, cache: FeatureCache

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -104,15 +105,17 @@ class FeatureSet:
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the set atomically as `.npz` without pickles."""
-        stamp = json.dumps(dataclasses.asdict(self.stamp))
         with atomic_write(path) as stream:
-            np.savez(
-                stream,
-                features=self.values,
-                ids=np.array(self.ids, dtype=np.str_),
-                sizes=self.sizes,
-                stamp=np.array(stamp),
-            )
+            np.savez(stream, **self.arrays())
+
+    def arrays(self) -> dict[str, Any]:
+        """Return what a file of the set holds, by name."""
+        return {
+            "features": self.values,
+            "ids": np.array(self.ids, dtype=np.str_),
+            "sizes": self.sizes,
+            "stamp": np.array(json.dumps(dataclasses.asdict(self.stamp))),
+        }
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> FeatureSet:

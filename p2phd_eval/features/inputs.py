@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.features.part_file import is_part
 from p2phd_eval.features.statistics import Statistics, load_statistics
 from p2phd_eval.images.sources.arrays import ArraySource, Layout
 from p2phd_eval.images.sources.open import open_source
@@ -39,7 +40,15 @@ def open_input(data: Any, *, generated: bool = True) -> Any:
             raise InputError("images", expected=given, found=repr(data))
         return data
     file = Path(data)
-    if file.suffix.lower() == ".npz" and "features" in npz_names(file):
+    arrays = npz_names(file) if file.suffix.lower() == ".npz" else ()
+    if is_part(arrays):
+        raise InputError(
+            str(file),
+            expected="features or statistics of a whole set",
+            found="those of a share of it, which `p2phd-eval features --shard` wrote",
+            fix="Put all its parts together first: p2phd-eval features merge PART ... --out FILE.",
+        )
+    if "features" in arrays:
         return FeatureSet.load(file)
     return load_statistics(file) if file.suffix.lower() in (".npz", ".pt") else open_source(data, generated=generated)
 

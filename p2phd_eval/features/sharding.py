@@ -16,20 +16,26 @@ from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.moments import Moments, merge_moments
 
 
-def sharded_features(source: ImageSource, extractor: FeatureExtractor, ranks: Ranks) -> FeatureSet | None:
+def sharded_features(
+    source: ImageSource, extractor: FeatureExtractor, ranks: Ranks
+) -> tuple[FeatureSet, list[str]] | None:
     """Compute the features of a source, each rank an equal share of the images; a meeting point of all ranks.
 
     `source`: the same on every rank. `extractor`: the cache is not used. The result on the first rank is equal to what
-    one process computes; the others get None. Raises `InputError` if an image of this rank's share cannot be read, or
-    the source changes meanwhile.
+    one process computes, with the SHA-256 of each image's content; the others get None. Raises `InputError` if an image
+    of this rank's share cannot be read, or the source changes meanwhile.
     """
     own = list(extractor.blocks(source, ranks.indices(len(source))))
     require_unchanged(source)
     blocks = [block for part in ranks.gather(own) for block in part]
-    return feature_set_of(source, extractor.network(), blocks) if ranks.is_first else None
+    if not ranks.is_first:
+        return None
+    return feature_set_of(source, extractor.network(), blocks), [sha256 for block in blocks for sha256 in block.hashes]
 
 
-def sharded_statistics(source: ImageSource, extractor: FeatureExtractor, ranks: Ranks) -> Statistics | None:
+def sharded_statistics(
+    source: ImageSource, extractor: FeatureExtractor, ranks: Ranks
+) -> tuple[Statistics, list[str]] | None:
     """Compute the moments of a source, each rank an equal share of the images; a meeting point of all ranks.
 
     No rank keeps features: memory grows with the number of images by their names and hashes alone.
@@ -63,14 +69,14 @@ def sharded_statistics(source: ImageSource, extractor: FeatureExtractor, ranks: 
     )
     if not ranks.is_first:
         return None
+    every = [sha256 for _, part, _, _ in parts for sha256 in part]
     stamp = stamp_of(
         extractor.network(),
         source=source.name,
         names=source.names,
-        hashes=[sha256 for _, part, _, _ in parts for sha256 in part],
+        hashes=every,
         formats=sum((part for _, _, part, _ in parts), Counter()),
         oddities=[found for _, _, _, part in parts for found in part],
     )
-    return Statistics(
-        moments=reduce(merge_moments, (moments for moments, _, _, _ in parts)), stamp=stamp, path=Path(source.name)
-    )
+    merged = reduce(merge_moments, (moments for moments, _, _, _ in parts))
+    return Statistics(moments=merged, stamp=stamp, path=Path(source.name)), every

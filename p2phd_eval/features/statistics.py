@@ -58,16 +58,21 @@ def save_statistics(path: str | os.PathLike[str], moments: Moments, stamp: Featu
         raise InputError(
             str(path), expected="a covariance divided by n - 1, as all tools have it", found=f"ddof = {moments.ddof}"
         )
-    fields: dict[str, Any] = {"mu": moments.mean, "sigma": moments.covariance}
-    if moments.n is not None:
-        fields["n"] = np.array(moments.n)
-    if stamp is not None:
-        fields["stamp"] = np.array(json.dumps(dataclasses.asdict(stamp)))
     with atomic_write(path) as stream:
-        np.savez(stream, **fields)
+        np.savez(stream, **statistics_arrays(moments, stamp))
 
 
-def load_statistics(path: str | os.PathLike[str]) -> Statistics:
+def statistics_arrays(moments: Moments, stamp: FeatureStamp | None) -> dict[str, Any]:
+    """Return what a file of statistics holds, by name."""
+    arrays: dict[str, Any] = {"mu": moments.mean, "sigma": moments.covariance}
+    if moments.n is not None:
+        arrays["n"] = np.array(moments.n)
+    if stamp is not None:
+        arrays["stamp"] = np.array(json.dumps(dataclasses.asdict(stamp)))
+    return arrays
+
+
+def load_statistics(path: str | os.PathLike[str], *, semidefinite: bool = True) -> Statistics:
     """Read statistics of this tool, of pytorch-fid, clean-fid (`.npz`) or torch-fidelity (`.pt`).
 
     Nothing in a file is unpickled but arrays of numbers.
@@ -77,6 +82,8 @@ def load_statistics(path: str | os.PathLike[str]) -> Statistics:
     path : path-like
         `.npz` with `mu` and `sigma`, and perhaps `n` and `stamp`; or, ending in `.pt` or `.pth`, what `torch.save`
         wrote of a dict with `mu` and `sigma`, arrays or tensors.
+    semidefinite : bool
+        Whether it is checked that sigma is positive semi-definite, which takes seconds where it is singular.
 
     Returns
     -------
@@ -98,7 +105,7 @@ def load_statistics(path: str | os.PathLike[str]) -> Statistics:
     with np.errstate(over="ignore"):  # what float64 cannot hold becomes infinite, and is refused as such
         mean, covariance = (_numbers(file, fields, name).astype(np.float64) for name in ("mu", "sigma"))
     require_covariance(mean, covariance, str(file))
-    if cholesky_or_none(covariance) is None:
+    if semidefinite and cholesky_or_none(covariance) is None:
         require_semidefinite(np.linalg.eigvalsh(covariance), str(file))
     stored = fields["sigma"].dtype
     return Statistics(

@@ -199,6 +199,7 @@ class FeaturesDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/feat
 
     file: str
     statistics: bool  # mean and covariance alone
+    shard: str | None = None  # such as "0/8": of this share of the images alone
     samples: SampleCounts | None = None  # None where conditions have no seeds, or of statistics
     stamp: FeatureStamp
 
