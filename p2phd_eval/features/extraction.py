@@ -77,11 +77,11 @@ class FeatureExtractor:
 
     def with_hashes(self, source: ImageSource, *, keep: bool = True) -> tuple[FeatureSet, list[str]]:
         """Return the features of a source as a call does, and the SHA-256 of each image's content, hexadecimal."""
-        from p2phd_eval.features.pipeline import feature_set_of, require_unchanged
-
         if self._cache is not None and not source.in_process and keep:
             hashes = self._hash(source)
             return self._cached(source, hashes, self._cache), hashes
+        from p2phd_eval.features.pipeline import feature_set_of, require_unchanged
+
         blocks = list(self.blocks(source, range(len(source))))
         require_unchanged(source)
         return feature_set_of(source, self.network(), blocks), [sha256 for block in blocks for sha256 in block.hashes]
