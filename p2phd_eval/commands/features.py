@@ -29,9 +29,6 @@ def features(
             "--statistics", help="Write mean and covariance alone, as pytorch-fid does; memory is then constant."
         ),
     ] = False,
-<<<<<<< HEAD
-    protocol: ProtocolName = None,
-=======
     shard: Annotated[
         str | None,
         typer.Option(
@@ -40,7 +37,7 @@ def features(
             help="Take the i-th of n equal shares of the images alone, 0/n to (n-1)/n; see `features merge`.",
         ),
     ] = None,
->>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
+    protocol: ProtocolName = None,
     json_target: Json = None,
 ) -> None:
     """Compute the features of a set of images once, for `fid`, `compare` and `metrics`; on several machines too.
@@ -60,7 +57,14 @@ def features(
 
     output = Output(json_target)
     found = extract_features(
-        data, out, statistics=statistics, shard=shard, settings=settings, progress=output.progress, note=output.note
+        data,
+        out,
+        statistics=statistics,
+        shard=shard,
+        protocol=protocol,
+        settings=settings,
+        progress=output.progress,
+        note=output.note,
     )
     if found is not None:  # the first rank tells
         _tell(found, out, output, shard)
@@ -88,25 +92,10 @@ def _tell(found: FeatureSet | Statistics, out: Path, output: Output, shard: str 
     from p2phd_eval.images.condition_ids import sample_counts
     from p2phd_eval.report.documents.command_documents import FeaturesDocument
 
-<<<<<<< HEAD
-    output = Output(json_target)
-    found = extract_features(
-        data,
-        out,
-        statistics=statistics,
-        protocol=protocol,
-        settings=settings,
-        progress=output.progress,
-        note=output.note,
-    )
-    if found is None or found.stamp is None:
-        return  # the first rank tells
-=======
     assert found.stamp is not None  # who computes features says how
     statistics = not isinstance(found, FeatureSet)
     # Those of a share may be cut off at its ends.
     samples = sample_counts(found.ids) if isinstance(found, FeatureSet) and shard is None else None
->>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
     kind = "mean and covariance" if statistics else "features"
     share = "" if shard is None else f"share {shard} of "
     output.table(

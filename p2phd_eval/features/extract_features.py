@@ -9,18 +9,14 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.feature_settings import FeatureSettings
-<<<<<<< HEAD
 from p2phd_eval.features.inputs import naming_choices
-from p2phd_eval.features.statistics import Statistics, save_statistics
-from p2phd_eval.features.under_protocol import require_protocol_settings, under_protocol
-from p2phd_eval.images.protocols import Protocol, find_protocol
-=======
 from p2phd_eval.features.merge_features import require_npz
 from p2phd_eval.features.part_file import Whole, write_part
 from p2phd_eval.features.share import Share
 from p2phd_eval.features.statistics import Statistics, save_statistics
+from p2phd_eval.features.under_protocol import require_protocol_settings, under_protocol
 from p2phd_eval.files import atomic_write
->>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
+from p2phd_eval.images.protocols import Protocol, find_protocol
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
@@ -34,11 +30,8 @@ def extract_features(
     out: str | os.PathLike[str] | None = None,
     *,
     statistics: bool = False,
-<<<<<<< HEAD
-    protocol: str | Protocol | None = None,
-=======
     shard: Any = None,
->>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
+    protocol: str | Protocol | None = None,
     settings: FeatureSettings | None = None,
     progress: ProgressFactory = silent,
     note: Note = unheard,
@@ -56,15 +49,10 @@ def extract_features(
         File to write, ending in `.npz`.
     statistics : bool
         Compute mean and covariance alone, as pytorch-fid does; memory is then constant.
-<<<<<<< HEAD
-    protocol, settings, progress, note
-        See `compute_fid`. Photos and generated images alike are held against a protocol, and stamped with it.
-=======
     shard : tuple of int or str, optional
         (i, n) or "i/n": the i-th of n equal shares of the images alone, counted from 0; the file is then a part.
-    settings, progress, note
-        See `compute_fid`.
->>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
+    protocol, settings, progress, note
+        See `compute_fid`. Photos and generated images alike are held against a protocol, and stamped with it.
 
     Returns
     -------
@@ -87,17 +75,14 @@ def extract_features(
         source = open_source(images)
     else:
         source = images if isinstance(images, ImageSource) else ArraySource(images)
-<<<<<<< HEAD
     settings = settings or FeatureSettings()
     if protocol is not None:
         held = find_protocol(protocol)
         require_protocol_settings(settings, held)
         with naming_choices([source]):
             source = under_protocol(source, held, photos=True)
-=======
     if share is not None:
         _require_enough(source, share, least=2 if statistics else 1)
->>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
 
     # Imported here, since it takes torch.
     from p2phd_eval.devices import find_device
@@ -119,22 +104,16 @@ def extract_features(
             result = sharded_statistics(own, extractor, ranks)
         else:
             # One process alone may find them in the cache.
-<<<<<<< HEAD
-            found = extractor(source) if ranks.size == 1 else sharded_features(source, extractor, ranks)
-        if found is not None and found.stamp is not None:
-            stamp = replace(found.stamp, protocol=source.protocol, resized=source.resized)
-            found = replace(found, stamp=stamp)
-        if out is not None and isinstance(found, FeatureSet):
-=======
             result = extractor.with_hashes(own) if ranks.size == 1 else sharded_features(own, extractor, ranks)
         if result is None:
             return None
         found, hashes = result
+        assert found.stamp is not None
+        found = replace(found, stamp=replace(found.stamp, protocol=source.protocol, resized=source.resized))
         if out is not None and share is not None:
             with atomic_write(out) as stream:
                 write_part(stream, found, share=share, whole=Whole.of(source), names=own.names, hashes=hashes)
         elif out is not None and isinstance(found, FeatureSet):
->>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
             found.save(out)
         elif out is not None and isinstance(found, Statistics):
             save_statistics(out, found.moments, found.stamp)

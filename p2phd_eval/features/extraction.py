@@ -12,7 +12,6 @@ from p2phd_eval.features.feature_set import FeatureSet, images_sha256
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.identity import NetworkIdentity, require_callable_name
 from p2phd_eval.features.weights.index import known_weights, require_there
-from p2phd_eval.images.sources.protocol_source import ProtocolSource
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
@@ -60,19 +59,6 @@ class FeatureExtractor:
         InputError
             If the weights cannot be had, an image cannot be read, or the source changes meanwhile.
         """
-<<<<<<< HEAD
-        if self._cache is None or source.in_process or not keep:
-            found = self._compute(source)
-            return replace(found, stamp=replace(found.stamp, protocol=source.protocol, resized=source.resized))
-        hashes = self._hash(source)
-        key = FeatureKey(identity=self._identity(), images_sha256=images_sha256(source.names, hashes))
-        with self._cache.locked(key):
-            kept = self._cache.get(key)
-            if kept is None:
-                kept = self._compute_and_keep(source, hashes, key, self._cache)
-        if isinstance(source, ProtocolSource):
-            source.require_sizes(kept.sizes)  # features in the cache may be of images that nothing was asked of
-=======
         return self.with_hashes(source, keep=keep)[0]
 
     def with_hashes(self, source: ImageSource, *, keep: bool = True) -> tuple[FeatureSet, list[str]]:
@@ -84,15 +70,17 @@ class FeatureExtractor:
 
         blocks = list(self.blocks(source, range(len(source))))
         require_unchanged(source)
-        return feature_set_of(source, self.network(), blocks), [sha256 for block in blocks for sha256 in block.hashes]
+        found = feature_set_of(source, self.network(), blocks)
+        found = replace(found, stamp=replace(found.stamp, protocol=source.protocol, resized=source.resized))
+        return found, [sha256 for block in blocks for sha256 in block.hashes]
 
     def _cached(self, source: ImageSource, hashes: Sequence[str], cache: FeatureCache) -> FeatureSet:
         key = FeatureKey(identity=self._identity(), images_sha256=images_sha256(source.names, hashes))
         with cache.locked(key):
-            found = cache.get(key)
-            if found is None:
-                found = self._compute_and_keep(source, hashes, key, cache)
->>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
+            kept = cache.get(key)
+            if kept is None:
+                kept = self._compute_and_keep(source, hashes, key, cache)
+        source.require_sizes(kept.sizes)  # features in the cache may be of images that nothing was asked of
         # The entry may have been made from the same images in another place, and by a version with other keys.
         stamp = replace(kept.stamp, source=source.name, protocol=source.protocol, resized=source.resized)
         return replace(kept, ids=source.ids, stamp=stamp)

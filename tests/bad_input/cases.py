@@ -15,11 +15,8 @@ from tests.bad_input.faces import FACES
 from tests.bad_input.images import IMAGES
 from tests.bad_input.options import OPTIONS
 from tests.bad_input.other_programs import OTHER_PROGRAMS
-<<<<<<< HEAD
 from tests.bad_input.protocols import PROTOCOLS
-=======
 from tests.bad_input.shares import SHARES
->>>>>>> c1f127f (Features in equal shares by any scheduler, and their parts merged)
 from tests.bad_input.styles import STYLES
 from tests.bad_input.targets import TARGETS
 from tests.bad_input.training import TRAINING

@@ -70,12 +70,12 @@ class ProtocolSource(ImageSource):
         """Read an image at the protocol's size, as RGB."""
         return self.load(index).pixels
 
-    def require_sizes(self, sizes: npt.NDArray[np.int32]) -> None:
-        """Raise InputError unless all images have the protocol's size; `sizes`: (n, 2), as features have them."""
+    def require_sizes(self, sizes: npt.NDArray[np.int32], start: int = 0) -> None:
+        """Raise InputError unless images have the protocol's size; `sizes`: (k, 2), of those from `start` on."""
         other = np.flatnonzero((sizes != self._protocol.size).any(axis=1))
         if len(other):
             width, height = map(int, sizes[other[0]])
-            raise self._of_another_size(int(other[0]), (width, height))
+            raise self._of_another_size(start + int(other[0]), (width, height))
 
     def describe(self, index: int) -> str:
         """Return what the other source calls the image."""

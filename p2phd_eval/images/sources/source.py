@@ -68,6 +68,13 @@ class ImageSource(ABC):
         Raises `InputError` as `load`.
         """
 
+    def require_sizes(self, sizes: npt.NDArray[np.int32], start: int = 0) -> None:
+        """Raise InputError if images are held against a protocol, and have other sizes than that asks for.
+
+        `sizes`: (k, 2), width and height of the images from `start` on.
+        """
+        assert self.protocol is None  # sources of a protocol know its size
+
     def load_labels(self, index: int) -> npt.NDArray[Any]:
         """Read a label map as `load_stored` does; raise InputError, too, if it was compressed with loss."""
         return self.load_stored(index)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.images.sources.source import ImageSource, LoadedImage
@@ -17,6 +18,7 @@ class SpanSource(ImageSource):
         span = slice(rows.start, rows.stop)
         super().__init__(source.name, source.names[span], source.ids[span], source.warnings)
         self._source, self._start = source, rows.start
+        self.protocol, self.resized = source.protocol, source.resized
         self.in_process = source.in_process  # type: ignore[misc]  # that of a class elsewhere
 
     def content_sha256(self, index: int) -> str:
@@ -34,6 +36,10 @@ class SpanSource(ImageSource):
     def load_labels(self, index: int) -> npt.NDArray[Any]:
         """Read a label map as it is stored."""
         return self._source.load_labels(self._start + index)
+
+    def require_sizes(self, sizes: npt.NDArray[np.int32], start: int = 0) -> None:
+        """Ask the source whether images have the sizes of its protocol."""
+        self._source.require_sizes(sizes, self._start + start)
 
     def describe(self, index: int) -> str:
         """Return what the source calls an image."""
