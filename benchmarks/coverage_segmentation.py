@@ -7,16 +7,17 @@ The model: class k is in an image with a probability that falls geometrically fr
 a gamma variable of shape 0.7 times a lognormal one; a segmenter finds the share logit^-1(quality_k + image + arm + run)
 of it, and takes the rest for other classes, the frequent ones more often. Clusters, such as sequences, share which
 classes there are, and parts of areas and of what is found. Arms share label maps and most of the noise. So scores are
-ratios of sums that are paired, skewed and, of rare classes, of few images; the true ones are those of 300,000 images.
+ratios of sums that are paired, skewed and, of rare classes, of few images; the true ones are those of 200,000 images.
 
-* covered: how often the 95 % interval holds the true score: each score of one arm, IoUs by class (of classes in 5 draws
-  or more, else there is none), and differences of two arms.
+* covered: how often the 95 % interval holds the true score: each score of one arm, IoUs by class (by how many images or
+  clusters have it), and differences of two arms. The means are over the classes that the drawn label maps have.
 * false "worse" or "better": of arms that do not differ; false "within": of arms that differ by the margin exactly.
 """
 
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import json
 import zlib
@@ -28,14 +29,9 @@ import numpy.typing as npt
 from measuring import describe_machine, kept, today
 
 from p2phd_eval.files import write_json
-from p2phd_eval.stats.segmentation.class_counts import (
-    ClassCounts,
-    SegmentationScore,
-    class_ious,
-    counts_of_confusions,
-    segmentation_scores,
-)
+from p2phd_eval.stats.segmentation.class_counts import ClassCounts, counts_of_confusions
 from p2phd_eval.stats.segmentation.compared_scores import compare_segmentations
+from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 
 Values = npt.NDArray[np.float64]
@@ -46,7 +42,7 @@ SIZES = ((50, 12), (100, 12), (200, 19), (500, 19))  # images and classes
 CLUSTERS = ("images", "clusters of 5", "clusters of 1 to 9")
 EFFECT = 0.1  # in logits, of the candidate where it is worse
 RUN_SPREAD = 0.05  # in logits, of the training seeds in scope B
-TRUE_IMAGES, CHUNK = 300_000, 5_000
+TRUE_IMAGES, CHUNK = 200_000, 2_000
 
 
 def draw(
@@ -79,6 +75,12 @@ def draw(
     return found
 
 
+def presences(rarest: str, classes: int) -> Values:
+    """The probability of each class to be in an image."""
+    found: Values = np.geomspace(1, RAREST[rarest], classes)
+    return found
+
+
 def clusters_of(rng: np.random.Generator, kind: str, n: int) -> npt.NDArray[np.int64]:
     if kind == "images":
         return np.arange(n)
@@ -86,52 +88,75 @@ def clusters_of(rng: np.random.Generator, kind: str, n: int) -> npt.NDArray[np.i
     return np.repeat(np.arange(len(sizes)), sizes)[:n]
 
 
-def truths(kind: str, presence: Values, shift: float) -> tuple[Values, Values]:
-    """The scores and IoUs of a population, in percent."""
-    rng = np.random.default_rng(zlib.crc32(f"{kind}, {presence[-1]}, {len(presence)}".encode()))
+class Population:
+    """Sums over many images, in which classes can be left out."""
+
+    def __init__(self, hits: Values, truth: Values, predicted: Values) -> None:
+        self._hits, self._truth = hits, truth
+        self.ious = 100 * hits / (truth + predicted - hits)
+        self.recalls = 100 * hits / truth
+
+    def scores(self, counted: npt.NDArray[np.bool_]) -> dict[SegmentationScore, float]:
+        """The true scores, the means over the classes that are counted."""
+        share = self._truth / self._truth.sum()
+        return {
+            SegmentationScore.MEAN_IOU: float(self.ious[counted].mean()),
+            SegmentationScore.PIXEL_ACCURACY: 100 * float(self._hits.sum() / self._truth.sum()),
+            SegmentationScore.MEAN_ACCURACY: float(self.recalls[counted].mean()),
+            SegmentationScore.FREQUENCY_WEIGHTED_IOU: float(share @ self.ious),
+        }
+
+
+@functools.cache
+def population(kind: str, rarest: str, classes: int, shift: float) -> Population:
+    presence = presences(rarest, classes)
+    rng = np.random.default_rng(zlib.crc32(f"{kind}, {rarest}, {classes}".encode()))
     tables = []
     for _ in range(TRUE_IMAGES // CHUNK):
         (counts,) = draw(rng, clusters_of(rng, kind, CHUNK), presence, np.array([shift]))
         tables.append([counts.hits.sum(axis=0), counts.truth.sum(axis=0), counts.predicted.sum(axis=0)])
-    sums = np.sum(tables, axis=0)[:, np.newaxis]
-    whole = ClassCounts(hits=sums[0], truth=sums[1], predicted=sums[2])
-    return np.array(list(segmentation_scores(whole).values())), class_ious(whole)
+    return Population(*np.sum(tables, axis=0).astype(np.float64))
 
 
 def cell(kind: str, rarest: str, n: int, classes: int, runs: int, repeats: int) -> dict[str, Any]:
-    presence = np.geomspace(1, RAREST[rarest], classes)
+    presence = presences(rarest, classes)
+    before, after = None, None
     if runs == 1:
-        before, ious = truths(kind, presence, 0.0)
-        after, _ = truths(kind, presence, EFFECT)
+        before, after = (population(kind, rarest, classes, shift) for shift in (0.0, EFFECT))
     rng = np.random.default_rng(zlib.crc32(f"{kind}, {rarest}, {n}, {runs}".encode()))
     covered: dict[str, list[bool]] = {}
     judged: dict[str, list[bool]] = {}
-    scores = list(SegmentationScore)
+    widths = []
     for _ in range(repeats):
         cluster_of = clusters_of(rng, kind, n)
         seeds = RUN_SPREAD * rng.normal(size=2 * runs) if runs > 1 else np.zeros(2)
         equal = draw(rng, cluster_of, presence, seeds)
         clusters = None if kind == "images" else cluster_of
         same = compare_segmentations(equal[:runs], {"candidate": equal[runs:]}, clusters=clusters)
-        judged.setdefault("false worse or better", []).append(same.verdicts[0].verdict is not Verdict.INCONCLUSIVE)
-        for score in scores:
-            low, high = _interval(same.arms[1].differences[score].interval)
-            covered.setdefault(f"difference of 0, {score.value}", []).append(low <= 0 <= high)
-        if runs > 1:
+        false = same.verdicts[0].verdict in (Verdict.WORSE, Verdict.BETTER)
+        judged.setdefault("false worse or better", []).append(false)
+        for score, found in same.arms[1].differences.items():
+            covered.setdefault(f"difference of 0, {score.value}", []).append(_holds(found.interval, 0.0))
+        low, high = same.verdicts[0].test.interval
+        widths.append((high - low) / 2)
+        if before is None or after is None:
             continue
         pair = draw(rng, cluster_of, presence, np.array([0.0, EFFECT]))
-        margin = float(before[0] - after[0])
+        counted = pair[0].counted
+        true, moved_true = before.scores(counted), after.scores(counted)
+        margin = true[SegmentationScore.MEAN_IOU] - moved_true[SegmentationScore.MEAN_IOU]
         moved = compare_segmentations(pair[:1], {"candidate": pair[1:]}, clusters=clusters, margin=margin)
         verdict = moved.verdicts[0].verdict
         judged.setdefault("false within", []).append(verdict in (Verdict.WITHIN, Verdict.NEGLIGIBLE))
-        for place, score in enumerate(scores):
-            low, high = _interval(moved.arms[0].scores[score].interval)
-            covered.setdefault(score.value, []).append(low <= before[place] <= high)
-            low, high = _interval(moved.arms[1].differences[score].interval)
-            covered.setdefault(f"difference, {score.value}", []).append(low <= after[place] - before[place] <= high)
-        for found, true in zip(moved.arms[0].classes, ious.tolist(), strict=True):
-            if found is not None and found.interval is not None:
-                covered.setdefault("IoU of a class", []).append(found.interval[0] <= true <= found.interval[1])
+        for score, value in true.items():
+            covered.setdefault(score.value, []).append(_holds(moved.arms[0].scores[score].interval, value))
+            interval, difference = moved.arms[1].differences[score].interval, moved_true[score] - value
+            covered.setdefault(f"difference, {score.value}", []).append(_holds(interval, difference))
+        holders = _holders(pair[0], cluster_of)
+        for held, of_class, value in zip(holders, moved.arms[0].classes, before.ious.tolist(), strict=True):
+            if of_class is not None and of_class.interval is not None:
+                few = next((f"below {most}" for most in (10, 20, 40) if held < most), "40 or more")
+                covered.setdefault(f"IoU of a class in {few}", []).append(_holds(of_class.interval, value))
     return {
         "draws": kind,
         "rarest": rarest,
@@ -140,12 +165,19 @@ def cell(kind: str, rarest: str, n: int, classes: int, runs: int, repeats: int) 
         "runs": runs,
         "covered": {name: float(np.mean(each)) for name, each in covered.items()},
         "judged": {name: float(np.mean(each)) for name, each in judged.items()},
+        "half_width": float(np.median(widths)),  # of the difference of mean IoU, in percentage points
+        "intervals": {name: len(each) for name, each in covered.items() if name.startswith("IoU")},
     }
 
 
-def _interval(interval: tuple[float, float] | None) -> tuple[float, float]:
+def _holders(counts: ClassCounts, cluster_of: npt.NDArray[np.int64]) -> list[int]:
+    """How many clusters have each class."""
+    return [len(np.unique(cluster_of[column > 0])) for column in counts.truth.T]
+
+
+def _holds(interval: tuple[float, float] | None, value: float) -> bool:
     assert interval is not None  # of a score there is always one
-    return interval
+    return interval[0] <= value <= interval[1]
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ What is promised where something is wrong. Every row below is a test; the messag
 
 Whatever ends a command, finished work is kept, and nothing is left half written. Names reach terminals and logs with
 control characters as escapes (`\\x1b`), so that no file can clear the screen or forge a line. No code of a file is run
-but that of a network given with `--feature-network` and of the checkout given with `bench --against`.
+but that of a network given with `--feature-network` or `--segmenter` and of the checkout given with `bench --against`.
 """
 
 

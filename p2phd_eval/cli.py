@@ -11,7 +11,7 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 import p2phd_eval
-from p2phd_eval.commands import cache, data, edit, encode, export, weights
+from p2phd_eval.commands import cache, data, edit, encode, export, segment, weights
 from p2phd_eval.commands.bench import bench
 from p2phd_eval.commands.blind_test import blind_test
 from p2phd_eval.commands.compare import compare
@@ -193,6 +193,7 @@ app.command(rich_help_panel=_TRAIN)(bench)
 _JUDGE = "Judge: samples of any generator"
 app.command(rich_help_panel=_JUDGE, cls=FolderOptionsCommand)(compare)
 app.command(rich_help_panel=_JUDGE, cls=FolderOptionsCommand)(floor)
+app.add_typer(segment.app, name="segment", rich_help_panel=_JUDGE)
 app.command(rich_help_panel=_JUDGE)(plan)
 app.command(rich_help_panel=_JUDGE)(fid)
 app.command(rich_help_panel=_JUDGE)(metrics)

@@ -83,7 +83,7 @@ SHORT_SCOPES = {
     Scope.CHECKPOINTS: "Scope A: these checkpoints, images random",
     Scope.RECIPES: "Scope B: the recipes, images and training seeds random",
 }
-_SCOPE_NAMES = {Scope.CHECKPOINTS: "these checkpoints (scope A)", Scope.RECIPES: "the recipe (scope B)"}
+SCOPE_NAMES = {Scope.CHECKPOINTS: "these checkpoints (scope A)", Scope.RECIPES: "the recipe (scope B)"}
 #: How the images of one FID, and those of the sets of a comparison, belong together.
 PAIRINGS = {
     "paired": "real and generated images of one label map are taken as pairs",
@@ -123,7 +123,7 @@ def protocol_text(stamp: FeatureStamp) -> str:
 
 def verdict_sentence(candidate: FIDComparison) -> str:
     """Return the verdict on a candidate: what was judged in which scope, the reason, the companion, what would help."""
-    head = f"{candidate.name}, {_SCOPE_NAMES[candidate.scope]}"
+    head = f"{candidate.name}, {SCOPE_NAMES[candidate.scope]}"
     name, test, companion = candidate.judged.name_at(candidate.n), candidate.test, candidate.companion
     if test is None:
         return f"{head}: nothing was judged. {name[0].upper()}{name[1:]} was to be, but {candidate.refusal}."
@@ -136,7 +136,7 @@ def verdict_sentence(candidate: FIDComparison) -> str:
         sentence += f" {told}"
     if test.estimate == test.standard_error == 0:
         return f"{sentence} Nothing differs at all: both give exactly the same."
-    return f"{sentence}{_needs(candidate.needs)}"
+    return f"{sentence}{needs_text(candidate.needs)}"
 
 
 def companion_sentence(companion: Companion, judged: Estimand, n: int) -> str:
@@ -193,7 +193,7 @@ def scale_sentence(name: str, n: int, fid: float, scale: RealScale) -> str:
     )
 
 
-def _needs(needs: UndecidedNeeds | None) -> str:
+def needs_text(needs: UndecidedNeeds | None) -> str:
     """What would decide an inconclusive result, as a sentence that follows another one."""
     if needs is None:
         return ""

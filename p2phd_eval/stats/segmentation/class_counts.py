@@ -8,24 +8,15 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from enum import Enum
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 
 Counts = npt.NDArray[np.int64]
 Values = npt.NDArray[np.float64]
-
-
-class SegmentationScore(str, Enum):
-    """A number that says how well class maps agree."""
-
-    MEAN_IOU = "mean-iou"  # mean over classes of hits / (pixels that are of the class, or are taken for it)
-    PIXEL_ACCURACY = "pixel-accuracy"  # share of all pixels that are hits
-    MEAN_ACCURACY = "mean-accuracy"  # mean over classes of hits / pixels of the class
-    FREQUENCY_WEIGHTED_IOU = "frequency-weighted-iou"  # mean IoU, each class by its share of the pixels
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True, eq=False)

@@ -15,7 +15,7 @@ from p2phd_eval.stats.confidence import require_confidence, t_interval, t_tail
 from p2phd_eval.stats.design import SamplingDesign, StandardError
 from p2phd_eval.stats.errors.image_means import image_error, run_noise
 from p2phd_eval.stats.errors.seeds import recipe_error, require_runs
-from p2phd_eval.stats.segmentation.class_counts import ClassCounts, SegmentationScore
+from p2phd_eval.stats.segmentation.class_counts import ClassCounts
 from p2phd_eval.stats.segmentation.score_errors import (
     FEWEST_HOLDERS,
     Influences,
@@ -24,6 +24,7 @@ from p2phd_eval.stats.segmentation.score_errors import (
     score_influences,
     with_bias,
 )
+from p2phd_eval.stats.segmentation.score_names import SCORE_NAMES, SegmentationScore
 from p2phd_eval.stats.verdicts.equivalence import Difference, EquivalenceResult, Verdict, holm, judge_differences
 from p2phd_eval.stats.verdicts.margins import Margin, MarginRule, given_margin, parse_margin, require_seeds, seed_margin
 from p2phd_eval.stats.verdicts.power import found_components
@@ -35,13 +36,6 @@ Runs = Sequence[ClassCounts]
 
 _SCORES = tuple(SegmentationScore)
 MOST_MARGIN = 100.0  # scores are in percent
-#: What the scores are called.
-SCORE_NAMES = {
-    SegmentationScore.MEAN_IOU: "mean IoU",
-    SegmentationScore.PIXEL_ACCURACY: "pixel accuracy",
-    SegmentationScore.MEAN_ACCURACY: "mean accuracy",
-    SegmentationScore.FREQUENCY_WEIGHTED_IOU: "frequency-weighted IoU",
-}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

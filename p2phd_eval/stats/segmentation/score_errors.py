@@ -15,7 +15,8 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.design import SamplingDesign, StandardError
 from p2phd_eval.stats.errors.skewness import skewed_interval, skewness_of_mean
-from p2phd_eval.stats.segmentation.class_counts import ClassCounts, SegmentationScore, rows_of_scores, scores_of_sums
+from p2phd_eval.stats.segmentation.class_counts import ClassCounts, rows_of_scores, scores_of_sums
+from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 
 Values = npt.NDArray[np.float64]
 

@@ -12,7 +12,6 @@ import torch
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.segmentation.class_counts import (
     ClassCounts,
-    SegmentationScore,
     class_ious,
     confusion_matrix,
     counts_of_confusions,
@@ -20,6 +19,7 @@ from p2phd_eval.stats.segmentation.class_counts import (
     segmentation_scores,
     stacked,
 )
+from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 declare_missing_operators()  # before anything imports torchvision, as torchmetrics does

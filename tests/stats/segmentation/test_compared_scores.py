@@ -10,9 +10,10 @@ from scipy import stats
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.design import SamplingDesign
-from p2phd_eval.stats.segmentation.class_counts import ClassCounts, SegmentationScore, segmentation_scores
+from p2phd_eval.stats.segmentation.class_counts import ClassCounts, segmentation_scores
 from p2phd_eval.stats.segmentation.compared_scores import compare_segmentations
 from p2phd_eval.stats.segmentation.score_errors import score_influences
+from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.scope import Scope
 from tests.stats.segmentation.drawn_counts import drawn_counts

@@ -10,8 +10,9 @@ from scipy import stats
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.design import SamplingDesign
-from p2phd_eval.stats.segmentation.class_counts import ClassCounts, SegmentationScore, segmentation_scores
+from p2phd_eval.stats.segmentation.class_counts import ClassCounts, segmentation_scores
 from p2phd_eval.stats.segmentation.score_errors import estimate, score_influences
+from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from tests.stats.segmentation.drawn_counts import drawn_counts
 
 COMMON, RARE = np.linspace(1, 0.5, 6), np.geomspace(1, 0.08, 8)

@@ -1,0 +1,9 @@
+"""`p2phd-eval segment`."""
+
+import typer
+
+from p2phd_eval.commands.options.folders import FolderOptionsCommand
+from p2phd_eval.commands.segment_score import score
+
+app = typer.Typer(no_args_is_help=True, help="Judge samples by what a segmenter finds in them.")
+app.command(cls=FolderOptionsCommand)(score)
