@@ -33,7 +33,7 @@ _HOME = {
     "plan_comparison": "p2phd_eval.planning",
     "random_edits": "p2phd_eval.editing.random_edits",
     "run_study": "p2phd_eval.study.run_study",
-    "segmentation_score": "p2phd_eval.quality.segmentation_score",
+    "segmentation_score": "p2phd_eval.segmentation.segmentation_score",
     "train": "p2phd_eval.runs.training_run",
     "train_segmenter": "p2phd_eval.segmentation.train_segmenter",
     "write_report": "p2phd_eval.study.write_report",
@@ -58,8 +58,8 @@ if TYPE_CHECKING:
     from p2phd_eval.generators.sampling.generation import generate as generate
     from p2phd_eval.planning import plan_comparison as plan_comparison
     from p2phd_eval.quality.noise_floor import noise_floor as noise_floor
-    from p2phd_eval.quality.segmentation_score import segmentation_score as segmentation_score
     from p2phd_eval.runs.training_run import train as train
+    from p2phd_eval.segmentation.segmentation_score import segmentation_score as segmentation_score
     from p2phd_eval.segmentation.train_segmenter import train_segmenter as train_segmenter
     from p2phd_eval.stats.errors.intervals import fid_interval as fid_interval
     from p2phd_eval.stats.segmentation.compared_scores import compare_segmentations as compare_segmentations

@@ -7,7 +7,7 @@ import typer
 
 from p2phd_eval.commands.options.common import STATISTICS, BatchSize, ClusterBy, Confidence, Device, Json
 from p2phd_eval.commands.options.folders import Baselines, Candidates
-from p2phd_eval.commands.options.segmenter import SEGMENTER, ClassMapFile, Ignore, SegmenterWeights
+from p2phd_eval.commands.options.segmenter_choice import SEGMENTER, ClassMapFile, Ignore, SegmenterWeights
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -99,9 +99,9 @@ def score(
         p2phd-eval segment score data/ fp32/ amp/ --segmenter s.safetensors --picture worst.png --json scores.json
     """
     from p2phd_eval.evaluation.arms import ArmFolders, read_arms
-    from p2phd_eval.quality.segmentation_score import segmentation_score
     from p2phd_eval.report.documents.segment_documents import segment_document
     from p2phd_eval.report.tables.segment_tables import class_iou_table, segment_table
+    from p2phd_eval.segmentation.segmentation_score import segmentation_score
 
     output = Output(json_target)
     if folders and len(folders) == 1 and not baselines and not candidates:

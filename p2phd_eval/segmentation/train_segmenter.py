@@ -26,12 +26,12 @@ from p2phd_eval.segmentation.module_segmenter import ModuleSegmenter
 from p2phd_eval.segmentation.trained_file import Header, HeldOut, Recipe, read_header, write_trained
 from p2phd_eval.segmentation.u_net import UNet
 from p2phd_eval.stats.segmentation.class_counts import (
-    SegmentationScore,
     class_ious,
     confusion_matrix,
     counts_of_confusions,
     segmentation_scores,
 )
+from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.tensor_files import is_finite, read_tensors, tensor_fault
 
 _SAVE_EVERY = 100  # steps

@@ -15,7 +15,7 @@ from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.scope import Scope
 
 if TYPE_CHECKING:
-    from p2phd_eval.quality.segmentation_score import SegmentationResult
+    from p2phd_eval.segmentation.segmentation_score import SegmentationResult
     from p2phd_eval.stats.segmentation.compared_scores import ArmScores, JudgedScore, ScoreComparison, ScoreDifference
     from p2phd_eval.stats.segmentation.score_errors import ScoreEstimate
 

@@ -11,7 +11,7 @@ from PIL import Image
 
 from p2phd_eval import segmentation_score
 from p2phd_eval.errors import InputError
-from p2phd_eval.quality.segmentation_score import SegmentationResult
+from p2phd_eval.segmentation.segmentation_score import SegmentationResult
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.scope import Scope
