@@ -16,8 +16,8 @@ from tests.bad_input.images import IMAGES
 from tests.bad_input.options import OPTIONS
 from tests.bad_input.other_programs import OTHER_PROGRAMS
 from tests.bad_input.protocols import PROTOCOLS
-from tests.bad_input.shares import SHARES
 from tests.bad_input.segmentation import SEGMENTATION
+from tests.bad_input.shares import SHARES
 from tests.bad_input.styles import STYLES
 from tests.bad_input.targets import TARGETS
 from tests.bad_input.training import TRAINING
