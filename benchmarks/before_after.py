@@ -26,8 +26,9 @@ from fid import draw_photos
 from measuring import describe_machine, today
 
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
-from p2phd_eval.files import CACHE_VARIABLE, write_json
+from p2phd_eval.files import write_json
 from p2phd_eval.scenes.data_set import write_dataset
+from p2phd_eval.user_folders import CACHE_VARIABLE
 
 HERE = Path(__file__).resolve().parents[1]
 _D = 2048  # features an image

@@ -30,7 +30,8 @@ from PIL import Image
 from p2phd_eval.features.weights.file import load_state
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.features.weights.index import RELEASE_FILE
-from p2phd_eval.files import CACHE_VARIABLE, write_json
+from p2phd_eval.files import write_json
+from p2phd_eval.user_folders import CACHE_VARIABLE
 
 # How each tool resizes, by our names.
 _RESIZES = {

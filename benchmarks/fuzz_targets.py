@@ -424,7 +424,7 @@ def _blind_test_seeds(work: Path) -> list[Case]:
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(_png(n + (folder == "b") * 100))
     made = make_blind_test(work / "a", work / "b", work / "page.html", trials=6)
-    key = json.loads(made.key.read_text())
+    key = json.loads(made.key.read_bytes())
     cases = []
     for people in (1, 6):
         case = {"page.key.json": made.key.read_bytes()}

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, known by their hash; and the folder of those that can be made again."""
+"""Files: written whole or not at all, and known by their hash."""
 
 import contextlib
 import errno
@@ -16,11 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import platformdirs
-
 from p2phd_eval.errors import InputError
-
-CACHE_VARIABLE = "P2PHD_EVAL_CACHE"
+from p2phd_eval.stores.store_path import StorePath, as_path, written
 
 _READERS = 8  # threads; hashing lets others work
 _MANY = 500  # files that take a second or more to read
@@ -44,9 +41,14 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     The file is binary, open for reading and writing, seekable. Raises `OSError` if the file cannot be written; the old
     content survives. Raises `InputError` if `path` is a folder or a whole disk.
 
-    `path`: the file to write. Missing parent folders are made.
+    `path`: the file to write. Missing parent folders are made. An address of a store, such as ``s3://bucket/key``, is
+    written as `p2phd_eval.stores.store_path.written` says.
     """
-    given = Path(path)
+    given = as_path(path)
+    if isinstance(given, StorePath):
+        with written(given) as stream:
+            yield stream
+        return
     descriptor = _own_descriptor(given)
     try:
         before = given.stat() if descriptor is None else os.fstat(descriptor)
@@ -129,7 +131,7 @@ def page_bytes(text: str) -> bytes:
 def file_sha256(path: str | os.PathLike[str]) -> str:
     """Return the SHA-256 of a file's content, hexadecimal."""
     digest = hashlib.sha256()
-    with Path(path).open("rb") as stream:
+    with as_path(path).open("rb") as stream:
         while block := stream.read(1 << 20):
             digest.update(block)
     return digest.hexdigest()
@@ -156,29 +158,6 @@ def names_sha256(files: Mapping[str, str]) -> str:
     for name, sha256 in sorted(files.items()):
         digest.update(name_bytes(f"{name}\0{sha256}\n"))
     return digest.hexdigest()
-
-
-def cache_folder() -> Path:
-    """The folder that ``P2PHD_EVAL_CACHE`` names, else this program's folder in the user's cache; it may be missing.
-
-    Raises `InputError` as `expand_home` does.
-    """
-    try:
-        given = os.environ.get(CACHE_VARIABLE) or platformdirs.user_cache_dir("p2phd-eval")
-    except RuntimeError:  # newer versions look for the home themselves
-        given = "~"
-    return expand_home(given, "the cache", fix=f"Set HOME, or name a folder in {CACHE_VARIABLE}.")
-
-
-def expand_home(path: str, where: str, *, fix: str = "Set HOME, or give the whole path.") -> Path:
-    """Return a path whose `~` is the home folder.
-
-    Raises `InputError` if nobody knows that, as in a container whose user has no name.
-    """
-    try:
-        return Path(path).expanduser()
-    except RuntimeError:
-        raise InputError(where, expected="a home folder to find it in", found=f"none for {path}", fix=fix) from None
 
 
 def _own_descriptor(path: Path) -> int | None:

@@ -5,12 +5,12 @@ import math
 import os
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stores.store_path import AnyPath, as_path
 
 _T = TypeVar("_T")
 
@@ -24,12 +24,12 @@ def read_json(path: str | os.PathLike[str], *, expected: str, fix: str = "") -> 
 
     Raises `InputError` also if there is no such file, it cannot be read, or has more than 64 MiB.
     """
-    return decode_json(_content(Path(path), expected, fix), str(path), expected=expected, fix=fix)
+    return decode_json(_content(as_path(path), expected, fix), str(as_path(path)), expected=expected, fix=fix)
 
 
 def read_json_as(kind: type[_T], path: str | os.PathLike[str], *, expected: str, fix: str = "") -> _T:
     """Read a JSON file as a value of a type; see `convert_json`."""
-    return convert_json(read_json(path, expected=expected, fix=fix), kind, str(path), fix=fix)
+    return convert_json(read_json(path, expected=expected, fix=fix), kind, str(as_path(path)), fix=fix)
 
 
 def read_json_or_none(kind: type[_T], path: str | os.PathLike[str]) -> _T | None:
@@ -42,9 +42,9 @@ def read_json_or_none(kind: type[_T], path: str | os.PathLike[str]) -> _T | None
 
 def read_json_lines(kind: type[_T], path: str | os.PathLike[str], *, expected: str, fix: str = "") -> list[_T]:
     """Read a file of JSON lines as values of a type; errors name the line, counted from 1."""
-    lines = _content(Path(path), expected, fix).splitlines()
+    lines = _content(as_path(path), expected, fix).splitlines()
     return [
-        decode_json_as(kind, line, f"{path}, line {number}", expected=expected, fix=fix)
+        decode_json_as(kind, line, f"{as_path(path)}, line {number}", expected=expected, fix=fix)
         for number, line in enumerate(lines, start=1)
     ]
 
@@ -106,7 +106,7 @@ def convert_json(values: Any, kind: type[_T], where: str, *, fix: str = "") -> _
         raise InputError(where, expected="keys that UTF-8 can hold", found=found, fix=fix) from error
 
 
-def _content(path: Path, expected: str, fix: str) -> bytes:
+def _content(path: AnyPath, expected: str, fix: str) -> bytes:
     try:
         with path.open("rb") as stream:
             content = stream.read(_LARGEST + 1)

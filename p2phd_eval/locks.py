@@ -10,6 +10,7 @@ from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import remove_unfinished, temporary_prefix
+from p2phd_eval.stores.store_path import StorePath, as_path, require_writable
 
 #: The name of a folder's lock.
 LOCK = ".lock"
@@ -60,7 +61,11 @@ def hold_file(path: str | os.PathLike[str], *, patience: float = 0.0) -> Iterato
 
     The lock is a hidden file beside it. Missing folders are made. Raises `InputError` as `hold_folder`.
     """
-    given = Path(path)
+    given = as_path(path)
+    if isinstance(given, StorePath):  # which takes whole objects alone: of two processes the last one's stays
+        require_writable(given)
+        yield
+        return
     # A link's target is what two processes share. Of a link to itself this makes no error: the writer will.
     target = Path(os.path.realpath(given))
     if target.exists() and not target.is_file():

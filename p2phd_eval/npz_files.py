@@ -6,13 +6,13 @@ import sys
 import warnings
 import zipfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stores.store_path import as_path, pinned
 
 # Unpacked, a file may have this many times its own bytes: features compress to two thirds, names to a tenth.
 _LARGEST_RATIO = 16
@@ -25,8 +25,10 @@ _ENCRYPTED = 1  # a bit of a zip member's flags
 def npz_names(path: str | os.PathLike[str]) -> tuple[str, ...]:
     """Return the names of the arrays in a file; none where it is no archive that can be read."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with as_path(path).open("rb") as stream, zipfile.ZipFile(stream) as archive:
             return tuple(name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy"))
+    except InputError:  # of a store
+        raise
     except Exception:  # zipfile raises a different type for each way in which a file is wrong
         return ()
 
@@ -64,9 +66,10 @@ def read_npz(
     InputError
         If the file is missing or damaged, lacks an array, or holds another thing than arrays in one's place.
     """
-    file = Path(path)
+    file = pinned(as_path(path))
     try:
         with file.open("rb") as stream, zipfile.ZipFile(stream) as archive, warnings.catch_warnings():
+            size = stream.seek(0, os.SEEK_END)
             warnings.simplefilter("ignore")  # about headers of old versions, and about what the error says better
             members = {info.filename.removesuffix(".npy"): info for info in archive.infolist()}
             wanted = [*(members if names is None else names), *(name for name in optional if name in members)]
@@ -74,12 +77,14 @@ def read_npz(
                 raise ValueError(f"no array {missing[0]!r}")
             if len(wanted) > _MOST_MEMBERS:
                 raise ValueError(f"{len(wanted)} arrays")
-            size, unpacked = file.stat().st_size, sum(members[name].file_size for name in wanted)
+            unpacked = sum(members[name].file_size for name in wanted)
             if unpacked > largest_content(size):
                 raise ValueError(f"{size} bytes that unpack to {unpacked}, more than arrays of numbers compress")
             return {name: _read_member(archive, members[name], name) for name in wanted}
     except FileNotFoundError:
         raise InputError(str(file), expected=expected, found="no such file", fix=fix) from None
+    except InputError:  # of a store
+        raise
     except Exception as error:  # zipfile, zlib and NumPy raise a different type for each way in which a file is wrong
         raise InputError(str(file), expected=expected, found=_reason(error), fix=fix) from error
 

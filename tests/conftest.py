@@ -28,7 +28,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.inception import FidInception, load_inception
 from p2phd_eval.features.weights.find import fetch_weights, find_weights
 from p2phd_eval.features.weights.index import WeightsFile
-from p2phd_eval.files import CACHE_VARIABLE, cache_folder
+from p2phd_eval.user_folders import CACHE_VARIABLE, cache_folder
 
 pytest_plugins = ("tests.browser", "tests.editing.trained_arms", "tests.finished_study", "tests.small_training")
 

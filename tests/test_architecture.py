@@ -15,6 +15,8 @@ PACKAGE = Path(p2phd_eval.__file__).parent
 # A room may import rooms below it and itself. Modules at the top of the package are rooms of their own.
 FLOORS = (
     {"errors"},
+    {"user_folders"},
+    {"stores"},
     {"__init__", "cores", "files", "formatting", "json_files", "npz_files", "progress", "streams", "tensor_files"},
     {"beside", "failures", "locks", "versions"},
     {"config", "devices", "distributed", "downloads", "images", "interrupts", "torchvision_ops"},

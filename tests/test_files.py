@@ -13,9 +13,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import (
-    CACHE_VARIABLE,
     atomic_write,
-    cache_folder,
     file_sha256,
     name_bytes,
     page_bytes,
@@ -180,12 +178,6 @@ def test_json_is_strict_and_ends_in_a_newline(tmp_path: Path) -> None:
     assert (tmp_path / "a.json").read_text().endswith("}\n")
     with pytest.raises(ValueError, match="JSON compliant"):
         write_json(tmp_path / "a.json", float("inf"))
-
-
-def test_a_cache_in_a_home_that_nobody_knows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(CACHE_VARIABLE, "~no-such-user/cache")
-    with pytest.raises(InputError, match="Set HOME, or name a folder in P2PHD_EVAL_CACHE"):
-        cache_folder()
 
 
 def test_hash_against_hashlib(tmp_path: Path) -> None:

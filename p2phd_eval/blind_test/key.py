@@ -1,7 +1,7 @@
 """The key of a blind test: a file beside the page that says which image of a pair is whose."""
 
 import platform
-from pathlib import Path
+from pathlib import PurePath
 
 import numpy as np
 import PIL
@@ -13,15 +13,16 @@ from p2phd_eval.files import write_json
 from p2phd_eval.images.image_folder import read_manifest
 from p2phd_eval.report.documents.blind_test_documents import ImagesOfKey, KeyDocument, TrialOfKey
 from p2phd_eval.report.documents.document import read_document
+from p2phd_eval.stores.store_path import AnyPath
 
 
-def key_path(page: Path) -> Path:
+def key_path(page: AnyPath) -> AnyPath:
     """Return where the key of a page lies: ``page.key.json`` beside ``page.html``."""
-    return page.with_name(f"{page.stem}.key.json")
+    return page.parent / f"{PurePath(page.name).stem}.key.json"
 
 
 def write_key(
-    path: Path, test: BlindTest, *, baseline: Path, candidate: Path, reference: Path | None, seed: int
+    path: AnyPath, test: BlindTest, *, baseline: AnyPath, candidate: AnyPath, reference: AnyPath | None, seed: int
 ) -> None:
     """Write the key of a blind test, with what it was made from.
 
@@ -59,7 +60,7 @@ def write_key(
     write_json(path, key.to_builtins())
 
 
-def read_key(path: Path) -> KeyDocument:
+def read_key(path: AnyPath) -> KeyDocument:
     """Read a key; raises InputError if it is not a key that this version knows."""
     key = read_document(path, KeyDocument)
     n, images = len(key.trials), {trial.id for trial in key.trials}
@@ -68,5 +69,5 @@ def read_key(path: Path) -> KeyDocument:
     return key
 
 
-def _images(folder: Path) -> ImagesOfKey:
+def _images(folder: AnyPath) -> ImagesOfKey:
     return ImagesOfKey(images=str(folder), manifest=read_manifest(folder))

@@ -18,6 +18,7 @@ from p2phd_eval.report.documents.blind_test_documents import KeyDocument, Trials
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.proportions.binomial import require_share_margin
 from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore, Response, score_choices
+from p2phd_eval.stores.store_path import AnyPath, as_path
 
 _MOST_PAIRS = 1_000_000
 
@@ -26,8 +27,8 @@ _MOST_PAIRS = 1_000_000
 class MadeBlindTest:
     """A page that was written, and its key."""
 
-    page: Path  # to send
-    key: Path  # to keep
+    page: AnyPath  # to send
+    key: AnyPath  # to keep
     test: BlindTest  # what the page shows
     needed: TrialsNeeded
 
@@ -94,19 +95,19 @@ def make_blind_test(
     require_whole(2, _MOST_PAIRS, {"--trials": trials})
     require_whole(0, LARGEST_SEED, {"--seed": seed})
     needed = _needed(margin, half_width, confidence)
-    page, photos = Path(out), None if reference is None else Path(reference)
+    page, photos = as_path(out), None if reference is None else as_path(reference)
     require_replaceable(page, "--out")
     with progress("images", "trials") as on_progress:
         test = make_trials(
-            open_source(Path(baseline)),
-            open_source(Path(candidate)),
+            open_source(baseline),
+            open_source(candidate),
             None if photos is None else open_source(photos, generated=False),
             trials=trials,
             seed=seed,
             on_progress=on_progress,
         )
     key = key_path(page)
-    write_key(key, test, baseline=Path(baseline), candidate=Path(candidate), reference=photos, seed=seed)
+    write_key(key, test, baseline=as_path(baseline), candidate=as_path(candidate), reference=photos, seed=seed)
     with atomic_write(page) as stream:
         stream.write(page_bytes(render_questions(test)))
     return MadeBlindTest(page=page, key=key, test=test, needed=needed)

@@ -1,25 +1,33 @@
 """`p2phd-eval blind-test`."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from p2phd_eval.commands.options.common import Confidence, Json, Seed
+from p2phd_eval.commands.options.places import path
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
 
 
 def blind_test(
     paths: Annotated[
-        list[Path],
+        list[Path],  # or of addresses: typer knows no list of what has parameters itself
         typer.Argument(
-            metavar="BASE CAND | RESULTS...", help="Images of baseline and candidate; with --score what people saved."
+            parser=path,
+            metavar="BASE CAND | RESULTS...",
+            help="Images of baseline and candidate; with --score what people saved.",
         ),
     ],
-    out: Annotated[Path | None, typer.Option("--out", help="The page to write; its key is written beside it.")] = None,
+    out: Annotated[
+        os.PathLike[str] | None,
+        typer.Option("--out", parser=path, help="The page to write; its key is written beside it."),
+    ] = None,
     reference: Annotated[
-        Path | None, typer.Option("--reference", help="The real photos: which image is closer to the photo?")
+        os.PathLike[str] | None,
+        typer.Option("--reference", parser=path, help="The real photos: which image is closer to the photo?"),
     ] = None,
     trials: Annotated[
         int | None, typer.Option("--trials", min=2, help="Pairs to judge. Default: 100, or all images.")

@@ -7,12 +7,14 @@ import typer
 from p2phd_eval.commands.options.common import Json
 from p2phd_eval.report.console import Output, ResultTable
 
-app = typer.Typer(no_args_is_help=True, help="List or remove the features that are kept between calls.")
+app = typer.Typer(
+    no_args_is_help=True, help="List or remove features, and parts of stored objects, kept between calls."
+)
 
 
 @app.command("list")
 def list_(json_target: Json = None) -> None:
-    """Show the feature sets of the cache, the last used first.
+    """Show the feature sets of the cache, the last used first, and how much there is of objects of stores.
 
     Example:
 
@@ -21,13 +23,15 @@ def list_(json_target: Json = None) -> None:
     from rich.filesize import decimal
 
     from p2phd_eval.features.cache.store import FeatureCache
-    from p2phd_eval.report.documents.command_documents import CachedFeatures, CacheListDocument
+    from p2phd_eval.report.documents.command_documents import CachedFeatures, CachedObjects, CacheListDocument
     from p2phd_eval.report.documents.document import from_result
+    from p2phd_eval.stores.object_cache import cached_parts
 
     output = Output(json_target)
     cache = FeatureCache()
     entries = cache.entries()
     size = sum(entry.size for entry in entries)
+    objects = cached_parts()
     output.table(
         ResultTable(
             title=f"Features in {cache.folder}",
@@ -45,13 +49,18 @@ def list_(json_target: Json = None) -> None:
                 )
                 for entry in entries
             ),
-            notes=(f"{decimal(size)} in all",),
+            notes=(
+                f"{decimal(size)} in all",
+                f"parts of objects of stores in {objects.folder}: {decimal(objects.size)} of at most "
+                f"{decimal(objects.limit)}",
+            ),
         )
     )
     output.document(
         CacheListDocument(
             folder=str(cache.folder),
             size=size,
+            objects=from_result(CachedObjects, objects, folder=str(objects.folder)),
             entries=tuple(
                 from_result(
                     CachedFeatures, entry, last_used=datetime.fromtimestamp(entry.last_used, timezone.utc).isoformat()
@@ -64,7 +73,7 @@ def list_(json_target: Json = None) -> None:
 
 @app.command()
 def clear(json_target: Json = None) -> None:
-    """Remove all kept features, but for those that another process is computing; weights stay.
+    """Remove all kept features, but for those that another process is computing, and parts of objects; weights stay.
 
     Example:
 
@@ -75,10 +84,13 @@ def clear(json_target: Json = None) -> None:
     from p2phd_eval.features.cache.store import FeatureCache
     from p2phd_eval.report.documents.command_documents import CacheClearDocument
     from p2phd_eval.report.documents.document import from_result
+    from p2phd_eval.stores.object_cache import clear_parts
 
     output = Output(json_target)
     cache = FeatureCache()
     cleared = cache.clear()
+    objects = clear_parts()
     kept = f"; in use by other processes, and kept: {cleared.in_use}" if cleared.in_use else ""
     output.note(f"feature sets removed from {cache.folder}: {cleared.removed}, {decimal(cleared.freed)} freed{kept}")
-    output.document(from_result(CacheClearDocument, cleared, folder=str(cache.folder)))
+    output.note(f"parts of objects of stores removed from {objects.folder}: {decimal(objects.size)} freed")
+    output.document(from_result(CacheClearDocument, cleared, folder=str(cache.folder), objects_freed=objects.size))

@@ -1,5 +1,6 @@
 """`p2phd-eval compare`."""
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from p2phd_eval.commands.options.common import (
 )
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.commands.options.folders import Baselines, Candidates, Positional, Runs
+from p2phd_eval.commands.options.places import path
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.estimands import Estimand
@@ -37,7 +39,10 @@ class FailOn(str, Enum):
 
 @with_feature_settings
 def compare(
-    real: Annotated[Path, typer.Argument(help="The real images: a folder, archive, list or features, as for `fid`.")],
+    real: Annotated[
+        os.PathLike[str],
+        typer.Argument(parser=path, help="The real images: a folder, archive, list or features, as for `fid`."),
+    ],
     settings: FeatureSettings,
     folders: Positional = None,
     baselines: Baselines = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ import typer
 
 from p2phd_eval.commands.options.common import Json, ProtocolName
 from p2phd_eval.commands.options.feature_network import with_feature_settings
+from p2phd_eval.commands.options.places import path
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output, ResultTable
 
@@ -20,8 +22,11 @@ if TYPE_CHECKING:
 
 @with_feature_settings
 def features(
-    data: Annotated[Path, typer.Argument(help="Images: folder, .zip, .tar, shards or .txt list, as for `fid`.")],
-    out: Annotated[Path, typer.Option("--out", help="File to write, .npz.")],
+    data: Annotated[
+        os.PathLike[str],
+        typer.Argument(parser=path, help="Images: folder, .zip, .tar, shards or .txt list, as for `fid`."),
+    ],
+    out: Annotated[os.PathLike[str], typer.Option("--out", parser=path, help="File to write, .npz; or s3://... .npz.")],
     settings: FeatureSettings,
     statistics: Annotated[
         bool,
@@ -52,6 +57,8 @@ def features(
         torchrun --nproc-per-node 8 --no-python p2phd-eval features train.zip --out train.npz --statistics
 
         p2phd-eval features train.zip --shard $SLURM_ARRAY_TASK_ID/8 --out part-$SLURM_ARRAY_TASK_ID.npz
+
+        p2phd-eval features "s3://bucket/train-{000..099}.tar" --out s3://bucket/train.npz
     """
     from p2phd_eval.features.extract_features import extract_features
 
@@ -71,8 +78,11 @@ def features(
 
 
 def merge(
-    parts: Annotated[list[Path], typer.Argument(metavar="PART", help="The files of all shares, in any order.")],
-    out: Annotated[Path, typer.Option("--out", help="File to write, .npz.")],
+    parts: Annotated[
+        list[Path],  # or of addresses: typer knows no list of what has parameters itself
+        typer.Argument(parser=path, metavar="PART", help="The files of all shares, in any order."),
+    ],
+    out: Annotated[os.PathLike[str], typer.Option("--out", parser=path, help="File to write, .npz.")],
     json_target: Json = None,
 ) -> None:
     """Put the parts of `features --shard` together: features in the order of the images, or merged moments.
@@ -87,7 +97,7 @@ def merge(
     _tell(merge_features(parts, out), out, output)
 
 
-def _tell(found: FeatureSet | Statistics, out: Path, output: Output, shard: str | None = None) -> None:
+def _tell(found: FeatureSet | Statistics, out: os.PathLike[str], output: Output, shard: str | None = None) -> None:
     from p2phd_eval.features.feature_set import FeatureSet
     from p2phd_eval.images.condition_ids import sample_counts
     from p2phd_eval.report.documents.command_documents import FeaturesDocument

@@ -1,6 +1,6 @@
 """`p2phd-eval fid`."""
 
-from pathlib import Path
+import os
 from typing import Annotated
 
 import typer
@@ -16,14 +16,15 @@ from p2phd_eval.commands.options.common import (
     Seed,
 )
 from p2phd_eval.commands.options.feature_network import with_feature_settings
+from p2phd_eval.commands.options.places import path
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output
 
 
 @with_feature_settings
 def fid(
-    real: Annotated[Path, typer.Argument(help="Real images, in any of these forms.")],
-    fake: Annotated[Path, typer.Argument(help="Generated images, likewise.")],
+    real: Annotated[os.PathLike[str], typer.Argument(parser=path, help="Real images, in any of these forms.")],
+    fake: Annotated[os.PathLike[str], typer.Argument(parser=path, help="Generated images, likewise.")],
     settings: FeatureSettings,
     reference: Reference = None,
     confidence: Confidence = 0.95,
@@ -38,7 +39,8 @@ def fid(
 
     Each set is a folder (subfolders are read too), a .zip or .tar, webdataset shards ("train-{000000..000009}.tar"), a
     .txt list of files, features of `p2phd-eval features` (.npz), or statistics `mu` and `sigma` of any FID tool
-    (.npz, .pt), for which no standard error can be had.
+    (.npz, .pt), for which no standard error can be had. All of these may lie in an object store: s3://, gs://, hf://,
+    https://.
 
     With --reference the block FID stands beside it, which has an interval where the FID has too few images for one.
 

@@ -1,6 +1,6 @@
 """`p2phd-eval floor`."""
 
-from pathlib import Path
+import os
 from typing import Annotated
 
 import typer
@@ -16,6 +16,7 @@ from p2phd_eval.commands.options.common import (
 )
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.commands.options.folders import Baselines, Candidates, Positional, parse_folders
+from p2phd_eval.commands.options.places import path
 from p2phd_eval.evaluation.arms import GivenFolders
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.quality.distance_weights import parse_distance_weights
@@ -40,7 +41,8 @@ def floor(
         ),
     ] = None,
     real: Annotated[
-        Path | None, typer.Option("--real", metavar="IMAGES", help="The real photos, for the quality.")
+        os.PathLike[str] | None,
+        typer.Option("--real", parser=path, metavar="IMAGES", help="The real photos, for the quality."),
     ] = None,
     judge: Annotated[
         str | None,
@@ -72,7 +74,9 @@ def floor(
     seed: Seed = 0,
     lpips_weights: LpipsWeights = None,
     distance_weights: DistanceWeights = None,
-    markdown: Annotated[Path | None, typer.Option("--markdown", help="Markdown to write, for a pull request.")] = None,
+    markdown: Annotated[
+        os.PathLike[str] | None, typer.Option("--markdown", parser=path, help="Markdown to write, for a pull request.")
+    ] = None,
     json_target: Json = None,
 ) -> None:
     """Trajectory or quality? Say whether a candidate moves pixels more than harmless changes do, and if so, what for.

@@ -1,5 +1,6 @@
 """`p2phd-eval gate`."""
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
@@ -7,6 +8,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Json
+from p2phd_eval.commands.options.places import path
 
 
 class RequireOption(str, Enum):
@@ -19,9 +21,11 @@ class RequireOption(str, Enum):
 
 def gate(
     report: Annotated[
-        Path,
+        os.PathLike[str],
         typer.Argument(
-            metavar="REPORT", help="A study's report.json, or what `compare --json` or `floor --json` wrote."
+            parser=path,
+            metavar="REPORT",
+            help="A study's report.json, or what `compare --json` or `floor --json` wrote.",
         ),
     ],
     require: Annotated[
@@ -55,7 +59,8 @@ def gate(
         bool, typer.Option("--two-sided", help="Of --within: nor below the baseline's by more, as in MLPerf's rules.")
     ] = False,
     junit: Annotated[
-        Path | None, typer.Option("--junit", help="JUnit XML to write, for the CI's list of tests.")
+        os.PathLike[str] | None,
+        typer.Option("--junit", parser=path, help="JUnit XML to write, for the CI's list of tests."),
     ] = None,
     summary: Annotated[
         Path | None,

@@ -1,20 +1,24 @@
 """`p2phd-eval metrics`."""
 
-from pathlib import Path
+import os
 from typing import Annotated
 
 import typer
 
 from p2phd_eval.commands.options.common import Force, Json, ProtocolName, Seed
 from p2phd_eval.commands.options.feature_network import with_feature_settings
+from p2phd_eval.commands.options.places import path
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output
 
 
 @with_feature_settings
 def metrics(
-    real: Annotated[Path, typer.Argument(help="Real images: a folder, archive, list or features, as for `fid`.")],
-    fake: Annotated[Path, typer.Argument(help="Generated images, likewise.")],
+    real: Annotated[
+        os.PathLike[str],
+        typer.Argument(parser=path, help="Real images: a folder, archive, list or features, as for `fid`."),
+    ],
+    fake: Annotated[os.PathLike[str], typer.Argument(parser=path, help="Generated images, likewise.")],
     settings: FeatureSettings,
     seed: Seed = 0,
     force: Force = False,

@@ -21,6 +21,7 @@ from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.quality.distance_weights import parse_distance_weights
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stores.object_store import redacted
 
 
 # A run of a study keeps its newest checkpoint alone.
@@ -172,7 +173,7 @@ def study(
         "edits": edits,
     }
     settings |= {"repeat": repeat, "validate_every": validate_every, "preset": preset, "device": device}
-    settings["command"] = shlex.join(["p2phd-eval", *sys.argv[1:]])
+    settings["command"] = shlex.join(["p2phd-eval", *map(redacted, sys.argv[1:])])
     if dry or slurm:
         plan = plan_study(data, out, progress=output.progress, **settings)
         if dry:

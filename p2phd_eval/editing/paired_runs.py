@@ -63,7 +63,7 @@ def open_arms(
         for arm in arms:
             runs = []
             for folder in arm.folders:
-                runs.append(_open(folder, data, script))
+                runs.append(_open(Path(folder), data, script))
                 on_progress(sum(len(each.runs) for each in opened) + len(runs), total)
             opened.append(EditedArm(name=arm.name, runs=tuple(sorted(runs, key=lambda run: run.seed))))
     for each in opened:

@@ -1,5 +1,6 @@
 """Which arms are compared, and which folders are their runs: as the user names them, or as manifests say."""
 
+import os
 import re
 from collections import Counter
 from collections.abc import Sequence
@@ -14,6 +15,7 @@ from p2phd_eval.config import recipe_of
 from p2phd_eval.errors import InputError, shown
 from p2phd_eval.images.image_folder import MANIFEST, Calibration
 from p2phd_eval.json_files import read_json_as
+from p2phd_eval.stores.store_path import AnyPath, StorePath, as_path
 
 _EXAMPLES = (
     "Give one run an arm: p2phd-eval compare REAL BASELINE CANDIDATE\n"
@@ -44,7 +46,7 @@ class GivenFolders:
     """What stood after one of the options."""
 
     name: str | None  # the arm's name, where the first folder had NAME= before it
-    folders: tuple[Path, ...]  # one or more
+    folders: tuple[AnyPath, ...]  # one or more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,11 +54,11 @@ class ArmFolders:
     """One arm: the images of its training runs."""
 
     name: str
-    folders: tuple[Path, ...]  # one a run (training seed): image folders, archives, lists or features
+    folders: tuple[AnyPath, ...]  # one a run (training seed): image folders, archives, lists or features
 
 
 def read_arms(
-    positional: Sequence[Path],
+    positional: Sequence[str | os.PathLike[str]],
     baselines: Sequence[GivenFolders],
     candidates: Sequence[GivenFolders],
     runs: Sequence[GivenFolders],
@@ -69,7 +71,7 @@ def read_arms(
 
     Parameters
     ----------
-    positional : sequence of Path
+    positional : sequence of path-like
         The baseline's folder and those of the candidates, one run each. Arms are named as `short_names` does.
     baselines, candidates : sequence of GivenFolders
         One entry for each time that the option was given. An arm without a name is called by what the paths of its
@@ -99,10 +101,10 @@ def read_arms(
         names = [f"{group.name}=" for group in runs if group.name is not None]
         if names:
             raise InputError("--runs", expected="folders alone: their manifests name the arms", found=", ".join(names))
-        folders = [images for group in runs for folder in group.folders for images in _image_folders(folder)]
+        folders = [images for group in runs for folder in group.folders for images in _image_folders(_here(folder))]
         require_distinct(folders)
         return _arms_of_runs([_read_run(folder) for folder in folders])
-    given = [*(GivenFolders(name=None, folders=(folder,)) for folder in positional), *baselines, *candidates]
+    given = [*(GivenFolders(name=None, folders=(as_path(folder),)) for folder in positional), *baselines, *candidates]
     require_distinct([folder for group in given for folder in group.folders])
     numbers = [""] if len(given) == 2 else [f" {i}" for i in range(1, len(given))]
     names = _names(given, ["baseline", *(f"candidate{number}" for number in numbers)])
@@ -119,7 +121,7 @@ class FloorFolders:
 
 
 def read_floor_arms(
-    positional: Sequence[Path],
+    positional: Sequence[str | os.PathLike[str]],
     baselines: Sequence[GivenFolders],
     candidates: Sequence[GivenFolders],
     benign: Sequence[GivenFolders],
@@ -131,7 +133,7 @@ def read_floor_arms(
 
     Parameters
     ----------
-    positional : sequence of Path
+    positional : sequence of path-like
         The baseline's folder and those of the candidates, one run each; arms are named as by `read_arms`.
     baselines, candidates : sequence of GivenFolders
         In place of these: one entry for each time that the option was given.
@@ -150,7 +152,7 @@ def read_floor_arms(
         )
     if not benign:
         raise InputError("--benign", expected="one folder or more", found="none", fix=_FLOOR_EXAMPLES)
-    given = [*(GivenFolders(name=None, folders=(folder,)) for folder in positional), *baselines, *candidates]
+    given = [*(GivenFolders(name=None, folders=(as_path(folder),)) for folder in positional), *baselines, *candidates]
     variants = list(benign)
     if len(given[0].folders) == 1:
         variants = [
@@ -174,7 +176,7 @@ def _unclear(found: str) -> InputError:
     return InputError("arms", expected="one baseline and a candidate, named in one way", found=found, fix=_EXAMPLES)
 
 
-def require_distinct(folders: Sequence[Path]) -> None:
+def require_distinct(folders: Sequence[AnyPath]) -> None:
     """Raise InputError if a folder is given twice."""
     for folder, count in Counter(folder.resolve() for folder in folders).most_common(1):
         if count > 1:
@@ -183,7 +185,7 @@ def require_distinct(folders: Sequence[Path]) -> None:
             )
 
 
-def short_names(folders: Sequence[Path]) -> list[str]:
+def short_names(folders: Sequence[AnyPath]) -> list[str]:
     """Name folders by what distinguishes them: `runs/fp32/samples`, `runs/amp/samples` become "fp32", "amp"."""
     parts = [folder.parts for folder in folders]
     shortest = min(len(part) for part in parts)
@@ -233,6 +235,17 @@ class _Run:
     seed: int  # the training's seed
     checkpoint: str  # SHA-256
     recipe: dict[str, Any]  # all else that shaped the images: runs that agree in it are seeds of one arm
+
+
+def _here(folder: AnyPath) -> Path:
+    if isinstance(folder, StorePath):
+        raise InputError(
+            "--runs",
+            expected="folders of this machine",
+            found=str(folder),
+            fix="Name the images in a store with --baseline and --candidate.",
+        )
+    return folder
 
 
 def _image_folders(given: Path) -> list[Path]:

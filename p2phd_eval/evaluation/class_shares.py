@@ -1,7 +1,6 @@
 """How much of each label map every class covers."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,7 @@ from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.json_files import read_json_as
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.verdicts.explanation import ClassShares
+from p2phd_eval.stores.store_path import AnyPath
 
 
 def label_class_shares(
@@ -58,7 +58,7 @@ def label_class_shares(
     )
 
 
-def stored_class_names(labels: Path) -> tuple[str, ...]:
+def stored_class_names(labels: AnyPath) -> tuple[str, ...]:
     """Return the names of the classes from the `classes.json` beside a folder of label maps; () without any.
 
     Raises `InputError` if the file is not JSON, or its "classes" is no list of names.

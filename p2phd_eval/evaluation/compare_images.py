@@ -34,6 +34,7 @@ from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import require_judgeable
 from p2phd_eval.stats.verdicts.margins import parse_margin, require_seeds
 from p2phd_eval.stats.verdicts.scope import Scope
+from p2phd_eval.stores.store_path import as_path
 
 _STRIP_ROWS = 4  # images that pull dFID up, and as many that pull it down
 
@@ -202,7 +203,7 @@ def compare_images(
         if labels is not None and label_maps is not None and ids:
             with progress("label maps", "maps") as on_progress:
                 maps = serving(label_maps, ids)
-                shares = label_class_shares(maps, ids, stored_class_names(Path(labels)), on_progress)
+                shares = label_class_shares(maps, ids, stored_class_names(as_path(labels)), on_progress)
         explanations = tuple(explain_candidate(result, k, shares) for k in range(len(result.candidates)))
         result = replace(result, explanations=explanations)
     if picture is not None:
@@ -216,7 +217,7 @@ def _named_arms(arms: Sequence[Any], runs: Any) -> tuple[_Arms, tuple[str, ...]]
         if arms:
             raise InputError("runs", expected="no arms beside them: they say which arm they belong to", found="both")
         folders = [runs] if isinstance(runs, str | os.PathLike) else runs
-        found, notes = read_arms((), (), (), [GivenFolders(name=None, folders=tuple(map(Path, folders)))])
+        found, notes = read_arms((), (), (), [GivenFolders(name=None, folders=tuple(map(as_path, folders)))])
         return {arm.name: arm.folders for arm in found}, notes
     if any(isinstance(each, Mapping) for each in arms):
         if len(arms) > 1:
@@ -228,12 +229,12 @@ def _named_arms(arms: Sequence[Any], runs: Any) -> tuple[_Arms, tuple[str, ...]]
             for arm in arms
         ]
         if len(arms) > 1 and all(s and all(isinstance(run, str | os.PathLike) for run in s) for s in sets_of):
-            given = [GivenFolders(name=None, folders=tuple(map(Path, sets))) for sets in sets_of]
+            given = [GivenFolders(name=None, folders=tuple(map(as_path, sets))) for sets in sets_of]
             found, notes = read_arms((), given[:1], given[1:], ())
             return {arm.name: arm.folders for arm in found}, notes
         numbers = [""] if len(arms) == 2 else [f" {i}" for i in range(1, len(arms))]
         named = dict(zip(["baseline", *(f"candidate{i}" for i in numbers)], sets_of, strict=False))
-    require_distinct([Path(run) for sets in named.values() for run in sets if isinstance(run, str | os.PathLike)])
+    require_distinct([as_path(run) for sets in named.values() for run in sets if isinstance(run, str | os.PathLike)])
     return named, ()
 
 

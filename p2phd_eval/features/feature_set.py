@@ -7,7 +7,6 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,7 @@ from p2phd_eval.files import atomic_write, name_bytes
 from p2phd_eval.json_files import decode_json_as
 from p2phd_eval.npz_files import read_npz, text_of
 from p2phd_eval.stats.feature_arrays import feature_rows, unusable_rows
+from p2phd_eval.stores.store_path import as_path
 
 _WANTED = "a feature file (.npz with features, ids, sizes and stamp)"
 _LARGEST_SIZE = np.iinfo(np.int32).max
@@ -126,7 +126,7 @@ class FeatureSet:
         InputError
             If the file is missing or is no such set; see `read_npz`, and above.
         """
-        where = str(Path(path))
+        where = str(as_path(path))
         fields = read_npz(path, ("features", "ids", "sizes", "stamp"), expected=_WANTED, fix=_EXTRACT_AGAIN)
         values, ids, sizes = fields["features"], fields["ids"], fields["sizes"]
         try:

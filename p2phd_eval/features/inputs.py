@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p2phd_eval.errors import InputError
@@ -19,6 +18,7 @@ from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.npz_files import npz_names
 from p2phd_eval.stats.distances.moments import moments
+from p2phd_eval.stores.store_path import as_path
 
 if TYPE_CHECKING:
     from p2phd_eval.features.prepared import FeatureBlock
@@ -39,7 +39,7 @@ def open_input(data: Any, *, generated: bool = True) -> Any:
             given = "a path, array, Tensor, iterable of batches, ImageSource or FeatureSet"
             raise InputError("images", expected=given, found=repr(data))
         return data
-    file = Path(data)
+    file = as_path(data)
     arrays = npz_names(file) if file.suffix.lower() == ".npz" else ()
     if is_part(arrays):
         raise InputError(
@@ -50,7 +50,7 @@ def open_input(data: Any, *, generated: bool = True) -> Any:
         )
     if "features" in arrays:
         return FeatureSet.load(file)
-    return load_statistics(file) if file.suffix.lower() in (".npz", ".pt") else open_source(data, generated=generated)
+    return load_statistics(file) if file.suffix.lower() in (".npz", ".pt") else open_source(file, generated=generated)
 
 
 def open_images_or_features(data: Any, *, generated: bool = True) -> Any:
@@ -86,14 +86,14 @@ def naming_choices(inputs: Iterable[Any]) -> Iterator[None]:
 
 def name_of(data: Any) -> str:
     """Return what results call an input: a path as it was given, a set by its source."""
-    return str(data if isinstance(data, str | os.PathLike) else getattr(data, "name", type(data).__name__))
+    return str(as_path(data) if isinstance(data, str | os.PathLike) else getattr(data, "name", type(data).__name__))
 
 
 def as_statistics(data: FeatureSet | Statistics) -> Statistics:
     """Return statistics as they are, and the moments of features."""
     if isinstance(data, Statistics):
         return data
-    return Statistics(moments=moments(data.values), stamp=data.stamp, path=Path(data.stamp.source))
+    return Statistics(moments=moments(data.values), stamp=data.stamp, path=as_path(data.stamp.source))
 
 
 def features_of(data: Any, extractor: FeatureExtractor, *, name: str, layout: Layout | None = None) -> FeatureSet:

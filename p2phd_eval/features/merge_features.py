@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from itertools import chain, pairwise
-from pathlib import Path
 
 import numpy as np
 
@@ -16,6 +15,7 @@ from p2phd_eval.features.share import Share
 from p2phd_eval.features.statistics import Statistics, load_statistics, save_statistics
 from p2phd_eval.locks import hold_file
 from p2phd_eval.stats.distances.moments import Moments, merge_moments
+from p2phd_eval.stores.store_path import as_path
 
 # What the stamps of parts may differ in: what is of their own images, and on which machine each was computed.
 _OF_A_PART = ("device", "images_sha256", "n", "formats", "duplicates", "oddities", "odd_examples")
@@ -146,7 +146,7 @@ def _statistics(ordered: Sequence[Part]) -> Statistics:
         own = load_statistics(part.path, semidefinite=False).moments
         merged = own if merged is None else merge_moments(merged, own)
     assert merged is not None
-    return Statistics(moments=merged, stamp=_stamp(ordered), path=Path(ordered[0].stamp.source))
+    return Statistics(moments=merged, stamp=_stamp(ordered), path=as_path(ordered[0].stamp.source))
 
 
 def _require_undamaged(part: Part) -> None:

@@ -7,7 +7,6 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -21,6 +20,7 @@ from p2phd_eval.files import name_bytes
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.json_files import decode_json_as
 from p2phd_eval.npz_files import npz_names, read_npz, text_of
+from p2phd_eval.stores.store_path import AnyPath, as_path
 
 _WANTED = "a part of features or statistics, as `p2phd-eval features --shard` writes it"
 _FIX = "Write the part again: p2phd-eval features IMAGES --shard i/n --out FILE."
@@ -44,7 +44,7 @@ class Whole:
 class Part:
     """A file of a share, without its features or moments, which are read when they are wanted."""
 
-    path: Path
+    path: AnyPath
     share: Share
     whole: Whole
     statistics: bool  # moments alone
@@ -58,7 +58,7 @@ class Part:
 
         Raises `InputError` if the file is missing, damaged or none such, or does not agree with itself.
         """
-        file, found = Path(path), npz_names(path)
+        file, found = as_path(path), npz_names(path)
         if found and "share" not in found:
             what = "features or statistics of a whole set" if "stamp" in found else "other arrays"
             raise InputError(str(file), expected=_WANTED, found=what, fix=_FIX)

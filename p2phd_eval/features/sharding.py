@@ -2,7 +2,6 @@
 
 from collections import Counter
 from functools import reduce
-from pathlib import Path
 
 from p2phd_eval.distributed import Ranks
 from p2phd_eval.errors import InputError
@@ -14,6 +13,7 @@ from p2phd_eval.features.statistics import Statistics
 from p2phd_eval.images.oddities import Oddity
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.moments import Moments, merge_moments
+from p2phd_eval.stores.store_path import as_path
 
 
 def sharded_features(
@@ -79,4 +79,4 @@ def sharded_statistics(
         oddities=[found for _, _, _, part in parts for found in part],
     )
     merged = reduce(merge_moments, (moments for moments, _, _, _ in parts))
-    return Statistics(moments=merged, stamp=stamp, path=Path(source.name)), every
+    return Statistics(moments=merged, stamp=stamp, path=as_path(source.name)), every

@@ -4,7 +4,7 @@ import dataclasses
 import json
 import os
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from p2phd_eval.files import atomic_write
 from p2phd_eval.npz_files import largest_content, read_npz, text_of
 from p2phd_eval.stats.distances.covariance import cholesky_or_none, require_covariance, require_semidefinite
 from p2phd_eval.stats.distances.moments import Moments
+from p2phd_eval.stores.store_path import AnyPath, StorePath, as_path, pinned
 
 _WANTED = "feature statistics: mu of shape (d,) and sigma of shape (d, d)"
 _COMPUTE_AGAIN = "Compute the statistics again from the images, or give the images themselves."
@@ -27,7 +28,7 @@ class Statistics:
 
     moments: Moments
     stamp: FeatureStamp | None  # None in the files of other tools, which do not say how they were made
-    path: Path  # the file, or what was summed up
+    path: AnyPath  # the file, or what was summed up
     notes: tuple[str, ...] = ()  # what about the file limits its precision
 
     def __repr__(self) -> str:
@@ -52,11 +53,12 @@ def save_statistics(path: str | os.PathLike[str], moments: Moments, stamp: Featu
     InputError
         If the path ends otherwise or ddof is not 1.
     """
-    if Path(path).suffix != ".npz":
-        raise InputError(str(path), expected="a file name ending in .npz", found=Path(path).name)
+    file = as_path(path)
+    if file.suffix != ".npz":
+        raise InputError(str(file), expected="a file name ending in .npz", found=file.name)
     if moments.ddof != 1:
         raise InputError(
-            str(path), expected="a covariance divided by n - 1, as all tools have it", found=f"ddof = {moments.ddof}"
+            str(file), expected="a covariance divided by n - 1, as all tools have it", found=f"ddof = {moments.ddof}"
         )
     with atomic_write(path) as stream:
         np.savez(stream, **statistics_arrays(moments, stamp))
@@ -96,7 +98,7 @@ def load_statistics(path: str | os.PathLike[str], *, semidefinite: bool = True) 
         If the file is missing, damaged or no such file, holds objects, or its `mu` and `sigma` are not a mean and a
         covariance: of other shapes, not finite, not symmetric or not positive semi-definite.
     """
-    file = Path(path)
+    file = pinned(as_path(path))
     if not file.is_file():
         raise InputError(
             str(file), expected="a file of feature statistics", found="no such file", fix="Check the path."
@@ -116,11 +118,11 @@ def load_statistics(path: str | os.PathLike[str], *, semidefinite: bool = True) 
     )
 
 
-def _read_npz(file: Path) -> dict[str, Any]:
+def _read_npz(file: AnyPath) -> dict[str, Any]:
     return dict(read_npz(file, ("mu", "sigma"), optional=("n", "stamp"), expected=_WANTED, fix=_COMPUTE_AGAIN))
 
 
-def _read_torch(file: Path) -> dict[str, Any]:
+def _read_torch(file: AnyPath) -> dict[str, Any]:
     """Read a dict that `torch.save` wrote; its tensors become NumPy arrays.
 
     Besides tensors and plain containers the unpickler makes arrays of real numbers alone; whatever else a file asks
@@ -131,7 +133,12 @@ def _read_torch(file: Path) -> dict[str, Any]:
     from p2phd_eval.tensor_files import read_tensors, tensor_fault
 
     wanted = "a dict of arrays or tensors mu and sigma, as torch-fidelity caches it"
-    content = read_tensors(file, expected=wanted, fix=_COMPUTE_AGAIN, also=_array_globals())
+    with NamedTemporaryFile() as copy:  # torch reads files alone
+        if isinstance(file, StorePath):
+            copy.write(file.read_bytes())
+            copy.flush()
+        source = copy.name if isinstance(file, StorePath) else file
+        content = read_tensors(source, expected=wanted, fix=_COMPUTE_AGAIN, where=str(file), also=_array_globals())
     if not isinstance(content, dict):
         raise InputError(str(file), expected=wanted, found=shown(content), fix=_COMPUTE_AGAIN)
     fields: dict[str, Any] = {}
@@ -156,19 +163,24 @@ def _array_globals() -> list[Callable[..., Any] | tuple[Callable[..., Any], str]
     ]
 
 
-def _numbers(file: Path, fields: Mapping[str, Any], name: str) -> npt.NDArray[Any]:
+def _numbers(file: AnyPath, fields: Mapping[str, Any], name: str) -> npt.NDArray[Any]:
     if name not in fields:
         raise _unusable(file, f"no {name!r}")
     values = fields[name]
     if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu":
         kind = values.dtype if isinstance(values, np.ndarray) else type(values).__name__
         raise _unusable(file, f"{name!r} of {kind}, not of real numbers")
-    if values.nbytes > largest_content(file.stat().st_size):
+    if values.nbytes > largest_content(_size(file)):
         raise _unusable(file, f"{name!r} of shape {values.shape}, more than the file holds")
     return values
 
 
-def _count(file: Path, fields: Mapping[str, Any]) -> int | None:
+def _size(file: AnyPath) -> int:
+    with file.open("rb") as stream:
+        return stream.seek(0, os.SEEK_END)
+
+
+def _count(file: AnyPath, fields: Mapping[str, Any]) -> int | None:
     if "n" not in fields:
         return None
     n = fields["n"]
@@ -179,7 +191,7 @@ def _count(file: Path, fields: Mapping[str, Any]) -> int | None:
     return n
 
 
-def _stamp(file: Path, fields: Mapping[str, Any]) -> FeatureStamp | None:
+def _stamp(file: AnyPath, fields: Mapping[str, Any]) -> FeatureStamp | None:
     if "stamp" not in fields:
         return None
     stamp = fields["stamp"]
@@ -192,5 +204,5 @@ def _stamp(file: Path, fields: Mapping[str, Any]) -> FeatureStamp | None:
     return read_stamp(text, str(file))
 
 
-def _unusable(file: Path, found: str) -> InputError:
+def _unusable(file: AnyPath, found: str) -> InputError:
     return InputError(str(file), expected=_WANTED, found=found, fix=_COMPUTE_AGAIN)

@@ -1,7 +1,6 @@
 """A gate in one call: a report or a comparison, as a file or as it was read, and the rules it has to meet."""
 
 import os
-from pathlib import Path
 
 from p2phd_eval.errors import as_choice
 from p2phd_eval.gate.rules import GateResult, Requirement, Rules, judge
@@ -9,6 +8,7 @@ from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import read_document
 from p2phd_eval.report.documents.floor_documents import FloorDocument
 from p2phd_eval.report.documents.study_documents import ReportDocument
+from p2phd_eval.stores.store_path import as_path
 
 
 def check_gate(
@@ -67,4 +67,6 @@ def check_gate(
     )
     if isinstance(report, (ReportDocument, CompareDocument, FloorDocument)):
         return judge(report, rules, "the report")
-    return judge(read_document(Path(report), ReportDocument, CompareDocument, FloorDocument), rules, str(report))
+    return judge(
+        read_document(as_path(report), ReportDocument, CompareDocument, FloorDocument), rules, str(as_path(report))
+    )

@@ -71,7 +71,7 @@ def gate_document(result: GateResult) -> GateDocument:
     )
 
 
-def write_junit(path: Path, result: GateResult) -> None:
+def write_junit(path: str | os.PathLike[str], result: GateResult) -> None:
     """Write a JUnit file: one test case for each candidate and rule, as CI systems read it.
 
     `testsuites` > `testsuite` > `testcase` > `failure`, with the counts on both outer elements; times are 0, since

@@ -1,9 +1,9 @@
 """The content of image files, not decoded: for that Pillow need not be loaded."""
 
 import os
-from pathlib import Path
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.stores.store_path import as_path
 
 #: Bytes of an encoded image above which none is read: 512 MiB. The largest photos have a tenth of it.
 MAX_IMAGE_BYTES = 512 << 20
@@ -14,14 +14,16 @@ def read_encoded(path: str | os.PathLike[str]) -> bytes:
 
     Raises `InputError` if the file is missing, cannot be read, or is larger than `MAX_IMAGE_BYTES`.
     """
+    file = as_path(path)
     try:
-        with Path(path).open("rb") as stream:
-            size = os.fstat(stream.fileno()).st_size
+        with file.open("rb") as stream:
+            size = stream.seek(0, os.SEEK_END)
             if size > MAX_IMAGE_BYTES:
-                raise too_many_bytes(str(Path(path)), size)
+                raise too_many_bytes(str(file), size)
+            stream.seek(0)
             return stream.read()
     except OSError as error:
-        raise unreadable(str(Path(path)), error.strerror or str(error)) from error
+        raise unreadable(str(file), error.strerror or str(error)) from error
 
 
 def too_many_bytes(where: str, size: int) -> InputError:

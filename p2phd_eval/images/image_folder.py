@@ -10,6 +10,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.json_files import read_json_as, read_json_or_none
 from p2phd_eval.locks import LOCK
+from p2phd_eval.stores.store_path import AnyPath
 
 MANIFEST = "manifest.json"
 
@@ -79,6 +80,6 @@ def write_manifest(folder: Path, manifest: dict[str, Any]) -> None:
     write_json(folder / MANIFEST, manifest)
 
 
-def read_manifest(folder: Path) -> dict[str, Any] | None:
+def read_manifest(folder: AnyPath) -> dict[str, Any] | None:
     """Return the manifest of a folder; None where there is none that can be read."""
     return read_json_or_none(dict[str, Any], folder / MANIFEST)

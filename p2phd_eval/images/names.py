@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.condition_ids import sample_id, split_sample
+from p2phd_eval.stores.store_path import AnyPath, StorePath
 
 #: Those of pytorch-fid, and other usual ones of the same formats.
 IMAGE_ENDINGS = (
@@ -180,18 +181,41 @@ def list_images(root: str | os.PathLike[str]) -> ImageSet:
                     fix="Restore the link's target or remove the link.",
                 )
     if not images:
-        endings = ", ".join(IMAGE_ENDINGS)
-        raise InputError(
-            str(folder),
-            expected=f"at least one image (files ending in {endings})",
-            found="only other files, such as " + ", ".join(sorted(others)[:3]) if others else "no files",
-            fix="Give the folder that holds the images; its subfolders are searched too.",
-        )
+        raise _no_images(folder, others)
     # What all paths begin with; not relative_to, which takes longer than all else.
     begin = 0 if folder == Path() else len(folder.as_posix().rstrip("/")) + 1
     named = sorted((path.as_posix()[begin:], path) for path in images)
     names, paths = zip(*named, strict=True)
     return ImageSet(root=folder, paths=paths, names=names, unread=tuple(sorted(unread)))
+
+
+def list_stored_images(folder: StorePath) -> tuple[list[str], list[str]]:
+    """Return the names of the images below a place of a store, by the rules of `list_images`, and of those not read.
+
+    Raises `InputError` if there is no image.
+    """
+    names, others, unread = list[str](), list[str](), list[str]()
+    for name in folder.objects():
+        if any(map(is_hidden, name.split("/"))):
+            continue
+        if PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS:
+            names.append(name)
+            continue
+        others.append(name)
+        if is_unread_image(name, partial(_head, folder / name)):
+            unread.append(name)
+    if not names:
+        raise _no_images(folder, others)
+    return names, unread
+
+
+def _no_images(folder: AnyPath, others: Sequence[str]) -> InputError:
+    return InputError(
+        str(folder),
+        expected=f"at least one image (files ending in {', '.join(IMAGE_ENDINGS)})",
+        found="only other files, such as " + ", ".join(sorted(others)[:3]) if others else "no files",
+        fix="Give the folder that holds the images; its subfolders are searched too.",
+    )
 
 
 def is_hidden(name: str) -> bool:
@@ -221,7 +245,7 @@ def unread_warnings(where: str, unread: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _head(path: Path) -> bytes:
+def _head(path: AnyPath) -> bytes:
     try:
         with path.open("rb") as stream:
             return stream.read(HEAD)

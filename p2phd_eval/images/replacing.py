@@ -6,6 +6,7 @@ from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.names import IMAGE_ENDINGS, UNREAD_ENDINGS
+from p2phd_eval.stores.store_path import StorePath, as_path, require_writable
 
 # Images, checkpoints and weights, arrays and features, archives.
 _DATA_ENDINGS = (
@@ -19,14 +20,18 @@ _DATA_ENDINGS = (
 def require_replaceable(path: str | os.PathLike[str], option: str) -> None:
     """Raise InputError if a text, a page or a table would replace a file that holds images or weights by its ending.
 
-    `option`: what named the file. A link is what it leads to; a file that is not there yet may have any name.
+    `option`: what named the file. A link is what it leads to; a file that is not there yet may have any name. So is a
+    place of a store that nothing can be written to.
     """
-    file = Path(os.path.realpath(path))
+    given = as_path(path)
+    if isinstance(given, StorePath):
+        require_writable(given)
+    file = given if isinstance(given, StorePath) else Path(os.path.realpath(given))
     if file.name.lower().endswith(_DATA_ENDINGS) and file.is_file():
         raise InputError(
             option,
             expected="a new file, or one that such a result may replace",
-            found=f"{path}, which holds data by its ending",
+            found=f"{given}, which holds data by its ending",
             fix="Name another file.",
         )
 

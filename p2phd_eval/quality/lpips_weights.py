@@ -8,8 +8,9 @@ from torch import Tensor
 
 from p2phd_eval.downloads import DownloadError, download
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import cache_folder, file_sha256
+from p2phd_eval.files import file_sha256
 from p2phd_eval.tensor_files import read_state
+from p2phd_eval.user_folders import cache_folder
 
 # torchvision's AlexNet_Weights.IMAGENET1K_V1; its file names end in the first digits of the content's SHA-256.
 SHA256 = "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"

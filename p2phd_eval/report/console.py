@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from rich.cells import cell_len
 from rich.console import Console
@@ -85,7 +84,7 @@ class Output:
         if self._json_target == "-":
             sys.stdout.write(json_text(document.to_builtins()))
         elif self._json_target is not None:
-            write_json(Path(self._json_target), document.to_builtins())
+            write_json(self._json_target, document.to_builtins())
 
     @contextmanager
     def progress(self, description: str, unit: str) -> Iterator[OnProgress]:

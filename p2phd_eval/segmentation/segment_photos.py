@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from p2phd_eval.files import atomic_write, cache_folder
+from p2phd_eval.files import atomic_write
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.npz_files import read_npz
 from p2phd_eval.progress import OnProgress, unwatched
@@ -24,6 +24,7 @@ from p2phd_eval.segmentation.class_map import ClassMap
 from p2phd_eval.segmentation.label_pixels import at_size, label_numbers, require_one_shape
 from p2phd_eval.segmentation.segmenter import Segmenter
 from p2phd_eval.stats.segmentation.class_counts import ClassCounts, confusion_matrix, counts_of_confusions, stacked
+from p2phd_eval.user_folders import cache_folder
 
 _VERSION = 1  # of how photos are segmented and counted; with another one nothing that is kept is of use
 _CHUNK = 16  # images that are kept together, and read ahead

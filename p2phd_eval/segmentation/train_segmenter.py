@@ -18,7 +18,7 @@ from p2phd_eval.devices import find_device
 from p2phd_eval.errors import LARGEST_SEED, DivergenceError, InputError, require_whole
 from p2phd_eval.features.networks.float32_products import float32_products
 from p2phd_eval.features.networks.module_features import IMAGENET_MEAN, IMAGENET_STD
-from p2phd_eval.files import atomic_write, cache_folder
+from p2phd_eval.files import atomic_write
 from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.segmentation.labelled_photos import IGNORED, LabelledPhotos, read_labelled_photos
@@ -33,6 +33,7 @@ from p2phd_eval.stats.segmentation.class_counts import (
 )
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.tensor_files import is_finite, read_tensors, tensor_fault
+from p2phd_eval.user_folders import cache_folder
 
 _SAVE_EVERY = 100  # steps
 _HELD_OUT = 10  # one photo of so many

@@ -136,7 +136,7 @@ def analyse(
             "script": file_sha256(plan.edits),
             "lpips": _lpips_identity(lpips_weights),
         }
-        edited |= {path.name: file_sha256(latest_path(path)) for arm in arms for path in arm.folders}
+        edited |= {path.name: file_sha256(latest_path(Path(path))) for arm in arms for path in arm.folders}
         stages.append(
             ("edits", edited, lambda: edits_of_study(study, plan, arms, lpips_weights, device, progress=progress))
         )

@@ -62,7 +62,7 @@ def edits_of_study(
 ) -> EditCompareDocument:
     """Compare edits under the arms of a study, and keep the photos in its folder; raises as `compare_edits`."""
     assert plan.edits is not None and plan.base is not None
-    folders = [folder for arm in arms for folder in arm.folders]
+    folders = [Path(folder) for arm in arms for folder in arm.folders]
     if plan.base.features.kind != "none":
         for folder in folders:
             if not (folder / "clusters.npz").exists():

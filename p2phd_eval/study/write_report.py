@@ -46,6 +46,7 @@ from p2phd_eval.report.documents.study_documents import (
 from p2phd_eval.report.page.markdown import render_markdown
 from p2phd_eval.report.page.report_page import render_page
 from p2phd_eval.runs.held_out import read_validations
+from p2phd_eval.stores.store_path import StorePath, as_path, require_writable
 from p2phd_eval.study.artefacts import read_record
 from p2phd_eval.study.outcome import Outcome, load_outcome
 from p2phd_eval.study.real_images import expected_ids, labels_folder, real_path
@@ -61,13 +62,17 @@ _AGAIN = "Delete it, and p2phd-eval study makes it again."
 _LOCK_SECONDS = 60.0  # another process writes them within; a study must not end in an error because of it
 
 
-def write_report(study: str | os.PathLike[str], *, progress: ProgressFactory = silent) -> ReportDocument:
+def write_report(
+    study: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, progress: ProgressFactory = silent
+) -> ReportDocument:
     """Write `report.json`, `report.html` and `report.md` from what is in a study's folder, and return the document.
 
     Parameters
     ----------
     study : path-like
         A study folder whose runs have ended and are compared; nothing is computed again.
+    out : path-like, optional
+        Another folder to write the three to as well, here or in a store, such as ``s3://bucket/reports``.
     progress : ProgressFactory
         Opened for the data and the artefacts, which are compared with the study's records.
 
@@ -77,12 +82,19 @@ def write_report(study: str | os.PathLike[str], *, progress: ProgressFactory = s
         If there is no study, an artefact, an image or a photo of it is missing or cannot be read, a line of a run's log
         is none, or an artefact or a file of the data is not the one that the study recorded.
     """
-    folder = Path(study)
+    folder, copies = Path(study), None if out is None else as_path(out)
+    if isinstance(copies, StorePath):
+        require_writable(copies / "report.html")
     plan = load_plan(folder)
     # First: as long as the data differ, the study makes nothing again.
     require_same_data(folder, plan, progress=progress)
     require_unaltered(folder, plan, outcomes_of(folder, plan), progress=progress)
-    return write_verified_report(folder)
+    report = write_verified_report(folder)
+    if copies is not None:
+        for name in _FILES:
+            with atomic_write(copies / name) as stream:
+                stream.write((folder / name).read_bytes())
+    return report
 
 
 def write_verified_report(folder: Path) -> ReportDocument:

@@ -51,6 +51,13 @@ IMAGES = (
     Case(area="Images", kind="Nothing there", make=lambda: photos("photos"), typed="fid photos sampels", words="Check"),
     Case(
         area="Images",
+        kind="An address of no store that is known",
+        make=lambda: photos("photos"),
+        typed="fid photos ftp://host/photos",
+        words="found ftp://",
+    ),
+    Case(
+        area="Images",
         kind="A folder without images",
         make=lambda: (photos("photos"), text("samples/notes.txt", "none yet")),
         typed="fid photos samples",

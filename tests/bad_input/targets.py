@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.bad_input.case import Case, data_set
+from tests.bad_input.case import Case, data_set, photos
 
 
 def _link_to_itself() -> None:
@@ -18,6 +18,13 @@ TARGETS = (
         make=lambda: Path("out").mkdir(),
         typed="plan --image-sd 60 --margin 2 --json out",
         words="expected a file to write, found a folder",
+    ),
+    Case(
+        area="Targets",
+        kind="A web server",
+        make=lambda: photos("photos"),
+        typed="features photos --out https://me:word@host/photos.npz?signed=1",
+        words="https://***@host/photos.npz?...",
     ),
     Case(
         area="Targets",

@@ -10,6 +10,8 @@ import pytest
 from p2phd_eval.features.cache.entry import FeatureKey
 from p2phd_eval.features.cache.store import FeatureCache
 from p2phd_eval.features.identity import NetworkIdentity
+from p2phd_eval.stores.object_cache import object_digest, put_part
+from p2phd_eval.stores.object_store import ObjectState
 from tests.commands.command_line import document_of, invoke
 from tests.features.feature_sets import feature_set
 
@@ -19,6 +21,7 @@ def test_the_cache_is_listed_and_cleared(tmp_path: Path, monkeypatch: pytest.Mon
     empty = document_of(invoke("cache", "list", "--json", "-"))
     assert (empty["entries"], empty["size"]) == ([], 0)
     assert not list(tmp_path.iterdir())  # looking makes no folders
+    assert put_part(object_digest("s3://bucket/a.png", ObjectState(4, "v"), ""), 0, b"abcd")
 
     features = feature_set(np.zeros((5, 6)), source="photos of today")
     cache = FeatureCache()
@@ -31,9 +34,10 @@ def test_the_cache_is_listed_and_cleared(tmp_path: Path, monkeypatch: pytest.Mon
     ]
     for key in keys:
         cache.put(key, features)
-    size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
+    size = sum(path.stat().st_size for path in (tmp_path / "features").rglob("*") if path.is_file())
     document = document_of(invoke("cache", "list", "--json", "-"))
     assert document["size"] == size
+    assert (document["objects"]["parts"], document["objects"]["limit"]) == (1, 20_000_000_000)
     assert [(entry["source"], entry["n"], entry["dims"]) for entry in document["entries"]] == [
         ("photos of today", 5, 6)
     ] * 2
@@ -46,3 +50,4 @@ def test_the_cache_is_listed_and_cleared(tmp_path: Path, monkeypatch: pytest.Mon
     document = document_of(invoke("cache", "clear", "--json", "-"))
     assert (document["removed"], document["freed"], document["in_use"]) == (1, size / 2, 0)
     assert not list((tmp_path / "features").iterdir())
+    assert document_of(invoke("cache", "list", "--json", "-"))["objects"]["size"] == 0

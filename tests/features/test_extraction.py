@@ -21,12 +21,12 @@ from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.identity import FeaturePrecision, Resize
 from p2phd_eval.features.weights.index import WeightsFile
-from p2phd_eval.files import CACHE_VARIABLE, cache_folder
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.images.sources.generated import GeneratedSource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import OnProgress
+from p2phd_eval.user_folders import CACHE_VARIABLE, cache_folder
 
 SMALL = FeatureSettings(dims=64, device="cpu", workers=0)
 

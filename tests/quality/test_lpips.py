@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import CACHE_VARIABLE, file_sha256
+from p2phd_eval.files import file_sha256
 from p2phd_eval.quality import lpips_weights
 from p2phd_eval.quality.lpips import SMALLEST_SIDE, Lpips
 from p2phd_eval.quality.lpips_weights import FILE_NAME, TENSOR_SHAPES, LpipsWeights, find_lpips_weights
 from p2phd_eval.torchvision_ops import declare_missing_operators
+from p2phd_eval.user_folders import CACHE_VARIABLE
 from tests.quality.alexnet import write_random_alexnet
 from tests.web_server import serving
 

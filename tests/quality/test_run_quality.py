@@ -10,7 +10,7 @@ import pytest
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.cluster_rules import parse_rule
-from p2phd_eval.files import CACHE_VARIABLE, file_sha256
+from p2phd_eval.files import file_sha256
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.quality import lpips_weights
 from p2phd_eval.quality.dists import Dists
@@ -21,6 +21,7 @@ from p2phd_eval.quality.lpips_weights import find_lpips_weights
 from p2phd_eval.quality.run_quality import QualityRun, RunQuality, quality_of_runs
 from p2phd_eval.stats.verdicts.paired_means import image_mean, mean_difference
 from p2phd_eval.stats.verdicts.scope import Scope
+from p2phd_eval.user_folders import CACHE_VARIABLE
 from tests.quality.alexnet import write_random_alexnet
 from tests.quality.vgg16 import write_random_vgg16
 

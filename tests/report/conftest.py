@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from p2phd_eval.files import CACHE_VARIABLE
 from p2phd_eval.quality import lpips_weights
+from p2phd_eval.user_folders import CACHE_VARIABLE
 from tests.report.page.small_study import write_small_study
 
 

@@ -1,11 +1,13 @@
 """Options that several commands share."""
 
+import os
 from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from p2phd_eval.commands.options.places import path
 from p2phd_eval.stats.estimands import Estimand
 
 Json = Annotated[
@@ -68,9 +70,10 @@ Judge = Annotated[
     ),
 ]
 Reference = Annotated[
-    Path | None,
+    os.PathLike[str] | None,
     typer.Option(
         "--reference",
+        parser=path,
         metavar="IMAGES",
         rich_help_panel=STATISTICS,
         help="Other real images, such as the training photos, for the block FID: a folder, archive, list or features.",

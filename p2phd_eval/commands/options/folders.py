@@ -8,8 +8,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from p2phd_eval.commands.options.places import path
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.arms import GivenFolders
+from p2phd_eval.stores.store_path import as_path
 
 _OPTIONS = ("--baseline", "--candidate", "--runs", "--benign")
 # Stands between the folders of one option; no path can hold it.
@@ -26,7 +28,7 @@ def parse_folders(joined: str) -> GivenFolders:
     named = re.fullmatch(r"([^=/\\]+)=(.+)", first)
     if named and not Path(first).exists():
         name, first = named.groups()
-    return GivenFolders(name=name, folders=(Path(first), *map(Path, others)))
+    return GivenFolders(name=name, folders=tuple(map(as_path, (first, *others))))
 
 
 class FolderOptionsCommand(TyperCommand):
@@ -39,8 +41,9 @@ class FolderOptionsCommand(TyperCommand):
 
 _SEVERAL = "Several runs an arm"
 Positional = Annotated[
-    list[Path] | None,
+    list[Path] | None,  # or of addresses: typer knows no list of what has parameters itself
     typer.Argument(
+        parser=path,
         metavar="BASELINE CANDIDATE",
         help="One run an arm: the baseline's images, such as fp32, and those to compare with it, such as AMP.",
     ),

@@ -21,7 +21,7 @@ from p2phd_eval.features.cache.entry import (
     write_entry,
 )
 from p2phd_eval.features.feature_set import FeatureSet
-from p2phd_eval.files import cache_folder
+from p2phd_eval.user_folders import cache_folder
 
 if TYPE_CHECKING:
     from filelock import BaseFileLock

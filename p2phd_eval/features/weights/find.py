@@ -27,8 +27,9 @@ from p2phd_eval.features.weights.index import (
     local_files,
     remember_weights,
 )
-from p2phd_eval.files import atomic_write, cache_folder, file_sha256
+from p2phd_eval.files import atomic_write, file_sha256
 from p2phd_eval.progress import OnProgress, unwatched
+from p2phd_eval.user_folders import cache_folder
 
 RELEASE_URL = f"https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/{RELEASE_FILE}"
 _RELEASE_BYTES = 95_628_359

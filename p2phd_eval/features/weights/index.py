@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import cache_folder, expand_home, file_sha256, write_json
+from p2phd_eval.files import file_sha256, write_json
 from p2phd_eval.json_files import read_json_or_none
+from p2phd_eval.user_folders import cache_folder, expand_home
 
 WEIGHTS_VARIABLE = "P2PHD_EVAL_INCEPTION_WEIGHTS"
 

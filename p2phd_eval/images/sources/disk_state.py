@@ -1,18 +1,24 @@
-"""Files as they are on disk now, to notice whether they change while they are read."""
+"""Files as they are now, on disk or in a store, to notice whether they change while they are read."""
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
+
+from p2phd_eval.stores.store_path import AnyPath, StorePath, all_pinned
 
 _NAMED = 3
 
-#: For each file that is there its size in bytes and its time of modification in nanoseconds.
-DiskState = Mapping[str, tuple[int, int]]
+#: For each file that is there its size in bytes and its time of modification in nanoseconds, or its version in a store.
+DiskState = Mapping[str, tuple[int, int | str]]
 
 
-def disk_state(files: Iterable[tuple[str, Path]]) -> DiskState:
+def disk_state(files: Iterable[tuple[str, AnyPath]]) -> DiskState:
     """Return size and time of modification of (name, path) pairs, without those that are missing."""
-    found = {}
-    for name, path in files:
+    pairs = list(files)
+    found: dict[str, tuple[int, int | str]] = {}
+    for (name, _), path in zip(pairs, all_pinned(path for _, path in pairs), strict=True):
+        if isinstance(path, StorePath):
+            if (state := path.state()) is not None:
+                found[name] = (state.size, state.version)
+            continue
         try:
             status = path.stat()
         except OSError:

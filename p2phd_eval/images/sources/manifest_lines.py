@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -10,10 +10,11 @@ from msgspec import Meta, Struct
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.condition_ids import sample_id
 from p2phd_eval.images.encoded_files import read_encoded
-from p2phd_eval.images.names import list_images, pair_key
-from p2phd_eval.images.sources.disk_state import describe_change, disk_state, few
+from p2phd_eval.images.names import list_images, list_stored_images, pair_key
+from p2phd_eval.images.sources.disk_state import DiskState, describe_change, disk_state, few
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.json_files import read_json_lines
+from p2phd_eval.stores.store_path import AnyPath, StorePath, as_path, pinned, unpinned
 
 #: What a folder's manifest is called; a file of any other name ending so can be given itself.
 MANIFEST_LINES = "manifest.jsonl"
@@ -42,12 +43,13 @@ class ManifestSource(EncodedSource):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, whole: bool = False) -> None:
-        self._path = Path(path)
-        self._root = self._path.parent
+        self._path = as_path(path)
+        # What is in a store is listed once; a manifest there speaks for what is beside and below it.
+        self._root = pinned(self._path.parent)
         self._whole = whole
         lines = [
             (number, line)
-            for number, line in enumerate(read_json_lines(SampleLine, path, expected=_WANTED, fix=_FIX), start=1)
+            for number, line in enumerate(read_json_lines(SampleLine, self._path, expected=_WANTED, fix=_FIX), start=1)
         ]
         if not lines:
             raise InputError(str(path), expected=_WANTED, found="an empty file", fix=_FIX)
@@ -75,10 +77,10 @@ class ManifestSource(EncodedSource):
                 fix="Remove the lines that repeat others: an image that counts twice changes the result.",
             )
         if whole:
-            _require_all(self._path, names)
+            _require_all(self._root, self._path, names)
         # The folder where it speaks for all of it, so that messages call the set what the user gave.
         super().__init__(str(self._root if whole else self._path), names, [image for _, image in named])
-        self._state = self._now()
+        self._state = self._now(self._root)
 
     def read(self, index: int) -> bytes:
         """Return the content of a file."""
@@ -92,10 +94,10 @@ class ManifestSource(EncodedSource):
         """Return which files were removed or rewritten, the manifest among them, or None."""
         if self._whole:
             try:
-                _require_all(self._path, self.names)
+                _require_all(pinned(unpinned(self._root)), self._path, self.names)
             except InputError as error:
                 return error.found
-        return describe_change(self._state, self._now())
+        return describe_change(self._state, self._now(pinned(unpinned(self._root))))
 
     def _image_name(self, image: str, where: str) -> str:
         """The normal form of an image's path, after a check that it is inside the folder and there."""
@@ -108,7 +110,7 @@ class ManifestSource(EncodedSource):
                 fix="Put the manifest beside the images, or above them.",
             )
         try:
-            there = (self._root / path).is_file()
+            there = (self._root / str(path)).is_file()
         except OSError:  # longer than any name
             there = False
         if not there:
@@ -120,10 +122,10 @@ class ManifestSource(EncodedSource):
             )
         return str(path)
 
-    def _now(self) -> dict[str, tuple[int, int]]:
+    def _now(self, root: AnyPath) -> DiskState:
         return {
-            **disk_state([(str(self._path), self._path)]),
-            **disk_state((name, self._root / name) for name in self.names),
+            **disk_state([(str(self._path), unpinned(self._path))]),
+            **disk_state((name, root / name) for name in self.names),
         }
 
 
@@ -136,9 +138,11 @@ def _id(line: SampleLine, where: str) -> str:
     return sample_id(condition, line.seed)
 
 
-def _require_all(manifest: Path, names: list[str] | tuple[str, ...]) -> None:
+def _require_all(root: AnyPath, manifest: AnyPath, names: list[str] | tuple[str, ...]) -> None:
     """Raise InputError if the folder of a manifest has images that it does not name: it may have been cut short."""
-    others = sorted(set(list_images(manifest.parent).names) - set(names))
+    others = sorted(
+        set(list_stored_images(root)[0] if isinstance(root, StorePath) else list_images(root).names) - set(names)
+    )
     if others:
         raise InputError(
             str(manifest),

@@ -1,7 +1,6 @@
 """From a path that the user gave to the source of its images."""
 
 import os
-from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.names import IMAGE_ENDINGS, is_hidden
@@ -13,6 +12,7 @@ from p2phd_eval.images.sources.shards import ShardsSource, expand_shards
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.images.sources.tar_archive import TAR_ENDINGS, TarSource
 from p2phd_eval.images.sources.zip_archive import ZipSource
+from p2phd_eval.stores.store_path import AnyPath, StorePath, as_path, pinned
 
 _TAKEN = (
     f"a folder of images, a zip archive (.zip), a tar archive ({', '.join(TAR_ENDINGS)}), webdataset shards "
@@ -31,6 +31,7 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None, gener
         of JSON lines that gives each its condition and seed (see `ManifestSource`). A folder with a ``manifest.jsonl``
         is what that says. A folder that holds .tar files, and neither images nor folders beside them, is one of shards.
         A field may follow, as in ``shards::photo.png``, and a kind of results, as in ``results/images::fake_B``.
+        Any of these may lie in a store, such as ``s3://bucket/train-{000..009}.tar``; see docs/object-stores.md.
     field : str, optional
         Which image of a webdataset sample, such as "photo.png"; it makes a single tar archive a shard. Or which kind of
         results: see `p2phd_eval.images.result_kinds`.
@@ -47,10 +48,11 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None, gener
     InputError
         If nothing is there, it is none of these, or it cannot be read as what it is.
     """
-    given = Path(path)
-    if field is None and KIND_MARK in str(given) and not given.exists():
-        place, _, field = str(given).rpartition(KIND_MARK)
-        given = Path(place)
+    given = pinned(as_path(path))
+    whole = given.url if isinstance(given, StorePath) else str(given)
+    if field is None and KIND_MARK in whole and not given.exists():
+        place, _, field = whole.rpartition(KIND_MARK)
+        given = pinned(as_path(place))
     shards = _shards(given)
     kind = field if field is not None and is_kind(field) else None
     if shards:
@@ -78,7 +80,7 @@ def open_source(path: str | os.PathLike[str], *, field: str | None = None, gener
     raise InputError(str(given), expected=_TAKEN, found=_found(given), fix=_fix(given))
 
 
-def _shards(given: Path) -> tuple[Path, ...]:
+def _shards(given: AnyPath) -> tuple[AnyPath, ...]:
     if given.is_dir():
         try:
             entries = [entry for entry in given.iterdir() if not is_hidden(entry.name)]
@@ -87,16 +89,19 @@ def _shards(given: Path) -> tuple[Path, ...]:
         if any(entry.is_dir() or entry.suffix.lower() in IMAGE_ENDINGS for entry in entries):
             return ()
         return tuple(entry for entry in entries if entry.suffix.lower() == ".tar")
-    return () if given.exists() else expand_shards(str(given))
+    whole = given.url if isinstance(given, StorePath) else str(given)
+    return () if given.exists() else expand_shards(whole)
 
 
-def _found(given: Path) -> str:
+def _found(given: AnyPath) -> str:
     if given.is_dir():
         return "a folder of other files"
     return f"a file ending in {given.suffix or 'nothing'}" if given.exists() else "nothing there"
 
 
-def _fix(given: Path) -> str:
+def _fix(given: AnyPath) -> str:
+    if isinstance(given, StorePath) and given.url.startswith("http"):
+        return "Of web servers give an archive, a list or a manifest by its address: they list no folders."
     if given.suffix.lower() in IMAGE_ENDINGS and given.is_file():
         return "Give the folder that holds the images."
     return "Check the path." if not given.exists() else "Give one of these."

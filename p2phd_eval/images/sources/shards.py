@@ -8,7 +8,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from braceexpand import braceexpand
 
@@ -18,6 +18,8 @@ from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import few
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.tar_archive import TarImages, TarMember
+from p2phd_eval.stores.object_store import redacted
+from p2phd_eval.stores.store_path import AnyPath, StorePath, all_pinned, as_path
 
 _RANGE = re.compile(r"\{(-?\d+)\.\.(-?\d+)(\.\.-?\d+)?\}")
 _MOST = 100_000  # shards; a mistyped number would keep the machine busy with files that are not there
@@ -38,23 +40,23 @@ class ShardsSource(EncodedSource):
     def __init__(
         self,
         name: str,
-        paths: Sequence[Path],
+        paths: Sequence[AnyPath],
         *,
         field: str | None = None,
         kind: str | None = None,
         generated: bool = True,
     ) -> None:
-        self._shards = tuple(TarImages(path) for path in sorted(paths))
-        root = os.path.commonpath([shard.path.parent for shard in self._shards])
+        self._shards = tuple(TarImages(path) for path in sorted(all_pinned(paths), key=_place))
+        root = os.path.commonpath([_place(shard.path).parent for shard in self._shards])
         places: list[tuple[int, TarMember]] = []
         names, keys = [], []
         for number, shard in enumerate(self._shards):
             for key, member in _choose(shard, field).items():
                 places.append((number, member))
-                names.append(f"{Path(os.path.relpath(shard.path, root)).as_posix()}/{member.name}")
+                names.append(f"{Path(os.path.relpath(_place(shard.path), root)).as_posix()}/{member.name}")
                 keys.append(key)
         unread = [
-            f"{Path(os.path.relpath(shard.path, root)).as_posix()}/{each}"
+            f"{Path(os.path.relpath(_place(shard.path), root)).as_posix()}/{each}"
             for shard in self._shards
             for each in shard.unread
         ]
@@ -82,7 +84,7 @@ class ShardsSource(EncodedSource):
         return ", ".join(change for shard in self._shards if (change := shard.changed())) or None
 
 
-def expand_shards(pattern: str) -> tuple[Path, ...]:
+def expand_shards(pattern: str) -> tuple[AnyPath, ...]:
     """Return the files that a pattern stands for, as in a shell and in webdataset; none without a range of numbers.
 
     Raises `InputError` if a range runs backwards, the pattern stands for more than 100,000 files, or any of them is
@@ -103,11 +105,11 @@ def expand_shards(pattern: str) -> tuple[Path, ...]:
         raise _bad_pattern(pattern, str(error)) from None
     if len(names) > _MOST:
         raise _bad_pattern(pattern, "more")
-    paths = tuple(map(Path, names))
+    paths = tuple(all_pinned(map(as_path, names)))
     missing = [str(path) for path in paths if not path.is_file()]
     if missing:
         raise InputError(
-            pattern,
+            redacted(pattern),
             expected=f"{len(paths)} shards",
             found="none of them" if len(missing) == len(paths) else f"{few(missing, 'file')} missing",
             fix="Check the path and the numbers in braces; both ends of a range count.",
@@ -115,9 +117,14 @@ def expand_shards(pattern: str) -> tuple[Path, ...]:
     return paths
 
 
+def _place(path: AnyPath) -> PurePath:
+    """Where a shard lies, as a path with folders."""
+    return PurePosixPath(path.place) if isinstance(path, StorePath) else path
+
+
 def _bad_pattern(pattern: str, found: str) -> InputError:
     return InputError(
-        pattern,
+        redacted(pattern),
         expected=f"ranges from low to high, of at most {_MOST:,} files in all",
         found=found,
         fix="Write the first number first, such as train-{000000..000009}.tar.",

@@ -23,14 +23,15 @@ from p2phd_eval.images.sources.disk_state import describe_change, disk_state
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.members import image_name, not_a_plain_file, require_images
 from p2phd_eval.images.sources.tar_stream import TarStream
+from p2phd_eval.stores.store_path import AnyPath, as_path, pinned, unpinned
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 _BLOCK = 512  # POSIX.1-2017, pax, "ustar Interchange Format": an archive ends with two blocks of zeros
 _ROOM = 0.9  # share of the free space on the disk that decompressed images may take
 # The first bytes of compressed files: RFC 1952 section 2.3.1, the bzip2 and the xz file format (section 2.1.1.1).
-_OPENERS: dict[bytes, Callable[[Path], io.BufferedIOBase]] = {
-    b"\x1f\x8b": gzip.GzipFile,
+_OPENERS: dict[bytes, Callable[[BinaryIO], io.BufferedIOBase]] = {
+    b"\x1f\x8b": lambda stream: gzip.GzipFile(fileobj=stream),
     b"BZh": bz2.BZ2File,
     b"\xfd7zXZ\x00": lzma.LZMAFile,
 }
@@ -60,18 +61,19 @@ class TarImages:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
-        self._file = self.path  # from which images are read
-        self._state = disk_state([(str(self.path), self.path)])
+        self.path = unpinned(as_path(path))
+        self._file = pinned(as_path(path))  # from which images are read
+        self._state = disk_state([(str(self.path), self._file)])
         try:
-            with self.path.open("rb") as stream:
+            with self._file.open("rb") as stream:
                 head = stream.read(8)
+                size = stream.seek(0, os.SEEK_END)
             opener = next((opener for magic, opener in _OPENERS.items() if head.startswith(magic)), None)
             if opener is None:
-                with self.path.open("rb") as stream:
-                    members, self.unread = _index(self.path, stream, None)
+                with self._file.open("rb") as stream:
+                    members, self.unread = _index(self.path, stream, None, size)
             else:
-                members, self.unread = self._decompress(opener)
+                members, self.unread = self._decompress(opener, size)
         except _ERRORS as error:
             raise _damaged(self.path, str(error)) from error
         require_images(str(self.path), [member.name for member in members])
@@ -93,13 +95,15 @@ class TarImages:
         """Return that the archive was removed or rewritten, or None."""
         return describe_change(self._state, disk_state([(str(self.path), self.path)]))
 
-    def _decompress(self, opener: Callable[[Path], io.BufferedIOBase]) -> tuple[list[TarMember], tuple[str, ...]]:
+    def _decompress(
+        self, opener: Callable[[BinaryIO], io.BufferedIOBase], size: int
+    ) -> tuple[list[TarMember], tuple[str, ...]]:
         descriptor, name = tempfile.mkstemp(prefix="p2phd-eval-", suffix=".images")
-        self._file = Path(name)
+        packed, self._file = self._file, Path(name)
         # Copies of this object in other processes, forked or spawned, read the file and leave it.
-        weakref.finalize(self, _remove, self._file, os.getpid())
-        with os.fdopen(descriptor, "wb") as spool, opener(self.path) as stream:
-            return _index(self.path, cast(BinaryIO, stream), spool)
+        weakref.finalize(self, _remove, Path(name), os.getpid())
+        with os.fdopen(descriptor, "wb") as spool, packed.open("rb") as source, opener(source) as stream:
+            return _index(self.path, cast(BinaryIO, stream), spool, size)
 
 
 class TarSource(EncodedSource):
@@ -110,7 +114,7 @@ class TarSource(EncodedSource):
 
     def __init__(self, path: str | os.PathLike[str], *, kind: str | None = None, generated: bool = True) -> None:
         self._images = TarImages(path)
-        where = str(Path(path))
+        where = str(as_path(path))
         members = self._images.members
         taken = take_images(where, [member.name for member in members], kind=kind, generated=generated)
         self._members = [members[place] for place in taken.places]
@@ -134,12 +138,17 @@ class TarSource(EncodedSource):
         return self._images.changed()
 
 
-def _index(path: Path, source: BinaryIO, spool: BinaryIO | None) -> tuple[list[TarMember], tuple[str, ...]]:
-    """List an archive's images, and names of those that are not read; with `spool`, copy the images' content there."""
+def _index(
+    path: AnyPath, source: BinaryIO, spool: BinaryIO | None, size: int
+) -> tuple[list[TarMember], tuple[str, ...]]:
+    """List an archive's images, and names of those that are not read; with `spool`, copy the images' content there.
+
+    `size`: bytes of the file.
+    """
     files: dict[str, TarMember] = {}  # by the name as written, which hard links refer to
     found: list[TarMember] = []
     unread: list[str] = []
-    stream = TarStream(source, str(path), path.stat().st_size, packed=spool is not None)
+    stream = TarStream(source, str(path), size, packed=spool is not None)
     room = _ROOM * shutil.disk_usage(tempfile.gettempdir()).free if spool is not None else 0
     with tarfile.open(fileobj=cast(BinaryIO, stream), mode="r:") as archive:
         count = 0
@@ -172,7 +181,7 @@ def _head(stream: TarStream, entry: tarfile.TarInfo) -> bytes:
     return b"".join(stream.content(entry.offset_data, min(HEAD, entry.size))) if entry.isreg() else b""
 
 
-def _copy(path: Path, stream: TarStream, entry: tarfile.TarInfo, spool: BinaryIO, room: float) -> int:
+def _copy(path: AnyPath, stream: TarStream, entry: tarfile.TarInfo, spool: BinaryIO, room: float) -> int:
     offset = spool.tell()
     if offset + entry.size > room:
         raise _no_space(path, f"{offset + entry.size} bytes or more, which leave too little of it")
@@ -186,7 +195,7 @@ def _copy(path: Path, stream: TarStream, entry: tarfile.TarInfo, spool: BinaryIO
     return offset
 
 
-def _require_end(path: Path, stream: TarStream, offset: int, count: int) -> None:
+def _require_end(path: AnyPath, stream: TarStream, offset: int, count: int) -> None:
     # tarfile takes a damaged header, and the end of the file, for the end of the archive: images would go missing
     # without a word.
     end = b"".join(stream.content(offset, _BLOCK))
@@ -196,7 +205,7 @@ def _require_end(path: Path, stream: TarStream, offset: int, count: int) -> None
         raise _damaged(path, f"a damaged header, or another archive joined to this one, after {count} members")
 
 
-def _no_space(path: Path, found: str) -> InputError:
+def _no_space(path: AnyPath, found: str) -> InputError:
     return InputError(
         str(path),
         expected=f"space in {tempfile.gettempdir()} for its decompressed images",
@@ -205,7 +214,7 @@ def _no_space(path: Path, found: str) -> InputError:
     )
 
 
-def _damaged(path: Path, found: str) -> InputError:
+def _damaged(path: AnyPath, found: str) -> InputError:
     return InputError(
         str(path),
         expected="a whole tar archive, plain or compressed with gzip, bzip2 or xz",

@@ -7,7 +7,6 @@ import struct
 import zipfile
 import zlib
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple
 
 from p2phd_eval.errors import InputError
@@ -17,6 +16,7 @@ from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.members import image_name, not_a_plain_file, require_images
+from p2phd_eval.stores.store_path import AnyPath, as_path, pinned, unpinned
 
 # PKWARE's APPNOTE.TXT 6.3.10, section 4.3.7: the local file header has 30 bytes; the lengths of the name and of the
 # extra field that follow it stand at 26 and 28.
@@ -47,10 +47,11 @@ class ZipSource(EncodedSource):
     """
 
     def __init__(self, path: str | os.PathLike[str], *, kind: str | None = None, generated: bool = True) -> None:
-        self._path = Path(path)
-        self._state = disk_state([(str(self._path), self._path)])
+        self._path = unpinned(as_path(path))
+        self._file = pinned(as_path(path))
+        self._state = disk_state([(str(self._path), self._file)])
         unread: list[str] = []
-        members = sorted(_list_members(self._path, unread))
+        members = sorted(_list_members(self._file, unread))
         names = [member.name for member in members]
         require_images(str(self._path), names)
         taken = take_images(str(self._path), names, kind=kind, generated=generated)
@@ -66,7 +67,7 @@ class ZipSource(EncodedSource):
         """Return the inflated content of a member, after a check of its size and CRC."""
         member = self._members[index]
         try:
-            with self._path.open("rb") as stream:
+            with self._file.open("rb") as stream:
                 stream.seek(member.header)
                 magic, name, extra = _LOCAL_HEADER.unpack(stream.read(_LOCAL_HEADER.size))
                 stream.seek(name + extra, os.SEEK_CUR)
@@ -101,11 +102,11 @@ class ZipSource(EncodedSource):
         )
 
 
-def _list_members(path: Path, unread: list[str]) -> list[_Member]:
+def _list_members(path: AnyPath, unread: list[str]) -> list[_Member]:
     """List the images of an archive, and add the names of those of other formats to `unread`."""
     found = []
     try:
-        with zipfile.ZipFile(path) as archive:
+        with path.open("rb") as stream, zipfile.ZipFile(stream) as archive:
             for entry in archive.infolist():
                 # Some packers of Windows write their own separator, against APPNOTE 4.4.17.
                 name = image_name(str(path), entry.filename.replace("\\", "/"), partial(_head, archive, entry), unread)

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from msgspec import Meta, Struct
@@ -17,6 +16,7 @@ from p2phd_eval.stats.proportions.forced_choice import (
     Response,
     ShareClaim,
 )
+from p2phd_eval.stores.store_path import AnyPath
 
 POWER = 0.8  # wished for, where trials to show "within" are counted
 RESULTS_VERSION = 1  # the version of what a page saves, and of its key
@@ -138,7 +138,14 @@ def trials_needed(precision: float, margin: float, confidence: float) -> TrialsN
 
 
 def page_document(
-    page: Path, key: Path, identity: str, *, trials: int, shared: int, needed: TrialsNeeded, warnings: Sequence[str]
+    page: AnyPath,
+    key: AnyPath,
+    identity: str,
+    *,
+    trials: int,
+    shared: int,
+    needed: TrialsNeeded,
+    warnings: Sequence[str],
 ) -> PageDocument:
     """Return the document of a page that was made."""
     return PageDocument(

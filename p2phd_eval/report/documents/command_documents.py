@@ -218,11 +218,21 @@ class CachedFeatures(Struct, frozen=True, kw_only=True):
     last_used: str  # ISO 8601
 
 
-class CacheListDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/cache-list"):
-    """The features kept between runs."""
+class CachedObjects(Struct, frozen=True, kw_only=True):
+    """What is kept of objects of stores that were read."""
 
     folder: str
-    size: int  # bytes in all
+    parts: int  # of up to 1 MiB
+    size: int  # bytes
+    limit: int  # bytes that are kept at most
+
+
+class CacheListDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/cache-list"):
+    """The features kept between runs, and what is kept of objects of stores."""
+
+    folder: str
+    size: int  # bytes of all features
+    objects: CachedObjects
     entries: tuple[CachedFeatures, ...]
 
 
@@ -233,6 +243,7 @@ class CacheClearDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/ca
     removed: int
     freed: int  # bytes
     in_use: int
+    objects_freed: int  # bytes of parts of objects of stores
 
 
 class WeightsPlace(Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ from p2phd_eval.stats.verdicts.margins import Margin
 from p2phd_eval.stats.verdicts.measured_difference import MeasuredDifference
 from p2phd_eval.stats.verdicts.sample_size import UndecidedNeeds
 from p2phd_eval.stats.verdicts.scope import Scope
+from p2phd_eval.stores.store_path import AnyPath
 
 if TYPE_CHECKING:
     from p2phd_eval.evaluation.comparison import ComparisonResult
@@ -163,7 +164,7 @@ class CompareDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/compa
 
 
 def comparison_document(
-    result: ComparisonResult, real: str, folders: Sequence[Sequence[Path]], *, below: Path | None = None
+    result: ComparisonResult, real: str, folders: Sequence[Sequence[AnyPath]], *, below: Path | None = None
 ) -> CompareDocument:
     """Return the document of a comparison.
 
@@ -172,7 +173,7 @@ def comparison_document(
     result : ComparisonResult
     real : str
         What the user called the real images.
-    folders : sequence of sequence of Path
+    folders : sequence of sequence of Path or StorePath
         The folders of each arm's runs, the baseline first.
     below : Path, optional
         A folder that all runs are in; their folders are then named relative to it.
@@ -181,7 +182,7 @@ def comparison_document(
         tuple(
             ComparedRun(
                 folder=folder.relative_to(below).as_posix()
-                if below is not None and folder.is_relative_to(below)
+                if below is not None and isinstance(folder, Path) and folder.is_relative_to(below)
                 else str(folder),
                 fid=fid,
                 manifest=read_manifest(folder),

@@ -5,13 +5,13 @@ described by msgspec like a dataclass, and is made without compiling code, in 0.
 """
 
 import math
-from pathlib import Path
 from typing import Annotated, Any, ClassVar, TypeVar, overload
 
 import msgspec
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.json_files import convert_json, read_json
+from p2phd_eval.stores.store_path import AnyPath
 
 SCHEMA_VERSION = 3
 OLDEST_VERSION = 2
@@ -62,18 +62,18 @@ def kind_of(document: Document | type[Document]) -> str:
 
 
 @overload
-def read_document(path: Path, kind: type[D], /) -> D: ...
+def read_document(path: AnyPath, kind: type[D], /) -> D: ...
 
 
 @overload
-def read_document(path: Path, kind: type[D], other: type[E], /) -> D | E: ...
+def read_document(path: AnyPath, kind: type[D], other: type[E], /) -> D | E: ...
 
 
 @overload
-def read_document(path: Path, kind: type[D], other: type[E], third: type[F], /) -> D | E | F: ...
+def read_document(path: AnyPath, kind: type[D], other: type[E], third: type[F], /) -> D | E | F: ...
 
 
-def read_document(path: Path, *kinds: type[Document]) -> Document:
+def read_document(path: AnyPath, *kinds: type[Document]) -> Document:
     """Read a JSON document of one of some kinds, written by this version of the schema or by one that it still reads.
 
     All values in it are of the types that its fields say; keys that it does not know are left out. Raises `InputError`
@@ -99,7 +99,7 @@ def read_document(path: Path, *kinds: type[Document]) -> Document:
     return convert_json(values, kind, str(path), fix=kind.again)
 
 
-def _require_version(version: object, kind: type[Document], path: Path) -> None:
+def _require_version(version: object, kind: type[Document], path: AnyPath) -> None:
     newest = msgspec.structs.fields(kind)[0].default
     if type(version) is int and kind.oldest <= version <= newest:
         return

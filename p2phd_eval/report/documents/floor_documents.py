@@ -15,6 +15,7 @@ from p2phd_eval.report.wording import verdict_sentence
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.floor_ratio import FloorVerdict, Position
 from p2phd_eval.stats.verdicts.scope import Scope
+from p2phd_eval.stores.store_path import AnyPath
 
 if TYPE_CHECKING:
     from p2phd_eval.quality.floor_of_arms import FloorCandidate, FloorRow, NoiseFloor
@@ -131,7 +132,7 @@ class FloorDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/floor")
 
 def floor_document(
     result: NoiseFloor,
-    folders: Mapping[str, Sequence[Path | str]],
+    folders: Mapping[str, Sequence[AnyPath | str]],
     real: str | None = None,
     *,
     below: Path | None = None,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import Struct
@@ -13,6 +12,7 @@ from p2phd_eval.report.segment_wording import segment_sentence
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.scope import Scope
+from p2phd_eval.stores.store_path import AnyPath
 
 if TYPE_CHECKING:
     from p2phd_eval.segmentation.segmentation_score import SegmentationResult
@@ -120,7 +120,7 @@ class SegmentDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/segme
 
 
 def segment_document(
-    result: SegmentationResult, folders: Mapping[str, Sequence[Path | str]], *, labels: str, photos: str | None
+    result: SegmentationResult, folders: Mapping[str, Sequence[AnyPath | str]], *, labels: str, photos: str | None
 ) -> SegmentDocument:
     """Return the document of a result; `folders`: of each arm's runs, by its name."""
     found = result.comparison
@@ -144,7 +144,7 @@ def segment_document(
     )
 
 
-def _arm(arm: ArmScores, result: SegmentationResult, folders: Sequence[Path | str]) -> SegmentArm:
+def _arm(arm: ArmScores, result: SegmentationResult, folders: Sequence[AnyPath | str]) -> SegmentArm:
     return SegmentArm(
         name=arm.name,
         folders=tuple(map(str, folders)),

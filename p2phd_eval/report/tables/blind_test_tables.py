@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents.blind_test_documents import (
@@ -18,10 +17,11 @@ from p2phd_eval.report.wording import VERDICTS
 from p2phd_eval.stats.proportions.binomial import half_width
 from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore
 from p2phd_eval.stats.verdicts.equivalence import Verdict
+from p2phd_eval.stores.store_path import AnyPath
 
 
 def page_table(
-    page: Path, key: Path, *, trials: int, shared: int, needed: TrialsNeeded, warnings: Sequence[str]
+    page: AnyPath, key: AnyPath, *, trials: int, shared: int, needed: TrialsNeeded, warnings: Sequence[str]
 ) -> ResultTable:
     """Return what was made, and how many people it takes."""
     width = half_width(trials, confidence=needed.confidence)

@@ -22,7 +22,8 @@ from p2phd_eval.features.weights import index as weights_index
 from p2phd_eval.features.weights.file import check_file, load_state, state_sha256
 from p2phd_eval.features.weights.find import RELEASE_URL, fetch_weights, find_weights, list_sources
 from p2phd_eval.features.weights.index import RELEASE_FILE, STANDARD_SHA256, WEIGHTS_VARIABLE, WeightsFile
-from p2phd_eval.files import CACHE_VARIABLE, cache_folder, file_sha256
+from p2phd_eval.files import file_sha256
+from p2phd_eval.user_folders import CACHE_VARIABLE, cache_folder
 from tests.web_server import serving
 
 State = dict[str, torch.Tensor]

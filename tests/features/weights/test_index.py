@@ -21,7 +21,8 @@ from p2phd_eval.features.weights.index import (
     local_files,
     remember_weights,
 )
-from p2phd_eval.files import CACHE_VARIABLE, file_sha256
+from p2phd_eval.files import file_sha256
+from p2phd_eval.user_folders import CACHE_VARIABLE
 
 
 @pytest.fixture
