@@ -14,6 +14,7 @@ from p2phd_eval.evaluation.class_shares import stored_class_names
 from p2phd_eval.files import names_sha256
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.segmentation.label_pixels import label_numbers
 from p2phd_eval.segmentation.module_segmenter import at_width
 
 #: What an ignored pixel's label becomes; torch's loss leaves it out.
@@ -56,10 +57,8 @@ def read_labelled_photos(
     files: dict[str, str] = {}
     with progress("read the photos", "photos") as on_progress:
         for image, label_map in chosen:
-            loaded, numbers = images.load(image), maps.load_labels(label_map)
+            loaded, numbers = images.load(image), label_numbers(maps, label_map)
             where = maps.describe(label_map)
-            if numbers.ndim != 2:
-                raise InputError(where, expected="class numbers in one channel", found=f"{numbers.shape[2]} channels")
             if numbers.shape != loaded.pixels.shape[:2]:
                 found, other = ("x".join(map(str, each.shape[1::-1])) for each in (numbers, loaded.pixels))
                 raise InputError(where, expected=f"its photo's size, {other}", found=found)
