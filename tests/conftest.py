@@ -30,7 +30,13 @@ from p2phd_eval.features.weights.find import fetch_weights, find_weights
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.user_folders import CACHE_VARIABLE, cache_folder
 
-pytest_plugins = ("tests.browser", "tests.editing.trained_arms", "tests.finished_study", "tests.small_training")
+pytest_plugins = (
+    "tests.browser",
+    "tests.editing.trained_arms",
+    "tests.finished_study",
+    "tests.ray_cluster",
+    "tests.small_training",
+)
 
 
 #: Set it to the seed that a failed test showed, and the test draws the same again.

@@ -1,5 +1,6 @@
 """`p2phd-eval segment score`."""
 
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -7,6 +8,7 @@ import typer
 
 from p2phd_eval.commands.options.common import STATISTICS, BatchSize, ClusterBy, Confidence, Device, Json
 from p2phd_eval.commands.options.folders import Baselines, Candidates
+from p2phd_eval.commands.options.places import path
 from p2phd_eval.commands.options.segmenter_choice import SEGMENTER, ClassMapFile, Ignore, SegmenterWeights
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
@@ -15,12 +17,17 @@ from p2phd_eval.stats.verdicts.scope import Scope
 
 def score(
     labels: Annotated[
-        Path, typer.Argument(help="Label maps that the samples were made of, or a data set with test_label in it.")
+        os.PathLike[str],
+        typer.Argument(
+            parser=path, help="Label maps that the samples were made of, or a data set with test_label in it."
+        ),
     ],
     folders: Annotated[
-        list[Path] | None,
+        list[Path] | None,  # or of addresses: typer knows no list of what has parameters itself
         typer.Argument(
-            metavar="SAMPLES", help="One run an arm: the baseline's samples, then those to compare with it, if any."
+            parser=path,
+            metavar="SAMPLES",
+            help="One run an arm: the baseline's samples, then those to compare with it, if any.",
         ),
     ] = None,
     segmenter: Annotated[
@@ -34,9 +41,10 @@ def score(
     ] = ...,  # type: ignore[assignment]
     weights: SegmenterWeights = None,
     photos: Annotated[
-        Path | None,
+        os.PathLike[str] | None,
         typer.Option(
             "--photos",
+            parser=path,
             metavar="IMAGES",
             help="The real photos of the label maps, for the oracle row. Default: PHASE_img beside PHASE_label.",
         ),

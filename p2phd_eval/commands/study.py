@@ -2,6 +2,7 @@
 
 import shlex
 import sys
+from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,10 +19,19 @@ from p2phd_eval.commands.options.common import (
     Weights,
 )
 from p2phd_eval.commands.options.settings import Preset, with_settings
+from p2phd_eval.errors import InputError
 from p2phd_eval.quality.distance_weights import parse_distance_weights
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stores.object_store import redacted
+
+
+class Executor(str, Enum):
+    """What makes the runs of a study."""
+
+    LOCAL = "local"
+    SLURM = "slurm"
+    RAY = "ray"
 
 
 # A run of a study keeps its newest checkpoint alone.
@@ -111,8 +121,30 @@ def study(
     preset: Preset = "512p",
     dry: Annotated[bool, typer.Option("--dry-run", help="Print the plan with its time and disk, and stop.")] = False,
     slurm: Annotated[
-        bool, typer.Option("--slurm", help="Write a job array for sbatch into OUT/slurm instead of training here.")
+        bool,
+        typer.Option(
+            "--slurm",
+            help="Submit all runs to Slurm as an array, and the report after them, and wait for nothing; "
+            "--executor slurm waits.",
+        ),
     ] = False,
+    executor: Annotated[
+        Executor,
+        typer.Option(
+            "--executor",
+            help="Where runs are made: by processes of this machine, by jobs of Slurm, or on a Ray cluster. What is "
+            "compared is compared here.",
+        ),
+    ] = Executor.LOCAL,
+    executor_option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--executor-option",
+            metavar="KEY=VALUE",
+            help="What a run asks the cluster for; may be repeated. Both: gpus, cpus, mem, at_once, tries. Slurm: "
+            "partition, account, qos, constraint, nodelist, exclude, time, requeues, save_seconds. Ray: address.",
+        ),
+    ] = None,
     one: Annotated[
         str | None, typer.Option("--run", metavar="NAME", help="Make this run of the study alone, as a job of it does.")
     ] = None,
@@ -141,7 +173,11 @@ def study(
 
         p2phd-eval study --out study --seeds 5
 
-        p2phd-eval study DATA --out study --slurm
+        p2phd-eval study DATA --out study --slurm --executor-option partition=gpu --executor-option time=12:00:00
+
+        p2phd-eval study DATA --out study --executor ray --executor-option address=head:6379
+
+        p2phd-eval study DATA --out study --executor ray --dry-run
 
         p2phd-eval study REAL --out study --arms arms.toml --seeds 3
     """
@@ -158,10 +194,16 @@ def study(
             make_run(out, one, device=device, **tracked, **heard)
         return
     # Here, since a study starts many runs, and none of them needs what reports are made of.
-    from p2phd_eval.study.plan_study import forecast_study, plan_study
+    from p2phd_eval.study.executor_forecast import forecast_executor
+    from p2phd_eval.study.executors.executor_options import parse_options
+    from p2phd_eval.study.plan_study import plan_study
     from p2phd_eval.study.run_study import run_study
-    from p2phd_eval.study.slurm import write_slurm
+    from p2phd_eval.study.submit_study import submit_study
 
+    if slurm and executor is Executor.RAY:
+        raise InputError("--slurm", expected="it with --executor slurm, or without", found="--executor ray")
+    asked: dict[str, Any] = {"executor_options": parse_options(executor_option or ())}
+    made_by = {"executor": "slurm" if slurm else executor.value, **asked}
     settings |= {
         "arms": arms,
         "seeds": seeds,
@@ -179,10 +221,13 @@ def study(
         if dry:
             weights: dict[str, Any] = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
             weights["distance_weights"] = distances
-            print_forecast(output, forecast_study(plan, out, device=device, jobs=jobs, **weights, **heard))
+            forecast = forecast_executor(plan, out, device=device, jobs=jobs, **made_by, **weights, **heard)
+            print_forecast(output, forecast)
         else:
-            submit = write_slurm(plan, out, lpips_weights=lpips_weights, distance_weights=distances, **tracked)
-            output.note(f"{len(plan.runs)} runs and the report after them. Submit with: bash {submit}")
+            numbers = submit_study(
+                plan, out, lpips_weights=lpips_weights, distance_weights=distances, **asked, **tracked
+            )
+            output.note(f"{len(plan.runs)} runs and the report after them, by Slurm's jobs {', '.join(numbers)}.")
         return
     with exit_codes(output):
         result = run_study(
@@ -191,6 +236,7 @@ def study(
             lpips_weights=lpips_weights,
             distance_weights=distances,
             jobs=jobs,
+            **made_by,
             in_terminal=True,
             on_forecast=lambda forecast: print_forecast(output, forecast),
             **tracked,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def print_forecast(output: Output, forecast: Forecast) -> None:
     """Print what a study is going to do and what that takes."""
-    from p2phd_eval.report.tables.study_tables import commands_table, plan_table
+    from p2phd_eval.report.tables.study_tables import cluster_table, commands_table, plan_table
 
     plan, effort = forecast.plan, forecast.effort
     if not forecast.left:
@@ -26,11 +26,18 @@ def print_forecast(output: Output, forecast: Forecast) -> None:
     count = {arm: sum(run.arm == arm for run in plan.runs) for arm in plan.arms}
     sizes: dict[str, Any] = {"devices": len(forecast.devices), "left": len(forecast.left)}
     own = [(arm, count[arm], effort.steps, seconds) for arm, seconds in effort.train.items()]
+    cluster = forecast.cluster
+    if cluster is not None:
+        rows = [(node.host, node.cpus, node.gpus, node.gpu_kind, node.memory) for node in cluster.nodes]
+        takes: dict[str, Any] = {"takes": cluster.takes, "gpus": cluster.gpus, "cpus": cluster.cpus}
+        takes |= {"at_once": cluster.at_once, "left": len(forecast.left)}
+        output.table(cluster_table(rows, seconds=effort.one_by_one, memory=effort.memory, **takes))
+        sizes["on"] = "a node of the cluster"
     if own:
         output.table(plan_table(own, seconds=effort.seconds, disk=effort.disk, **sizes))
     commands = [(arm, count[arm], seconds) for arm, seconds in effort.commands.items()]
     if commands:
-        output.table(commands_table(commands, **sizes))
+        output.table(commands_table(commands, devices=sizes["devices"], left=sizes["left"]))
 
 
 def print_result(output: Output, result: StudyResult) -> None:

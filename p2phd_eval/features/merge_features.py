@@ -75,8 +75,8 @@ def merge_features(
 
 def require_npz(out: str | os.PathLike[str] | None) -> None:
     """Raise InputError unless a file's name ends as pytorch-fid, and this tool, know statistics by."""
-    if out is not None and not os.fspath(out).endswith(".npz"):
-        raise InputError("--out", expected="a file name ending in .npz", found=str(out))
+    if out is not None and not as_path(out).name.endswith(".npz"):
+        raise InputError("--out", expected="a file name ending in .npz", found=str(as_path(out)))
 
 
 def require_alike(first: Part, other: Part) -> None:

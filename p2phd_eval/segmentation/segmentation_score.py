@@ -34,6 +34,7 @@ from p2phd_eval.stats.segmentation.compared_scores import ScoreComparison, compa
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin, require_seeds
 from p2phd_eval.stats.verdicts.scope import Scope
+from p2phd_eval.stores.store_path import as_path
 
 Images = str | os.PathLike[str] | ImageSource
 Runs = Images | Sequence[Images]  # of one run, or of several seeds
@@ -182,7 +183,7 @@ def segmentation_score(
     clusters = cluster_labels(inputs.ids, rule)
     on = find_device(device)
     found = find_segmenter(segmenter, weights=weights, device=on) if isinstance(segmenter, str) else segmenter
-    names = () if isinstance(label_path, ImageSource) else stored_class_names(Path(label_path))
+    names = () if isinstance(label_path, ImageSource) else stored_class_names(as_path(label_path))
     map_path = None if class_map is None else Path(class_map)
     classes = find_class_map(map_path, found.classes, ignore=ignore, names=names, labels=inputs.labels.name)
     counter = PhotoSegmenter(found, classes, batch_size=batch_size, device=on)
@@ -239,7 +240,7 @@ def named_arms(samples: Runs | Mapping[str, Runs]) -> dict[str, tuple[Images, ..
     }
     if not arms or not all(arms.values()):
         raise InputError("samples", expected="a folder of samples", found="none")
-    require_distinct([Path(each) for runs in arms.values() for each in runs if isinstance(each, str | os.PathLike)])
+    require_distinct([as_path(each) for runs in arms.values() for each in runs if isinstance(each, str | os.PathLike)])
     return arms
 
 
@@ -247,11 +248,11 @@ def _data_set(labels: Images, photos: Images | None) -> tuple[Images, Images | N
     """Find the label maps of a data set, and the photos beside label maps where none are given."""
     if isinstance(labels, ImageSource):
         return labels, photos, () if photos is not None else (_NO_ORACLE,)
-    path = Path(labels)
+    path = as_path(labels)
     if (path / "test_label").is_dir():
         path = path / "test_label"
     if photos is None and path.name.endswith("_label"):
-        beside = path.with_name(f"{path.name.removesuffix('_label')}_img")
+        beside = path.parent / f"{path.name.removesuffix('_label')}_img"
         if beside.is_dir():
             return path, beside, ()
     return path, photos, () if photos is not None else (_NO_ORACLE,)

@@ -46,6 +46,8 @@ class Effort:
     commands: dict[str, float | None]  # seconds that a run of each arm of commands takes; None before its first run
     seconds: dict[str, float] | None  # by stage, of all that is left to do; None where an arm does not fit
     disk: int  # bytes of all runs
+    one_by_one: float | None = None  # seconds of all runs that are left, one after the other; None as above
+    memory: int | None = None  # bytes of a training step of pix2pixHD, in the precision of the base
 
 
 def measure(
@@ -120,8 +122,12 @@ def effort(
     waiting = [run.arm for run in left if run.command is not None]
     data, base = Path(plan.data), plan.base
     if base is None or measured is None:
-        known = sum(commands[arm] or 0.0 for arm in waiting) / at_once
-        return Effort(steps=0, train={}, commands=commands, seconds={"commands": known} if left else {}, disk=0)
+        known = sum(commands[arm] or 0.0 for arm in waiting)
+        seconds = {"commands": known / at_once} if left else {}
+        unknown = any(commands[arm] is None for arm in waiting)
+        return Effort(
+            steps=0, train={}, commands=commands, seconds=seconds, disk=0, one_by_one=None if unknown else known
+        )
     n_train = len(training_set(base, data))
     n_test = len(find_triplets(data, "test", base.data, photos=False))
     steps = n_train // base.batch_size * base.total_epochs
@@ -132,7 +138,8 @@ def effort(
     checkpoint = memory.weights + memory.optimizer
     own = [run for run in plan.runs if run.command is None]
     generated = sum(len(run.sampling) for run in own) * n_test
-    seconds: dict[str, float] | None = None if left else {}
+    stage_seconds: dict[str, float] | None = None if left else {}
+    one_by_one = None
     if pace is not None:
         each = [
             _seconds_of(study, base, run, train, steps, pace, n_test)
@@ -145,10 +152,17 @@ def effort(
         longest = max(sum(of.values()) for of in each)
         # As if shared evenly, but the longest run takes its time.
         share = max(1 / at_once, longest / (sum(together.values()) or 1.0))
-        seconds = {stage: share * value for stage, value in together.items()}
-        seconds["comparison and report"] = _seconds_after(study, plan, pace, n_test)
+        stage_seconds = {stage: share * value for stage, value in together.items()}
+        stage_seconds["comparison and report"] = _seconds_after(study, plan, pace, n_test)
+        one_by_one = sum(together.values())
     return Effort(
-        steps=steps, train=train, commands=commands, seconds=seconds, disk=len(own) * checkpoint + generated * image
+        steps=steps,
+        train=train,
+        commands=commands,
+        seconds=stage_seconds,
+        disk=len(own) * checkpoint + generated * image,
+        one_by_one=one_by_one,
+        memory=memory.total,
     )
 
 

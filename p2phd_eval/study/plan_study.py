@@ -28,6 +28,7 @@ from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.study.arms_file import arms_file_of, read_arms_file
 from p2phd_eval.study.artefacts import data_sha256, describe_change
 from p2phd_eval.study.effort import Effort, effort, measure, step_seconds
+from p2phd_eval.study.executors.ray_nodes import ClusterRoom
 from p2phd_eval.study.pace import measure_pace
 from p2phd_eval.study.real_images import is_data_set, read_real
 from p2phd_eval.study.run_files import ended
@@ -54,6 +55,7 @@ class Forecast:
     effort: Effort
     devices: tuple[str, ...]  # runs go side by side on them; one that takes several stands there as often
     weights_sha256: str  # of Inception's weights
+    cluster: ClusterRoom | None = None  # of Ray, where it makes the runs
 
     @property
     def total_seconds(self) -> float | None:

@@ -21,9 +21,10 @@ from p2phd_eval.memory import is_shortage
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.study.artefacts import Artefact, finished, record, remove_unfinished_records
 from p2phd_eval.study.command_stages import CommandFailed, CommandStages
+from p2phd_eval.study.executors.run_process import follow_parent
 from p2phd_eval.study.outcome import Outcome, save_outcome
 from p2phd_eval.study.run_files import below, features_inputs, features_path, run_folder, samples_folder
-from p2phd_eval.study.schedule import StudyStopped, follow_parent
+from p2phd_eval.study.schedule import StudyStopped
 from p2phd_eval.study.study_plan import PlannedRun, load_plan
 from p2phd_eval.study.training_stages import TrainingStages
 from p2phd_eval.tracking.tracker import Ending

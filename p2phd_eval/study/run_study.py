@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.devices import find_device
 from p2phd_eval.files import remove_unfinished
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard, unwatched
@@ -20,10 +21,15 @@ from p2phd_eval.study.alike import require_alike
 from p2phd_eval.study.analysis import analyse
 from p2phd_eval.study.arms_file import arms_file_of
 from p2phd_eval.study.artefacts import remove_unfinished_records, save_data
+from p2phd_eval.study.executor_forecast import forecast_on
+from p2phd_eval.study.executors.executor import Ended, Executor, Job
+from p2phd_eval.study.executors.find_executor import find_cluster
+from p2phd_eval.study.executors.local_processes import LocalProcesses
+from p2phd_eval.study.jobs_of_study import jobs_of
 from p2phd_eval.study.outcome import Outcome, killed, save_outcome
 from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
 from p2phd_eval.study.run_files import run_folder
-from p2phd_eval.study.schedule import Ended, Job, RunFailed, StudyStopped, run_processes, study_command
+from p2phd_eval.study.schedule import RunFailed, StudyStopped, run_jobs
 from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
 from p2phd_eval.study.write_report import outcomes_of, write_verified_report
 from p2phd_eval.tracking.trackers import tracker_names
@@ -61,6 +67,8 @@ def run_study(
     distance_weights: Mapping[str, str | Path] | None = None,
     track: Sequence[str] = (),
     jobs: int = 1,
+    executor: str = "local",
+    executor_options: Mapping[str, str] | None = None,
     command: str = "p2phd_eval.run_study",
     in_terminal: bool = False,
     on_forecast: Callable[[Forecast], None] = lambda forecast: None,
@@ -118,6 +126,11 @@ def run_study(
         Trackers, "tensorboard" or "mlflow".
     jobs : int
         Runs at a time on each device. Small networks do not fill one; on a CPU the runs share its cores.
+    executor : str
+        Where the runs are made: "local", by processes of this machine; "slurm", by jobs of a cluster that sbatch hands
+        to; "ray", on a Ray cluster. What is compared and reported is computed here. See docs/executors.md.
+    executor_options : mapping of str to str, optional
+        What the executor asks its cluster for, such as `{"gpus": "1", "time": "12:00:00"}`.
     command : str
         What the report says that the study was begun with.
     in_terminal : bool
@@ -157,8 +170,12 @@ def run_study(
     if data is None and not arms_file_of(arms):
         load_plan(study)  # a folder without one is none to work in
     # Runs have locks of their own: those of a job array work side by side in this folder.
-    with hold_folder(study, clean=False):
+    with hold_folder(study, clean=False), ExitStack() as stack:
         _remove_unfinished(study)
+        # The cheap failure first: without a cluster, the hashes of a large data set would end in an error.
+        cluster = find_cluster(executor, study, executor_options or {})
+        if cluster is not None:
+            stack.enter_context(closing(cluster))
         files: dict[str, str] = {}
         plan = plan_study(
             data,
@@ -179,32 +196,28 @@ def run_study(
             on_data=files.update,
             **options,
         )
-        forecast = forecast_study(
-            plan,
-            study,
-            device=device,
-            feature_weights=feature_weights,
-            lpips_weights=lpips_weights,
-            distance_weights=distances,
-            jobs=jobs,
-            keep=True,
-            progress=progress,
-            note=note,
-        )
+        given: dict[str, Any] = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
+        given["distance_weights"] = distances
+        heard: dict[str, Any] = {"progress": progress, "note": note}
+        if cluster is None:
+            forecast = forecast_study(plan, study, device=device, jobs=jobs, keep=True, **given, **heard)
+            on = torch.device(forecast.devices[0])
+        else:
+            forecast = forecast_on(cluster, plan, study, device=device, jobs=jobs, keep=True, **given, **heard)
+            on = find_device(device)
         on_forecast(forecast)
         save_data(study, files)
         save_plan(study, plan)
-        again = study_command(
-            study, feature_weights=feature_weights, lpips_weights=lpips_weights, distance_weights=distances, track=track
-        )
-        logged = len(forecast.devices) > 1 or not in_terminal
-        _make_runs(study, forecast, again, logged=logged, progress=progress, note=note)
+        maker: Executor = cluster or stack.enter_context(closing(LocalProcesses(forecast.devices)))
+        logged = cluster is not None or len(forecast.devices) > 1 or not in_terminal
+        made = jobs_of(study, plan, forecast.left, **given, track=track, logged=logged)
+        _make_runs(study, plan, made, maker, **heard)
         outcomes = require_alike(study, plan, outcomes_of(study, plan), note)
         analyse(
             study,
             plan,
             outcomes,
-            device=torch.device(forecast.devices[0]),
+            device=on,
             weights=feature_weights,
             lpips_weights=lpips_weights,
             distance_weights=distances,
@@ -225,29 +238,18 @@ def _remove_unfinished(study: Path) -> None:
 
 
 def _make_runs(
-    study: Path, forecast: Forecast, command: Sequence[str], *, logged: bool, progress: ProgressFactory, note: Note
+    study: Path, plan: StudyPlan, jobs: Sequence[Job], executor: Executor, *, progress: ProgressFactory, note: Note
 ) -> None:
-    plan = forecast.plan
-    jobs = [
-        Job(
-            name=run.name,
-            command=(*command, "--run", run.name),
-            log=study / "runs" / f"{run.name}.log" if logged else None,
-            # Another process would wait for the training that it shares.
-            after=run.trained_by if run.trained_by != run.name else None,
-        )
-        for run in forecast.left
-    ]
-
-    def on_start(job: Job, device: str) -> None:
+    def on_start(job: Job) -> None:
         number = len(plan.runs) - len(jobs) + jobs.index(job) + 1
         where = "" if job.log is None else f", prints into {job.log}"
         note(f"run {number} of {len(plan.runs)}: {job.name}{where}")
 
+    logged = any(job.log is not None for job in jobs)
     # A run that is alone shows its own progress.
-    with progress("make runs", "runs") if logged and jobs else nullcontext(unwatched) as on_progress:
-        endings, signum = run_processes(
-            jobs, forecast.devices, on_start=on_start, on_end=lambda ended: on_progress(ended, len(jobs))
+    with progress("make runs", "runs") if logged else nullcontext(unwatched) as on_progress:
+        endings, signum = run_jobs(
+            jobs, executor, on_start=on_start, on_end=lambda ended: on_progress(ended, len(jobs)), note=note
         )
     if signum is not None:
         raise StudyStopped(signum, "Stopped; what is finished is kept. Go on with the same command or call.")

@@ -1,22 +1,19 @@
-"""Runs of a study as processes: side by side on the devices there are, ended together with their parent."""
+"""Runs of a study, in order: which comes next, which is tried again, and what a signal or an error does to the rest."""
 
-import os
 import signal
-import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
 import p2phd_eval
-from p2phd_eval.cores import usable_cores
+from p2phd_eval.progress import Note, unheard
 from p2phd_eval.quality.distance_weights import NO_WEIGHTS
+from p2phd_eval.study.executors.executor import Ended, Executor, Job
 
-_PARENT_VARIABLE = "P2PHD_EVAL_STUDY_PROCESS"  # process number of the study that a run belongs to
 _POLL_SECONDS = 0.1
 _PROGRAM = str(Path(p2phd_eval.__file__).with_name("__main__.py").resolve())
 
@@ -37,37 +34,22 @@ class RunFailed(Exception):
         self.returncode = returncode  # its process's
 
 
-@dataclass(frozen=True, kw_only=True)
-class Job:
-    """A run of a study as a process."""
-
-    name: str
-    command: tuple[str, ...]  # without the device
-    log: Path | None  # where it prints; None: where this process does
-    after: str | None = None  # a job that has to end before this one starts, where it is one of them
-
-
-@dataclass(frozen=True, kw_only=True)
-class Ended:
-    """How a process ended."""
-
-    name: str
-    returncode: int  # negative: the number of the signal that ended it
-
-
-def run_processes(
+def run_jobs(
     jobs: Sequence[Job],
-    devices: Sequence[str],
+    executor: Executor,
     *,
-    on_start: Callable[[Job, str], None],
+    on_start: Callable[[Job], None],
     on_end: Callable[[int], None] = lambda ended: None,
+    note: Note = unheard,
 ) -> tuple[list[Ended], int | None]:
-    """Run jobs, at most one at a time on each device, and on one that is named several times as many.
+    """Run jobs by an executor, as many at a time as it has room for.
 
     A job that ends with an error other than a signal's is the last one to start: what is wrong with data or disk is
-    wrong for all. SIGINT and SIGTERM are passed on, and those at work are waited for: they save.
+    wrong for all. One that a signal, or the end of its node, ends is tried again where the executor says so. SIGINT and
+    SIGTERM are passed on, and those at work are waited for: they save.
 
-    `on_start`: called with a job and its device. `on_end`: called with how many have ended.
+    `on_start`: called with a job that begins, or joins the executor's queue. `on_end`: called with how many have ended.
+    `note`: told what is tried again.
 
     Returns
     -------
@@ -76,35 +58,40 @@ def run_processes(
     signum : int or None
         The signal that stopped all.
     """
-    waiting, ended = list(jobs), list[Ended]()
-    at_work: dict[int, tuple[Job, subprocess.Popen[bytes]]] = {}  # by the place of the device
-    stop = _PassedOn(lambda: [process for _, process in at_work.values()])
-    with stop:
-        try:
-            while True:
-                for place, (job, process) in list(at_work.items()):
-                    if process.poll() is not None:
-                        del at_work[place]
-                        ended.append(Ended(name=job.name, returncode=process.returncode))
-                        on_end(len(ended))
-                if stop.signum is not None or any(each.returncode > 0 for each in ended):
-                    waiting.clear()
-                for place, device in enumerate(devices):
-                    unfinished = {job.name for job in (*waiting, *(job for job, _ in at_work.values()))}
-                    ready = next((each for each in waiting if each.after not in unfinished), None)
-                    if ready is not None and place not in at_work:
-                        waiting.remove(ready)
-                        on_start(ready, device)
-                        at_work[place] = (ready, _start(ready, device, threads=usable_cores() // devices.count(device)))
-                        if stop.signum is not None:  # it came while the process was being started
-                            at_work[place][1].send_signal(stop.signum)
-                if not at_work:
-                    return ended, stop.signum
-                time.sleep(_POLL_SECONDS)
-        finally:
-            for _, process in at_work.values():  # an error came in between
-                process.terminate()
-                process.wait()
+    waiting, at_work, ended, tries = list(jobs), dict[str, Job](), list[Ended](), Counter[str]()
+    stopping, passed_on = False, 0
+    with _Caught() as caught:
+        while True:
+            for each in executor.ended():
+                job = at_work.pop(each.name)
+                tries[job.name] += 1
+                if each.returncode < 0 and not stopping and not caught.signals and tries[job.name] < executor.tries:
+                    where = "" if each.node is None else f" on {each.node}"
+                    how = signal.Signals(-each.returncode).name
+                    note(f"{job.name} was ended by {how}{where}; try {tries[job.name] + 1} of {executor.tries}")
+                    waiting.insert(0, job)
+                else:
+                    ended.append(each)
+                    on_end(len(ended))
+            if not stopping and (caught.signals or any(each.returncode > 0 for each in ended)):
+                stopping = True
+                waiting.clear()
+                executor.withdraw()
+            unfinished = {job.name for job in (*waiting, *at_work.values())}
+            ready = [job for job in waiting if job.after not in unfinished][: executor.room()]
+            for job in ready:
+                waiting.remove(job)
+                at_work[job.name] = job
+                if not tries[job.name]:
+                    on_start(job)
+            if ready:
+                executor.submit(ready)
+            for signum in caught.signals[passed_on:]:
+                executor.pass_on(signum)
+                passed_on += 1
+            if not at_work:
+                return ended, caught.signals[-1] if caught.signals else None
+            time.sleep(_POLL_SECONDS)
 
 
 def study_command(
@@ -126,57 +113,23 @@ def study_command(
     return (sys.executable, _PROGRAM, "study", "--out", str(study.resolve()), *given)
 
 
-def follow_parent() -> None:
-    """End this process as SIGTERM does when the study that started it is gone, however that ended.
+class _Caught:
+    """Context in which SIGINT and SIGTERM are written down instead of ending this process."""
 
-    Without this, the runs of a study that was killed would train on, beside those of the study that goes on.
-    """
-    parent = os.environ.get(_PARENT_VARIABLE)
-    if parent is None:
-        return
-
-    def watch() -> None:
-        while str(os.getppid()) == parent:
-            time.sleep(_POLL_SECONDS)
-        os.kill(os.getpid(), signal.SIGTERM)
-
-    threading.Thread(target=watch, daemon=True, name="follow-parent").start()
-
-
-def _start(job: Job, device: str, *, threads: int) -> subprocess.Popen[bytes]:
-    command = [*job.command, "--device", device]
-    # Runs that share a device share the cores: two with all of them each take longer than one after the other.
-    environment = {"OMP_NUM_THREADS": str(max(1, threads)), **os.environ, _PARENT_VARIABLE: str(os.getpid())}
-    with ExitStack() as stack:
-        log = None
-        if job.log is not None:
-            job.log.parent.mkdir(parents=True, exist_ok=True)
-            log = stack.enter_context(job.log.open("ab"))
-        # A group of its own: Ctrl-C reaches it through its parent alone, once.
-        return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment, start_new_session=True
-        )
-
-
-class _PassedOn:
-    """Context in which SIGINT and SIGTERM go on to other processes instead of ending this one."""
-
-    def __init__(self, processes: Callable[[], Sequence[subprocess.Popen[bytes]]]) -> None:
-        self.signum: int | None = None
-        self._processes = processes
+    def __init__(self) -> None:
+        self.signals: list[int] = []
         self._before: dict[signal.Signals, signal._HANDLER] = {}
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> "_Caught":
         # Elsewhere Python allows no handlers: in a thread of a program that handles signals itself.
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._before[number] = signal.signal(number, self._receive)
+        return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _receive(self, signum: int, frame: FrameType | None) -> None:
-        self.signum = signum
-        for process in self._processes():
-            process.send_signal(signum)
+        self.signals.append(signum)

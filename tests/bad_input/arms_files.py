@@ -7,7 +7,7 @@ from functools import partial
 from tests.bad_input.case import Case, photos, text
 
 
-def _arms(table: str) -> None:
+def arms(table: str) -> None:
     """Real images, a script, and an arms file whose second arm is given."""
     photos("real")
     text("sample.py", "raise SystemExit")
@@ -20,7 +20,7 @@ ARMS_FILES = (
         Case(
             area="Arms files",
             kind=kind,
-            make=partial(_arms, table),
+            make=partial(arms, table),
             typed="study real --arms arms.toml --out study",
             words=words,
         )

@@ -11,6 +11,7 @@ from tests.bad_input.distances import DISTANCES
 from tests.bad_input.documents import DOCUMENTS
 from tests.bad_input.edits import EDITS
 from tests.bad_input.engines import ENGINES
+from tests.bad_input.executors import EXECUTORS
 from tests.bad_input.faces import FACES
 from tests.bad_input.images import IMAGES
 from tests.bad_input.options import OPTIONS
@@ -32,6 +33,7 @@ CASES: tuple[Case, ...] = (
     *TARGETS,
     *OPTIONS,
     *ARMS_FILES,
+    *EXECUTORS,
     *TRAINING,
     *STYLES,
     *FACES,

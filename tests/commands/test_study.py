@@ -267,34 +267,6 @@ def test_other_precisions_of_generation_join_what_there_is(finished_study: Path,
     assert all((study / "report.html").read_text().count(name) > 2 for name in names)
 
 
-def test_slurms_tasks_make_the_study(finished_study: Path, tmp_path: Path) -> None:
-    """Its scripts are run as sbatch would run them; what they need is in what they name."""
-    study = shutil.copytree(finished_study, tmp_path / "study")
-    notes = make("--out", study, "--slurm")
-    submit = Path(re.findall(r"bash (\S+)", notes)[0])
-    for name in ("amp-bf16-s1@fp32", "amp-bf16-s1@amp-bf16", "fp32-s0-repeat@fp32"):
-        (study / "features" / f"{name}.npz").unlink()
-    array, report = (submit.parent / f"{name}.sbatch" for name in ("runs", "report"))
-    assert "#SBATCH --array=0-4\n" in array.read_text()
-    task = {**os.environ, "SLURM_ARRAY_TASK_ID": "3", "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    subprocess.run(["bash", array], check=True, env=task, cwd="/")
-    assert len(list((study / "features").iterdir())) == 9  # its own two again, and those of nobody else
-    subprocess.run(["bash", report], check=True, env=task, cwd="/")
-    assert len(list((study / "features").iterdir())) == 10
-    # The scheduler itself: a stand-in that says what it was called with, since there is none here.
-    sbatch = tmp_path / "bin" / "sbatch"
-    sbatch.parent.mkdir()
-    sbatch.write_text('#!/bin/bash\necho "$@" >> "$CALLS"; echo 17\n')
-    sbatch.chmod(0o755)
-    calls = tmp_path / "calls"
-    path = {**os.environ, "PATH": f"{sbatch.parent}:{os.environ['PATH']}", "CALLS": str(calls)}
-    subprocess.run(["bash", submit, "--partition=gpu"], check=True, env=path)
-    assert calls.read_text().splitlines() == [
-        f"--parsable --partition=gpu {array.resolve()}",
-        f"--dependency=afterany:17 --partition=gpu {report.resolve()}",
-    ]
-
-
 def test_report_writes_the_same_again_without_computing(finished_study: Path, tmp_path: Path) -> None:
     study = shutil.copytree(finished_study, tmp_path / "study")
     for name in ("report.html", "report.json", "report.md"):

@@ -22,6 +22,7 @@ from p2phd_eval.report.documents.floor_documents import FloorDocument
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_study import run_study
 from p2phd_eval.study.schedule import RunFailed, StudyStopped
+from tests.study.executors.slurm_stand_in import install
 from tests.study.small_arms import AGAIN, BASE, NOISY, write_arms, write_scripts
 from tests.waiting import wait_for
 
@@ -217,6 +218,69 @@ def test_an_arm_that_writes_over_the_images_of_another_is_named(command_study: P
     arms = write_arms(tmp_path, 'name = "theirs"\nimages = "theirs"', careless)
     with pytest.raises(InputError, match=r"expected the images that theirs-s0 made, found others, written since"):
         run_study(out=tmp_path / "study", arms=arms, seeds=1, device="cpu")
+
+
+def without_times(study: Path) -> bytes:
+    """The bytes of the report, but for what a clock measured, and when."""
+    report = json.loads((study / "report.json").read_text())
+    del report["speed"]
+    return json.dumps(report).encode()
+
+
+def process_of(run: Path) -> int:
+    """The process that works in a run's folder."""
+    return int((run / ".lock").read_text().partition(" ")[0] or 0)
+
+
+@pytest.mark.parametrize("executor", ["slurm", "ray"])
+def test_another_executor_makes_the_same_report_whatever_is_killed(
+    executor: str, command_study: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    """First the run is killed, which is tried again; then what waits for it, which goes on when it is called again.
+
+    The study of processes of this machine was killed as well.
+    """
+    study = Path(shutil.copytree(command_study / "study", tmp_path / "study"))
+    for gone in ("runs/noisy-s0", "records/noisy-s0", "analysis"):
+        shutil.rmtree(study / gone)
+    for path in [study / "features" / "noisy-s0@own.npz", *study.glob("report.*")]:
+        path.unlink()
+    before = made(study)
+    if executor == "slurm":
+        options = {"gpus": "0"}
+        for name, value in install(tmp_path).items():
+            monkeypatch.setenv(name, value)
+    else:
+        options = {"address": request.getfixturevalue("ray_cluster").address}
+    for name in ("go", "waiting"):
+        (command_study / name).unlink(missing_ok=True)
+    try:
+        arguments = ["--executor", executor]
+        arguments += [text for key, value in options.items() for text in ("--executor-option", f"{key}={value}")]
+        command = [sys.executable, "-m", "p2phd_eval", "study", "--out", str(study), "--device", "cpu", *arguments]
+        with (tmp_path / "notes").open("wb") as notes:
+            driver = subprocess.Popen(command, stdout=notes, stderr=notes)
+        wait_for(command_study / "waiting")
+        run = study / "runs" / "noisy-s0"
+        first = process_of(run)
+        os.kill(first, signal.SIGKILL)
+        while not (run / ".lock").exists() or process_of(run) == first:
+            assert driver.poll() is None, (tmp_path / "notes").read_text()
+            time.sleep(0.05)
+        (command_study / "waiting").unlink()
+        wait_for(command_study / "waiting")
+        driver.kill()
+        driver.wait(60)
+    finally:
+        (command_study / "go").touch()
+    assert re.search("noisy-s0 was ended by SIGKILL on .*; try 2 of 3", (tmp_path / "notes").read_text())
+    run_study(out=study, executor=executor, executor_options=options, device="cpu")
+    assert without_times(study) == without_times(command_study / "study")
+    after = made(study)
+    assert {name: after[name] for name in before} == before
+    if executor == "slurm":
+        # The job outlived what waited for it, and was not submitted again.
+        assert len(list((tmp_path / "slurm-state").glob("*.sbatch"))) == 2
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,9 @@ from pathlib import Path
 import pytest
 
 from p2phd_eval.cores import usable_cores
-from p2phd_eval.study.schedule import Job, run_processes
+from p2phd_eval.study.executors.executor import Job
+from p2phd_eval.study.executors.local_processes import LocalProcesses
+from p2phd_eval.study.schedule import run_jobs
 from tests.waiting import wait_for
 
 
@@ -34,11 +36,11 @@ def test_one_job_a_device_at_a_time_and_all_of_them(
     )
     jobs = [job(tmp_path, own, meet.format(own=own, other=other)) for own, other in (("a", "b"), ("b", "a"))]
     jobs.append(job(tmp_path, "c", "pass"))
-    started: list[tuple[str, str]] = []
-    ended, signum = run_processes(jobs, devices, on_start=lambda job, device: started.append((job.name, device)))
+    started: list[str] = []
+    ended, signum = run_jobs(jobs, LocalProcesses(devices), on_start=lambda job: started.append(job.name))
     assert signum is None
     assert {(each.name, each.returncode) for each in ended} == {("a", 0), ("b", 0), ("c", 0)}
-    assert started[:2] == list(zip("ab", devices, strict=True))
+    assert started == ["a", "b", "c"]
     threads = max(1, usable_cores() // devices.count(devices[0]))
     assert [(tmp_path / name).read_text() for name in "ab"] == [f"{device}{threads}" for device in devices]
     assert (tmp_path / "a.log").read_text() == "here\n"  # not into the terminal, where lines would mix
@@ -51,14 +53,14 @@ def test_an_error_is_the_last_start_and_a_signal_is_not(tmp_path: Path) -> None:
         job(tmp_path, "wrong", "raise SystemExit(2)"),
         job(tmp_path, "never", "pass"),
     ]
-    ended, signum = run_processes(jobs, ["cpu"], on_start=lambda job, device: None)
+    ended, signum = run_jobs(jobs, LocalProcesses(["cpu"]), on_start=lambda job: None)
     assert signum is None
     assert [(each.name, each.returncode) for each in ended] == [("killed", -signal.SIGKILL), ("wrong", 2)]
 
 
 _CHILD = """
 import pathlib, signal, sys, time
-from p2phd_eval.study.schedule import follow_parent
+from p2phd_eval.study.executors.run_process import follow_parent
 folder = pathlib.Path(sys.argv[1])
 def end(signum, frame):
     (folder / "ended").write_text(str(signum))
@@ -71,10 +73,13 @@ time.sleep(120)
 """
 _PARENT = """
 import pathlib, sys
-from p2phd_eval.study.schedule import Job, run_processes
+from p2phd_eval.study.executors.executor import Job
+from p2phd_eval.study.executors.local_processes import LocalProcesses
+from p2phd_eval.study.schedule import run_jobs
 folder = pathlib.Path(sys.argv[1])
-child = Job(name="child", command=(sys.executable, str(folder / "child.py"), str(folder)), log=folder / "log")
-print(run_processes([child, child], ["cpu"], on_start=lambda job, device: None))
+command = (sys.executable, str(folder / "child.py"), str(folder))
+children = [Job(name=name, command=command, log=folder / "log") for name in ("child", "next")]
+print(run_jobs(children, LocalProcesses(["cpu"]), on_start=lambda job: None))
 """
 
 
@@ -92,7 +97,7 @@ def test_a_signal_goes_on_to_those_at_work_and_they_are_waited_for(tmp_path: Pat
     process.send_signal(signal.SIGTERM)
     stdout, _ = process.communicate(timeout=60)
     assert (tmp_path / "ended").read_text() == str(int(signal.SIGTERM))
-    assert stdout == f"([Ended(name='child', returncode={128 + signal.SIGTERM})], {int(signal.SIGTERM)})\n"
+    assert stdout == f"([Ended(name='child', returncode={128 + signal.SIGTERM}, node=None)], {int(signal.SIGTERM)})\n"
 
 
 def test_a_killed_study_leaves_no_training_behind(tmp_path: Path) -> None:

@@ -22,12 +22,13 @@ def plan_table(
     disk: int,
     devices: int,
     left: int,
+    on: str = "this machine",
 ) -> ResultTable:
     """Return the table of what a study will do.
 
     `rows`: for each arm its name, how often it is trained, steps a run, seconds a run (None: does not fit). `seconds`:
     how long each stage of what is left takes; None where an arm does not fit. `disk`: bytes in all. `devices`: runs
-    side by side. `left`: runs that have not ended.
+    side by side. `left`: runs that have not ended. `on`: where steps and images were timed.
     """
     runs = sum(row[1] for row in rows)
     ended = f", {runs - left} of {runs} runs have ended" if left < runs else ""
@@ -38,7 +39,7 @@ def plan_table(
         stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if value > 0)
         time = (
             f"About {duration(sum(seconds.values()))} in all, {side_by_side}: {stages}. From a few steps and images, "
-            "timed on this machine as it is now."
+            f"timed on {on} as it is now."
         )
     return ResultTable(
         title="Study",
@@ -67,6 +68,42 @@ def commands_table(rows: Sequence[tuple[str, int, float | None]], *, devices: in
             (name, str(runs), NOTHING if seconds is None else duration(seconds)) for name, runs, seconds in rows
         ),
         notes=(f"{side_by_side[0].upper()}{side_by_side[1:]}{note}",),
+    )
+
+
+def cluster_table(
+    nodes: Sequence[tuple[str, float, float, str | None, float]],
+    *,
+    takes: str,
+    at_once: int,
+    left: int,
+    gpus: float,
+    cpus: float,
+    seconds: float | None,
+    memory: int | None,
+) -> ResultTable:
+    """Return the table of a cluster on which a study's runs would be made.
+
+    `nodes`: host, cores, GPUs, kind of GPU, and bytes of memory. `takes`: what a run takes, in words; `gpus` and `cpus`
+    of that. `at_once`: runs that have room. `left`: runs that have not ended. `seconds`: those of all of them, one
+    after the other; None where that is not known. `memory`: bytes of a training step.
+    """
+    waves = -(-left // at_once)
+    together = f"{min(left, at_once)} of {left} runs go at a time, in {waves} wave{'s' * (waves > 1)}"
+    notes = [f"A run takes {takes}: {together}."]
+    if seconds is not None and left:
+        hours = [f"{gpus * seconds / 3600:.2g} GPU hours"] if gpus else []
+        notes.append(f"About {' and '.join([*hours, f'{cpus * seconds / 3600:.2g} core hours'])} for all runs.")
+    if memory is not None:
+        notes.append(f"A training step takes about {decimal(memory)} of memory in fp32, on the GPU where there is one.")
+    return ResultTable(
+        title="Cluster",
+        columns=("node", "cores", "GPUs", "kind", "memory for runs"),
+        rows=tuple(
+            (host, f"{cores:g}", f"{count:g}", kind or NOTHING, decimal(round(there)))
+            for host, cores, count, kind, there in nodes
+        ),
+        notes=tuple(notes),
     )
 
 

@@ -1,0 +1,110 @@
+"""What a study takes where an executor makes its runs."""
+
+import os
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.study.executors.find_executor import find_cluster
+from p2phd_eval.study.executors.ray_runs import RayRuns
+from p2phd_eval.study.executors.slurm_jobs import SlurmJobs
+from p2phd_eval.study.plan_study import Forecast, forecast_study
+from p2phd_eval.study.study_plan import StudyPlan
+
+
+def forecast_executor(
+    plan: StudyPlan,
+    out: str | os.PathLike[str] = "study",
+    *,
+    executor: str = "local",
+    executor_options: Mapping[str, str] | None = None,
+    device: str | torch.device | None = None,
+    feature_weights: Path | None = None,
+    lpips_weights: Path | None = None,
+    distance_weights: Mapping[str, Path] | None = None,
+    jobs: int = 1,
+    progress: ProgressFactory = silent,
+    note: Note = unheard,
+) -> Forecast:
+    """Say what a study takes by an executor, as `forecast_study` does for this machine; nothing is written.
+
+    `executor` and `executor_options`: see `run_study`. On a Ray cluster the steps and images are timed on a node of it.
+    Raises `InputError` also if there is no such cluster.
+    """
+    cluster = find_cluster(executor, Path(out), executor_options or {})
+    how: dict[str, Any] = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
+    if cluster is None:
+        return forecast_study(
+            plan, out, device=device, distance_weights=distance_weights, jobs=jobs, progress=progress, note=note, **how
+        )
+    with closing(cluster):
+        return forecast_on(
+            cluster,
+            plan,
+            Path(out),
+            device=device,
+            distance_weights=distance_weights or {},
+            jobs=jobs,
+            keep=False,
+            progress=progress,
+            note=note,
+            **how,
+        )
+
+
+def forecast_on(
+    cluster: SlurmJobs | RayRuns,
+    plan: StudyPlan,
+    study: Path,
+    *,
+    device: str | torch.device | None,
+    feature_weights: Path | None,
+    lpips_weights: Path | None,
+    distance_weights: Mapping[str, Path],
+    jobs: int,
+    keep: bool,
+    progress: ProgressFactory,
+    note: Note,
+) -> Forecast:
+    """Say what a study takes on a cluster; the other parameters are those of `forecast_study`.
+
+    Ray gives a node to time on at once, Slurm perhaps tomorrow: for Slurm steps are timed on this machine.
+    """
+    if jobs != 1:
+        raise InputError(
+            "--jobs",
+            expected="it with --executor local alone",
+            found=str(jobs),
+            fix="A cluster makes as many runs at a time as fit: see --executor-option gpus, cpus and at_once.",
+        )
+    weights = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
+    given: dict[str, Any] = {name: None if path is None else path.resolve() for name, path in weights.items()}
+    given["distance_weights"] = {name: path.resolve() for name, path in distance_weights.items()}
+    at_once = min(cluster.at_once, len(plan.runs))
+    if isinstance(cluster, RayRuns):
+        note(f"Ray at {cluster.address}: {len(cluster.nodes)} nodes")
+        if plan.precisions:
+            with progress("time steps and images on a node", "nodes") as on_progress:
+                found = cluster.on_a_node(
+                    forecast_study,
+                    plan=plan,
+                    out=study.resolve(),
+                    device=cluster.device,
+                    jobs=at_once,
+                    keep=keep,
+                    **given,
+                )
+                on_progress(1, 1)
+            return replace(found, cluster=cluster.room_of_nodes)
+    found = forecast_study(plan, study, device=device, jobs=at_once, keep=keep, progress=progress, note=note, **given)
+    if isinstance(cluster, RayRuns):
+        return replace(found, cluster=cluster.room_of_nodes)
+    if plan.precisions:
+        note("Timed on this machine; Slurm's nodes may be faster or slower, and its queue takes its time.")
+    return found

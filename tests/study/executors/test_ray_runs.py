@@ -1,0 +1,81 @@
+"""What a Ray cluster is asked for, and a node that goes away."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from p2phd_eval.errors import InputError
+from p2phd_eval.study.executors.executor import Job
+from p2phd_eval.study.executors.ray_runs import RayRuns
+from p2phd_eval.study.schedule import run_jobs
+from tests.ray_cluster import add_node
+
+#: Ends on the third node alone when that is taken away, and by itself elsewhere.
+WAITS = """
+import os, pathlib, sys, time
+folder = pathlib.Path(sys.argv[1])
+if not (folder / "begun").exists():
+    (folder / "begun").touch()
+    time.sleep(120)
+"""
+
+
+def test_a_run_whose_node_is_gone_is_made_on_another(ray_cluster: Any, tmp_path: Path) -> None:
+    """Two cores a run: at first the third node alone has them."""
+    node = add_node(ray_cluster, cores=2)
+    job = Job(name="a", command=(sys.executable, "-c", WAITS, str(tmp_path)), log=None)
+    notes: list[str] = []
+    taken = []
+
+    class Watched(RayRuns):
+        """Takes the node away once the run has begun."""
+
+        def room(self) -> int:
+            if (tmp_path / "begun").exists() and not taken:
+                taken.append(ray_cluster.remove_node(node, allow_graceful=False))
+                add_node(ray_cluster, cores=2)
+            return super().room()
+
+    with closing(Watched(tmp_path, {"address": ray_cluster.address, "cpus": "2"})) as runs:
+        assert runs.at_once == 1
+        ended, signum = run_jobs([job], runs, on_start=lambda job: None, note=notes.append)
+    assert ([(each.name, each.returncode) for each in ended], signum) == ([("a", 0)], None)
+    (note,) = notes
+    assert note.endswith("try 2 of 3")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"gpus": "4"}, r"expected a node that has room for a run \(gpus=4, cpus=1\), found none; the largest of"),
+        ({"cpus": "100"}, r"expected a node that has room for a run \(gpus=0, cpus=100\)"),
+        ({"gpus": "1.5"}, "--executor-option gpus: expected a whole number, or a share of one GPU"),
+        ({"partition": "x"}, r"--executor-option partition=x: expected address \| gpus .* found 'partition'"),
+    ],
+)
+def test_what_no_node_has_is_said_before_anything_begins(
+    options: dict[str, str], message: str, ray_cluster: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(InputError, match=message):
+        RayRuns(tmp_path, {"address": ray_cluster.address, **options})
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://127.0.0.1:1", "nowhere", "head:port"])
+def test_an_address_where_no_cluster_is(address: str, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=f"--executor ray: expected a Ray cluster at {address}, found none"):
+        RayRuns(tmp_path, {"address": address})
+
+
+def test_data_that_a_node_does_not_see_are_named(ray_cluster: Any, tmp_path: Path) -> None:
+    job = Job(name="a", command=(sys.executable, "-c", ""), log=None, needs=(tmp_path / "data",))
+    message = rf"node {os.uname().nodename}: expected {tmp_path}/data, as the driver sees it, found nothing"
+    runs = RayRuns(tmp_path, {"address": ray_cluster.address})
+    with closing(runs), pytest.raises(InputError, match=message):
+        run_jobs([job], runs, on_start=lambda job: None)
+    assert list(tmp_path.iterdir()) == []
