@@ -18,6 +18,7 @@ from p2phd_eval.commands.options.common import (
     Track,
     Weights,
 )
+from p2phd_eval.commands.options.segmenter_choice import SEGMENTER, ClassMapFile, Ignore, SegmenterWeights
 from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.errors import InputError
 from p2phd_eval.quality.distance_weights import parse_distance_weights
@@ -102,6 +103,18 @@ def study(
             help="Script of edits of the test maps, as `edit random` writes: do they widen the gaps between the arms?",
         ),
     ] = None,
+    segmenter: Annotated[
+        str | None,
+        typer.Option(
+            "--segmenter",
+            metavar="NAME|FILE|MODULE:CALLABLE",
+            rich_help_panel=SEGMENTER,
+            help="Segment the samples, and score them against the test maps, as `segment score` does.",
+        ),
+    ] = None,
+    segmenter_weights: SegmenterWeights = None,
+    class_map: ClassMapFile = None,
+    ignore: Ignore = None,
     repeat: Annotated[
         bool | None,
         typer.Option(
@@ -180,6 +193,8 @@ def study(
         p2phd-eval study DATA --out study --executor ray --dry-run
 
         p2phd-eval study REAL --out study --arms arms.toml --seeds 3
+
+        p2phd-eval study DATA --out study --segmenter segmenter.safetensors
     """
     from p2phd_eval.commands.study_output import exit_codes, print_forecast, print_result
 
@@ -213,6 +228,10 @@ def study(
         "cluster_by": cluster_by,
         "confidence": confidence,
         "edits": edits,
+        "segmenter": segmenter,
+        "segmenter_weights": segmenter_weights,
+        "class_map": class_map,
+        "ignore": ignore or (),
     }
     settings |= {"repeat": repeat, "validate_every": validate_every, "preset": preset, "device": device}
     settings["command"] = shlex.join(["p2phd-eval", *map(redacted, sys.argv[1:])])

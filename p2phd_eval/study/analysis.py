@@ -34,6 +34,7 @@ from p2phd_eval.study.run_files import features_path, samples_folder, stored_at
 from p2phd_eval.study.study_edits import arms_of_edits, edits_of_study
 from p2phd_eval.study.study_floor import floor_of_study, samples_of_floor
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
+from p2phd_eval.study.study_segmentation import open_segmenter, runs_of_segmentation, segmentation_of_study
 from p2phd_eval.study.training_photos import reference_features, usable_reference
 
 
@@ -48,7 +49,7 @@ def analyse(
     distance_weights: Mapping[str, Path],
     progress: ProgressFactory,
 ) -> None:
-    """Write `analysis/comparisons.json`, `quality.json` and, with edits or benign arms, `edits.json` and `floor.json`.
+    """Write `analysis/comparisons.json`, `quality.json` and, where asked for, those of edits, segmentation and floor.
 
     What is there of these runs stays.
 
@@ -140,6 +141,14 @@ def analyse(
         stages.append(
             ("edits", edited, lambda: edits_of_study(study, plan, arms, lpips_weights, device, progress=progress))
         )
+    scored = runs_of_segmentation(plan, outcomes)
+    if plan.segmenter is not None and scored:
+        segmenter, class_map = open_segmenter(plan, device)
+        names = [run.name for runs in scored.values() for run in runs]
+        seen = {"rules": rules, "data": plan.data_sha256, "segmenter": segmenter.identity, "classes": class_map.sha256}
+        seen |= {name: viewed[name] for name in names}
+        segmented = partial(segmentation_of_study, study, plan, segmenter, scored, device=device, progress=progress)
+        stages.append(("segmentation", seen, segmented))
     floor = samples_of_floor(plan, outcomes)
     if floor is not None:
         sampled = [f"{run.name}@{way}" for part in floor.by_arm.values() for run, way in part]

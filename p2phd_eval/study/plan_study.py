@@ -43,6 +43,7 @@ from p2phd_eval.study.study_plan import (
     parse_arms,
     parse_generation,
 )
+from p2phd_eval.study.study_segmentation import require_segmenter, study_segmenter
 from p2phd_eval.study.training_photos import require_reference
 
 
@@ -76,6 +77,10 @@ def plan_study(
     cluster_by: str | None = None,
     confidence: float | None = None,
     edits: str | Path | None = None,
+    segmenter: str | None = None,
+    segmenter_weights: str | Path | None = None,
+    class_map: str | Path | None = None,
+    ignore: Sequence[int] = (),
     repeat: bool | None = None,
     preset: str | TrainConfig = "512p",
     device: str | torch.device | None = None,
@@ -103,6 +108,7 @@ def plan_study(
         "cluster_by": cluster_by,
         "confidence": confidence,
         "edits": None if edits is None else str(Path(edits).resolve()),
+        "segmenter": study_segmenter(segmenter, segmenter_weights, class_map, ignore),
         "repeat": repeat,
     }
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
@@ -183,6 +189,8 @@ def plan_study(
     require_judgeable(plan.judge, parse_margin(plan.margin), has_reference=True, clip=False)
     if plan.edits is not None:
         require_script(plan, progress)
+    if plan.segmenter is not None:
+        require_segmenter(plan, torch_device)
     return plan
 
 

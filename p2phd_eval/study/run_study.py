@@ -59,6 +59,10 @@ def run_study(
     cluster_by: str | None = None,
     confidence: float | None = None,
     edits: str | Path | None = None,
+    segmenter: str | None = None,
+    segmenter_weights: str | Path | None = None,
+    class_map: str | Path | None = None,
+    ignore: Sequence[int] = (),
     repeat: bool | None = None,
     preset: str | TrainConfig = "512p",
     device: str | torch.device | None = None,
@@ -110,6 +114,9 @@ def run_study(
     edits : str or Path, optional
         Script of edits of the test maps: whether they widen the gaps between the arms becomes a part of the report; see
         `compare_edits`.
+    segmenter, segmenter_weights, class_map, ignore : optional
+        Who segments the samples: what it finds in them, against the test maps, becomes a part of the report; see
+        `segmentation_score`. A margin that is a share is one of the mean IoU too.
     repeat : bool, optional
         Train the baseline's first seed twice, which shows what chance alone does; by default yes.
     preset : str or TrainConfig
@@ -188,6 +195,10 @@ def run_study(
             cluster_by=cluster_by,
             confidence=confidence,
             edits=edits,
+            segmenter=segmenter,
+            segmenter_weights=segmenter_weights,
+            class_map=class_map,
+            ignore=ignore,
             repeat=repeat,
             preset=preset,
             device=device,

@@ -14,6 +14,7 @@ from p2phd_eval.generators.engines.engine_names import ways
 from p2phd_eval.generators.training.precision import PRECISIONS
 from p2phd_eval.report.documents.arm_documents import ArmKind, CommandArm, PrecisionArm
 from p2phd_eval.report.documents.document import from_result, read_document
+from p2phd_eval.report.documents.segment_documents import StudySegmenter
 from p2phd_eval.report.documents.study_documents import StudyDocument
 from p2phd_eval.stats.estimands import Estimand
 
@@ -57,6 +58,7 @@ class StudyPlan:
     cluster_by: str | None = None  # as `parse_rule` reads it
     confidence: float = 0.95
     edits: str | None = None  # script of edits of the test maps, absolute
+    segmenter: StudySegmenter | None = None  # who segments the samples
     command: str = "p2phd-eval study"  # that began it
 
     @property

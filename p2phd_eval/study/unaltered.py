@@ -11,7 +11,7 @@ from p2phd_eval.study.real_images import read_real
 from p2phd_eval.study.run_files import features_path, samples_folder, stored_at, trained_path
 from p2phd_eval.study.study_plan import StudyPlan, other_data
 
-_ANALYSES = ("comparisons", "quality", "edits", "floor", "bench", "pace")
+_ANALYSES = ("comparisons", "quality", "edits", "segmentation", "floor", "bench", "pace")
 _PHOTOS = ("real", "reference")
 
 

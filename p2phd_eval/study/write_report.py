@@ -26,6 +26,7 @@ from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate
 from p2phd_eval.report.documents.document import from_result, read_document
 from p2phd_eval.report.documents.edit_documents import EditCompareDocument
 from p2phd_eval.report.documents.floor_documents import FloorDocument
+from p2phd_eval.report.documents.segment_documents import SegmentDocument
 from p2phd_eval.report.documents.study_documents import (
     Arm,
     Comparisons,
@@ -54,6 +55,7 @@ from p2phd_eval.study.run_files import below, run_folder, samples_folder
 from p2phd_eval.study.study_edits import arms_of_edits
 from p2phd_eval.study.study_floor import samples_of_floor
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan, load_plan
+from p2phd_eval.study.study_segmentation import runs_of_segmentation
 from p2phd_eval.study.unaltered import require_same_data, require_unaltered
 from p2phd_eval.study.verdicts import arm_verdicts
 
@@ -141,7 +143,7 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
     training, labels, real = comparisons.training, labels_folder(plan), real_path(plan)
     compared = [*([] if training is None else [training]), *(each.document for each in comparisons.sampling)]
     compared += [] if comparisons.benign is UNSET else [comparisons.benign]
-    edits, floor = (study / "analysis" / f"{name}.json" for name in ("edits", "floor"))
+    edits, segmentation, floor = (study / "analysis" / f"{name}.json" for name in ("edits", "segmentation", "floor"))
     logs = {run.name: read_log(run_folder(study, run) / "log.jsonl") for run in plan.runs}
     return ReportDocument(
         name=Path(plan.data or study.resolve()).name,
@@ -160,6 +162,9 @@ def report_document(study: Path, plan: StudyPlan) -> ReportDocument:
         notes=(*_emulated(study, plan), *comparisons.notes, *(compared[0].warnings if compared else ())),
         edits=read_document(edits, EditCompareDocument)
         if plan.edits is not None and arms_of_edits(study, plan, outcomes)
+        else UNSET,
+        segmentation=read_document(segmentation, SegmentDocument)
+        if plan.segmenter is not None and runs_of_segmentation(plan, outcomes)
         else UNSET,
         floor=read_document(floor, FloorDocument) if samples_of_floor(plan, outcomes) is not None else UNSET,
         speed=Speed(

@@ -20,6 +20,15 @@ if TYPE_CHECKING:
     from p2phd_eval.stats.segmentation.score_errors import ScoreEstimate
 
 
+class StudySegmenter(Struct, frozen=True, kw_only=True):
+    """Who segments the samples of a study, and what the numbers of its label maps mean."""
+
+    name: str  # as `find_segmenter` takes it; a file by its absolute path
+    weights: str | None
+    class_map: str | None
+    ignore: tuple[int, ...]
+
+
 class ScorePart(Struct, frozen=True, kw_only=True):
     """A score in percent, the mean over runs."""
 

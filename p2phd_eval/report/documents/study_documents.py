@@ -14,6 +14,7 @@ from p2phd_eval.report.documents.comparison_documents import CompareDocument
 from p2phd_eval.report.documents.document import Document, from_result
 from p2phd_eval.report.documents.edit_documents import EditCompareDocument
 from p2phd_eval.report.documents.floor_documents import FloorDocument
+from p2phd_eval.report.documents.segment_documents import SegmentDocument, StudySegmenter
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.margins import Margin
@@ -48,6 +49,7 @@ class StudyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study")
     cluster_by: str | None
     confidence: float
     edits: str | None = None  # script of edits of the test maps; a study of before had none
+    segmenter: StudySegmenter | None = None  # who segments the samples; likewise
     command: str
 
 
@@ -304,6 +306,7 @@ class ReportDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/report
     what_was_run: WhatWasRun
     notes: tuple[str, ...]
     edits: EditCompareDocument | UnsetType = UNSET  # with --edits, where arms have runs of common seeds
+    segmentation: SegmentDocument | UnsetType = UNSET  # with --segmenter, where the baseline has a run
     floor: FloorDocument | UnsetType = UNSET  # where an arm is benign, and it and others have runs of common seeds
     speed: Speed
 

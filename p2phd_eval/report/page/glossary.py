@@ -17,6 +17,7 @@ GLOSSARY = {
     "p": "how often chance alone would give as much, were there nothing to find",
     "Holm": "p-values or intervals adjusted for having asked several questions at once",
     "noise floor": "how far harmless changes, such as another batch size, move the images of the baseline",
+    "IoU": "intersection over union: of the pixels that are of a class or are taken for it, the share that is both",
     "influence": "how much dFID@n changes from this label map's images; positive: they speak against the candidate",
     "bootstrap": "the standard error found again by drawing the images anew, a check of the formula",
     "LPIPS": "learned perceptual distance of two images, 0 for equal ones; lower is closer",

@@ -14,6 +14,7 @@ from p2phd_eval.report.page.verdict_cards import convergence
 from p2phd_eval.report.tables.edit_tables import widening_sentence
 from p2phd_eval.report.tables.floor_tables import floor_bullets
 from p2phd_eval.report.tables.generation_costs import ABOUT_COSTS, COSTS, cost_texts, generation_costs
+from p2phd_eval.report.tables.segment_tables import segment_bullets
 from p2phd_eval.report.wording import VERDICTS, draws_text, generated_name, verdict_words
 
 
@@ -42,6 +43,8 @@ def render_markdown(report: ReportDocument) -> str:
         ]
     lines += _generation(report)
     lines += _fid_over_epochs(report)
+    if report.segmentation is not UNSET:
+        lines += ["", "Segmentation score:", "", *segment_bullets(report.segmentation)]
     if report.edits is not UNSET:
         edits = report.edits
         lines += [

@@ -30,6 +30,7 @@ from p2phd_eval.report.page.page_tables import (
     speed_table,
 )
 from p2phd_eval.report.page.plots import curves_plot, epochs_plot, forest_plots, runs_plot, scaler_plot
+from p2phd_eval.report.page.segment_section import segment_section
 from p2phd_eval.report.page.verdict_cards import convergence, verdict_cards
 
 _ABOUT = {
@@ -89,6 +90,9 @@ def render_page(report: ReportDocument, folder: Path) -> str:
         extrapolation=extrapolation_table(report),
         quality=quality_tables(report.quality),
         edits=None if report.edits is UNSET else edit_section(report.edits, folder / "edits" / "worst.png"),
+        segmentation=None
+        if report.segmentation is UNSET
+        else segment_section(report.segmentation, folder / "analysis" / "segmentation.png"),
         floor=None if report.floor is UNSET else floor_section(report.floor),
         runs=run_table(report),
         pictures=pictures,

@@ -3,6 +3,7 @@
 from p2phd_eval.formatting import estimate_texts, number_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.segment_documents import ScoreDifferencePart, ScorePart, SegmentArm, SegmentDocument
+from p2phd_eval.report.markdown_text import markdown_text
 from p2phd_eval.report.wording import SHORT_SCOPES, VERDICTS
 from p2phd_eval.stats.segmentation.score_names import SCORE_NAMES, SegmentationScore
 
@@ -78,6 +79,11 @@ def class_iou_table(document: SegmentDocument) -> ResultTable:
         rows=tuple(rows),
         notes=(*_confusion_notes(document), *marked),
     )
+
+
+def segment_bullets(document: SegmentDocument) -> list[str]:
+    """Return the verdict on each candidate as a line of a list in Markdown."""
+    return [f"* {VERDICTS[each.verdict].emoji} {markdown_text(each.sentence)}" for each in document.verdicts]
 
 
 def interval_cell(score: ScorePart) -> str:

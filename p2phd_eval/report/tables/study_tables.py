@@ -126,6 +126,8 @@ def study_table(report: ReportDocument) -> ResultTable:
         notes.append(scale_sentence(main.baseline.name, main.n, fid, main.real_scale))
     if report.floor is not UNSET:
         notes += [f"Trajectory or quality: {each.sentence}" for each in report.floor.candidates]
+    if report.segmentation is not UNSET:
+        notes += [f"Segmentation: {each.sentence}" for each in report.segmentation.verdicts]
     if report.edits is not UNSET:
         notes += [f"Edited maps: {widening_sentence(report.edits, each)}" for each in report.edits.candidates]
     rows = [
