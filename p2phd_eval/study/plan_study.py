@@ -161,7 +161,7 @@ def plan_study(
             found="one in it",
         )
     if base is not None and root is not None:
-        trains = file is None or own
+        trains = own if file is not None else arms is not None or before is None or before.precisions
         _require_triplets(root, base, (base.data.phase, "test") if trains else ("test",), progress)
     with progress("read the data", "files") as on_progress:
         files = {} if root is None else read_real(root, None if base is None else base.data, on_progress)

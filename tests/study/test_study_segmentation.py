@@ -20,6 +20,7 @@ from p2phd_eval.report.page.markdown import render_markdown
 from p2phd_eval.report.page.report_page import render_page
 from p2phd_eval.report.tables.study_tables import study_table
 from p2phd_eval.study.outcome import Outcome
+from p2phd_eval.study.plan_study import plan_study
 from p2phd_eval.study.run_files import samples_folder
 from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
 from p2phd_eval.study.study_segmentation import (
@@ -68,6 +69,18 @@ def test_the_plan_keeps_who_segments(plan: StudyPlan, tmp_path: Path) -> None:
         study_segmenter(None, None, None, [255])
     with pytest.raises(InputError, match="a data set with label maps"):
         require_segmenter(replace(plan, base=None), CPU)
+
+
+def test_a_study_of_images_goes_on_without_training_photos(plan: StudyPlan, tmp_path: Path) -> None:
+    arms = tmp_path / "arms.toml"
+    arms.write_text("".join(f'[[arm]]\nname = "{name}"\nimages = "{name}"\n' for name in ("a", "b")))
+    for name in ("a", "b"):
+        write_samples(Path(plan.data), tmp_path / name, 60)
+    options = {"seeds": 1, "label_nc": 4, "instances": False, "segmenter": SEGMENTER, "ignore": [VOID]}
+    begun = plan_study(plan.data, tmp_path / "study", arms=arms, device="cpu", **options)  # type: ignore[arg-type]
+    save_plan(tmp_path / "study", begun)
+    assert plan_study(None, tmp_path / "study", device="cpu") == begun
+    assert begun.segmenter == plan.segmenter
 
 
 def test_runs_that_failed_are_left_out(plan: StudyPlan) -> None:

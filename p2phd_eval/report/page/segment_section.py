@@ -74,7 +74,7 @@ def class_plot(document: SegmentDocument) -> Plot:
                 at = middle + 0.11 * ((len(arms) - 1) / 2 - number)
                 _mark(axes, f"{row}-{number}", arm, k, at, arm_colour(number))
             if document.real is not None and (real := document.real.classes[k]) is not None:
-                (ring,) = axes.plot(real.value, middle, "o", color=MUTED, fillstyle="none", markersize=9, zorder=2)
+                (ring,) = axes.plot(real.value, middle, "o", color=MUTED, fillstyle="none", markersize=9, clip_on=False)
                 ring.set_gid(f"real-{row}")
             middles.append(middle)
             top -= height
