@@ -231,7 +231,7 @@ def study(
         "segmenter": segmenter,
         "segmenter_weights": segmenter_weights,
         "class_map": class_map,
-        "ignore": ignore or (),
+        "ignore": ignore,
     }
     settings |= {"repeat": repeat, "validate_every": validate_every, "preset": preset, "device": device}
     settings["command"] = shlex.join(["p2phd-eval", *map(redacted, sys.argv[1:])])

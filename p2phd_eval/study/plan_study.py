@@ -80,7 +80,7 @@ def plan_study(
     segmenter: str | None = None,
     segmenter_weights: str | Path | None = None,
     class_map: str | Path | None = None,
-    ignore: Sequence[int] = (),
+    ignore: Sequence[int] | None = None,
     repeat: bool | None = None,
     preset: str | TrainConfig = "512p",
     device: str | torch.device | None = None,
@@ -108,7 +108,7 @@ def plan_study(
         "cluster_by": cluster_by,
         "confidence": confidence,
         "edits": None if edits is None else str(Path(edits).resolve()),
-        "segmenter": study_segmenter(segmenter, segmenter_weights, class_map, ignore),
+        "segmenter": study_segmenter(segmenter, segmenter_weights, class_map, ignore or ()),
         "repeat": repeat,
     }
     changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}

@@ -62,7 +62,7 @@ def run_study(
     segmenter: str | None = None,
     segmenter_weights: str | Path | None = None,
     class_map: str | Path | None = None,
-    ignore: Sequence[int] = (),
+    ignore: Sequence[int] | None = None,
     repeat: bool | None = None,
     preset: str | TrainConfig = "512p",
     device: str | torch.device | None = None,
