@@ -1,4 +1,8 @@
-"""The error of a mean over a table whose rows and columns are both drawn at random, such as people and images."""
+"""The error of a mean over a table whose rows and columns are both drawn at random, such as people and images.
+
+Of a whole table by the analysis of variance; of one with holes, and of other sums over its cells, by clusters in both
+directions.
+"""
 
 import math
 
@@ -46,3 +50,46 @@ def crossed_error(values: npt.NDArray[np.float64]) -> StandardError:
     return StandardError(
         value=math.sqrt(largest / values.size), df=max(fewest, largest**2 / parts) if parts > 0 else fewest
     )
+
+
+def incomplete_crossed_error(
+    scores: npt.NDArray[np.float64], rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64]
+) -> StandardError:
+    """Standard error of a sum over cells of a table, where rows and columns are drawn at random and cells are missing.
+
+    The variance over clusters in two directions,
+
+        Var = max(V_rows + V_columns - V_cells, V_rows, V_columns),
+
+    each the sum of squares of the totals of its clusters times G / (G - 1). A cell's own part is in all three, so that
+    it counts once. The least and the degrees of freedom are as for `crossed_error`; of a whole table the mean squares
+    of rows and of columns are the same, and only what is taken off differs.
+
+    `scores`: ndarray of float64, shape (N,): what each answer adds to the estimate less what is expected of it; for a
+    mean (y - mean) / N. `rows`, `columns`: ndarrays of int64, shape (N,): whose it is, 0 to G - 1. Raises `InputError`
+    for fewer than 3 rows or columns.
+
+    References
+    ----------
+    Cameron, Gelbach and Miller (2011), "Robust inference with multiway clustering"; Owen (2007), whose naive bootstrap
+    has about the variance V_rows + V_columns.
+    """
+    by_row, by_column = (_totals(scores, clusters) for clusters in (rows, columns))
+    if min(len(by_row), len(by_column)) < 3:
+        found = f"{len(by_row)} x {len(by_column)}"
+        raise InputError("values", expected="a table of 3 rows and 3 columns or more", found=found)
+    of_rows, of_columns, of_cells = (_variance_of_sum(each) for each in (by_row, by_column, scores))
+    largest = max(of_rows + of_columns - of_cells, of_rows, of_columns)
+    dfs = (len(by_row) - 2, len(by_column) - 2, max(1, len(scores) - len(by_row) - len(by_column) + 1))
+    parts = sum(part**2 / df for part, df in zip((of_rows, of_columns, of_cells), dfs, strict=True))
+    fewest = float(min(dfs[:2]))
+    return StandardError(value=math.sqrt(largest), df=max(fewest, largest**2 / parts) if parts > 0 else fewest)
+
+
+def _totals(scores: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+    """The sums of the clusters that have any cell."""
+    return np.bincount(clusters, weights=scores)[np.bincount(clusters) > 0]
+
+
+def _variance_of_sum(totals: npt.NDArray[np.float64]) -> float:
+    return float(totals @ totals) * len(totals) / (len(totals) - 1)

@@ -132,13 +132,7 @@ def claim_on_the_asked(chosen: int, trials: int, *, margin: float, confidence: f
     """
     p_difference = binomial_p(chosen, trials)
     p_equivalence = max(binomial_equivalence_p(chosen, trials, margin))
-    detected, equivalent = p_difference < 1 - confidence, p_equivalence < 1 - confidence
-    if equivalent:
-        verdict = Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
-    elif detected:
-        verdict = Verdict.WORSE if 2 * chosen < trials else Verdict.BETTER
-    else:
-        verdict = Verdict.INCONCLUSIVE
+    verdict = verdict_on_share(chosen / trials, p_difference, p_equivalence, confidence=confidence)
     return ShareClaim(
         interval=clopper_pearson(chosen, trials, confidence=confidence),
         tost_interval=clopper_pearson(chosen, trials, confidence=2 * confidence - 1),
@@ -148,6 +142,16 @@ def claim_on_the_asked(chosen: int, trials: int, *, margin: float, confidence: f
     )
 
 
+def verdict_on_share(share: float, p_difference: float, p_equivalence: float, *, confidence: float) -> Verdict:
+    """Return the verdict that two p-values give, see `score_choices`."""
+    detected, equivalent = p_difference < 1 - confidence, p_equivalence < 1 - confidence
+    if equivalent:
+        return Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
+    if detected:
+        return Verdict.WORSE if share < 0.5 else Verdict.BETTER
+    return Verdict.INCONCLUSIVE
+
+
 def claim_on_the_population(choices: Choices, *, margin: float, confidence: float) -> ShareClaim:
     """Judge the share among people and images like these: Student's t with the error of both, see `population_error`.
 
@@ -155,8 +159,13 @@ def claim_on_the_population(choices: Choices, *, margin: float, confidence: floa
     errors are about 5 %. `margin`, `confidence`: as for `score_choices`. Raises `InputError` if a number is out of its
     range.
     """
+    return claim_by_error(float(choices.mean()), population_error(choices), margin=margin, confidence=confidence)
+
+
+def claim_by_error(share: float, error: StandardError, *, margin: float, confidence: float) -> ShareClaim:
+    """Judge a share with its standard error by Student's t; `margin`, `confidence`: as for `score_choices`."""
     # A share above one half is good for the candidate, a FID above another's is bad: hence the sign.
-    distance = Difference(estimate=0.5 - float(choices.mean()), error=population_error(choices), margin=margin)
+    distance = Difference(estimate=0.5 - share, error=error, margin=margin)
     test = equivalence_test(distance, confidence=confidence)
     assert test.p_lower is not None and test.p_upper is not None
     return ShareClaim(
