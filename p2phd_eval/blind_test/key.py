@@ -13,6 +13,7 @@ from p2phd_eval.files import write_json
 from p2phd_eval.images.image_folder import read_manifest
 from p2phd_eval.report.documents.blind_test_documents import ImagesOfKey, KeyDocument, TrialOfKey
 from p2phd_eval.report.documents.document import read_document
+from p2phd_eval.report.documents.exposure_plan import ExposureOfKey
 from p2phd_eval.stores.store_path import AnyPath
 
 
@@ -22,18 +23,26 @@ def key_path(page: AnyPath) -> AnyPath:
 
 
 def write_key(
-    path: AnyPath, test: BlindTest, *, baseline: AnyPath, candidate: AnyPath, reference: AnyPath | None, seed: int
+    path: AnyPath,
+    test: BlindTest,
+    *,
+    baseline: AnyPath,
+    candidate: AnyPath,
+    reference: AnyPath | None,
+    seed: int,
+    exposure: ExposureOfKey | None = None,
 ) -> None:
-    """Write the key of a blind test, with what it was made from.
+    """Write the key of a blind test, with what it was made from, and under a time limit with times, rules and checks.
 
     Raises `InputError` if the key of another page is there: without it the answers to that page could never be scored.
     """
+    page = test.page if exposure is None else exposure.identity()
     if path.exists():
         try:
             before = read_key(path).page
         except InputError:
             before = ""
-        if before != test.page:
+        if before != page:
             raise InputError(
                 str(path),
                 expected="no file, or the key of this very page",
@@ -42,7 +51,7 @@ def write_key(
                 + (" Delete the key only if no answers to its page are to be scored any more." if before else ""),
             )
     key = KeyDocument(
-        page=test.page,
+        page=page,
         seed=seed,
         versions={
             "p2phd-eval": p2phd_eval.__version__,
@@ -56,6 +65,7 @@ def write_key(
         trials=tuple(
             TrialOfKey(id=trial.id, candidate="first" if trial.candidate_first else "second") for trial in test.trials
         ),
+        exposure=exposure,
     )
     write_json(path, key.to_builtins())
 
@@ -66,6 +76,13 @@ def read_key(path: AnyPath) -> KeyDocument:
     n, images = len(key.trials), {trial.id for trial in key.trials}
     if len(images) < max(2, n):
         raise InputError(str(path), expected="at least 2 trials, each of another image", found=f"{n} trials")
+    if key.exposure is not None and key.exposure.identity() != key.page:
+        raise InputError(
+            str(path),
+            expected="the times and rules that were settled with the page",
+            found="other ones: their hash is not the page's",
+            fix="Take the key as it was written: rules that are changed after people answered count for nothing.",
+        )
     return key
 
 

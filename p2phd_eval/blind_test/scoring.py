@@ -1,15 +1,19 @@
 """People's result files and the key, to their answers."""
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from msgspec.structs import astuple
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.documents.blind_test_documents import KeyDocument, ResultsDocument
 from p2phd_eval.report.documents.document import read_document
+from p2phd_eval.report.documents.exposure_documents import ExposureResults
 from p2phd_eval.stats.proportions.forced_choice import Response
+
+R = TypeVar("R", ResultsDocument, ExposureResults)
 
 _LONGEST_NAME = 80  # what a table still shows; the page takes 60
 
@@ -23,22 +27,8 @@ def read_responses(key: KeyDocument, paths: Sequence[Path]) -> tuple[Response, .
     `paths`: the file that the page saved for each person; at least one.
     """
     responses: list[Response] = []
-    sessions: dict[str, Path] = {}
-    people: dict[str, Path] = {}
-    for path in paths:
-        saved = read_document(path, ResultsDocument)
-        if saved.page != key.page:
-            raise InputError(
-                str(path),
-                expected=f"answers to the page {key.page[:12]}...",
-                found=f"answers to {saved.page[:12]}...",
-                fix="Score it with the key that was written beside its page.",
-            )
+    for path, name, saved in read_people(key.page, paths, ResultsDocument):
         _require_answers(path, saved, len(key.trials))
-        name = _name(path, saved.participant)
-        _require_new(path, sessions.get(saved.session), "answers that no other file holds", "those of")
-        _require_new(path, people.get(name.casefold()), "a name that no other file has", f"{name!r}, as in")
-        sessions[saved.session] = people[name.casefold()] = path
         responses += [
             Response(
                 person=name,
@@ -52,10 +42,38 @@ def read_responses(key: KeyDocument, paths: Sequence[Path]) -> tuple[Response, .
     return tuple(responses)
 
 
+def read_people(page: str, paths: Sequence[Path], kind: type[R]) -> Iterator[tuple[Path, str, R]]:
+    """Read the files that a page saved, each with the name of its person.
+
+    Raises `InputError` if a file is none of this page's, or repeats a session or a name.
+    """
+    sessions: dict[str, Path] = {}
+    people: dict[str, Path] = {}
+    for path in paths:
+        saved = read_document(path, kind)
+        if saved.page != page:
+            raise InputError(
+                str(path),
+                expected=f"answers to the page {page[:12]}...",
+                found=f"answers to {saved.page[:12]}...",
+                fix="Score it with the key that was written beside its page.",
+            )
+        name = _name(path, saved.participant)
+        _require_new(path, sessions.get(saved.session), "answers that no other file holds", "those of")
+        _require_new(path, people.get(name.casefold()), "a name that no other file has", f"{name!r}, as in")
+        sessions[saved.session] = people[name.casefold()] = path
+        yield path, name, saved
+
+
 def results_checksum(page: str, session: str, answers: Sequence[tuple[int, str, str, int]]) -> str:
+    """CRC-32 of answers (trial, "first" or "second", "left" or "right", ms); see `answers_checksum`."""
+    return answers_checksum(page, session, answers)
+
+
+def answers_checksum(page: str, session: str, answers: Sequence[Sequence[object]]) -> str:
     """CRC-32 of the answers, as the page writes it: finds what was cut or garbled on its way, not who wrote it.
 
-    The result has eight hexadecimal digits. `answers`: each (trial, "first" or "second", "left" or "right", ms).
+    The result has eight hexadecimal digits. `answers`: what the page joins by commas, an answer a line.
     """
     lines = [page, session, *(",".join(map(str, answer)) for answer in answers)]
     return f"{zlib.crc32(chr(10).join(lines).encode()):08x}"

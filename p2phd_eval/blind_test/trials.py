@@ -1,7 +1,7 @@
 """The trials of a blind test: which images, which of a pair stands first, and the pixels that people see."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -38,8 +38,14 @@ class BlindTest:
     page: str  # SHA-256 of what people see, hexadecimal: the identity of the page
     trials: tuple[Trial, ...]
     with_photo: bool  # whether each row ends with the photo
-    shared: int  # images that all folders have; the trials are a random choice of them
+    ids: tuple[str, ...]  # of the images that all folders have; the trials are a random choice of them
     warnings: tuple[str, ...]
+    entropy: int = field(repr=False)  # of the draw: from the seed and the content of all files, and not in the page
+
+    @property
+    def shared(self) -> int:
+        """How many images all folders have."""
+        return len(self.ids)
 
 
 def make_trials(
@@ -49,6 +55,7 @@ def make_trials(
     *,
     trials: int | None = None,
     seed: int = 0,
+    multiple: int = 1,
     on_progress: OnProgress = unwatched,
 ) -> BlindTest:
     """Draw the trials of a blind test.
@@ -59,8 +66,9 @@ def make_trials(
     `baseline` and `candidate`: paired by id; the images of a pair have one size. `reference`: the real photos, shown
     beside each pair, at its size; the only photo of a condition serves for each of its samples. `trials`: at least 2
     and at most as many as there are shared ids; by default 100, or all if there are fewer. Where conditions have
-    several samples one of each is drawn, so that trials are independent. `seed`: not negative. Raises `InputError` if
-    ids repeat or fewer than two are shared, there are fewer than `trials`, or the images of a pair differ in size.
+    several samples one of each is drawn, so that trials are independent. `seed`: not negative. `multiple`: of what the
+    default number of trials is a multiple where there are so many. Raises `InputError` if ids repeat or fewer than two
+    are shared, there are fewer than `trials`, or the images of a pair differ in size.
     """
     sources = [baseline, candidate]
     if reference is not None:
@@ -71,13 +79,15 @@ def make_trials(
         shared = common_ids(named)
         conditions = condition_clusters(shared) or shared
         most, what = len(set(conditions)), "images" if conditions is shared else "conditions of images"
-        wanted = min(DEFAULT_TRIALS, most) if trials is None else trials
+        default = min(DEFAULT_TRIALS, most)
+        wanted = (default // multiple * multiple or default) if trials is None else trials
         if not 2 <= wanted <= most:
             raise InputError(
                 "--trials", expected=f"2 to {most}, the number of {what} that all share", found=str(wanted)
             )
     places = [{image: index for index, image in enumerate(source.ids)} for source in sources]
-    rng = np.random.default_rng(_entropy(seed, shared, sources[:2], places[:2]))
+    entropy = _entropy(seed, shared, sources[:2], places[:2])
+    rng = np.random.default_rng(entropy)
     order = rng.permutation(len(shared)).tolist()
     first_of = {conditions[index]: index for index in reversed(order)}
     chosen = [shared[index] for index in order if first_of[conditions[index]] == index][:wanted]
@@ -94,8 +104,9 @@ def make_trials(
         page=_identity(drawn, with_photo=reference is not None),
         trials=tuple(drawn),
         with_photo=reference is not None,
-        shared=len(shared),
+        ids=tuple(shared),
         warnings=_warnings(sources, len(shared), formats, equal, wanted),
+        entropy=entropy,
     )
 
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from msgspec import Meta, Struct
 
 from p2phd_eval.report.documents.document import Document, from_result
+from p2phd_eval.report.documents.exposure_plan import ExposureOfKey, ExposurePlan, Position
 from p2phd_eval.report.wording import VERDICTS
 from p2phd_eval.stats.proportions.binomial import binomial_p, half_width, trials_for_equivalence, trials_for_precision
 from p2phd_eval.stats.proportions.forced_choice import (
@@ -22,7 +23,6 @@ POWER = 0.8  # wished for, where trials to show "within" are counted
 RESULTS_VERSION = 1  # the version of what a page saves, and of its key
 _ODD = 0.01  # p-value from which on a habit of a person is named
 
-Position = Literal["first", "second"]
 Version = Annotated[int, Meta(ge=RESULTS_VERSION, le=RESULTS_VERSION)]
 
 
@@ -48,6 +48,7 @@ class PageDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-te
     half_width: float  # how far one person's interval reaches, at most
     needed: TrialsNeeded
     warnings: tuple[str, ...]
+    plan: ExposurePlan | None = None  # times, rules and checks under a time limit
 
 
 class ScoreDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-test"):
@@ -101,6 +102,7 @@ class KeyDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/blind-tes
     candidate: ImagesOfKey
     reference: ImagesOfKey | None  # None: the question was which one looks more like a photo
     trials: tuple[TrialOfKey, ...]
+    exposure: ExposureOfKey | None = None  # times, rules and checks; None where there is no time limit
 
 
 class Answer(Struct, frozen=True, kw_only=True):
@@ -146,6 +148,7 @@ def page_document(
     shared: int,
     needed: TrialsNeeded,
     warnings: Sequence[str],
+    plan: ExposurePlan | None = None,
 ) -> PageDocument:
     """Return the document of a page that was made."""
     return PageDocument(
@@ -157,6 +160,7 @@ def page_document(
         half_width=half_width(trials, confidence=needed.confidence),
         needed=needed,
         warnings=tuple(warnings),
+        plan=plan,
     )
 
 
@@ -238,15 +242,16 @@ def _reason(claim: ShareClaim, score: ForcedChoiceScore) -> str:
     level, tost_level = 100 * score.confidence, 200 * score.confidence - 100
     inside = claim.p_equivalence < 1 - score.confidence
     without = claim.p_difference < 1 - score.confidence
-    even = _span((0.5 - score.margin, 0.5 + score.margin))
+    even = share_span((0.5 - score.margin, 0.5 + score.margin))
     return (
         f"since 50 % lies {'outside' if without else 'in'} the {level:.4g} % interval of the share, "
-        f"{_span(claim.interval)}, and the {tost_level:.4g} % interval, {_span(claim.tost_interval)}, "
+        f"{share_span(claim.interval)}, and the {tost_level:.4g} % interval, {share_span(claim.tost_interval)}, "
         f"{'lies' if inside else 'does not lie'} inside the {even} that count as even"
     )
 
 
-def _span(interval: tuple[float, float]) -> str:
+def share_span(interval: tuple[float, float]) -> str:
+    """Return the interval of a share in per cent."""
     return f"{percent(interval[0])} to {percent(interval[1])} %"
 
 

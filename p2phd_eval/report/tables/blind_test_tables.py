@@ -13,6 +13,7 @@ from p2phd_eval.report.documents.blind_test_documents import (
     score_remarks,
     score_sentences,
 )
+from p2phd_eval.report.documents.exposure_plan import ExposurePlan, exposure_text
 from p2phd_eval.report.wording import VERDICTS
 from p2phd_eval.stats.proportions.binomial import half_width
 from p2phd_eval.stats.proportions.forced_choice import ForcedChoiceScore
@@ -21,7 +22,14 @@ from p2phd_eval.stores.store_path import AnyPath
 
 
 def page_table(
-    page: AnyPath, key: AnyPath, *, trials: int, shared: int, needed: TrialsNeeded, warnings: Sequence[str]
+    page: AnyPath,
+    key: AnyPath,
+    *,
+    trials: int,
+    shared: int,
+    needed: TrialsNeeded,
+    warnings: Sequence[str],
+    plan: ExposurePlan | None = None,
 ) -> ResultTable:
     """Return what was made, and how many people it takes."""
     width = half_width(trials, confidence=needed.confidence)
@@ -30,6 +38,7 @@ def page_table(
         columns=("quantity", "value"),
         rows=(
             ("trials a person", f"{trials} of {shared} images"),
+            *(() if plan is None else _of_the_plan(plan, trials)),
             (f"{100 * needed.confidence:.4g} % interval of one person", f"± {percent(width)} % at most"),
             (f"for ± {percent(needed.precision)} % at most", _people(needed.for_precision, trials)),
             (f"to show 50 ± {percent(needed.margin)} % where it is 50 %", _people(needed.for_within, trials)),
@@ -106,6 +115,21 @@ def people_table(score: ForcedChoiceScore) -> ResultTable:
             )
             for each in score.people
         ),
+    )
+
+
+def _of_the_plan(plan: ExposurePlan, trials: int) -> tuple[tuple[str, str], ...]:
+    exposures = ", ".join(map(exposure_text, plan.exposures))
+    each = plan.fixation + plan.mask
+    minutes = (
+        trials * (each + sum(plan.exposures) / len(plan.exposures)) + plan.checks * (each + plan.check_exposure)
+    ) / 60_000
+    checks = f"{plan.checks}, of which {plan.fewest_right(plan.checks)} must be right" if plan.checks else "none"
+    return (
+        ("shown for", exposures),
+        ("trials of a person at each", f"{trials / len(plan.exposures):.3g}"),
+        ("attention checks", checks),
+        ("time of a person, without the answers", f"{minutes:.1f} min"),
     )
 
 
