@@ -19,6 +19,7 @@ import numpy as np
 from measuring import describe_machine, today
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 from p2phd_eval.blind_test.make_and_score import make_blind_test
 from p2phd_eval.blind_test.score_exposures import score_exposure_test
@@ -28,18 +29,16 @@ from p2phd_eval.report.documents.document import read_document
 from p2phd_eval.report.documents.exposure_documents import ExposureResults
 
 SIZE = (512, 1024)
-# Go through the whole page, and return what it would save.
+# Go through the whole page by itself.
 WALK = """
-const done = arguments[0];
 const stage = document.getElementById("stage");
-const step = () => {
-  if (!document.getElementById("end").hidden) return done(document.getElementById("text").value);
-  if (stage.dataset.phase === "wait" && !document.getElementById("go").disabled) document.getElementById("go").click();
-  if (stage.dataset.phase === "choice") document.getElementById(Math.random() < 0.5 ? "left" : "right").click();
-  setTimeout(step, 50);
-};
-step();
+const press = (id) => document.getElementById(id).click();
+setInterval(() => {
+  if (stage.dataset.phase === "wait" && !document.getElementById("go").disabled) press("go");
+  if (stage.dataset.phase === "choice") press(Math.random() < 0.5 ? "left" : "right");
+}, 50);
 """
+DONE = "return document.getElementById('end').hidden ? '' : document.getElementById('text').value"
 
 
 def photos(folder: Path, number: int, seed: int) -> Path:
@@ -56,7 +55,6 @@ def browser() -> webdriver.Chrome:
     for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
         options.add_argument(argument)
     started = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-    started.set_script_timeout(1800)
     started.set_window_size(1280, 900)
     return started
 
@@ -66,11 +64,11 @@ def taken(driver: webdriver.Chrome, page: Path, person: str) -> str:
     driver.execute_script("localStorage.clear()")
     driver.refresh()
     driver.execute_script(
-        "document.getElementById('name').value = arguments[0];"
-        "document.getElementById('begin').requestSubmit();",
-        person,
+        "document.getElementById('name').value = arguments[0];document.getElementById('begin').requestSubmit();", person
     )
-    return str(driver.execute_async_script(WALK))
+    driver.execute_script(WALK)
+    # Seldom: what asks the browser disturbs it.
+    return str(WebDriverWait(driver, 1800, poll_frequency=5).until(lambda each: each.execute_script(DONE)))
 
 
 def main() -> None:
@@ -84,7 +82,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         folders = [photos(work / arm, wishes.trials + 8, seed) for seed, arm in enumerate(("base", "cand"))]
-        made = make_blind_test(*folders, work / "page.html", exposure=wishes.exposures, trials=wishes.trials, attention_checks=0)
+        made = make_blind_test(
+            *folders, work / "page.html", exposure=wishes.exposures, trials=wishes.trials, attention_checks=0
+        )
         driver = browser()
         try:
             version = driver.capabilities["browserVersion"]

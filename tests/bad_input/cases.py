@@ -12,6 +12,7 @@ from tests.bad_input.documents import DOCUMENTS
 from tests.bad_input.edits import EDITS
 from tests.bad_input.engines import ENGINES
 from tests.bad_input.executors import EXECUTORS
+from tests.bad_input.exposures import EXPOSURES
 from tests.bad_input.faces import FACES
 from tests.bad_input.images import IMAGES
 from tests.bad_input.options import OPTIONS
@@ -42,4 +43,5 @@ CASES: tuple[Case, ...] = (
     *DISTANCES,
     *SHARES,
     *SEGMENTATION,
+    *EXPOSURES,
 )

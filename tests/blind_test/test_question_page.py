@@ -13,7 +13,16 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from p2phd_eval.blind_test.exposure_scoring import is_off, read_exposed
+from p2phd_eval.blind_test.exposure_trials import make_exposure_test
+from p2phd_eval.blind_test.key import key_path, read_key, write_key
+from p2phd_eval.blind_test.question_page import render_exposures
+from p2phd_eval.blind_test.trials import make_trials
 from p2phd_eval.images.png import write_png
+from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.report.documents.document import read_document
+from p2phd_eval.report.documents.exposure_documents import ExposureResults
+from p2phd_eval.report.documents.exposure_plan import ExposurePlan
 from tests.browser import open_file
 from tests.commands.command_line import document_of, invoke
 
@@ -274,3 +283,140 @@ def test_neither_names_nor_sides_are_in_the_source(made: Path) -> None:
         source = (made / f"{name}.html").read_text().lower()
         for word in ("dim-run", "bright-run", "baseline", "candidate", "document.title", "fp32", "amp-"):
             assert word not in source, word
+
+
+# --- Under a time limit
+
+# Go through the page by itself, and take the candidate, whose images are bright.
+WALK = """
+const stage = document.getElementById("stage");
+const red = (side) => {
+  const canvas = document.querySelector(side + " .pair");
+  const data = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
+  return data.reduce((sum, value, place) => sum + (place % 4 ? 0 : value), 0);
+};
+setInterval(() => {
+  if (stage.dataset.phase === "wait") document.getElementById("go").click();
+  if (stage.dataset.phase !== "choice") return;
+  document.getElementById(red("#left") > red("#right") ? "left" : "right").click();
+}, 10);
+"""
+PHASE = "return document.getElementById('stage').dataset.phase"
+EXPOSED = 6  # trials
+
+
+def timed_page(root: Path, plan: ExposurePlan) -> tuple[Path, Path]:
+    """A page of short times, and its key: attention checks of 50 ms, as the tool's are not."""
+    sources = [open_source(root / name) for name in ("dim-run", "bright-run")]
+    test = make_trials(*sources, trials=EXPOSED, multiple=len(plan.exposures))
+    timed = make_exposure_test(test, *sources, plan)
+    page = root / f"timed-{timed.page[:8]}.html"
+    page.write_text(render_exposures(timed), encoding="utf-8")
+    if not key_path(page).exists():
+        folders = {"baseline": root / "dim-run", "candidate": root / "bright-run", "reference": None}
+        write_key(key_path(page), test, **folders, seed=0, exposure=timed.key)
+    return page, key_path(page)
+
+
+SHORT = ExposurePlan(
+    exposures=(50, 100, 200), fixation=120, mask=50, check_exposure=50, checks=5, margin=0.1, confidence=0.95
+)
+
+
+@pytest.fixture
+def observer(page: webdriver.Chrome, made: Path) -> tuple[webdriver.Chrome, Path]:
+    """The browser after the practice of a page under a time limit, nothing stored before, and the page's key."""
+    path, key = timed_page(made, SHORT)
+    open_file(page, path)
+    page.execute_script("localStorage.clear()")
+    page.refresh()
+    page.find_element(By.ID, "name").send_keys("Ada", Keys.ENTER)
+    for k in range(2):
+        assert position(page) == f"practice {k + 1} of 2"
+        see(page)
+        press(page, Keys.ARROW_LEFT)
+    return page, key
+
+
+def phase(browser: webdriver.Chrome, wanted: str) -> None:
+    wait(browser).until(lambda each: each.execute_script(PHASE) == wanted)
+
+
+def see(browser: webdriver.Chrome) -> None:
+    """Ask for the next pair by the keyboard, and wait until it is to be judged."""
+    wait(browser).until(lambda each: each.switch_to.active_element.get_attribute("id") == "go")
+    press(browser, Keys.SPACE)
+    phase(browser, "choice")
+
+
+def test_a_page_under_a_time_limit_is_taken_and_scored(observer: tuple[webdriver.Chrome, Path]) -> None:
+    """What was off is recorded as such and left out: on a busy machine frames are dropped, and none is asked for."""
+    browser, key = observer
+    assert position(browser) == f"1 of {EXPOSED + SHORT.checks}"
+    browser.execute_script(WALK)
+    path = save(browser)
+    saved = read_document(path, ExposureResults)
+    trials = [answer for answer in saved.answers if answer.trial < EXPOSED]
+    # In each block of three trials each exposure stands once.
+    assert all(sorted(each.exposure for each in trials[k : k + 3]) == [50, 100, 200] for k in (0, 3))
+    read = read_key(key)
+    assert read.exposure is not None
+    responses = read_exposed(read, read.exposure, [path])
+    assert all(each.agrees for each in responses if not each.check)
+    for answer, response in zip(saved.answers, responses, strict=True):
+        assert answer.timing is not None
+        assert answer.timing.frames >= 1
+        assert answer.timing.hidden > answer.timing.shown > 0
+        # A pair may stay too long, where frames are dropped, and never shorter than to the nearest frame.
+        assert (
+            answer.timing.presented >= 1000 * answer.exposure - 0.6 * answer.timing.frame or response.left_out == "off"
+        )
+        assert response.left_out == ("off" if is_off(answer.exposure, answer.timing, SHORT) else None)
+    assert severe(browser) == []
+
+
+def test_a_pair_that_was_hidden_is_dropped_and_none_comes_twice(observer: tuple[webdriver.Chrome, Path]) -> None:
+    browser, _ = observer
+    window = browser.current_window_handle
+    (store,) = browser.execute_script("return Object.keys(localStorage)")
+    change = (
+        "const state = JSON.parse(localStorage[arguments[0]]); {} localStorage[arguments[0]] = JSON.stringify(state);"
+    )
+    # A long pair, so that the tab can be changed meanwhile.
+    browser.execute_script(change.format("state.queue.forEach((pair) => { pair.exposure = 20000; });"), store)
+    browser.refresh()
+    wait(browser).until(lambda each: each.switch_to.active_element.get_attribute("id") == "go")
+    press(browser, Keys.SPACE)
+    phase(browser, "pair")
+    browser.switch_to.new_window("tab")
+    browser.close()
+    browser.switch_to.window(window)
+    phase(browser, "wait")
+    assert "this pair is left out" in browser.find_element(By.ID, "message").text
+    # The browser ended while a pair was shown.
+    browser.execute_script(change.format("state.running = true;"), store)
+    browser.refresh()
+    wait(browser).until(lambda each: "this pair is left out" in each.find_element(By.ID, "message").text)
+    answers = browser.execute_script("return JSON.parse(localStorage[arguments[0]]).answers", store)
+    assert [(each["dropped"], each["chosen"], each["timing"]) for each in answers] == [
+        ("hidden", None, None),
+        ("closed", None, None),
+    ]
+    assert position(browser) == f"3 of {EXPOSED + SHORT.checks}"
+    # While nothing but the cross was shown, the pair comes once more.
+    wait(browser).until(lambda each: each.switch_to.active_element.get_attribute("id") == "go")
+    press(browser, Keys.SPACE)
+    phase(browser, "cross")
+    browser.execute_script(
+        "Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });"
+        "document.dispatchEvent(new Event('visibilitychange')); delete document.visibilityState;"
+    )
+    phase(browser, "wait")
+    assert position(browser) == f"3 of {EXPOSED + SHORT.checks}"
+
+
+def test_the_source_of_a_timed_page_holds_no_answer(made: Path) -> None:
+    page, _ = timed_page(made, SHORT)
+    source = page.read_text().lower()
+    for word in ("dim-run", "bright-run", "baseline", "candidate", "intact", "fp32", "amp-", "http", " src="):
+        assert word not in source, word

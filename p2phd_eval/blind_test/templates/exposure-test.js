@@ -200,11 +200,14 @@
     keep();
   }
 
+  const LEFT_OUT =
+    "The page was not in front while a pair was shown, so that this pair is left out. Please keep it in front.";
+
   // A pair that may have been seen is not shown again: what was left of it would add up.
   function drop(dropped) {
     const { trial, exposure } = present();
     record({ trial, exposure, chosen: null, side: null, milliseconds: null, timing: null, dropped });
-    go("The page was not in front while a pair was shown, so that this pair is left out. Please keep it in front.");
+    go(LEFT_OUT);
   }
 
   function results() {
@@ -228,7 +231,7 @@
     event.preventDefault();
     if (typedName()) begin(typedName());
   });
-  $("go").addEventListener("click", () => stage.dataset.phase === "wait" && show());
+  $("go").addEventListener("click", () => stage.dataset.phase === "wait" && !$("go").disabled && show());
   $("left").addEventListener("click", () => answer("left"));
   $("right").addEventListener("click", () => answer("right"));
   $("save").addEventListener("click", () => saveText(page, state.participant, results()));
@@ -239,7 +242,9 @@
     if (!state || event.altKey || event.ctrlKey || event.metaKey) return;
     const side = $("trial").hidden ? undefined : sideOf(event.key);
     if (side || (event.repeat && [" ", "Enter"].includes(event.key))) event.preventDefault();
-    if (side && !event.repeat) answer(side); // a key that is held answers once
+    if (event.repeat) return; // a key that is held answers once
+    if (side) answer(side);
+    if (event.key === " " && event.target === document.body) $("go").click(); // where the button has lost the focus
   });
   document.addEventListener("visibilitychange", () => {
     if (document.visibilityState !== "hidden" || !state || $("trial").hidden) return;
@@ -253,5 +258,5 @@
   state = keptState(store, isWhole);
   if (!keep()) [$("kept").hidden, $("not-kept").hidden] = [true, false];
   if (state?.running) drop("closed");
-  else go();
+  else go(state?.answers.at(-1)?.dropped ? LEFT_OUT : ""); // a page that is closed is hidden first
 })();

@@ -103,14 +103,19 @@ def analyse_exposures(
 
     `choices`: the answers that count; at least two. `exposures`: those that were planned, in milliseconds.
     `margin`: in (0, 0.5). `confidence`: in (0.5, 1). Raises `InputError` if a number is out of its range, or an answer
-    is to no planned exposure.
+    is at no planned exposure, or a person answered twice to an image.
     """
     require_share_margin(margin)
     require_confidence(confidence)
     table = _Answers.of(choices)
-    if len(choices) < 2 or not set(table.exposure.tolist()) <= set(exposures):
-        expected = f"2 answers or more, at exposures of {', '.join(map(str, exposures))} ms"
-        raise InputError("answers", expected=expected, found=f"{len(choices)}")
+    others = set(table.exposure.tolist()) - set(exposures)
+    pairs = {(each.person, each.image) for each in choices}
+    if len(choices) < 2 or others or len(pairs) < len(choices):
+        raise InputError(
+            "answers",
+            expected=f"2 or more, one of a person to an image, at exposures of {', '.join(map(str, exposures))} ms",
+            found=f"{len(choices)}, to {len(pairs)} pairs" + (f", others at {min(others)} ms" if others else ""),
+        )
     parts = [table, *(table.at(exposure) for exposure in sorted(exposures))]
     weights = np.array([_WEIGHT_OF_ALL, *((1 - _WEIGHT_OF_ALL) / len(exposures) for _ in exposures)])
     asked = [
@@ -170,7 +175,9 @@ class _Answers:
     candidate: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, choices: Sequence[ExposedChoice]) -> "_Answers":
+    def of(cls, given: Sequence[ExposedChoice]) -> "_Answers":
+        # Sorted, so that sums are added in one order whatever the order of the answers.
+        choices = sorted(given, key=lambda each: (each.person, each.image))
         people, images = ({each: k for k, each in enumerate(sorted(names))} for names in _names(choices))
         return cls(
             person=np.array([people[each.person] for each in choices], np.int64),

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stats.errors.crossed import crossed_error
+from p2phd_eval.stats.errors.crossed import crossed_error, incomplete_crossed_error
 
 
 def test_rows_alone_are_the_t_test_over_rows_but_for_a_degree_of_freedom() -> None:
@@ -66,3 +66,32 @@ def test_equal_values_have_no_error() -> None:
 def test_a_table_of_two_rows_is_refused() -> None:
     with pytest.raises(InputError, match="3 rows and 3 columns or more, found 2 x 9"):
         crossed_error(np.zeros((2, 9)))
+
+
+def test_of_a_whole_table_clusters_give_the_mean_squares_of_rows_and_columns() -> None:
+    """With rows that differ much, what is taken off does not matter: both errors are that over rows."""
+    rng = np.random.default_rng(4)
+    table = 5 * rng.normal(size=(8, 1)) + 0.01 * rng.normal(size=(8, 12))
+    rows, columns = np.indices(table.shape).reshape(2, -1)
+    found = incomplete_crossed_error((table - table.mean()).ravel() / table.size, rows, columns)
+    assert found.value == pytest.approx(crossed_error(table).value, rel=0.01)
+    assert found.value == pytest.approx(stats.sem(table.mean(axis=1)), rel=0.01)
+
+
+def test_with_holes_the_variance_is_that_of_the_mean() -> None:
+    """A quarter of the cells, as many of each row, of a table with random rows and columns."""
+    rng, p, i, repeats = np.random.default_rng(5), 10, 40, 1500
+    means, variances, covered = [], [], []
+    for _ in range(repeats):
+        table = rng.normal(size=(p, 1)) + rng.normal(size=i) + rng.normal(size=(p, i))
+        columns = np.concatenate([rng.permutation(i)[: i // 4] for _ in range(p)])
+        rows = np.repeat(np.arange(p), i // 4)
+        values = table[rows, columns]
+        error = incomplete_crossed_error((values - values.mean()) / len(values), rows, columns)
+        means.append(values.mean())
+        variances.append(error.value**2)
+        covered.append(abs(means[-1]) <= stats.t.ppf(0.975, error.df) * error.value)
+    assert 0.9 < np.mean(variances) / np.var(means) < 1.15
+    assert 0.94 < np.mean(covered) < 0.985
+    with pytest.raises(InputError, match="3 rows and 3 columns"):
+        incomplete_crossed_error(np.ones(4), np.array([0, 0, 1, 1]), np.array([0, 1, 2, 3]))
