@@ -21,8 +21,9 @@ from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.support.ui import WebDriverWait
 
+from p2phd_eval.blind_test.exposure_scoring import read_exposed, timings
+from p2phd_eval.blind_test.key import read_key
 from p2phd_eval.blind_test.make_and_score import make_blind_test
-from p2phd_eval.blind_test.score_exposures import score_exposure_test
 from p2phd_eval.files import write_json
 from p2phd_eval.images.png import write_png
 from p2phd_eval.report.documents.document import read_document
@@ -95,9 +96,11 @@ def main() -> None:
         finally:
             driver.quit()
         answers = [answer for file in files for answer in read_document(file, ExposureResults).answers]
-        scored = score_exposure_test(made.key, files)
+        key = read_key(made.key)
+        assert key.exposure is not None
+        timed = timings(read_exposed(key, key.exposure, files), key.exposure.plan)
     rows: list[dict[str, Any]] = []
-    for each in scored.timing:
+    for each in timed:
         here = [answer.timing for answer in answers if answer.exposure == each.exposure and answer.timing is not None]
         by_frames = np.array([timing.presented for timing in here]) / 1000 - each.exposure
         by_clock = np.array([timing.hidden - timing.shown for timing in here]) / 1000 - each.exposure
