@@ -82,9 +82,9 @@ def main() -> None:
     machine = describe_machine()
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        folders = [photos(work / arm, wishes.trials + 8, seed) for seed, arm in enumerate(("base", "cand"))]
+        base, cand = (photos(work / arm, wishes.trials + 8, seed) for seed, arm in enumerate(("base", "cand")))
         made = make_blind_test(
-            *folders, work / "page.html", exposure=wishes.exposures, trials=wishes.trials, attention_checks=0
+            base, cand, work / "page.html", exposure=wishes.exposures, trials=wishes.trials, attention_checks=0
         )
         driver = browser()
         try:

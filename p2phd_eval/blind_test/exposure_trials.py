@@ -7,7 +7,7 @@ import numpy as np
 
 from p2phd_eval.blind_test.trials import BlindTest, Pixels, Trial
 from p2phd_eval.images.sources.source import ImageSource
-from p2phd_eval.report.documents.exposure_plan import CheckOfKey, ExposureOfKey, ExposurePlan
+from p2phd_eval.report.documents.exposure_plan import Arm, CheckOfKey, ExposureOfKey, ExposurePlan
 
 PRACTICE = 2  # pairs before the first trial, which are not saved
 _ACROSS = 6  # blocks of a disordered image, in each direction
@@ -36,7 +36,7 @@ def make_exposure_test(
     rng = np.random.default_rng([test.entropy, 1])
     spare = [image for image in test.ids if image not in {trial.id for trial in test.trials}]
     pool = [*rng.permutation(spare).tolist(), *rng.permutation([trial.id for trial in test.trials]).tolist()]
-    named = (("baseline", baseline), ("candidate", candidate))
+    named: tuple[tuple[Arm, ImageSource], ...] = (("baseline", baseline), ("candidate", candidate))
     keys, rows = [], []
     for k in range(plan.checks + PRACTICE):
         of, source = named[k % 2]
@@ -59,7 +59,7 @@ def in_disorder(pixels: Pixels, rng: np.random.Generator) -> Pixels:
     whole = pixels[: down * height, : across * width]
     blocks = whole.reshape(down, height, across, width, 3).swapaxes(1, 2).reshape(-1, height, width, 3)
     mixed = rng.permutation(blocks).reshape(down, across, height, width, 3).swapaxes(1, 2)
-    result = pixels.copy()
+    result: Pixels = pixels.copy()
     result[: down * height, : across * width] = mixed.reshape(whole.shape)
     return result
 

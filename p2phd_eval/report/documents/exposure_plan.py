@@ -9,6 +9,7 @@ from msgspec import Meta, Struct
 from scipy import special
 
 Position = Literal["first", "second"]
+Arm = Literal["baseline", "candidate"]
 Milliseconds = Annotated[int, Meta(ge=1, le=60_000)]
 
 #: Checks that a person has to have seen, as planned: of fewer a lucky guess would pass.
@@ -44,7 +45,7 @@ class CheckOfKey(Struct, frozen=True, kw_only=True):
     """A pair with a known answer: an image, and the same with its blocks in disorder."""
 
     id: str  # the label map's id
-    of: Literal["baseline", "candidate"]  # whose image it is
+    of: Arm  # whose image it is
     intact: Position  # where the image stands that is in order
 
 

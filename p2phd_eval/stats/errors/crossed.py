@@ -88,7 +88,8 @@ def incomplete_crossed_error(
 
 def _totals(scores: npt.NDArray[np.float64], clusters: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """The sums of the clusters that have any cell."""
-    return np.bincount(clusters, weights=scores)[np.bincount(clusters) > 0]
+    totals: npt.NDArray[np.float64] = np.bincount(clusters, weights=scores).astype(np.float64)
+    return totals[np.bincount(clusters) > 0]
 
 
 def _variance_of_sum(totals: npt.NDArray[np.float64]) -> float:
