@@ -41,6 +41,15 @@ def exposed_checksum(page: str, session: str, answers: Sequence[ExposedAnswer]) 
     return answers_checksum(page, session, [_flat(answer) for answer in answers])
 
 
+def whole_frames(exposure: int, frame: float) -> int:
+    """Return how many of a display's frames, in milliseconds, are nearest to an exposure: at least one.
+
+    A half goes up, and what is nearly one too: 125 ms are 7.5 frames of 60 Hz, whose duration is known to a
+    thousandth.
+    """
+    return max(1, math.floor(exposure / frame + 0.51))
+
+
 def is_off(exposure: int, timing: Timing, plan: ExposurePlan) -> bool:
     """Whether a pair was shown for another time than was asked for, by the rule of the plan.
 
@@ -50,7 +59,7 @@ def is_off(exposure: int, timing: Timing, plan: ExposurePlan) -> bool:
     frame = timing.frame / 1000
     if frame <= 0:
         return True
-    whole = max(1, math.floor(exposure / frame + 0.5)) * frame
+    whole = whole_frames(exposure, frame) * frame
     by_clock, by_frames = (timing.hidden - timing.shown) / 1000, timing.presented / 1000
     return max(abs(whole - exposure), abs(by_clock - whole), abs(by_frames - whole)) > plan.tolerance
 

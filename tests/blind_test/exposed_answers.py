@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from p2phd_eval.blind_test.exposure_scoring import exposed_checksum
+from p2phd_eval.blind_test.exposure_scoring import exposed_checksum, whole_frames
 from p2phd_eval.blind_test.key import read_key
 from p2phd_eval.report.documents.exposure_documents import ExposedAnswer, ExposureResults, Timing
 
@@ -17,7 +17,7 @@ FRAME = 16_667  # microseconds
 
 def timing(exposure: int, *, late: int = 0, frame: int = FRAME) -> Timing:
     """A pair that was shown for whole frames, and by some microseconds longer."""
-    frames = max(1, round(1000 * exposure / frame))
+    frames = whole_frames(exposure, frame / 1000)
     lasted = frames * frame + late
     return Timing(frame=frame, frames=frames, shown=5_000_000, hidden=5_000_000 + lasted, presented=lasted)
 

@@ -123,16 +123,16 @@
   }
 
   const frame = () => new Promise(requestAnimationFrame);
+  const micro = (milliseconds) => Math.round(1000 * milliseconds);
 
   // The display's frame: the time of the cross by the number of frames in it, those that were dropped among them. A
   // single step is known to a tenth of a millisecond, which would be a frame after some seconds.
   function frameLength(ticks) {
     const steps = ticks.slice(1).map((tick, place) => tick - ticks[place]).sort((a, b) => a - b);
     const span = ticks.at(-1) - ticks[0];
-    return span / Math.max(1, Math.round(span / steps[Math.floor(steps.length / 2)]));
+    return micro(span / Math.max(1, Math.round(span / steps[Math.floor(steps.length / 2)]))) / 1000;
   }
 
-  const micro = (milliseconds) => Math.round(1000 * milliseconds);
 
   // The cross, the pair, the mask, and then the choice. All changes are made in animation frames; when to end is told
   // by their timestamps, so that a frame that was dropped does not make the pair stay.
@@ -147,7 +147,7 @@
       if (own !== turn) return;
     }
     const length = frameLength(ticks);
-    const whole = Math.max(1, Math.round(exposure / length)) * length;
+    const whole = Math.max(1, Math.floor(exposure / length + 0.51)) * length; // as the rule has it: a half goes up
     if (!practising()) {
       state.running = true;
       keep();
