@@ -92,7 +92,7 @@ def main() -> None:
             files = []
             for person in range(wishes.people):
                 files.append(work / f"{person}.json")
-                files[-1].write_text(taken(driver, made.page, f"person {person}"))
+                files[-1].write_text(taken(driver, work / "page.html", f"person {person}"))
         finally:
             driver.quit()
         answers = [answer for file in files for answer in read_document(file, ExposureResults).answers]

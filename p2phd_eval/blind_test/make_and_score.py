@@ -190,7 +190,7 @@ def _needed(margin: float, half_width: float, confidence: float) -> TrialsNeeded
 
 
 def _plan(
-    exposure: str | None, checks: int | None, photos: Path | None, margin: float, confidence: float
+    exposure: str | None, checks: int | None, photos: AnyPath | None, margin: float, confidence: float
 ) -> ExposurePlan | None:
     if exposure is None:
         if checks is not None:

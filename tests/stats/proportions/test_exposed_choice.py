@@ -103,7 +103,7 @@ def test_a_preference_that_grows_with_the_time_is_found() -> None:
 @pytest.mark.parametrize("people", [6, 16])
 def test_verdicts_are_false_in_five_of_a_hundred_at_most(people: int) -> None:
     """Any of the overall one and those of the exposures; people and images differ, and more so the longer they see."""
-    rng, images, repeats = np.random.default_rng(4), 24, 150
+    rng, images, repeats = np.random.default_rng(4), 24, 80
     differ, even, slope = 0, 0, 0
     for _ in range(repeats):
         place = in_blocks(rng, people, images)
