@@ -26,7 +26,7 @@ from p2phd_eval.stores.object_store import AT_ONCE, Broken, ObjectState, changed
 _T = TypeVar("_T")
 
 _ATTEMPTS = 5
-_FIRST_WAIT = 0.2  # seconds; doubled from one attempt to the next
+_FIRST_WAIT = 0.4  # seconds; doubled from one attempt to the next
 _AHEAD = 16  # parts at most that are fetched before they are asked for
 _RECENT = 8  # parts that each thread keeps in memory: of an archive whose images are read in order
 
@@ -152,16 +152,18 @@ def _fetch_parts(
     """Fetch a part, those after it, and the objects that follow; return those of the object by number."""
     if not stored.state.ranged:
         return {number: _fetch_whole(stored, number)}
-    numbers = range(number, min(stored.parts, number + window))
+    digest = stored.digest
+    ahead = range(number + 1, min(stored.parts, number + window))
+    numbers = [number, *(each for each in ahead if not has_part(digest, each))]
     following = others() if limit_bytes() else ()
     if not following:
         return dict(zip(numbers, in_threads(_fetch, [(stored, each) for each in numbers]), strict=True))
     with only_one(following[0].digest):
-        here = get_part(stored.digest, number, stored.part_size(number))
+        here = get_part(digest, number, stored.part_size(number))
         if here is not None:  # another process fetched them meanwhile
             return {number: here}
         contents = [_fetch(stored, number)]
-        if has_part(stored.digest, number):  # else nothing can be kept here
+        if has_part(digest, number):  # else nothing can be kept here
             wanted = [(stored, each) for each in numbers[1:]]
             wanted += [
                 (other, part)

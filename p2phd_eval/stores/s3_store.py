@@ -139,11 +139,11 @@ class S3Store:
             import s3fs
         except ImportError:
             raise missing_extra(url, "s3fs", "s3") from None
-        # Imported by fsspec, it takes FSSPEC_S3_... into account.
+        # It takes FSSPEC_S3_... into account.
         files = s3fs.S3FileSystem(
             skip_instance_cache=True, use_listings_cache=False, config_kwargs={"max_pool_connections": 2 * AT_ONCE}
         )
-        self._files = {os.getpid(): files}
+        self._files[os.getpid()] = files  # those of a parent stay: closed here, they would wait for its threads
         return files
 
     def _sync(self, url: str, work: Callable[[Any], Coroutine[Any, Any, _T]]) -> _T:

@@ -61,12 +61,17 @@ def test_a_large_object_is_written_in_parts_or_not_at_all(s3: Any, monkeypatch: 
 def test_a_connection_that_breaks_in_the_middle(s3: Any, _s3_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     content = content_of(3 * BLOCK)
     s3.put_object(Bucket=BUCKET, Key="train.tar", Body=content)
+    for number in range(20):
+        s3.put_object(Bucket=BUCKET, Key=f"set/{number:02}.png", Body=b"x")
     with breaking_wire(_s3_port) as wire:
         monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{wire.port}")
         find_store._store.cache_clear()
         path = StorePath(f"{PLACE}/train.tar")
         wire.breaks = 3
         assert path.read_bytes() == content
+        assert wire.breaks == 0
+        wire.breaks, wire.after = 2, 2000
+        assert pinned(StorePath(f"{PLACE}/set")).objects() == [f"{number:02}.png" for number in range(20)]
         assert wire.breaks == 0
         s3.put_object(Bucket=BUCKET, Key="train.tar", Body=content[::-1])
         wire.breaks = 1000
