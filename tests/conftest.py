@@ -16,7 +16,6 @@ if "PYTEST_XDIST_WORKER_COUNT" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // workers)))
 # Where it is set, each of the many processes that tests start would compile the package for itself.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-sys.dont_write_bytecode = False
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +28,8 @@ from p2phd_eval.features.networks.inception import FidInception, load_inception
 from p2phd_eval.features.weights.find import fetch_weights, find_weights
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.user_folders import CACHE_VARIABLE, cache_folder
+
+sys.dont_write_bytecode = False
 
 pytest_plugins = (
     "tests.browser",

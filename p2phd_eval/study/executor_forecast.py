@@ -1,6 +1,7 @@
 """What a study takes where an executor makes its runs."""
 
 import os
+import sys
 from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -90,6 +91,9 @@ def forecast_on(
     if isinstance(cluster, RayRuns):
         note(f"Ray at {cluster.address}: {len(cluster.nodes)} nodes")
         if plan.precisions:
+            if keep:
+                # The node writes what it measures into the study.
+                cluster.require_shared([Path(plan.data), Path(sys.executable)])
             with progress("time steps and images on a node", "nodes") as on_progress:
                 found = cluster.on_a_node(
                     forecast_study,
