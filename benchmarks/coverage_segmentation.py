@@ -1,7 +1,7 @@
 """Do intervals of segmentation scores cover, and how often are their verdicts false? Simulated confusion matrices.
 
 Run `python benchmarks/coverage_segmentation.py --work DIR [--repeats R] [--table FILE]` from the repository's root. A
-cell that stands in DIR is not drawn again. All cells take about ten minutes on one idle core.
+cell that stands in DIR is not drawn again. All cells take about five minutes on one idle core.
 
 The model: class k is in an image with a probability that falls geometrically from 1 to the rarest class's; its area is
 a gamma variable of shape 0.7 times a lognormal one; a segmenter finds the share logit^-1(quality_k + image + arm + run)
@@ -39,7 +39,7 @@ Values = npt.NDArray[np.float64]
 PIXELS = 20_000
 RAREST = {"common": 0.5, "rare": 0.08, "very rare": 0.03}  # probability of the rarest class
 SIZES = ((50, 12), (200, 19), (500, 19))  # images and classes
-CLUSTERS = ("images", "clusters of 5", "clusters of 1 to 9")
+CLUSTERS = ("images", "clusters of 1 to 9")
 EFFECT = 0.1  # in logits, of the candidate where it is worse
 RUN_SPREAD = 0.05  # in logits, of the training seeds in scope B
 TRUE_IMAGES, CHUNK = 60_000, 1_000
@@ -84,7 +84,7 @@ def presences(rarest: str, classes: int) -> Values:
 def clusters_of(rng: np.random.Generator, kind: str, n: int) -> npt.NDArray[np.int64]:
     if kind == "images":
         return np.arange(n)
-    sizes = np.full(n, 5) if kind == "clusters of 5" else rng.integers(1, 10, size=n)
+    sizes = rng.integers(1, 10, size=n)
     return np.repeat(np.arange(len(sizes)), sizes)[:n]
 
 
@@ -155,7 +155,7 @@ def cell(kind: str, rarest: str, n: int, classes: int, runs: int, repeats: int) 
         holders = _holders(pair[0], cluster_of)
         for held, of_class, value in zip(holders, moved.arms[0].classes, before.ious.tolist(), strict=True):
             if of_class is not None and of_class.interval is not None:
-                few = next((f"below {most}" for most in (10, 20, 40) if held < most), "40 or more")
+                few = next((f"below {most}" for most in (20, 40) if held < most), "40 or more")
                 covered.setdefault(f"IoU of a class in {few}", []).append(_holds(of_class.interval, value))
     return {
         "draws": kind,

@@ -73,7 +73,7 @@ def list_(json_target: Json = None) -> None:
 
 @app.command()
 def clear(json_target: Json = None) -> None:
-    """Remove all kept features, but for those that another process is computing, and parts of objects; weights stay.
+    """Remove kept features, counts of segmented photos and parts of objects; what is in use, and weights, stay.
 
     Example:
 
@@ -84,13 +84,16 @@ def clear(json_target: Json = None) -> None:
     from p2phd_eval.features.cache.store import FeatureCache
     from p2phd_eval.report.documents.command_documents import CacheClearDocument
     from p2phd_eval.report.documents.document import from_result
+    from p2phd_eval.segmentation.kept_counts import clear_counts
     from p2phd_eval.stores.object_cache import clear_parts
 
     output = Output(json_target)
     cache = FeatureCache()
     cleared = cache.clear()
     objects = clear_parts()
+    counts = clear_counts()
     kept = f"; in use by other processes, and kept: {cleared.in_use}" if cleared.in_use else ""
     output.note(f"feature sets removed from {cache.folder}: {cleared.removed}, {decimal(cleared.freed)} freed{kept}")
     output.note(f"parts of objects of stores removed from {objects.folder}: {decimal(objects.size)} freed")
+    output.note(f"counts of segmented photos removed from {counts.folder}: {decimal(counts.freed)} freed")
     output.document(from_result(CacheClearDocument, cleared, folder=str(cache.folder), objects_freed=objects.size))

@@ -16,32 +16,19 @@ import numpy.typing as npt
 import torch
 from PIL import Image
 
-from p2phd_eval.files import atomic_write
 from p2phd_eval.images.sources.source import ImageSource
-from p2phd_eval.npz_files import read_npz
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.segmentation.class_map import ClassMap
+from p2phd_eval.segmentation.kept_counts import SegmentedPhotos, Size, counts_folder, read_counts, write_counts
 from p2phd_eval.segmentation.label_pixels import at_size, label_numbers, require_one_shape
 from p2phd_eval.segmentation.segmenter import Segmenter
-from p2phd_eval.stats.segmentation.class_counts import ClassCounts, confusion_matrix, counts_of_confusions, stacked
-from p2phd_eval.user_folders import cache_folder
+from p2phd_eval.stats.segmentation.class_counts import confusion_matrix, counts_of_confusions, stacked
 
 _VERSION = 1  # of how photos are segmented and counted; with another one nothing that is kept is of use
 _CHUNK = 16  # images that are kept together, and read ahead
 _READERS = 4
-_ARRAYS = ("hits", "truth", "predicted", "confusion", "sizes")
 Pixels = npt.NDArray[np.uint8]
 Classes = npt.NDArray[np.int64]
-Size = tuple[int, int]
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SegmentedPhotos:
-    """What a segmenter saw in photos, against their label maps."""
-
-    counts: ClassCounts  # by image
-    confusion: npt.NDArray[np.int64]  # (K, K), of all images: rows are the truth
-    sizes: tuple[Size, ...]  # width and height of each photo, as the segmenter got it
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +64,7 @@ class PhotoSegmenter:
     ) -> None:
         self._segmenter, self._class_map = segmenter, class_map
         self._batch_size, self._device = batch_size, device
-        self._folder = cache_folder() / "segmentation" if folder is None else folder
+        self._folder = counts_folder() if folder is None else folder
 
     def count(
         self,
@@ -127,11 +114,11 @@ class PhotoSegmenter:
         key = [_VERSION, self._segmenter.identity, self._class_map.sha256, contents]
         digest = hashlib.sha256(json.dumps(key, separators=(",", ":")).encode()).hexdigest()
         file = self._folder / f"{digest}.npz"
-        found = _read(file, len(contents), len(self._class_map.classes))
+        found = read_counts(file, len(contents), len(self._class_map.classes))
         if found is None:
             found = self._counted(pairs)
             with contextlib.suppress(OSError):  # where nothing can be written it is counted again
-                _write(file, found)
+                write_counts(file, found)
         return found
 
     def _counted(self, pairs: _Pairs) -> SegmentedPhotos:
@@ -181,34 +168,3 @@ def _batches(loaded: Sequence[tuple[Pixels, Classes]], most: int) -> Iterator[li
         rest = list(alike)
         for start in range(0, len(rest), most):
             yield rest[start : start + most]
-
-
-def _read(file: Path, images: int, classes: int) -> SegmentedPhotos | None:
-    """Return what was kept; None where nothing is, or it is damaged."""
-    if not file.is_file():
-        return None
-    try:
-        arrays = read_npz(file, _ARRAYS, expected="counts of classes")
-        hits, truth, predicted, confusion, sizes = (arrays[name] for name in _ARRAYS)
-        shapes = [each.shape for each in (hits, confusion, sizes)]
-        if shapes != [(images, classes), (classes, classes), (images, 2)] or hits.dtype != np.int64:
-            return None
-        counts = ClassCounts(hits=hits, truth=truth, predicted=predicted)
-    except Exception:  # each damage has its own
-        return None
-    return SegmentedPhotos(
-        counts=counts, confusion=confusion, sizes=tuple((width, height) for width, height in sizes.tolist())
-    )
-
-
-def _write(file: Path, found: SegmentedPhotos) -> None:
-    counts = found.counts
-    with atomic_write(file) as stream:
-        np.savez_compressed(
-            stream,
-            hits=counts.hits,
-            truth=counts.truth,
-            predicted=counts.predicted,
-            confusion=found.confusion,
-            sizes=np.array(found.sizes, dtype=np.int64),
-        )

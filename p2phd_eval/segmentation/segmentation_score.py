@@ -25,12 +25,14 @@ from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.segmentation.class_map import ClassMap, find_class_map
 from p2phd_eval.segmentation.find_segmenter import find_segmenter
+from p2phd_eval.segmentation.kept_counts import SegmentedPhotos, Size
 from p2phd_eval.segmentation.label_pixels import at_size, label_numbers
-from p2phd_eval.segmentation.segment_photos import PhotoSegmenter, SegmentedPhotos, Size, resized, size_of
+from p2phd_eval.segmentation.segment_photos import PhotoSegmenter, resized, size_of
 from p2phd_eval.segmentation.segmenter import Segmenter
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.segmentation.class_counts import image_scores
 from p2phd_eval.stats.segmentation.compared_scores import ScoreComparison, compare_segmentations, require_score_margin
+from p2phd_eval.stats.segmentation.score_errors import FEWEST_HOLDERS
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin, require_seeds
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -42,7 +44,7 @@ Pixels = npt.NDArray[np.uint8]
 
 REAL = "the real photos"
 #: A class that fewer label maps hold than this makes the mean IoU a matter of these few.
-FEW_MAPS = 5
+FEW_MAPS = FEWEST_HOLDERS
 _CONFUSIONS = 5  # that are told of each arm
 _WORST, _MEDIAN = 3, 2  # rows of the picture
 _NO_ORACLE = (

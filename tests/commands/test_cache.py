@@ -43,10 +43,15 @@ def test_the_cache_is_listed_and_cleared(tmp_path: Path, monkeypatch: pytest.Mon
     ] * 2
     assert "photos of today\t5\ttest\tlegacy-pytorch\t6\tfloat32\t" in invoke("cache", "list").stdout
 
+    counts = tmp_path / "segmentation" / "one.npz"
+    counts.parent.mkdir()
+    counts.touch()
     with cache.locked(keys[0]):
         result = invoke("cache", "clear")
     assert f"feature sets removed from {cache.folder}: 1, " in result.stderr
     assert "in use by other processes, and kept: 1" in result.stderr
+    assert "counts of segmented photos removed" in result.stderr
+    assert not counts.exists()
     document = document_of(invoke("cache", "clear", "--json", "-"))
     assert (document["removed"], document["freed"], document["in_use"]) == (1, size / 2, 0)
     assert not list((tmp_path / "features").iterdir())

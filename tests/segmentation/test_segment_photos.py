@@ -10,8 +10,9 @@ import torch
 
 from p2phd_eval.images.sources.folder import FolderSource
 from p2phd_eval.segmentation.class_map import find_class_map
+from p2phd_eval.segmentation.kept_counts import SegmentedPhotos
 from p2phd_eval.segmentation.label_pixels import at_size
-from p2phd_eval.segmentation.segment_photos import PhotoSegmenter, SegmentedPhotos
+from p2phd_eval.segmentation.segment_photos import PhotoSegmenter
 from tests.segmentation.colour_scenes import CLASSES, VOID, ColourSegmenter, save, write_samples, write_scenes
 
 N = 18  # more than are kept together

@@ -21,8 +21,9 @@ from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 Values = npt.NDArray[np.float64]
 
 _SCORES = len(SegmentationScore)
-#: Draws that have to hold a class for its IoU to have an interval: with fewer the jackknife sees too little of it.
-FEWEST_HOLDERS = 5
+#: Draws that have to hold a class for its IoU to have an interval: with fewer the jackknife sees too little of it, and
+#: rare classes that come to so many by luck are not like themselves.
+FEWEST_HOLDERS = 10
 _BATCH = 1 << 22  # numbers of a table of scores without one draw, at a time
 
 
