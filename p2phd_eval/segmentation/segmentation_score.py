@@ -45,6 +45,7 @@ Pixels = npt.NDArray[np.uint8]
 REAL = "the real photos"
 #: A class that fewer label maps hold than this makes the mean IoU a matter of these few.
 FEW_MAPS = FEWEST_HOLDERS
+_HARDLY = 10  # percent of IoU in real photos below which a segmenter does not know a class
 _CONFUSIONS = 5  # that are told of each arm
 _WORST, _MEDIAN = 3, 2  # rows of the picture
 _NO_ORACLE = (
@@ -391,6 +392,13 @@ def _class_notes(comparison: ScoreComparison, classes: Sequence[str], counted: _
     if few := names[there & (held < FEW_MAPS)].tolist():
         notes.append(
             f"in fewer than {FEW_MAPS} label maps: {', '.join(few)}; in the mean IoU they count as much as any other"
+        )
+    seen = () if comparison.real is None else comparison.real.classes
+    known = {name: each.value for name, each in zip(classes, seen, strict=False) if each is not None}
+    if blind := [name for name in names[there] if known.get(name, 100) < _HARDLY]:
+        notes.append(
+            f"hardly found in {REAL} either (IoU below {_HARDLY} %): {', '.join(blind)}; what became of them in the "
+            "samples this segmenter cannot tell, whatever the verdict is"
         )
     return notes
 

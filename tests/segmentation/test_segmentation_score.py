@@ -7,7 +7,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch import Tensor
 
 from p2phd_eval import segmentation_score
 from p2phd_eval.errors import InputError
@@ -99,6 +101,20 @@ def test_classes_that_are_nowhere_or_only_predicted_are_told(data: Path, tmp_pat
     assert "in no label map and no prediction, and left out: moon" in found.notes
     assert any(note.startswith("predicted, but in no label map, and so in no mean: car, tree") for note in found.notes)
     assert found.comparison.counted == (True, True, False, False, False)
+
+
+class Blind(ColourSegmenter):
+    """Sees the sky alone."""
+
+    def __call__(self, images: Tensor) -> Tensor:
+        return torch.zeros(images.shape[:3], dtype=torch.int64)
+
+
+def test_classes_that_the_segmenter_does_not_know_are_told(data: Path) -> None:
+    blind = Blind()
+    blind.identity = "1" * 64
+    (note,) = (each for each in scored(data, "fp32-0", segmenter=blind).notes if "either" in each)
+    assert note.startswith("hardly found in the real photos either (IoU below 10 %): road, car, tree; ")
 
 
 def test_runs_and_maps_that_do_not_fit_are_refused(data: Path, tmp_path: Path) -> None:
