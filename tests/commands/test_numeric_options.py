@@ -30,6 +30,11 @@ _OPTIONS = {
         "--margin": ("nan%", "-1%", "0", "1e308%"),
         "--seed": (f"{2**64}",),
     },
+    "segment score maps a b --segmenter nothing": {
+        "--confidence": ("0.9999999999999999", "0.5"),
+        "--margin": ("nan%", "0", "1e308%", "1e308", "100"),
+        "--batch-size": ("0",),
+    },
     "metrics a.npz b.npz": {"--seed": (f"{2**64}",), "--workers": ("x",)},
     "plan --image-sd 60 --seed-sd 3 --margin 2 --images 500": {
         "--image-sd": ("1e308",),
