@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,7 +25,8 @@ from p2phd_eval.generators.training.loop import _places, train_networks
 
 CPU = torch.device("cpu")
 
-# `train_networks` of the library under torchrun: configuration, data, run folder and whether to resume.
+# `train_networks` of the library under torchrun, one training after the other: configuration, data, run folder and
+# whether to resume.
 _TRAIN = """
 import json, sys
 from pathlib import Path
@@ -35,12 +37,12 @@ from p2phd_eval.distributed import ranks_from_environment
 from p2phd_eval.generators.training.loop import train_networks
 
 torch.set_num_threads(1)
-config, data, out, resume = sys.argv[1:]
 device = torch.device("cpu")
 try:
     with ranks_from_environment(device) as ranks:
-        config = TrainConfig.from_dict(json.loads(config))
-        train_networks(config, Path(data), Path(out), device=device, ranks=ranks, resume=resume == "resume")
+        for config, data, out, resume in json.loads(sys.argv[1]):
+            config = TrainConfig.from_dict(config)
+            train_networks(config, Path(data), Path(out), device=device, ranks=ranks, resume=resume)
 except InputError as error:
     print(f"rank error: {error}", file=sys.stderr, flush=True)
     sys.exit(2)
@@ -62,7 +64,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def config(tiny: TrainConfig) -> TrainConfig:
     """Ten steps in float64 on all parts at once: local enhancer, fixed at first, encoder, batches of 2."""
     return replace(
@@ -75,10 +77,41 @@ def config(tiny: TrainConfig) -> TrainConfig:
     )
 
 
-def spread(script: Path, config: TrainConfig, data: Path, out: Path, n: int, *, resume: bool = False) -> None:
-    document = json.dumps(config.to_dict())
-    process = torchrun(n, script, document, data, out, "resume" if resume else "start")
+def training(config: TrainConfig, data: Path, out: Path, *, resume: bool = False) -> tuple[object, ...]:
+    """What the script takes."""
+    return config.to_dict(), str(data), str(out), resume
+
+
+@pytest.fixture(scope="module")
+def runs(
+    scenes: Path, config: TrainConfig, in_8_bits: TrainConfig, script: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """Runs of two ranks, one after the other under one torchrun: whole, of an epoch, gone on from one rank, 8 bits."""
+    folder = tmp_path_factory.mktemp("runs")
+    shorter = replace(config, epochs=1)
+    train_networks(shorter, scenes, folder / "more", device=CPU)
+    trainings = (
+        training(config, scenes, folder / "two"),
+        training(shorter, scenes, folder / "fewer"),
+        training(config, scenes, folder / "more", resume=True),
+        training(in_8_bits, scenes, folder / "two in 8 bits"),
+    )
+    process = torchrun(2, script, json.dumps(trainings))
     assert process.returncode == 0, process.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def in_8_bits(tiny: TrainConfig) -> TrainConfig:
+    return replace(tiny, precision="amp-fp8", epochs=1, epochs_decay=0)
+
+
+@pytest.fixture(scope="module")
+def one(scenes: Path, config: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The run of one rank."""
+    run = tmp_path_factory.mktemp("one") / "run"
+    train_networks(config, scenes, run, device=CPU)
+    return run
 
 
 def largest_difference(a: Path, b: Path) -> float:
@@ -97,45 +130,39 @@ def losses_of(run: Path) -> list[dict[str, float]]:
     return [json.loads(line)["losses"] for line in (run / "log.jsonl").read_text().splitlines()]
 
 
-def test_two_ranks_give_the_parameters_of_one(scenes: Path, config: TrainConfig, script: Path, tmp_path: Path) -> None:
-    train_networks(config, scenes, tmp_path / "one", device=CPU)
-    spread(script, config, scenes, tmp_path / "two", 2)
-    assert load_checkpoint(tmp_path / "two/checkpoints/latest.pt").step == 12
-    assert largest_difference(tmp_path / "one", tmp_path / "two") < 1e-8
-    one, two = losses_of(tmp_path / "one"), losses_of(tmp_path / "two")
-    assert len(one) == len(two)  # the first rank alone writes
-    for a, b in zip(one, two, strict=True):
+def test_two_ranks_give_the_parameters_of_one(one: Path, runs: Path) -> None:
+    two = runs / "two"
+    assert load_checkpoint(two / "checkpoints/latest.pt").step == 12
+    assert largest_difference(one, two) < 1e-8
+    assert len(losses_of(one)) == len(losses_of(two))  # the first rank alone writes
+    for a, b in zip(losses_of(one), losses_of(two), strict=True):
         assert a == pytest.approx(b, rel=1e-9)
 
 
 def test_accumulated_parts_give_the_parameters_of_whole_batches(
-    scenes: Path, config: TrainConfig, tmp_path: Path
+    scenes: Path, config: TrainConfig, one: Path, tmp_path: Path
 ) -> None:
-    train_networks(config, scenes, tmp_path / "whole", device=CPU)
     parts = replace(config, execution=ExecutionConfig(grad_accum=2))
     train_networks(parts, scenes, tmp_path / "parts", device=CPU)
-    assert largest_difference(tmp_path / "whole", tmp_path / "parts") < 1e-8
+    assert largest_difference(one, tmp_path / "parts") < 1e-8
 
 
 def test_a_run_of_two_ranks_goes_on_with_one_and_the_other_way_round(
-    scenes: Path, config: TrainConfig, script: Path, tmp_path: Path
+    scenes: Path, config: TrainConfig, runs: Path, tmp_path: Path
 ) -> None:
-    train_networks(config, scenes, tmp_path / "whole", device=CPU)
-    longer, shorter = config, replace(config, epochs=1)
-    spread(script, shorter, scenes, tmp_path / "fewer", 2)
-    train_networks(longer, scenes, tmp_path / "fewer", device=CPU, resume=True)
-    train_networks(shorter, scenes, tmp_path / "more", device=CPU)
-    spread(script, longer, scenes, tmp_path / "more", 2, resume=True)
+    fewer = Path(shutil.copytree(runs / "fewer", tmp_path / "fewer"))
+    train_networks(config, scenes, fewer, device=CPU, resume=True)
     # Both changed the length of the schedule; the rate decays in the last epoch alone, which both have in common.
-    assert largest_difference(tmp_path / "fewer", tmp_path / "more") < 1e-8
+    assert largest_difference(fewer, runs / "more") < 1e-8
 
 
-def test_ranks_share_the_scales_of_8_bits(scenes: Path, tiny: TrainConfig, script: Path, tmp_path: Path) -> None:
+def test_ranks_share_the_scales_of_8_bits(scenes: Path, in_8_bits: TrainConfig, runs: Path, tmp_path: Path) -> None:
     """They follow from the largest magnitude on any rank, as if one had seen the whole batch."""
-    config = replace(tiny, precision="amp-fp8", epochs=1, epochs_decay=0)
-    train_networks(config, scenes, tmp_path / "one", device=CPU)
-    spread(script, config, scenes, tmp_path / "two", 2)
-    found = [load_checkpoint(tmp_path / name / "checkpoints/latest.pt").amax_history for name in ("one", "two")]
+    train_networks(in_8_bits, scenes, tmp_path / "one", device=CPU)
+    found = [
+        load_checkpoint(run / "checkpoints/latest.pt").amax_history
+        for run in (tmp_path / "one", runs / "two in 8 bits")
+    ]
     assert found[0] is not None
     assert found[1] is not None
     first, first_step = "G.model.1.weight", 2  # steps ago; then all weights were still the same
@@ -162,7 +189,7 @@ def test_a_rank_that_dies_ends_the_others_with_its_error(
     # One photo is cut short: whichever rank draws it dies, in the middle of the run.
     broken = sorted((data / "train_img").iterdir())[2]
     broken.write_bytes(broken.read_bytes()[:100])
-    process = torchrun(2, script, json.dumps(config.to_dict()), data, tmp_path / "run", "start")
+    process = torchrun(2, script, json.dumps([training(config, data, tmp_path / "run")]))
     assert process.returncode != 0
     assert f"{broken}: expected a readable image" in process.stderr
 
@@ -174,13 +201,14 @@ def test_a_rank_that_dies_ends_the_others_with_its_error(
         ({"batch_size": 8}, "expected at least one batch of 8 samples for 2 ranks, found 6 samples"),
     ],
 )
+@pytest.mark.parametrize("rank", [0, 1])
 def test_batches_that_the_ranks_cannot_share(
-    scenes: Path, config: TrainConfig, script: Path, tmp_path: Path, change: dict[str, int], message: str
+    scenes: Path, config: TrainConfig, tmp_path: Path, change: dict[str, int], message: str, rank: int
 ) -> None:
-    document = json.dumps(replace(config, **change).to_dict())  # type: ignore[arg-type]
-    process = torchrun(2, script, document, scenes, tmp_path / "run", "start")
-    assert process.returncode != 0
-    assert message in process.stderr
+    """Each rank finds it by itself, before it waits for another."""
+    unshared = replace(config, **change)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match=re.escape(message)):
+        train_networks(unshared, scenes, tmp_path / "run", device=CPU, ranks=Ranks(rank=rank, size=2))
     assert not (tmp_path / "run").exists()
 
 
