@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from typer.testing import CliRunner
 
+from p2phd_eval.cli import app
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.scenes.data_set import write_dataset
 
@@ -21,24 +23,25 @@ OPTIONS = (
 )
 
 
-def start_study(*arguments: object, folder: Path | None = None) -> subprocess.Popen[str]:
-    """Start `p2phd-eval study` as a process of its own, in a folder."""
+def start_study(*arguments: object) -> subprocess.Popen[str]:
+    """Start `p2phd-eval study` as a process of its own."""
     return subprocess.Popen(
         [sys.executable, "-m", "p2phd_eval", "study", *map(str, arguments), "--device", "cpu"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        cwd=folder,
     )
 
 
-def run_study(*arguments: object, folder: Path | None = None, code: int = 0) -> tuple[str, str]:
-    """Run `p2phd-eval study` to its end and return what it printed."""
-    process = start_study(*arguments, folder=folder)
-    stdout, stderr = process.communicate()
-    assert process.returncode == code, stderr
-    return stdout, stderr
+def run_study(*arguments: object, folder: Path) -> None:
+    """Run `p2phd-eval study` in a folder to its end: its runs are processes, it itself is this one."""
+    command = ["study", *map(str, arguments), "--device", "cpu"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setattr(sys, "argv", ["p2phd-eval", *command])  # which the report shows
+        result = CliRunner().invoke(app, command)
+    assert result.exit_code == 0, result.output
 
 
 @pytest.fixture(scope="session")

@@ -22,24 +22,23 @@ from tests.features.peer import DIMS, pytorch_fid_network, save_state
 # Both sides are float32 networks of 94 layers; they differ in the order of their sums and in how they normalise.
 TOLERANCE = 1e-4
 FID_TOLERANCE = 1e-3  # of the FIDs here, which are of the order of 100
-N = 6
+N = 8  # one pass of our network; the first half stand for real photos
 
 Features = npt.NDArray[np.float32]
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two folders of smooth colour images with sharp edges, of one size: what the peers can stack."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Smooth colour images with sharp edges, of one size: what the peers can stack."""
     root = tmp_path_factory.mktemp("peers")
     rng = np.random.default_rng(0)
-    for name, cells in (("real", 6), ("fake", 9)):
-        (root / name).mkdir()
-        for index in range(N):
-            coarse = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
-            image = np.array(coarse.resize((160, 120), Image.Resampling.BICUBIC))
-            image[40:80, 30 + index : 70] = rng.integers(0, 256, 3)
-            Image.fromarray(image).save(root / name / f"{index}.png")
-    return root / "real", root / "fake"
+    for index in range(N):
+        cells = 6 if index < N // 2 else 9
+        coarse = Image.fromarray(rng.integers(0, 256, (cells, cells, 3), dtype=np.uint8))
+        image = np.array(coarse.resize((160, 120), Image.Resampling.BICUBIC))
+        image[40:80, 30 + index : 70] = rng.integers(0, 256, 3)
+        Image.fromarray(image).save(root / f"{index}.png")
+    return root
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +46,8 @@ def state_file(inception_weights: WeightsFile, tmp_path_factory: pytest.TempPath
     return save_state(inception_weights, tmp_path_factory.mktemp("state"))
 
 
-def ours(weights: WeightsFile, folders: tuple[Path, Path], resize: Resize, dims: int = 2048) -> list[Features]:
-    network = load_inception(weights, "cpu", resize=resize, dims=dims)
-    return [compute_features(open_source(folder), network).values for folder in folders]
+def ours(weights: WeightsFile, folder: Path, resize: Resize, dims: int = 2048) -> Features:
+    return compute_features(open_source(folder), load_inception(weights, "cpu", resize=resize, dims=dims)).values
 
 
 def stacked(folder: Path) -> torch.Tensor:
@@ -57,38 +55,37 @@ def stacked(folder: Path) -> torch.Tensor:
     return torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)
 
 
-def assert_equal(got: list[Features], expected: list[Features]) -> None:
-    for mine, theirs in zip(got, expected, strict=True):
-        np.testing.assert_allclose(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE)
-    assert frechet_distance(*got).value == pytest.approx(frechet_distance(*expected).value, abs=FID_TOLERANCE)
+def fid(features: Features) -> float:
+    return frechet_distance(features[: N // 2], features[N // 2 :]).value
+
+
+def assert_equal(mine: Features, theirs: Features) -> None:
+    np.testing.assert_allclose(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE)
+    assert fid(mine) == pytest.approx(fid(theirs), abs=FID_TOLERANCE)
 
 
 @pytest.mark.parametrize(("block", "dims"), list(enumerate(DIMS)))
-def test_pytorch_fid(inception_weights: WeightsFile, folders: tuple[Path, Path], block: int, dims: int) -> None:
+def test_pytorch_fid(inception_weights: WeightsFile, folder: Path, block: int, dims: int) -> None:
+    declare_missing_operators()
     from pytorch_fid import fid_score
 
     network = pytorch_fid_network(inception_weights, block)
-    expected = [
-        fid_score.get_activations(sorted(folder.iterdir()), network, batch_size=3, dims=dims, num_workers=0)
-        for folder in folders
-    ]
-    assert_equal(ours(inception_weights, folders, Resize.LEGACY_PYTORCH, dims), expected)
+    expected = fid_score.get_activations(sorted(folder.iterdir()), network, batch_size=3, dims=dims, num_workers=0)
+    assert_equal(ours(inception_weights, folder, Resize.LEGACY_PYTORCH, dims), expected)
 
 
-def test_torch_fidelity(inception_weights: WeightsFile, folders: tuple[Path, Path], state_file: Path) -> None:
+def test_torch_fidelity(inception_weights: WeightsFile, folder: Path, state_file: Path) -> None:
     declare_missing_operators()
     from torch_fidelity.feature_extractor_inceptionv3 import FeatureExtractorInceptionV3
 
     network = FeatureExtractorInceptionV3(
         "inception-v3-compat", [str(dims) for dims in DIMS], feature_extractor_weights_path=str(state_file)
     )
-    expected = [network(stacked(folder)) for folder in folders]
-    for column, dims in enumerate(DIMS):
-        theirs = [features[column].numpy() for features in expected]
-        assert_equal(ours(inception_weights, folders, Resize.LEGACY_TENSORFLOW, dims), theirs)
+    for dims, expected in zip(DIMS, network(stacked(folder)), strict=True):
+        assert_equal(ours(inception_weights, folder, Resize.LEGACY_TENSORFLOW, dims), expected.numpy())
 
 
-def test_clean_fid(inception_weights: WeightsFile, folders: tuple[Path, Path]) -> None:
+def test_clean_fid(inception_weights: WeightsFile, folder: Path) -> None:
     from cleanfid.fid import get_folder_features
 
     # Its own network cannot be downloaded here: pytorch-fid's, after the normalisation that its wrapper applies.
@@ -99,32 +96,28 @@ def test_clean_fid(inception_weights: WeightsFile, folders: tuple[Path, Path]) -
             features: torch.Tensor = network((batch - 128) / 128)[0][:, :, 0, 0]
         return features
 
-    expected = [
-        get_folder_features(
-            str(folder), embed, num_workers=0, batch_size=3, device=torch.device("cpu"), mode="clean", verbose=False
-        )
-        for folder in folders
-    ]
-    assert_equal(ours(inception_weights, folders, Resize.CLEAN), expected)
+    expected = get_folder_features(
+        str(folder), embed, num_workers=0, batch_size=3, device=torch.device("cpu"), mode="clean", verbose=False
+    )
+    assert_equal(ours(inception_weights, folder, Resize.CLEAN), expected)
 
 
-def test_torchmetrics(inception_weights: WeightsFile, folders: tuple[Path, Path], state_file: Path) -> None:
+def test_torchmetrics(inception_weights: WeightsFile, folder: Path, state_file: Path) -> None:
     declare_missing_operators()
     from torchmetrics.image.fid import FrechetInceptionDistance
 
-    for dims in (64, 2048):
-        metric = FrechetInceptionDistance(dims, feature_extractor_weights_path=str(state_file)).set_dtype(torch.float64)
-        got = ours(inception_weights, folders, Resize.TORCHMETRICS, dims)
-        assert_equal(got, [metric.inception(stacked(folder)).numpy() for folder in folders])
-    # Its own distance: with 64 features, since its eigenvalues of a 2048 x 2048 matrix take half a minute.
-    metric = FrechetInceptionDistance(64, feature_extractor_weights_path=str(state_file)).set_dtype(torch.float64)
-    for folder, real in zip(folders, (True, False), strict=True):
-        metric.update(stacked(folder), real=real)
-    got = ours(inception_weights, folders, Resize.TORCHMETRICS, 64)
-    assert frechet_distance(*got).value == pytest.approx(float(metric.compute()), abs=FID_TOLERANCE)
+    for dims in (2048, 64):
+        metric = FrechetInceptionDistance(dims, feature_extractor_weights_path=str(state_file))
+        got = ours(inception_weights, folder, Resize.TORCHMETRICS, dims)
+        assert_equal(got, metric.inception(stacked(folder)).numpy())
+    # Its own distance with 64 features alone, since its eigenvalues of a 2048 x 2048 matrix take half a minute.
+    metric.set_dtype(torch.float64)
+    for images, real in zip(torch.split(stacked(folder), N // 2), (True, False), strict=True):
+        metric.update(images, real=real)
+    assert fid(got) == pytest.approx(float(metric.compute()), abs=FID_TOLERANCE)
 
 
-def test_the_modes_differ(inception_weights: WeightsFile, folders: tuple[Path, Path]) -> None:
+def test_the_modes_differ(inception_weights: WeightsFile, folder: Path) -> None:
     """Each by more than the tolerance: a test of one against another's package would fail."""
-    distances = [frechet_distance(*ours(inception_weights, folders, resize, 64)).value for resize in Resize]
+    distances = [fid(ours(inception_weights, folder, resize, 64)) for resize in Resize]
     assert min(abs(a - b) for i, a in enumerate(distances) for b in distances[:i]) > 2 * TOLERANCE

@@ -12,7 +12,7 @@ from PIL import Image
 import p2phd_eval
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet
-from p2phd_eval.features.networks.inception import FidInception
+from p2phd_eval.features.networks.inception import FidInception, load_inception
 from p2phd_eval.features.pipeline import compute_features, read_features
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.sources.open import open_source
@@ -40,6 +40,12 @@ def write_images(folder: Path, *, seed: int, n: int) -> ImageSource:
 @pytest.fixture(scope="module")
 def real(tmp_path_factory: pytest.TempPathFactory) -> ImageSource:
     return write_images(tmp_path_factory.mktemp("images") / "real", seed=0, n=N)
+
+
+@pytest.fixture(scope="module")
+def shallow(inception_weights: WeightsFile) -> FidInception:
+    """Its first layers alone, for what does not depend on the depth of a network."""
+    return load_inception(inception_weights, "cpu", dims=64)
 
 
 @pytest.fixture(scope="module")
@@ -117,17 +123,17 @@ def test_the_size_of_a_pass_changes_rounding_alone(
     assert frechet_distance(got.values, other).value == pytest.approx(expected, rel=1e-6)
 
 
-def test_the_hash_of_the_images_covers_names_and_contents(tmp_path: Path, inception: FidInception) -> None:
+def test_the_hash_of_the_images_covers_names_and_contents(tmp_path: Path, shallow: FidInception) -> None:
     def stamp(name: str, colour: int) -> str:
         folder = tmp_path / f"{name}-{colour}"
         folder.mkdir()
         Image.new("L", (8, 8), colour).save(folder / f"{name}.png")
-        return compute_features(open_source(folder), inception).stamp.images_sha256
+        return compute_features(open_source(folder), shallow).stamp.images_sha256
 
     assert len({stamp("a", 0), stamp("a", 1), stamp("b", 0)}) == 3
 
 
-def test_formats_copies_and_oddities_are_counted(tmp_path: Path, inception: FidInception) -> None:
+def test_formats_copies_and_oddities_are_counted(tmp_path: Path, shallow: FidInception) -> None:
     grey, black = Image.new("L", (8, 8), 128), Image.new("L", (8, 8))
     for name in ("a", "b", "c"):
         grey.save(tmp_path / f"{name}.png")
@@ -135,19 +141,19 @@ def test_formats_copies_and_oddities_are_counted(tmp_path: Path, inception: FidI
     exif = Image.Exif()
     exif[0x0112] = 6  # EXIF 2.3, tag Orientation
     black.save(tmp_path / "e.jpg", exif=exif)
-    stamp = compute_features(open_source(tmp_path), inception).stamp
+    stamp = compute_features(open_source(tmp_path), shallow).stamp
     assert (stamp.formats, stamp.duplicates) == ({"JPEG": 1, "PNG": 4}, 2)
     assert stamp.oddities == {"unscaled": 2, "turned": 1}
     assert stamp.odd_examples == {"unscaled": "d.png", "turned": "e.jpg"}
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_unreadable_image_is_named(tmp_path: Path, inception: FidInception, workers: int) -> None:
+def test_an_unreadable_image_is_named(tmp_path: Path, shallow: FidInception, workers: int) -> None:
     images = write_images(tmp_path / "images", seed=2, n=3)
     path = tmp_path / "images" / "01_leftImg8bit.png"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=r"01_leftImg8bit\.png: expected a readable image"):
-        compute_features(images, inception, workers=workers)
+        compute_features(images, shallow, workers=workers)
 
 
 def _add(folder: Path) -> None:
@@ -164,11 +170,11 @@ def _rewrite(folder: Path) -> None:
 
 @pytest.mark.parametrize("change", [_add, _remove, _rewrite])
 def test_a_folder_that_changes_while_it_is_read_is_refused(
-    tmp_path: Path, inception: FidInception, change: Callable[[Path], None]
+    tmp_path: Path, shallow: FidInception, change: Callable[[Path], None]
 ) -> None:
     images = write_images(tmp_path / "images", seed=3, n=3)
     with pytest.raises(InputError, match="expected the same images from the first to the last read"):
-        compute_features(images, inception, on_progress=lambda done, total: change(tmp_path / "images"))
+        compute_features(images, shallow, on_progress=lambda done, total: change(tmp_path / "images"))
 
 
 def test_nothing_stays_in_the_graph(real_features: FeatureSet, inception: FidInception) -> None:

@@ -23,7 +23,8 @@ def test_a_study_of_a_trained_pipeline(study_data: Path, tmp_path: Path) -> None
     train = [sys.executable, "train.py", "--data", study_data, "--out", "model", *size]
     subprocess.run(train, cwd=arms.parent, check=True, capture_output=True)
     study = tmp_path / "study"
-    run_study(study_data, "--arms", arms, "--seeds", "1", "--out", study, "--no-repeat", "--margin", "10%")
+    options = ("--seeds", "1", "--out", study, "--no-repeat", "--margin", "10%")
+    run_study(study_data, "--arms", arms, *options, folder=tmp_path)
     report = json.loads((study / "report.json").read_text())
     assert {run["status"] for run in report["runs"]} == {"finished"}
     (verdict,) = report["verdicts"]

@@ -17,7 +17,8 @@ def test_a_study_trains_it_in_both_precisions(study_data: Path, tmp_path: Path) 
     arms = copy_example("pix2pix", tmp_path / "code", arms=("fp32", "bf16"))
     arms.write_text(arms.read_text().replace('"500", "--width", "16"', '"2", "--width", "4"'))
     study = tmp_path / "study"
-    run_study(study_data, "--arms", arms, "--seeds", "1", "--out", study, "--no-repeat", "--margin", "10%")
+    options = ("--seeds", "1", "--out", study, "--no-repeat", "--margin", "10%")
+    run_study(study_data, "--arms", arms, *options, folder=tmp_path)
     report = json.loads((study / "report.json").read_text())
     assert {run["name"]: run["status"] for run in report["runs"]} == {"fp32-s0": "finished", "bf16-s0": "finished"}
     (verdict,) = report["verdicts"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from dataclasses import replace
 
@@ -10,12 +11,16 @@ import torch
 
 from p2phd_eval.config import DiscriminatorConfig, ExecutionConfig, FeatureConfig, TrainConfig
 from p2phd_eval.errors import InputError
-from p2phd_eval.generators.training.estimate import Estimate, _AsOnCuda, _LivingStorages, estimate, trace_steps
+from p2phd_eval.generators.training import estimate as module
+from p2phd_eval.generators.training.estimate import Estimate, _AsOnCuda, _LivingStorages, trace_steps
 from p2phd_eval.presets import PRESETS
 from p2phd_eval.report.documents.command_documents import dry_run_document
 from p2phd_eval.report.tables.dry_run_tables import dry_run_tables
 
 SIZE = (64, 32)
+
+#: Several tests look at the same estimates.
+estimate = functools.cache(module.estimate)
 
 
 def variants(tiny: TrainConfig) -> dict[str, TrainConfig]:
@@ -118,7 +123,7 @@ def test_autocast_pads_in_the_reduced_dtype(tiny: TrainConfig) -> None:
 def test_the_random_generator_is_left_alone(tiny: TrainConfig) -> None:
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    estimate(tiny, SIZE)
+    module.estimate(tiny, SIZE)
     assert torch.equal(torch.get_rng_state(), before)
 
 

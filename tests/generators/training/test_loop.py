@@ -91,6 +91,7 @@ def test_training_lowers_the_feature_matching_loss(scenes: Path, tiny: TrainConf
 
 
 # Runs `train_networks`, and sends itself a signal after some steps: as Ctrl-C or a scheduler would, with real handlers.
+# Then the next training, if there is one.
 _INTERRUPTED = textwrap.dedent("""
     import json, os, signal, sys
     from pathlib import Path
@@ -99,31 +100,44 @@ _INTERRUPTED = textwrap.dedent("""
     from p2phd_eval.generators.training.loop import Watchers, train_networks
 
     torch.set_num_threads(1)
-    config, data, out, stop_after, number = sys.argv[1:]
-    def on_progress(done, total):
-        if done == int(stop_after):
-            os.kill(os.getpid(), int(number))
-    config = TrainConfig.from_dict(json.loads(config))
-    watchers = Watchers(on_progress=on_progress)
-    result = train_networks(config, Path(data), Path(out), device=torch.device("cpu"), watchers=watchers)
-    print(result.step, result.stopped_by)
+    for config, data, out, stop_after, number in json.loads(sys.argv[1]):
+        def on_progress(done, total):
+            if done == stop_after:
+                os.kill(os.getpid(), number)
+        config = TrainConfig.from_dict(config)
+        watchers = Watchers(on_progress=on_progress)
+        result = train_networks(config, Path(data), Path(out), device=torch.device("cpu"), watchers=watchers)
+        print(result.step, result.stopped_by)
 """)
 
+INTERRUPTIONS = {
+    "fp32": signal.SIGINT,
+    "amp-bf16": signal.SIGTERM,
+    "amp-fp16": signal.SIGTERM,
+    "amp-fp8": signal.SIGTERM,
+}
 
-@pytest.mark.parametrize(
-    ("precision", "number"),
-    [("fp32", signal.SIGINT), ("amp-bf16", signal.SIGTERM), ("amp-fp16", signal.SIGTERM), ("amp-fp8", signal.SIGTERM)],
-)
+
+@pytest.fixture(scope="module")
+def interrupted(scenes: Path, tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run for each precision, which a signal ended after five steps."""
+    folder = tmp_path_factory.mktemp("interrupted")
+    trainings = [
+        (replace(tiny, precision=precision).to_dict(), str(scenes), str(folder / precision), 5, int(number))
+        for precision, number in INTERRUPTIONS.items()
+    ]
+    command = [sys.executable, "-c", _INTERRUPTED, json.dumps(trainings)]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert process.stdout.splitlines() == [f"5 {int(number)}" for number in INTERRUPTIONS.values()]
+    return folder
+
+
+@pytest.mark.parametrize("precision", INTERRUPTIONS)
 def test_interrupted_and_resumed_is_bitwise_equal_to_uninterrupted(
-    scenes: Path, tiny: TrainConfig, tmp_path: Path, precision: str, number: signal.Signals
+    scenes: Path, tiny: TrainConfig, interrupted: Path, tmp_path: Path, precision: str
 ) -> None:
     config = replace(tiny, precision=precision)
-    arguments = [json.dumps(config.to_dict()), str(scenes), str(tmp_path / "resumed"), "5", str(int(number))]
-    process = subprocess.run(
-        [sys.executable, "-c", _INTERRUPTED, *arguments], capture_output=True, text=True, check=True
-    )
-    assert process.stdout.split() == ["5", str(int(number))]
-    resumed = train_networks(config, scenes, tmp_path / "resumed", device=CPU, resume=True)
+    resumed = train_networks(config, scenes, interrupted / precision, device=CPU, resume=True)
     whole = train_networks(config, scenes, tmp_path / "whole", device=CPU)
     # The file too: studies know artefacts by their hash.
     assert file_sha256(whole.checkpoint) == file_sha256(resumed.checkpoint)
@@ -131,7 +145,7 @@ def test_interrupted_and_resumed_is_bitwise_equal_to_uninterrupted(
     assert (a.step, b.step) == (TOTAL, TOTAL)
     for name in ("networks", "optimizers", "rng", "amax_history"):
         assert_equal_state(getattr(a, name), getattr(b, name), name)
-    assert log_of(tmp_path / "whole") == log_of(tmp_path / "resumed")
+    assert log_of(tmp_path / "whole") == log_of(interrupted / precision)
 
 
 def test_a_killed_run_loses_only_what_came_after_its_checkpoint(
@@ -139,8 +153,9 @@ def test_a_killed_run_loses_only_what_came_after_its_checkpoint(
 ) -> None:
     """SIGKILL leaves no time to save: the log's lines beyond the checkpoint go, and the result is the same."""
     config = replace(tiny, checkpoint_every=4)
-    arguments = [json.dumps(config.to_dict()), str(scenes), str(tmp_path / "killed"), "6", str(int(signal.SIGKILL))]
-    process = subprocess.run([sys.executable, "-c", _INTERRUPTED, *arguments], capture_output=True, check=False)
+    trainings = [(config.to_dict(), str(scenes), str(tmp_path / "killed"), 6, int(signal.SIGKILL))]
+    command = [sys.executable, "-c", _INTERRUPTED, json.dumps(trainings)]
+    process = subprocess.run(command, capture_output=True, check=False)
     assert process.returncode == -signal.SIGKILL
     assert load_checkpoint(tmp_path / "killed/checkpoints/latest.pt").step == 4
     assert log_of(tmp_path / "killed")[-1]["step"] == 6
