@@ -10,6 +10,7 @@ import pytest
 from p2phd_eval.blind_test.scoring import results_checksum
 from p2phd_eval.stats.proportions.binomial import clopper_pearson, trials_for_equivalence, trials_for_precision
 from tests.blind_test.answers import chooser, results, saved
+from tests.blind_test.exposed_answers import exposed_results, written
 from tests.commands.command_line import document_of, error_of, invoke, noise_folder
 
 
@@ -147,3 +148,42 @@ def test_bad_input_is_named(page: Path) -> None:
     assert "a blind-test-key document" in error_of(invoke("blind-test", "--score", mine, mine))
     assert "no other file" in error_of(invoke("blind-test", "--score", key_of(page), mine, mine))
     assert "nothing there" in error_of(invoke("blind-test", "--score", key_of(page), folder / "absent.json"))
+
+
+def test_under_a_time_limit_each_exposure_has_its_share(page: Path) -> None:
+    folder, timed = page.parent.parent, page.with_name("timed.html")
+    wishes = ("--out", timed, "--exposure", "250ms,1s", "--attention-checks", 5)
+    made = document_of(invoke("blind-test", folder / "fp32-run", folder / "amp-run", *wishes, "--json", "-"))
+    assert (made["trials"], made["plan"]["exposures"], made["plan"]["checks"]) == (40, [250, 1000], 5)
+    key = timed.with_name("timed.key.json")
+    assert json.loads(key.read_text())["page"] == made["page"]
+    text = invoke("blind-test", folder / "fp32-run", folder / "amp-run", *wishes).stdout
+    assert "shown for\t250 ms, 1 s" in text
+    assert "attention checks\t5, of which 5 must be right" in text
+    # Six people who choose the candidate's where they see it for a second, and one who does not look.
+    people = [
+        exposed_results(key, lambda n, ms, k=k: n >= 40 or ms == 1000 or (n // 2 + k) % 2 == 0, person="p" * (k + 1))
+        for k in range(6)
+    ]
+    idle = exposed_results(key, lambda *_: False, person="Zoe")
+    paths = [written(page.parent / f"{each.participant}.json", each) for each in (*people, idle)]
+    found = document_of(invoke("blind-test", "--score", key, *paths, "--json", "-"))
+    assert found["schema"] == "p2phd-eval/blind-test-exposure"
+    assert [each["share"] for each in found["analysis"]["exposures"]] == [0.5, 1.0]
+    assert (found["analysis"]["overall"]["trials"], found["everyone"]["overall"]["trials"]) == (240, 280)
+    assert [each["passed"] for each in found["people"]] == [False, *[True] * 6]
+    text = invoke("blind-test", "--score", key, *paths, "--margin", 0.1).stdout
+    for part in (
+        "Zoe\tfailed: 0 of 5, 5 needed\t0 of 40",
+        "Preference by exposure, with those who failed the attention checks",
+        "1 s\t1000.0 ms\t120 of 120\t100.0 %",
+        "people and images like these, candidate better: chosen more often",
+        "With the time it changes: by +25.0 points a doubling",
+        "6 of 7 people passed the attention checks, 5 right of 5 as settled with the page; left out: Zoe.",
+    ):
+        assert part in text
+    assert "0.1, as it was settled with the page" in error_of(
+        invoke("blind-test", "--score", key, *paths, "--margin", 0.2)
+    )
+    assert "it beside --score" in error_of(invoke("blind-test", "--score", key, *paths, "--exposure", "1s"))
+    assert "--exposure beside it" in error_of(invoke("blind-test", "a", "b", "--out", timed, "--attention-checks", 5))
