@@ -1,6 +1,6 @@
 """How often are the verdicts of a blind test under a time limit false? People, images, lapses and exposures, simulated.
 
-Run `python benchmarks/coverage_exposure.py --json FILE [--repeats R]` from the repository's root; some ten minutes on
+Run `python benchmarks/coverage_exposure.py --json FILE [--repeats R]` from the repository's root; six minutes on
 one core. Each person judges each image once, at one of the paper's seven exposures, drawn in blocks. The chance that
 person p takes the candidate's of image i at exposure e is
 
@@ -114,7 +114,7 @@ def cell(people: int, images: int, sd_people: float, sd_images: float, repeats: 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", type=Path, required=True, metavar="FILE")
-    parser.add_argument("--repeats", type=int, default=400)
+    parser.add_argument("--repeats", type=int, default=300)
     wishes = parser.parse_args()
     machine = describe_machine()
     cells = []

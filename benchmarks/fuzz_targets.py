@@ -452,6 +452,54 @@ def _version(kind: str) -> int:
     return int(msgspec.structs.fields(document_kinds()[kind])[0].default)
 
 
+def _exposure_seeds(work: Path) -> list[Case]:
+    """Of a page under a time limit: one person who passes the checks, and six of whom one does not."""
+    from p2phd_eval.blind_test.exposure_scoring import exposed_checksum
+    from p2phd_eval.blind_test.key import read_key
+    from p2phd_eval.blind_test.make_and_score import make_blind_test
+    from p2phd_eval.report.documents.exposure_documents import ExposedAnswer, ExposureResults, Timing
+
+    for folder in ("a", "b"):
+        for n in range(8):
+            path = work / folder / f"i{n}.png"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(_png(n + (folder == "b") * 100))
+    wishes: dict[str, Any] = {"exposure": "100ms..200ms", "trials": 6, "attention_checks": 5}
+    made = make_blind_test(work / "a", work / "b", work / "page.html", **wishes)
+    key = read_key(Path(str(made.key)))
+    assert key.exposure is not None
+    intact, cases = [each.intact for each in key.exposure.checks], []
+    for people in (1, 6):
+        case = {"page.key.json": made.key.read_bytes()}
+        for person in range(people):
+            answers = []
+            for trial in range(11):
+                exposure = 1000 if trial >= 6 else 100 * (1 + (trial + person) % 2)
+                lasted = 1000 * exposure + (20_000 if trial == 1 else 0)
+                timing = Timing(frame=20_000, frames=exposure // 20, shown=9, hidden=9 + lasted, presented=lasted)
+                answers.append(
+                    ExposedAnswer(
+                        trial=trial,
+                        exposure=exposure,
+                        chosen=intact[trial - 6] if trial >= 6 and person < 5 else "first",
+                        side="left",
+                        milliseconds=700,
+                        timing=timing,
+                        dropped=None,
+                    )
+                )
+            saved = ExposureResults(
+                page=key.page,
+                session=f"{person:02}",
+                participant=f"Ada {person}",
+                checksum=exposed_checksum(key.page, f"{person:02}", answers),
+                answers=tuple(answers),
+            )
+            case[f"{person}.json"] = msgspec.json.encode(saved)
+        cases.append(case)
+    return cases
+
+
 def _read_blind_test(folder: Path) -> None:
     from p2phd_eval.commands.blind_test import blind_test
 
@@ -874,6 +922,7 @@ _TARGETS = (
     Target(name="feature-cache", seeds=_entry_seeds, read=_read_entry),
     Target(name="comparison", seeds=_comparison_seeds, read=_read_comparison),
     Target(name="blind-test", seeds=_blind_test_seeds, read=_read_blind_test),
+    Target(name="blind-test-exposure", seeds=_exposure_seeds, read=_read_blind_test),
     Target(name="study-plan", seeds=_plan_seeds, read=_read_plan),
     Target(name="study-records", seeds=_record_seeds, read=_read_records),
     Target(name="manifest", seeds=_manifest_seeds, read=_read_manifests),

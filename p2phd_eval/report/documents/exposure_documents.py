@@ -14,7 +14,7 @@ from p2phd_eval.stats.proportions.exposed_choice import ExposureAnalysis, Exposu
 
 #: Why a trial has no answer: the page was hidden, or closed, while its pair or the mask was shown.
 Drop = Literal["hidden", "closed"]
-Microseconds = Annotated[int, Meta(ge=0)]
+Microseconds = Annotated[int, Meta(ge=0, le=10**13)]
 
 
 class Timing(Struct, frozen=True, kw_only=True):
@@ -34,7 +34,7 @@ class ExposedAnswer(Struct, frozen=True, kw_only=True):
     exposure: Annotated[int, Meta(ge=1)]  # milliseconds that were asked for
     chosen: Position | None  # None where it was dropped, as in the next three
     side: Literal["left", "right"] | None
-    milliseconds: Annotated[int, Meta(ge=0)] | None  # from the mask's end to the answer
+    milliseconds: Annotated[int, Meta(ge=0, le=10**10)] | None  # from the mask's end to the answer
     timing: Timing | None
     dropped: Drop | None  # None: it was seen and answered
 
