@@ -110,7 +110,6 @@ SPOILING: dict[str, Callable[[Image.Image, int], Image.Image]] = {
     "noise 16": _noisy(16),
     "noise 24": _noisy(24),
     "JPEG 10": _compressed(10),
-    "JPEG 7": _compressed(7),
 }
 
 
