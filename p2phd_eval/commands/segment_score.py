@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import STATISTICS, BatchSize, ClusterBy, Confidence, Device, Json
+from p2phd_eval.commands.options.common import STATISTICS, BatchSize, ClusterBy, Confidence, Device, Json, ProtocolName
 from p2phd_eval.commands.options.folders import Baselines, Candidates
 from p2phd_eval.commands.options.places import path
 from p2phd_eval.commands.options.segmenter_choice import SEGMENTER, ClassMapFile, Ignore, SegmenterWeights
@@ -51,6 +51,7 @@ def score(
     ] = None,
     class_map: ClassMapFile = None,
     ignore: Ignore = None,
+    protocol: ProtocolName = None,
     baselines: Baselines = None,
     candidates: Candidates = None,
     judge: Annotated[
@@ -125,6 +126,7 @@ def score(
         photos=photos,
         class_map=class_map,
         ignore=ignore or (),
+        protocol=protocol,
         judge=judge,
         margin=margin,
         scope=scope,

@@ -18,8 +18,10 @@ from p2phd_eval.evaluation.pairing import examples, require_unique_ids
 from p2phd_eval.features.inputs import naming_choices, source_warnings
 from p2phd_eval.images.pictures import label_colours, picture_grid
 from p2phd_eval.images.png import write_png
+from p2phd_eval.images.protocols import Protocol, find_protocol
 from p2phd_eval.images.replacing import require_own_picture
 from p2phd_eval.images.sources.open import open_source
+from p2phd_eval.images.sources.protocol_source import ProtocolSource
 from p2phd_eval.images.sources.repeated import serving
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import ProgressFactory, silent
@@ -73,6 +75,7 @@ class SegmentationStamp:
     class_map_sha256: str
     size: str  # at which maps are compared
     photo_sizes: tuple[Size, ...]  # width and height of the samples, as the segmenter got them; each once
+    protocol: str | None = None  # that the images were held against, such as "spade-cityscapes"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,6 +110,7 @@ def segmentation_score(
     photos: Images | None = None,
     class_map: str | os.PathLike[str] | None = None,
     ignore: Sequence[int] = (),
+    protocol: str | Protocol | None = None,
     judge: SegmentationScore | str = SegmentationScore.MEAN_IOU,
     margin: float | str | MarginRule | None = None,
     scope: Scope | str | None = None,
@@ -141,6 +145,9 @@ def segmentation_score(
         What label numbers are in the segmenter's classes; see `find_class_map`.
     ignore : sequence of int
         Label numbers whose pixels do not count, such as 255.
+    protocol : str or Protocol, optional
+        Hold the images against a paper's protocol, as `compute_fid` does: which they are, at which size, and how photos
+        come to it. The segmenter is still yours to choose.
     judge, margin, scope, confidence
         See `compare_segmentations`.
     cluster_by : str, path-like or ClusterRule, optional
@@ -179,7 +186,7 @@ def segmentation_score(
     named = named_arms(samples)
     require_seeds(margin_rule, len(next(iter(named.values()))))
     label_path, photo_path, about_photos = _data_set(labels, photos)
-    inputs = _opened(label_path, named, photo_path, judge)
+    inputs = _opened(label_path, named, photo_path, judge, None if protocol is None else find_protocol(protocol))
     if picture is not None:
         given = [label_path, photo_path, *(run for runs in named.values() for run in runs)]
         require_own_picture(picture, [each for each in given if not isinstance(each, ImageSource)], "--picture")
@@ -217,6 +224,7 @@ def segmentation_score(
             class_map_sha256=classes.sha256,
             size="that of the label map; predictions by the nearest pixel",
             photo_sizes=tuple(sorted(set(first.sizes))),
+            protocol=next(iter(inputs.arms.values()))[0].protocol,
         ),
         ids=inputs.ids,
         confusions={
@@ -262,7 +270,11 @@ def _data_set(labels: Images, photos: Images | None) -> tuple[Images, Images | N
 
 
 def _opened(
-    labels: Images, named: Mapping[str, Sequence[Images]], photos: Images | None, judge: SegmentationScore
+    labels: Images,
+    named: Mapping[str, Sequence[Images]],
+    photos: Images | None,
+    judge: SegmentationScore,
+    protocol: Protocol | None,
 ) -> _Inputs:
     """Open all sets, and pair their images by name."""
     label_source = labels if isinstance(labels, ImageSource) else open_source(labels, generated=False)
@@ -270,8 +282,13 @@ def _opened(
         name: tuple(run if isinstance(run, ImageSource) else open_source(run) for run in runs)
         for name, runs in named.items()
     }
-    every = [(run.name, run) for runs in arms.values() for run in runs]
     photo_source = photos if photos is None or isinstance(photos, ImageSource) else open_source(photos, generated=False)
+    if protocol is not None:
+        protocol.require_ids(label_source.name, label_source.ids)
+        arms = {name: tuple(ProtocolSource(run, protocol, photos=False) for run in runs) for name, runs in arms.items()}
+        if photo_source is not None:
+            photo_source = ProtocolSource(photo_source, protocol, photos=True)
+    every = [(run.name, run) for runs in arms.values() for run in runs]
     sources = [label_source, *(run for _, run in every), *([] if photo_source is None else [photo_source])]
     with naming_choices(sources):
         require_unique_ids([(each.name, each.ids) for each in sources], {each.name: each.names for each in sources})

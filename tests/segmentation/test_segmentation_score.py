@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from p2phd_eval import segmentation_score
 from p2phd_eval.errors import InputError
+from p2phd_eval.images.protocols import Protocol
 from p2phd_eval.segmentation.segmentation_score import SegmentationResult
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.equivalence import Verdict
@@ -41,6 +43,15 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def scored(data: Path, *folders: str, **options: object) -> SegmentationResult:
     settings = {"segmenter": ColourSegmenter(), "ignore": [VOID], "device": "cpu", **options}
     return segmentation_score(data, {name: data / name for name in folders}, **settings)  # type: ignore[arg-type]
+
+
+def test_images_are_held_against_a_protocol(data: Path) -> None:
+    protocol = Protocol(name="ours", images="the scenes", n=12, id_form=".+", size=(48, 32))
+    assert scored(data, "fp32-0", protocol=protocol).stamp.protocol == "ours"
+    assert scored(data, "fp32-0").stamp.protocol is None
+    for other, message in ((replace(protocol, n=13), "found 12 images"), (replace(protocol, size=(24, 16)), "48 x 32")):
+        with pytest.raises(InputError, match=message):
+            scored(data, "fp32-0", protocol=other)
 
 
 def test_a_worse_arm_is_worse_and_real_photos_are_the_best(data: Path, tmp_path: Path) -> None:

@@ -105,6 +105,7 @@ class SegmentStamp(Struct, frozen=True, kw_only=True):
     class_map_sha256: str
     size: str  # at which maps are compared
     photo_sizes: tuple[tuple[int, int], ...]  # width and height of the samples as the segmenter got them, each once
+    protocol: str | None = None  # that the images were held against; null: none
 
 
 class SegmentDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/segment"):
