@@ -29,7 +29,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TextIO
 
-from fuzz_targets import Case, Target, targets, write_case
+from fuzz_target import Case, Target, write_case
+from fuzz_targets import targets
 from measuring import describe_machine, today
 
 import p2phd_eval

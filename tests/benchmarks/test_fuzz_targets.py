@@ -20,12 +20,12 @@ from hypothesis import strategies as st
 from p2phd_eval.errors import InputError
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-MODULES = ("fuzz_targets", "fuzz_mutations")
+MODULES = ("fuzz_targets", "fuzz_sample_targets", "fuzz_target", "fuzz_mutations")
 #: Those whose cases are made and read in milliseconds: without a training.
 QUICK = (
     *("images", "zip", "tar", "shards", "list", "features", "statistics", "statistics-pt", "feature-cache"),
     *("comparison", "blind-test", "study-records", "classes", "cluster-table", "cluster-rule", "validations"),
-    *("landmarks", "celebamask"),
+    *("landmarks", "celebamask", "arms-file", "conditions", "sample-manifest"),
     *("inception-weights", "lpips-weights", "document-report", "document-study", "document-compare"),
 )
 
@@ -51,7 +51,7 @@ def test_damaged_files_are_taken_or_refused(fuzz: ModuleType, tmp_path: Path, na
     @given(st.integers(0, 10**9))
     def read(number: int) -> None:
         shutil.rmtree(folder, ignore_errors=True)
-        fuzz.write_case(target.mutated(seeds, random.Random(number)), folder)
+        sys.modules["fuzz_target"].write_case(target.mutated(seeds, random.Random(number)), folder)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with contextlib.suppress(InputError, typer.Exit):
