@@ -165,7 +165,7 @@ def _read(path: Path) -> tuple[dict[int, str], dict[str, str]]:
         return _read_csv(path, text), {}
     try:
         document = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # Python's own, of a number of thousands of digits, too
         raise _no_class_map(path, f"text that is no TOML: {error}") from error
     unknown = document.keys() - {"labels", "predicted"}
     labels, predicted = document.get("labels"), document.get("predicted", {})

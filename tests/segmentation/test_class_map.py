@@ -69,6 +69,7 @@ def test_a_number_without_a_class_is_named_with_its_place() -> None:
         ("map.toml", '[labels]\none = "road"\n', "'one'"),
         ("map.toml", '[classes]\n1 = "road"\n', "'classes'"),
         ("map.toml", "1: road", "no TOML"),
+        ("map.toml", "[labels]\n1 = " + 5000 * "9", "no TOML"),
         ("map.csv", "id,name\n1,road\n", "'id'"),
         ("map.csv", "label,class\n1,road\n1,sky\n", "the label 1 twice"),
         ("map.csv", "label,class\n1,road,x\n", "3 cells"),

@@ -46,6 +46,8 @@ def test_an_arm_is_what_its_table_says(folder: Path) -> None:
         ("[[arm]\nname = 3", "arms.toml, line 1: expected TOML, found expected ']]'"),
         ('[[arm]]\nname = "a', "arms.toml, (line 2|at its end): expected TOML"),
         ("[[arm]]\nname = ", "arms.toml, (line 2|at its end): expected TOML"),
+        ("seeds = " + 5000 * "9", "arms.toml: expected TOML that can be read, found a number of thousands of digits"),
+        ("seeds = " + 100_000 * "[", "arms.toml: expected TOML that can be read, found values nested without end"),
         ('arms = 1\n[[arm]]\nname = "a"', "line 1: expected tables .* found the key 'arms'"),
         ("arm = 3", "line 1: expected two tables .* found 3"),
         ('[arm]\nname = "a"', r"line 1: expected two tables .* found one, \[arm\]"),
