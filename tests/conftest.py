@@ -53,6 +53,7 @@ LONGEST = (
     "generators/training/test_distributed.py",
     "test_docs_site.py",
     "commands/test_fid.py",
+    "tracking/test_trackers.py",  # it would be the last one, with nothing beside it
 )
 
 
