@@ -14,7 +14,7 @@ import p2phd_eval
 
 @pytest.fixture(scope="session")
 def ray_cluster() -> Iterator[Any]:
-    """A `ray.cluster_utils.Cluster` with one core a node; tests may add nodes and remove those."""
+    """A `ray.cluster_utils.Cluster` of a head with one core and a node with two, which a test may replace."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         # On a busy machine Ray's own processes take longer than its patience.
@@ -27,8 +27,8 @@ def ray_cluster() -> Iterator[Any]:
         from ray.cluster_utils import Cluster
 
         cluster = Cluster()
-        for _ in range(2):
-            add_node(cluster)
+        add_node(cluster)
+        add_node(cluster, cores=2)
     yield cluster
     cluster.shutdown()
 

@@ -73,6 +73,7 @@ class SlurmJobs:
         self._gone: dict[str, float] = {}  # when a job was first seen to have left the queue without an ending
         self._withdrawn, self._signum = False, 0
         self._told: set[str] = set()  # the jobs that have the signal
+        self._over: set[str] = set()  # the jobs whose end was told
         self._asked = self._looked = self._submitted = 0.0
 
     def room(self) -> int:
@@ -89,7 +90,8 @@ class SlurmJobs:
         new: defaultdict[tuple[str, ...], list[Job]] = defaultdict(list)
         for job in jobs:
             number = recorded.get(job.name)
-            if number is not None and number in (queued or {}):
+            # Slurm lists a job for a while after its run has ended.
+            if number is not None and number in (queued or {}) and number not in self._over:
                 self._at_work[job.name] = _AtWork(job=job, number=number)
             else:
                 new[self._avoided(job)].append(job)
@@ -133,6 +135,8 @@ class SlurmJobs:
             # A run that was stopped may be preempted, and Slurm starts its job again.
             if returncode is None or (returncode < 0 and ending is not None and ending.returncode > 0):
                 if in_queue:
+                    if queued is not None:
+                        self._gone.pop(name, None)  # it was requeued in between
                     continue
                 if returncode is None and not self._withdrawn:
                     if now - self._gone.setdefault(name, now) < _PATIENCE_SECONDS:
@@ -141,6 +145,7 @@ class SlurmJobs:
                     node = self._node_of(at_work.number)
                 returncode = -signal.SIGTERM if self._withdrawn or returncode is not None else -signal.SIGKILL
             del self._at_work[name]
+            self._over.add(at_work.number)
             self._gone.pop(name, None)
             if returncode < 0 and node is not None:
                 self._killed_on[name].add(node)

@@ -16,7 +16,7 @@ from p2phd_eval.study.executors.ray_runs import RayRuns
 from p2phd_eval.study.schedule import run_jobs
 from tests.ray_cluster import add_node
 
-#: Ends on the third node alone when that is taken away, and by itself elsewhere.
+#: Ends with its node where it is begun first, and by itself where it is tried again.
 WAITS = """
 import os, pathlib, sys, time
 folder = pathlib.Path(sys.argv[1])
@@ -27,8 +27,8 @@ if not (folder / "begun").exists():
 
 
 def test_a_run_whose_node_is_gone_is_made_on_another(ray_cluster: Any, tmp_path: Path) -> None:
-    """Two cores a run: at first the third node alone has them."""
-    node = add_node(ray_cluster, cores=2)
+    """A run of two cores, which one node has, and then another."""
+    (node,) = ray_cluster.worker_nodes
     job = Job(name="a", command=(sys.executable, "-c", WAITS, str(tmp_path)), log=None)
     notes: list[str] = []
     taken = []
@@ -79,3 +79,9 @@ def test_data_that_a_node_does_not_see_are_named(ray_cluster: Any, tmp_path: Pat
     with closing(runs), pytest.raises(InputError, match=message):
         run_jobs([job], runs, on_start=lambda job: None)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_without_ray_a_sentence_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(InputError, match=r'Install it: pip install "p2phd-eval\[ray\]"'):
+        RayRuns(tmp_path, {"address": "127.0.0.1:1"})

@@ -86,3 +86,11 @@ def test_without_slurm_a_sentence_says_so(tmp_path: Path, monkeypatch: pytest.Mo
     monkeypatch.setenv("PATH", os.fspath(tmp_path))
     with pytest.raises(InputError, match=r"--executor slurm: expected Slurm's programs, .* found no sbatch"):
         SlurmJobs(tmp_path, {})
+
+
+def test_without_submitit_a_sentence_says_what_to_install(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "submitit", None)
+    with pytest.raises(InputError, match=r'Install it: pip install "p2phd-eval\[slurm\]"'):
+        SlurmJobs(tmp_path, {})
