@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +19,13 @@ from p2phd_eval.report.console import Output, ResultTable
 if TYPE_CHECKING:
     from p2phd_eval.features.feature_set import FeatureSet
     from p2phd_eval.features.statistics import Statistics
+
+
+class FeaturesExecutor(str, Enum):
+    """Who computes features."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 @with_feature_settings
@@ -42,6 +50,18 @@ def features(
             help="Take the i-th of n equal shares of the images alone, 0/n to (n-1)/n; see `features merge`.",
         ),
     ] = None,
+    executor: Annotated[
+        FeaturesExecutor, typer.Option("--executor", help="Who computes: this machine, or the actors of a Ray cluster.")
+    ] = FeaturesExecutor.LOCAL,
+    executor_options: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--executor-option",
+            metavar="KEY=VALUE",
+            help="For Ray, may be repeated: address of the cluster; gpus and cpus of an actor; at_once, the most "
+            "actors; block, images that are lost with one.",
+        ),
+    ] = None,
     protocol: ProtocolName = None,
     json_target: Json = None,
 ) -> None:
@@ -59,7 +79,10 @@ def features(
         p2phd-eval features train.zip --shard $SLURM_ARRAY_TASK_ID/8 --out part-$SLURM_ARRAY_TASK_ID.npz
 
         p2phd-eval features "s3://bucket/train-{000..099}.tar" --out s3://bucket/train.npz
+
+        p2phd-eval features /data/train.zip --executor ray --executor-option address=head:6379 --out train.npz
     """
+    from p2phd_eval.executor_options import parse_options
     from p2phd_eval.features.extract_features import extract_features
 
     output = Output(json_target)
@@ -68,6 +91,8 @@ def features(
         out,
         statistics=statistics,
         shard=shard,
+        executor=executor.value,
+        executor_options=parse_options(executor_options or ()),
         protocol=protocol,
         settings=settings,
         progress=output.progress,

@@ -1,19 +1,22 @@
 """The features of images in one call, by one process or by all that torchrun started."""
 
 import os
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.executor_options import read_options
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.inputs import naming_choices
-from p2phd_eval.features.merge_features import require_npz
+from p2phd_eval.features.merge_features import require_npz, save_features
 from p2phd_eval.features.part_file import Whole, write_part
 from p2phd_eval.features.share import Share
-from p2phd_eval.features.statistics import Statistics, save_statistics
+from p2phd_eval.features.statistics import Statistics
 from p2phd_eval.features.under_protocol import require_protocol_settings, under_protocol
 from p2phd_eval.files import atomic_write
 from p2phd_eval.images.protocols import Protocol, find_protocol
@@ -31,6 +34,8 @@ def extract_features(
     *,
     statistics: bool = False,
     shard: Any = None,
+    executor: str = "local",
+    executor_options: Mapping[str, str] | None = None,
     protocol: str | Protocol | None = None,
     settings: FeatureSettings | None = None,
     progress: ProgressFactory = silent,
@@ -51,6 +56,11 @@ def extract_features(
         Compute mean and covariance alone, as pytorch-fid does; memory is then constant.
     shard : tuple of int or str, optional
         (i, n) or "i/n": the i-th of n equal shares of the images alone, counted from 0; the file is then a part.
+    executor : {"local", "ray"}
+        Who computes: this process (or torchrun's), or the actors of a Ray cluster, whose nodes open the images by
+        their path. Blocks that are done are kept beside `out` until all are.
+    executor_options : mapping of str, optional
+        For Ray: `address`, `gpus`, `cpus` (of an actor), `at_once` (actors), `block` (images).
     protocol, settings, progress, note
         See `compute_fid`. Photos and generated images alike are held against a protocol, and stamped with it.
 
@@ -71,18 +81,31 @@ def extract_features(
     # Cheap failures first: pytorch-fid knows statistics by this ending, and so does this tool.
     require_npz(out)
     share = None if shard is None else Share.of(shard)
+    _require_executor(executor, executor_options or {}, images, share)
     if isinstance(images, str | os.PathLike):
         source = open_source(images)
     else:
         source = images if isinstance(images, ImageSource) else ArraySource(images)
     settings = settings or FeatureSettings()
-    if protocol is not None:
-        held = find_protocol(protocol)
+    held = None if protocol is None else find_protocol(protocol)
+    if held is not None:
         require_protocol_settings(settings, held)
         with naming_choices([source]):
             source = under_protocol(source, held, photos=True)
     if share is not None:
         _require_enough(source, share, least=2 if statistics else 1)
+    if executor == "ray":
+        return _by_ray(
+            source,
+            images,
+            executor_options or {},
+            out,
+            statistics=statistics,
+            protocol=held,
+            settings=settings,
+            progress=progress,
+            note=note,
+        )
 
     # Imported here, since it takes torch.
     from p2phd_eval.devices import find_device
@@ -113,11 +136,50 @@ def extract_features(
         if out is not None and share is not None:
             with atomic_write(out) as stream:
                 write_part(stream, found, share=share, whole=Whole.of(source), names=own.names, hashes=hashes)
-        elif out is not None and isinstance(found, FeatureSet):
-            found.save(out)
-        elif out is not None and isinstance(found, Statistics):
-            save_statistics(out, found.moments, found.stamp)
+        elif out is not None:
+            save_features(out, found)
     return found
+
+
+def _by_ray(
+    source: ImageSource,
+    images: Any,
+    options: Mapping[str, str],
+    out: str | os.PathLike[str] | None,
+    *,
+    note: Note,
+    **asked: Any,
+) -> FeatureSet | Statistics:
+    from p2phd_eval.features.ray_features import features_by_ray, remove_parts
+
+    for text in source.warnings:
+        note(f"warning: {text}")
+    path = os.fspath(images)
+    with hold_file(out) if out is not None else nullcontext():
+        everywhere = path if "://" in path else str(Path(path).absolute())
+        found = features_by_ray(source, everywhere, options, out=out, note=note, **asked)
+        if out is not None:
+            save_features(out, found)
+            remove_parts(out)
+    return found
+
+
+def _require_executor(executor: str, options: Mapping[str, str], images: Any, share: Share | None) -> None:
+    if executor not in ("local", "ray"):
+        raise InputError("--executor", expected="local | ray", found=repr(executor))
+    if executor == "local":
+        read_options("local", options, {})
+    elif share is not None:
+        raise InputError(
+            f"--shard {share}",
+            expected="it without --executor ray, which deals out the images itself",
+            found="both",
+            fix="Leave one of them out.",
+        )
+    elif not isinstance(images, str | os.PathLike):
+        raise InputError(
+            "--executor ray", expected="a path by which every node opens the images", found="images in memory"
+        )
 
 
 def _require_enough(source: ImageSource, share: Share, *, least: int) -> None:

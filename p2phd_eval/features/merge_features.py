@@ -66,11 +66,16 @@ def merge_features(
     found: FeatureSet | Statistics = _statistics(ordered) if ordered[0].statistics else _features(ordered)
     if out is not None:
         with hold_file(out):
-            if isinstance(found, FeatureSet):
-                found.save(out)
-            else:
-                save_statistics(out, found.moments, found.stamp)
+            save_features(out, found)
     return found
+
+
+def save_features(out: str | os.PathLike[str], found: FeatureSet | Statistics) -> None:
+    """Write features, or statistics."""
+    if isinstance(found, FeatureSet):
+        found.save(out)
+    else:
+        save_statistics(out, found.moments, found.stamp)
 
 
 def require_npz(out: str | os.PathLike[str] | None) -> None:
