@@ -26,6 +26,7 @@ from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.images.sources.span import SpanSource
 from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
+from p2phd_eval.stores.store_path import as_path
 
 
 def extract_features(
@@ -154,9 +155,9 @@ def _by_ray(
 
     for text in source.warnings:
         note(f"warning: {text}")
-    path = os.fspath(images)
+    place = as_path(images)
     with hold_file(out) if out is not None else nullcontext():
-        everywhere = path if "://" in path else str(Path(path).absolute())
+        everywhere = os.fspath(place.absolute() if isinstance(place, Path) else place)
         found = features_by_ray(source, everywhere, options, out=out, note=note, **asked)
         if out is not None:
             save_features(out, found)

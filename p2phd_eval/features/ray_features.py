@@ -28,6 +28,7 @@ from p2phd_eval.images.protocols import Protocol
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory
 from p2phd_eval.ray_cluster import ray_cluster
+from p2phd_eval.stores.store_path import as_path
 
 #: What `--executor-option` takes.
 OPTIONS = {
@@ -67,9 +68,7 @@ def features_by_ray(
     n = len(source)
     count = max(1, min(math.ceil(n / given.get("block", usual_block(n))), n // (2 if statistics else 1)))
     with ExitStack() as stack:
-        folder = Path(f"{os.fspath(out)}.parts") if out is not None else None
-        if folder is None:
-            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else parts_folder(out)
         folder.mkdir(parents=True, exist_ok=True)
         ray = stack.enter_context(ray_cluster(given.get("address")))
         gpus, cpus, actors = _room(ray, given, settings)
@@ -109,9 +108,15 @@ def usual_block(n: int) -> int:
     return max(min(_USUAL, max(_FEWEST, math.ceil(n / 64))), math.ceil(n / _MOST_BLOCKS))
 
 
+def parts_folder(out: str | os.PathLike[str]) -> Path:
+    """Return where the parts of a file are kept until it is written: beside it; those of one in a store, here."""
+    place = as_path(out)
+    return place.with_name(f"{place.name}.parts") if isinstance(place, Path) else Path(f"{place.name}.parts")
+
+
 def remove_parts(out: str | os.PathLike[str]) -> None:
     """Remove the parts of a file that has been written."""
-    shutil.rmtree(f"{os.fspath(out)}.parts", ignore_errors=True)
+    shutil.rmtree(parts_folder(out), ignore_errors=True)
 
 
 def _room(ray: Any, given: Mapping[str, Any], settings: FeatureSettings) -> tuple[float, float, int]:

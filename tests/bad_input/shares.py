@@ -63,4 +63,25 @@ SHARES = (
         typed="fid 0.npz photos",
         words="expected features or statistics of a whole set, found those of a share of it",
     ),
+    Case(
+        area="Features in shares",
+        kind="An option that Ray has not",
+        make=lambda: photos("photos"),
+        typed="features photos --out all.npz --executor ray --executor-option partition=gpu",
+        words="--executor-option partition=gpu: expected address | gpus | cpus | at_once | block",
+    ),
+    Case(
+        area="Features in shares",
+        kind="A share on a cluster that deals out the images itself",
+        make=lambda: photos("photos"),
+        typed="features photos --out all.npz --executor ray --shard 0/2",
+        words="--shard 0/2: expected it without --executor ray",
+    ),
+    Case(
+        area="Features in shares",
+        kind="No cluster where one is looked for",
+        make=lambda: photos("photos"),
+        typed="features photos --out all.npz --executor ray --executor-option address=127.0.0.1:9",
+        words="--executor ray: expected a Ray cluster at 127.0.0.1:9, found none",
+    ),
 )
