@@ -150,6 +150,8 @@ def command(way: str, address: str) -> list[str]:
 
 def measure(way: str, shards: Path, n: int, out: Path) -> dict[str, Any]:
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
+    # On a busy machine Ray's own processes take longer than its patience.
+    environment |= {"RAY_raylet_start_wait_time_s": "240", "RAY_agent_register_timeout_ms": "240000"}
     environment["PYTHONPATH"] = os.pathsep.join([str(Path(__file__).parent), environment.get("PYTHONPATH", "")])
     os.environ.update(environment)  # which the nodes take over
     last = n // A_SHARD - 1

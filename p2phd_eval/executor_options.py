@@ -59,8 +59,7 @@ def whole(least: int) -> Known:
     return Known(read, f"a whole number from {least} on")
 
 
-def share_of_one(text: str) -> float:
-    """Read a whole number, or a share of one."""
+def _share_of_gpu(text: str) -> float:
     value = float(text)
     if not (0 <= value < 1 or value.is_integer()):
         raise ValueError
@@ -111,3 +110,4 @@ WORD = Known(_word, "a word without spaces and quotes")
 AMOUNT = Known(_amount, "a number above 0")
 MEMORY = Known(_memory, "memory, such as 32G or 500M")
 MINUTES = Known(_minutes, "a time as sbatch takes it, such as 90 (minutes), 12:00:00 or 2-00:00:00")
+SHARE_OF_GPU = Known(_share_of_gpu, "a whole number, or a share of one GPU, such as 0.5")

@@ -1,37 +1,31 @@
-"""A Ray cluster that is there already: connecting to it, what it has, and what is said where it is not there."""
+"""A Ray cluster that is there already: connecting to it, and what is said where it is not there."""
 
 import logging
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from p2phd_eval.errors import InputError
 
-ADDRESS_VARIABLE = "RAY_ADDRESS"
+_ADDRESS_VARIABLE = "RAY_ADDRESS"
+_CONNECT_SECONDS = 10.0
+#: Where `ray start` writes the address of what it started.
+_STARTED_HERE = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")
 
 
 @contextmanager
-def ray_cluster(address: str | None) -> Iterator[Any]:
+def connected_ray(address: str | None) -> Iterator[Any]:
     """Connect to a cluster and give the module `ray`; a connection that this process has already is taken, and kept.
 
-    `address`: of its head, HOST:PORT; by default that in `RAY_ADDRESS`, else a cluster on this machine. Raises
-    `InputError` if Ray is not installed, or nobody answers.
+    `address`: see `address_of_cluster`. Raises `InputError` if Ray is not installed, or nobody answers.
     """
     ray = import_ray()
     own = not ray.is_initialized()
     if own:
-        wanted = address or os.environ.get(ADDRESS_VARIABLE) or "auto"
-        try:
-            ray.init(address=wanted, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-            raise InputError(
-                "--executor ray",
-                expected="a Ray cluster" + (" on this machine" if wanted == "auto" else f" at {wanted}"),
-                found="none",
-                fix="Start one (ray start --head), run this on one of its machines, or name its head: "
-                f"--executor-option address=HOST:6379, or {ADDRESS_VARIABLE}.",
-            ) from error
+        connect(ray, address_of_cluster(address))
     try:
         yield ray
     finally:
@@ -39,17 +33,54 @@ def ray_cluster(address: str | None) -> Iterator[Any]:
             ray.shutdown()
 
 
+def address_of_cluster(given: str | None) -> str:
+    """Return HOST:PORT of a cluster: as given, else that in ``RAY_ADDRESS``, else "auto", which is this machine."""
+    return given or os.environ.get(_ADDRESS_VARIABLE) or "auto"
+
+
+def connect(ray: Any, address: str) -> None:
+    """Connect this process to a cluster; raise InputError if there is none."""
+    nothing = InputError(
+        "--executor ray",
+        expected="a Ray cluster" + (" on this machine" if address == "auto" else f" at {address}"),
+        found="none",
+        fix="Start one (ray start --head), run this on one of its machines, or name its head: "
+        f"--executor-option address=HOST:6379, or {_ADDRESS_VARIABLE}.",
+    )
+    # Ray itself goes on trying for many minutes.
+    if not _answers(address):
+        raise nothing
+    try:
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except (ConnectionError, ValueError, RuntimeError, OSError) as error:
+        raise nothing from error
+
+
+def _answers(address: str) -> bool:
+    """Whether somebody listens where a cluster ought to be; "auto" is the one that was started here last."""
+    if address == "auto":
+        try:
+            address = _STARTED_HERE.read_text().strip()
+        except OSError:
+            return False
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS):
+            return True
+    except (OSError, ValueError, OverflowError):
+        return False
+
+
 def import_ray() -> Any:
     """Return the module `ray`; raise InputError, with how to install it, where it is missing."""
-    # Read when it is imported: nothing here tells anybody what is computed.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
+        import ray.util.scheduling_strategies
     except ImportError as error:
         raise InputError(
             "--executor ray",
             expected="ray, which knows the cluster",
             found="no such package",
-            fix='Install it: pip install "p2phd-eval[ray]".',
+            fix='Install it: pip install "p2phd-eval[ray]", or pip install "ray[default]".',
         ) from error
     return ray

@@ -209,8 +209,8 @@ def study(
             make_run(out, one, device=device, **tracked, **heard)
         return
     # Here, since a study starts many runs, and none of them needs what reports are made of.
+    from p2phd_eval.executor_options import parse_options
     from p2phd_eval.study.executor_forecast import forecast_executor
-    from p2phd_eval.study.executors.executor_options import parse_options
     from p2phd_eval.study.plan_study import plan_study
     from p2phd_eval.study.run_study import run_study
     from p2phd_eval.study.submit_study import submit_study

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.executor_options import AMOUNT, Known, read_options, share_of_one, whole
+from p2phd_eval.executor_options import AMOUNT, SHARE_OF_GPU, Known, read_options, whole
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.merge_features import merge_features
@@ -27,13 +27,13 @@ from p2phd_eval.files import atomic_write
 from p2phd_eval.images.protocols import Protocol
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory
-from p2phd_eval.ray_cluster import ray_cluster
+from p2phd_eval.ray_cluster import connected_ray
 from p2phd_eval.stores.store_path import as_path
 
 #: What `--executor-option` takes.
 OPTIONS = {
     "address": Known(str, "HOST:PORT"),
-    "gpus": Known(share_of_one, "a whole number, or a share of one GPU, such as 0.5"),
+    "gpus": SHARE_OF_GPU,
     "cpus": AMOUNT,
     "at_once": whole(1),
     "block": whole(1),
@@ -70,7 +70,7 @@ def features_by_ray(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else parts_folder(out)
         folder.mkdir(parents=True, exist_ok=True)
-        ray = stack.enter_context(ray_cluster(given.get("address")))
+        ray = stack.enter_context(connected_ray(given.get("address")))
         gpus, cpus, actors = _room(ray, given, settings)
         job = BlockJob(
             images=images,

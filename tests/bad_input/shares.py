@@ -77,11 +77,4 @@ SHARES = (
         typed="features photos --out all.npz --executor ray --shard 0/2",
         words="--shard 0/2: expected it without --executor ray",
     ),
-    Case(
-        area="Features in shares",
-        kind="No cluster where one is looked for",
-        make=lambda: photos("photos"),
-        typed="features photos --out all.npz --executor ray --executor-option address=127.0.0.1:9",
-        words="--executor ray: expected a Ray cluster at 127.0.0.1:9, found none",
-    ),
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pickle
 import re
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,19 +36,8 @@ pytestmark = pytest.mark.filterwarnings(
 
 
 @pytest.fixture(scope="module")
-def cluster() -> Iterator[str]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))  # the tests' own network
-        from ray.cluster_utils import Cluster
-
-        cluster = Cluster()
-        try:
-            for _ in range(2):
-                cluster.add_node(num_cpus=1, object_store_memory=100 << 20, include_dashboard=False)
-            yield cluster.address
-        finally:
-            cluster.shutdown()
+def cluster(ray_cluster: Any) -> str:
+    return ray_cluster.address  # type: ignore[no-any-return]
 
 
 @pytest.fixture
@@ -114,7 +103,7 @@ def test_moments_are_those_of_one_process(cluster: str, photos: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"gpus": "1"}, "expected a node that has room for an actor (gpus=1, cpus=1), found none among 2"),
+        ({"gpus": "1"}, "expected a node that has room for an actor (gpus=1, cpus=1), found none among "),
         ({"gpu": "1"}, "expected address | gpus | cpus | at_once | block, found 'gpu'"),
     ],
 )

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.study.executors.executor_options import read_options
+from p2phd_eval.executor_options import read_options
 from p2phd_eval.study.executors.ray_runs import RayRuns
 from p2phd_eval.study.executors.slurm_jobs import SlurmJobs
 

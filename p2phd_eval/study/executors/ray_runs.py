@@ -1,10 +1,7 @@
 """Runs as actors of a Ray cluster: one takes the GPUs and cores that it asks for, on whatever node has them."""
 
-import logging
-import os
 import secrets
 import signal
-import socket
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,32 +10,22 @@ from typing import Any, TypeVar
 
 import p2phd_eval
 from p2phd_eval.errors import InputError
+from p2phd_eval.executor_options import AMOUNT, MEMORY, SHARE_OF_GPU, Known, read_options, whole
 from p2phd_eval.files import atomic_write
+from p2phd_eval.ray_cluster import address_of_cluster, connect, import_ray
 from p2phd_eval.study.executors.executor import Ended, Job, absolute, cut_short
-from p2phd_eval.study.executors.executor_options import AMOUNT, MEMORY, Known, read_options, whole
 from p2phd_eval.study.executors.ray_node import Needed, NodeName, RayRun, forwarded, require_seen
 from p2phd_eval.study.executors.ray_nodes import ClusterRoom, RayNode
 
-_ADDRESS_VARIABLE = "RAY_ADDRESS"
 _WAIT_SECONDS = 5.0  # for which an actor waits for its run before it says that it goes on
 _NODE_SECONDS = 120.0  # in which a node answers, or is taken to be lost
-_CONNECT_SECONDS = 10.0
-#: Where `ray start` writes the address of what it started.
-_STARTED_HERE = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")
 _T = TypeVar("_T")
-
-
-def _share(text: str) -> float:
-    value = float(text)
-    if not (0 <= value < 1 or value.is_integer()):
-        raise ValueError
-    return value
 
 
 #: What `--executor-option` takes.
 OPTIONS = {
     "address": Known(str, "HOST:PORT"),
-    "gpus": Known(_share, "a whole number, or a share of one GPU, such as 0.5"),
+    "gpus": SHARE_OF_GPU,
     "cpus": AMOUNT,
     "mem": MEMORY,
     "at_once": whole(1),
@@ -63,12 +50,12 @@ class RayRuns:
     def __init__(self, study: Path, options: Mapping[str, str]) -> None:
         given = read_options("ray", options, OPTIONS)
         self.tries: int = given.get("tries", 3)
-        self._ray = _import_ray()
+        self._ray = import_ray()
         self._study = study.resolve()
         self._own = not self._ray.is_initialized()
-        self.address: str = given.get("address") or os.environ.get(_ADDRESS_VARIABLE) or "auto"
+        self.address = address_of_cluster(given.get("address"))
         if self._own:
-            self._connect()
+            connect(self._ray, self.address)
         try:
             self.nodes = self._alive()
             self.gpus: float = given.get("gpus", 1 if any(node.gpus for node in self.nodes) else 0)
@@ -214,22 +201,6 @@ class RayRuns:
         except self._ray.exceptions.RayError as error:
             raise self._as_input_error(error) from error
 
-    def _connect(self) -> None:
-        nothing = InputError(
-            "--executor ray",
-            expected="a Ray cluster" + (" on this machine" if self.address == "auto" else f" at {self.address}"),
-            found="none",
-            fix="Start one (ray start --head), run this on one of its machines, or name its head: "
-            f"--executor-option address=HOST:6379, or {_ADDRESS_VARIABLE}.",
-        )
-        # Ray itself goes on trying for many minutes.
-        if not _answers(self.address):
-            raise nothing
-        try:
-            self._ray.init(address=self.address, log_to_driver=False, logging_level=logging.ERROR)
-        except (ConnectionError, ValueError, RuntimeError, OSError) as error:
-            raise nothing from error
-
     def _leave(self) -> None:
         if self._own:
             self._ray.shutdown()
@@ -293,32 +264,3 @@ class RayRuns:
             found=(said[-1] if cause is None and said else f"{type(cause).__name__}: {said[0]}" if said else "nothing"),
             fix="Install the same p2phd-eval on every node, and see `ray status`.",
         )
-
-
-def _answers(address: str) -> bool:
-    """Whether somebody listens where a cluster ought to be; "auto" is the one that was started here last."""
-    if address == "auto":
-        try:
-            address = _STARTED_HERE.read_text().strip()
-        except OSError:
-            return False
-    host, _, port = address.rpartition("://")[2].rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS):
-            return True
-    except (OSError, ValueError, OverflowError):
-        return False
-
-
-def _import_ray() -> Any:
-    try:
-        import ray
-        import ray.util.scheduling_strategies
-    except ImportError as error:
-        raise InputError(
-            "--executor ray",
-            expected="ray, which knows the cluster",
-            found="no such package",
-            fix='Install it: pip install "p2phd-eval[ray]", or pip install "ray[default]".',
-        ) from error
-    return ray

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.executor_options import MEMORY, MINUTES, WORD, read_options, whole
 from p2phd_eval.files import write_json
 from p2phd_eval.json_files import read_json_or_none
 from p2phd_eval.study.executors.executor import Ended, Job, absolute, cut_short
-from p2phd_eval.study.executors.executor_options import MEMORY, MINUTES, WORD, read_options, whole
 from p2phd_eval.study.executors.slurm_task import SlurmTask, TaskEnding
 
 #: What `--executor-option` takes.
