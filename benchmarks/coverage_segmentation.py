@@ -155,7 +155,7 @@ def cell(kind: str, rarest: str, n: int, classes: int, runs: int, repeats: int) 
         holders = _holders(pair[0], cluster_of)
         for held, of_class, value in zip(holders, moved.arms[0].classes, before.ious.tolist(), strict=True):
             if of_class is not None and of_class.interval is not None:
-                few = next((f"below {most}" for most in (20, 40) if held < most), "40 or more")
+                few = "below 40" if held < 40 else "40 or more"
                 covered.setdefault(f"IoU of a class in {few}", []).append(_holds(of_class.interval, value))
     return {
         "draws": kind,

@@ -34,7 +34,6 @@ from p2phd_eval.segmentation.segmenter import Segmenter
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.segmentation.class_counts import image_scores
 from p2phd_eval.stats.segmentation.compared_scores import ScoreComparison, compare_segmentations, require_score_margin
-from p2phd_eval.stats.segmentation.score_errors import FEWEST_HOLDERS
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin, require_seeds
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -46,7 +45,7 @@ Pixels = npt.NDArray[np.uint8]
 
 REAL = "the real photos"
 #: A class that fewer label maps hold than this makes the mean IoU a matter of these few.
-FEW_MAPS = FEWEST_HOLDERS
+FEW_MAPS = 10
 _HARDLY = 10  # percent of IoU in real photos below which a segmenter does not know a class
 _CONFUSIONS = 5  # that are told of each arm
 _WORST, _MEDIAN = 3, 2  # rows of the picture

@@ -23,7 +23,7 @@ Values = npt.NDArray[np.float64]
 _SCORES = len(SegmentationScore)
 #: Draws that have to hold a class for its IoU to have an interval: with fewer the jackknife sees too little of it, and
 #: rare classes that come to so many by luck are not like themselves.
-FEWEST_HOLDERS = 10
+FEWEST_HOLDERS = 20
 _BATCH = 1 << 22  # numbers of a table of scores without one draw, at a time
 
 

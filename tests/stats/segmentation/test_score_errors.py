@@ -96,9 +96,9 @@ def test_intervals_cover_with_rare_classes_and_clusters() -> None:
 
 
 def test_a_class_of_few_images_has_no_interval_and_one_of_none_no_iou() -> None:
-    cluster_of = np.arange(20)
+    cluster_of = np.arange(40)
     (counts,) = drawn_counts(np.random.default_rng(5), cluster_of, np.ones(3), [0.0])
-    empty = np.zeros((20, 1), dtype=np.int64)
+    empty = np.zeros((40, 1), dtype=np.int64)
     rare = empty.copy()
     rare[:4] = 50
     counts = ClassCounts(
@@ -106,7 +106,7 @@ def test_a_class_of_few_images_has_no_interval_and_one_of_none_no_iou() -> None:
         truth=np.concatenate([counts.truth, rare, empty], axis=1),
         predicted=np.concatenate([counts.predicted, rare, empty], axis=1),
     )
-    design = SamplingDesign.paired(20, 1)
+    design = SamplingDesign.paired(40, 1)
     found = score_influences(counts, design)
     assert estimate(found, 4 + 3, design, 0.95).interval is None
     assert estimate(found, 4 + 2, design, 0.95).interval is not None
