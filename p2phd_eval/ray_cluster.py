@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from p2phd_eval.errors import InputError
 
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
 _CONNECT_SECONDS = 10.0
+LOOK_SECONDS = 5.0  # between two looks whether the head is there
+#: For which the head may be gone, as one is that starts again. After a minute Ray ends this process and all workers.
+_HEADLESS_SECONDS = 15.0
 #: Where `ray start` writes the address of what it started.
 _STARTED_HERE = Path(os.environ.get("RAY_TMPDIR", "/tmp"), "ray", "ray_current_cluster")
 
@@ -54,6 +58,39 @@ def connect(ray: Any, address: str) -> None:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError, OSError) as error:
         raise nothing from error
+
+
+class Head:
+    """The head of a cluster that this process is connected to, which is looked at now and then.
+
+    `address`: as it was connected to.
+    """
+
+    def __init__(self, ray: Any, address: str) -> None:
+        # Through Ray's client nobody knows the head itself.
+        self.address: str = address if "://" in address else ray.get_runtime_context().gcs_address
+        self.is_lost = False
+        self._looked = self._seen = time.monotonic()
+
+    def answers(self, *, at_once: bool = False) -> bool:
+        """Whether it answers, or did a moment ago; `at_once`: look again now.
+
+        Raises `InputError` if it has not answered for too long.
+        """
+        now = time.monotonic()
+        if at_once or now - self._looked >= LOOK_SECONDS:
+            self._looked = now
+            if _answers(self.address):
+                self._seen = time.monotonic()
+            elif now - self._seen > _HEADLESS_SECONDS:
+                self.is_lost = True
+                raise InputError(
+                    f"Ray at {self.address}",
+                    expected="the head of the cluster, without which no work begins or is heard of",
+                    found="that it no longer answers; what is finished is kept",
+                    fix="Start the cluster again; the same command goes on.",
+                )
+        return self._seen >= self._looked
 
 
 def _answers(address: str) -> bool:

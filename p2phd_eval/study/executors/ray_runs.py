@@ -1,7 +1,9 @@
 """Runs as actors of a Ray cluster: one takes the GPUs and cores that it asks for, on whatever node has them."""
 
+import math
 import secrets
 import signal
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,13 +14,14 @@ import p2phd_eval
 from p2phd_eval.errors import InputError
 from p2phd_eval.executor_options import AMOUNT, MEMORY, SHARE_OF_GPU, Known, read_options, whole
 from p2phd_eval.files import atomic_write
-from p2phd_eval.ray_cluster import address_of_cluster, connect, import_ray
+from p2phd_eval.ray_cluster import LOOK_SECONDS, Head, address_of_cluster, connect, import_ray
 from p2phd_eval.study.executors.executor import Ended, Job, absolute, cut_short
 from p2phd_eval.study.executors.ray_node import Needed, NodeName, RayRun, forwarded, require_seen
 from p2phd_eval.study.executors.ray_nodes import ClusterRoom, RayNode
 
 _WAIT_SECONDS = 5.0  # for which an actor waits for its run before it says that it goes on
 _NODE_SECONDS = 120.0  # in which a node answers, or is taken to be lost
+_SAVED_SECONDS = 5.0  # in which runs are told to save that will lose their cluster
 _T = TypeVar("_T")
 
 
@@ -57,6 +60,8 @@ class RayRuns:
         if self._own:
             connect(self._ray, self.address)
         try:
+            self._head = Head(self._ray, self.address)
+            self.address = self._head.address
             self.nodes = self._alive()
             self.gpus: float = given.get("gpus", 1 if any(node.gpus for node in self.nodes) else 0)
             self.cpus: float = given.get("cpus", self._usual_cpus())
@@ -115,6 +120,8 @@ class RayRuns:
 
         Raises `InputError` if a node does not see the study, or the cluster is gone.
         """
+        if not self._has_head():  # Ray will say that all runs have died
+            return []
         found, self._taken_back = self._taken_back, []
         calls = {at_work.call: name for name, at_work in self._at_work.items()}
         if not calls:
@@ -130,6 +137,8 @@ class RayRuns:
                 at_work.call = at_work.actor.wait.remote(_WAIT_SECONDS)
                 continue
             except (errors.RayActorError, errors.OutOfMemoryError):
+                if not self._has_head(at_once=True):
+                    return found
                 answer = -signal.SIGKILL
             except errors.RayError as error:
                 raise self._as_input_error(error) from error
@@ -162,8 +171,9 @@ class RayRuns:
 
     def close(self) -> None:
         """End the runs that are left where an error came in between, and leave the cluster."""
-        for at_work in self._at_work.values():
-            self._ray.kill(at_work.actor)
+        if not self._head.is_lost:
+            for at_work in self._at_work.values():
+                self._ray.kill(at_work.actor)
         self._at_work.clear()
         if self._needed is not None:
             self._needed.token.unlink(missing_ok=True)
@@ -186,20 +196,36 @@ class RayRuns:
             look.options(num_cpus=0, scheduling_strategy=strategy(node.key, soft=False)).remote(self._needed, unique)
             for node in self._alive()
         ]
-        try:
-            self._ray.get(looks, timeout=_NODE_SECONDS)
-        except self._ray.exceptions.RayError as error:
-            raise self._as_input_error(error) from error
+        self._answers_to(looks, _NODE_SECONDS)
 
     def on_a_node(self, function: Callable[..., _T], **arguments: Any) -> _T:
         """Call a function where a run would be made, and return what it returns; raises its `InputError`."""
         task = self._ray.remote(function).options(
             num_cpus=self.cpus, num_gpus=self.gpus, memory=self.memory or None, max_retries=self.tries - 1
         )
+        (found,) = self._answers_to([task.remote(**arguments)])
+        return found  # type: ignore[no-any-return]
+
+    def _answers_to(self, calls: Sequence[Any], seconds: float = math.inf) -> list[Any]:
+        """Return what calls return, which have some time; raises their `InputError`, or that the head is gone."""
+        begun, left = time.monotonic(), list(calls)
+        while left and time.monotonic() - begun < seconds:
+            self._has_head()
+            _, left = self._ray.wait(left, num_returns=len(left), timeout=LOOK_SECONDS)
         try:
-            return self._ray.get(task.remote(**arguments))  # type: ignore[no-any-return]
+            return list(self._ray.get(list(calls), timeout=0 if left else None))
         except self._ray.exceptions.RayError as error:
             raise self._as_input_error(error) from error
+
+    def _has_head(self, *, at_once: bool = False) -> bool:
+        """Whether the head answers; if it has not for too long, tell runs to save, and raise its `InputError`."""
+        try:
+            return self._head.answers(at_once=at_once)
+        except InputError:
+            told = [at_work.actor.pass_on.remote(signal.SIGTERM) for at_work in self._at_work.values()]
+            if told:  # which needs no head
+                self._ray.wait(told, num_returns=len(told), timeout=_SAVED_SECONDS)
+            raise
 
     def _leave(self) -> None:
         if self._own:

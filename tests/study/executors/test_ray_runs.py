@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from p2phd_eval import ray_cluster as ray_cluster_module
 from p2phd_eval.errors import InputError
 from p2phd_eval.study.executors.executor import Job
 from p2phd_eval.study.executors.ray_runs import RayRuns
@@ -23,6 +25,15 @@ folder = pathlib.Path(sys.argv[1])
 if not (folder / "begun").exists():
     (folder / "begun").touch()
     time.sleep(120)
+"""
+
+#: Told to stop, it saves.
+SAVES = """
+import pathlib, signal, sys, time
+folder = pathlib.Path(sys.argv[1])
+signal.signal(signal.SIGTERM, lambda *_: ((folder / "saved").touch(), sys.exit(143)))
+(folder / "begun").touch()
+time.sleep(120)
 """
 
 
@@ -48,6 +59,29 @@ def test_a_run_whose_node_is_gone_is_made_on_another(ray_cluster: Any, tmp_path:
     assert ([(each.name, each.returncode) for each in ended], signum) == ([("a", 0)], None)
     (note,) = notes
     assert note.endswith("try 2 of 3")
+
+
+def test_without_the_head_runs_save_and_the_study_ends(
+    ray_cluster: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ray_cluster_module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(ray_cluster_module, "_HEADLESS_SECONDS", 0.0)
+    job = Job(name="a", command=(sys.executable, "-c", SAVES, str(tmp_path)), log=None)
+
+    class Headless(RayRuns):
+        """Finds nobody at the head's address once the run has begun."""
+
+        def room(self) -> int:
+            if (tmp_path / "begun").exists():
+                self._head.address = "127.0.0.1:1"
+            return super().room()
+
+    runs = Headless(tmp_path, {"address": ray_cluster.address})
+    message = "Ray at 127.0.0.1:1: expected the head of the cluster, .* found that it no longer answers; what is fin"
+    with closing(runs), pytest.raises(InputError, match=message):
+        run_jobs([job], runs, on_start=lambda job: None)
+    while not (tmp_path / "saved").exists():
+        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
