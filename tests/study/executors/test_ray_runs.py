@@ -42,7 +42,7 @@ def test_a_run_whose_node_is_gone_is_made_on_another(ray_cluster: Any, tmp_path:
     (node,) = ray_cluster.worker_nodes
     job = Job(name="a", command=(sys.executable, "-c", WAITS, str(tmp_path)), log=None)
     notes: list[str] = []
-    taken = []
+    taken: list[Any] = []
 
     class Watched(RayRuns):
         """Takes the node away once the run has begun."""
