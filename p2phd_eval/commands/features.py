@@ -34,7 +34,10 @@ def features(
         os.PathLike[str],
         typer.Argument(parser=path, help="Images: folder, .zip, .tar, shards or .txt list, as for `fid`."),
     ],
-    out: Annotated[os.PathLike[str], typer.Option("--out", parser=path, help="File to write, .npz; or s3://... .npz.")],
+    out: Annotated[
+        os.PathLike[str],
+        typer.Option("--out", parser=path, metavar="FILE", help="File to write, .npz; or s3://... .npz."),
+    ],
     settings: FeatureSettings,
     statistics: Annotated[
         bool,
@@ -107,7 +110,7 @@ def merge(
         list[Path],  # or of addresses: typer knows no list of what has parameters itself
         typer.Argument(parser=path, metavar="PART", help="The files of all shares, in any order."),
     ],
-    out: Annotated[os.PathLike[str], typer.Option("--out", parser=path, help="File to write, .npz.")],
+    out: Annotated[os.PathLike[str], typer.Option("--out", parser=path, metavar="FILE", help="File to write, .npz.")],
     json_target: Json = None,
 ) -> None:
     """Put the parts of `features --shard` together: features in the order of the images, or merged moments.

@@ -89,8 +89,7 @@ ProtocolName = Annotated[
         metavar="NAME",
         rich_help_panel=FEATURES,
         help="Hold the images against a paper's protocol, which fixes their list, size, resize and network: "
-        "spade-cityscapes, spade-ade20k, spade-coco, pix2pixhd-cityscapes (2048 x 1024) or "
-        "pix2pixhd-cityscapes-512p. Others are refused; see docs/protocols.md.",
+        "spade-cityscapes, spade-ade20k, spade-coco and others, see docs/protocols.md. What does not fit is refused.",
     ),
 ]
 Weights = Annotated[
