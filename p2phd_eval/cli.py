@@ -32,6 +32,7 @@ from p2phd_eval.commands.train import train
 from p2phd_eval.errors import InputError
 from p2phd_eval.failures import FAULT, describe_failure, traceback_text
 from p2phd_eval.formatting import one_line, printable
+from p2phd_eval.stores.object_store import without_users
 from p2phd_eval.streams import make_streams_safe
 
 # Read when a command loads torch. By default OpenMP's threads spin for milliseconds while they wait; as soon as another
@@ -121,7 +122,7 @@ def _explain(error: Any, commands: dict[str, Any]) -> None:
             error.message = f"expected {expected}{least}, found {wrong['input']!r}."
     if type(error).__name__ == "NoSuchOption":
         _hint(error, commands)
-    message = printable(error.format_message())
+    message = without_users(printable(error.format_message()))
     error.format_message = lambda: message
 
 
@@ -160,7 +161,8 @@ def _report(error: Exception, *, debug: bool) -> int:
     with contextlib.suppress(OSError):  # stderr leads nowhere
         console = Console(stderr=True, highlight=False, emoji=False)
         for text in ([traceback_text(error)] if debug else []) + [f"{_rank()}error: {failure.message}"]:
-            console.print(text, markup=False, soft_wrap=True)
+            # Commands that read no addresses name as a file what was given.
+            console.print(without_users(text), markup=False, soft_wrap=True)
     return failure.exit_code
 
 

@@ -71,7 +71,10 @@ class Part:
             stamp = read_stamp(text_of(arrays["stamp"]), str(file))
         except ValueError as error:
             raise InputError(str(file), expected=_WANTED, found=str(error), fix=_FIX) from error
-        share = Share.of((record.index, record.count))
+        if not 0 <= record.index < record.count <= record.n:
+            found_share = f"share {record.index}/{record.count} of {record.n} images"
+            raise InputError(str(file), expected=_WANTED, found=found_share, fix=_FIX)
+        share = Share(index=record.index, count=record.count)
         k = len(share.rows(record.n))
         shapes = (names.shape, names.dtype.kind, hashes.shape, hashes.dtype, stamp.n)
         if shapes != ((k,), "S", (k, 32), np.dtype(np.uint8), k):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import io
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -90,7 +92,7 @@ class ObjectFile(io.RawIOBase):
         """Set the position from which is read next."""
         start = {io.SEEK_SET: 0, io.SEEK_CUR: self._position, io.SEEK_END: self._stored.state.size}[whence]
         if start + offset < 0:
-            raise ValueError(f"negative seek position {start + offset}")
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))  # as of a file: zipfile takes it for too short
         self._position = start + offset
         return self._position
 

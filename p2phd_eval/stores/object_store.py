@@ -9,7 +9,8 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from p2phd_eval.errors import InputError
 
-_AUTHORITY = re.compile(r"^([a-z][a-z0-9+.-]*://)[^/?#@]*@")
+# Of what people type: also with a password that has a slash, which is no port, and as pathlib writes an address.
+_USER = re.compile(r"\b([a-z][a-z0-9+.-]*:/{1,2})(?:[^\s/?#]*|[^\s/?#:@]*:(?!\d*(?:[/?#\s]|$))[^\s@]*)@", re.IGNORECASE)
 
 #: Requests at a time: an answer takes tens of milliseconds, however small the object.
 AT_ONCE = 16
@@ -50,12 +51,17 @@ class ObjectStore(Protocol):
 
 def redacted(url: str) -> str:
     """Return an address as it may be shown: without user and password, and without the query, which may be signed."""
-    hidden = _AUTHORITY.sub(r"\1***@", url)
-    if not hidden.startswith(("http://", "https://")):  # elsewhere a question mark is a letter of a key
+    hidden = without_users(url)
+    if not hidden.lower().startswith(("http://", "https://")):  # elsewhere a question mark is a letter of a key
         return hidden
     address = hidden.partition("#")[0]
     plain, mark, _ = address.partition("?")
     return f"{plain}?..." if mark else plain
+
+
+def without_users(text: str) -> str:
+    """Return a text without the users and passwords of the addresses in it."""
+    return _USER.sub(r"\1***@", text)
 
 
 class Broken(Exception):

@@ -159,8 +159,13 @@ class S3Store:
         except NoCredentialsError:
             raise refused(url, "no credentials", _CREDENTIALS) from None
         except ParamValidationError:
-            found_bucket = f"{_split(url)[0]!r}, which is no name of a bucket"
-            raise InputError(redacted(url), expected="s3://BUCKET/KEY", found=found_bucket) from None
+            bucket = _split(redacted(url))[0]
+            raise InputError(
+                redacted(url),
+                expected="s3://BUCKET/KEY",
+                found=f"{bucket!r}, which is no name of a bucket",
+                fix=_CREDENTIALS if "@" in bucket else "",
+            ) from None
         except (BotoCoreError, ClientError, OSError, ValueError, TimeoutError, _broken_body()) as error:
             raise self._told(url, error) from None
 

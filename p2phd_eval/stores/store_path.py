@@ -225,7 +225,9 @@ def pinned(path: AnyPath) -> AnyPath:
     if not isinstance(path, StorePath) or path.snapshot is not None:
         return path
     state = path.state()
-    return StorePath(path.url, Snapshot(_listed(path.url) if state is None else {"": state}))
+    # Some tools mark a folder by an empty object of its name.
+    below = {} if state is not None and state.size else _listed(path.url)
+    return StorePath(path.url, Snapshot({"": state} if state is not None and not below else below))
 
 
 def unpinned(path: AnyPath) -> AnyPath:

@@ -62,3 +62,13 @@ def test_what_lies_between_the_images_of_an_archive_is_not_fetched() -> None:
             assert source.names == ("a.png", "b.png")
             assert source.load(1).pixels.shape == (4, 4, 3)
             assert 0 < len(web.asked) < 6  # of 13 parts
+
+
+def test_an_empty_archive_is_as_one_on_a_disk() -> None:
+    with web_server() as web:
+        web.files["/a.zip"] = b""
+        with StorePath(f"{web.address}/a.zip").open() as stream:
+            with pytest.raises(OSError, match="Invalid argument"):
+                stream.seek(-22, io.SEEK_END)
+            with pytest.raises(zipfile.BadZipFile, match="File is not a zip file"):
+                zipfile.ZipFile(stream)

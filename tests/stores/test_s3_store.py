@@ -156,6 +156,7 @@ def test_no_bucket_no_network_no_credentials_no_library(s3: Any, monkeypatch: py
 
     assert found("s3://no-such-bucket/a") == "s3://no-such-bucket/a: none called 'no-such-bucket'"
     assert "no name of a bucket" in found("s3://No_Bucket!/a")
+    assert found("s3://AKIA:wo/rd@bucket/a") == "s3://***@bucket/a: '***@bucket', which is no name of a bucket"
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert found(f"{PLACE}/a") == f"{PLACE}/a: no connection to it"

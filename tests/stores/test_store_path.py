@@ -21,7 +21,8 @@ from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.stats.distances.moments import Moments
 from p2phd_eval.stores.object_cache import LIMIT_VARIABLE
-from p2phd_eval.stores.store_path import StorePath, as_path
+from p2phd_eval.stores.object_store import redacted, without_users
+from p2phd_eval.stores.store_path import StorePath, as_path, pinned
 from tests.stores.servers import BUCKET, web_server
 
 
@@ -162,3 +163,39 @@ def test_addresses_and_paths() -> None:
     assert path.parts == ("s3://", "bucket", "a", "b.tar")
     with pytest.raises(InputError, match="found ftp://"):
         as_path("ftp://host/a")
+
+
+def test_an_empty_object_of_a_folders_name_is_its_mark(s3: Any) -> None:
+    for key, content in {
+        "photos": b"",
+        "photos/": b"",
+        "photos/0.png": b"x",
+        "alone": b"",
+        "full": b"x",
+        "full/a": b"",
+    }.items():
+        s3.put_object(Bucket=BUCKET, Key=key, Body=content)
+    assert pinned(StorePath(f"s3://{BUCKET}/photos")).is_dir()
+    assert [path.name for path in pinned(as_path(f"s3://{BUCKET}/photos/")).iterdir()] == ["0.png"]
+    for name in ("alone", "full"):
+        assert pinned(StorePath(f"s3://{BUCKET}/{name}")).is_file()
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [
+        ("https://me:word@host/a?signed", "https://***@host/a?..."),
+        ("HTTPS://me:word@host/a?signed", "HTTPS://***@host/a?..."),
+        ("https://me:wo@rd@host/a", "https://***@host/a"),
+        ("https://me:wo/rd@host/a", "https://***@host/a"),
+        ("https://me:wo#rd@host/a", "https://***@host/a"),
+        ("https:/me:word@host/a", "https:/***@host/a"),  # as a Path
+        ("s3://AKIA:wo/rd@bucket/a", "s3://***@bucket/a"),
+        ("https://host:8080/a@2x.png", "https://host:8080/a@2x.png"),
+        ("s3://bucket/a@2x.png?#", "s3://bucket/a@2x.png?#"),
+    ],
+)
+def test_what_a_message_shows_of_an_address(given: str, shown: str) -> None:
+    assert redacted(given) == shown
+    if "?" not in given:
+        assert without_users(f"{given}: expected x, found {given}.") == f"{shown}: expected x, found {shown}."
