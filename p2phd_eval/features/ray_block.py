@@ -23,6 +23,7 @@ from p2phd_eval.images.protocols import Protocol
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.images.sources.span import SpanSource
+from p2phd_eval.stores.object_store import redacted
 from p2phd_eval.versions import stamp_versions
 
 
@@ -116,7 +117,7 @@ class BlockWorker:
         )
         if not same:
             raise InputError(
-                f"{where}, {job.images}",
+                f"{where}, {redacted(job.images)}",
                 expected=f"the {job.whole.n} images that the driver sees there",
                 found=f"{len(source)} others",
                 fix=_SHARED,
