@@ -11,7 +11,8 @@ from tests.commands.command_line import error_of, invoke
 
 COMMANDS = [
     *(("train",), ("generate",), ("convert",), ("fid",), ("compare",), ("bench",), ("demo",)),
-    *(("metrics",), ("features",), ("plan",)),
+    *(("metrics",), ("features",), ("features", "merge"), ("plan",), ("floor",), ("gate",), ("blind-test",)),
+    ("segment", "score"),
     *(("cache", name) for name in ("list", "clear")),
     *(("weights", name) for name in ("list", "fetch", "verify")),
     *(("data", name) for name in ("synthesize", "celebamask", "validate")),

@@ -25,11 +25,13 @@ def blind_test(
     ],
     out: Annotated[
         os.PathLike[str] | None,
-        typer.Option("--out", parser=path, help="The page to write; its key is written beside it."),
+        typer.Option("--out", parser=path, metavar="FILE", help="The page to write; its key is written beside it."),
     ] = None,
     reference: Annotated[
         os.PathLike[str] | None,
-        typer.Option("--reference", parser=path, help="The real photos: which image is closer to the photo?"),
+        typer.Option(
+            "--reference", parser=path, metavar="IMAGES", help="The real photos: which image is closer to the photo?"
+        ),
     ] = None,
     trials: Annotated[
         int | None, typer.Option("--trials", min=2, help="Pairs to judge. Default: 100, or all images.")

@@ -75,7 +75,8 @@ def floor(
     lpips_weights: LpipsWeights = None,
     distance_weights: DistanceWeights = None,
     markdown: Annotated[
-        os.PathLike[str] | None, typer.Option("--markdown", parser=path, help="Markdown to write, for a pull request.")
+        os.PathLike[str] | None,
+        typer.Option("--markdown", parser=path, metavar="FILE", help="Markdown to write, for a pull request."),
     ] = None,
     json_target: Json = None,
 ) -> None:

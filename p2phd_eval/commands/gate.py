@@ -60,7 +60,7 @@ def gate(
     ] = False,
     junit: Annotated[
         os.PathLike[str] | None,
-        typer.Option("--junit", parser=path, help="JUnit XML to write, for the CI's list of tests."),
+        typer.Option("--junit", parser=path, metavar="FILE", help="JUnit XML to write, for the CI's list of tests."),
     ] = None,
     summary: Annotated[
         Path | None,

@@ -14,6 +14,12 @@ from p2phd_eval.report.console import Output
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.scope import Scope
 
+_EXAMPLES = (
+    "Score one run: p2phd-eval segment score LABELS SAMPLES --segmenter NAME\n"
+    "or compare one run an arm: p2phd-eval segment score LABELS BASELINE CANDIDATE --segmenter NAME\n"
+    "or several: p2phd-eval segment score LABELS --baseline A B C --candidate D E F --segmenter NAME"
+)
+
 
 def score(
     labels: Annotated[
@@ -116,7 +122,7 @@ def score(
     if folders and len(folders) == 1 and not baselines and not candidates:
         arms: tuple[ArmFolders, ...] = (ArmFolders(name=folders[0].name or "samples", folders=tuple(folders)),)
     else:
-        arms, _ = read_arms(folders or (), baselines or (), candidates or (), ())
+        arms, _ = read_arms(folders or (), baselines or (), candidates or (), (), examples=_EXAMPLES)
     by_name = {arm.name: arm.folders for arm in arms}
     result = segmentation_score(
         labels,

@@ -62,6 +62,8 @@ def read_arms(
     baselines: Sequence[GivenFolders],
     candidates: Sequence[GivenFolders],
     runs: Sequence[GivenFolders],
+    *,
+    examples: str = _EXAMPLES,
 ) -> tuple[tuple[ArmFolders, ...], tuple[str, ...]]:
     """Return the arms that the user named, in one of three ways.
 
@@ -81,6 +83,8 @@ def read_arms(
         or a study. Runs whose manifests agree in all but seeds are one arm. It is called by the precision of its
         training, and by what else tells it from other arms of that precision. The fp32 arm is the baseline; of several
         the one sampled in fp32.
+    examples : str
+        Ways to name arms, for errors: of the command that reads them.
 
     Returns
     -------
@@ -92,11 +96,11 @@ def read_arms(
     ways = {"folders after REAL": positional, "--baseline": baselines, "--candidate": candidates, "--runs": runs}
     used = [way for way, given in ways.items() if given]
     if used not in (["folders after REAL"], ["--baseline", "--candidate"], ["--runs"]):
-        raise _unclear(" and ".join(used) or "neither")
+        raise _unclear(" and ".join(used) or "neither", examples)
     if len(positional) == 1:
-        raise _unclear("one folder after REAL")
+        raise _unclear("one folder after REAL", examples)
     if len(baselines) > 1:
-        raise _unclear("--baseline more than once")
+        raise _unclear("--baseline more than once", examples)
     if runs:
         names = [f"{group.name}=" for group in runs if group.name is not None]
         if names:
@@ -172,8 +176,8 @@ def read_floor_arms(
     return FloorFolders(baseline=arms[0], candidates=tuple(arms[1:count]), benign=tuple(arms[count:]))
 
 
-def _unclear(found: str) -> InputError:
-    return InputError("arms", expected="one baseline and a candidate, named in one way", found=found, fix=_EXAMPLES)
+def _unclear(found: str, examples: str) -> InputError:
+    return InputError("arms", expected="one baseline and a candidate, named in one way", found=found, fix=examples)
 
 
 def require_distinct(folders: Sequence[AnyPath]) -> None:

@@ -22,7 +22,8 @@ IGNORED = -100
 
 #: Photos that a segmenter is trained on, at most, evenly spaced over the set: all of them lie in memory.
 MOST_PHOTOS = 3000
-_LARGEST_LABEL = 2**15 - 1
+# The network has a channel for each number up to the largest: instance maps would make it one of ten thousands.
+_LARGEST_LABEL = 2**12 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,7 +108,7 @@ def _labels_at(numbers: npt.NDArray[np.integer], size: Sequence[int], ignore: Se
             where,
             expected=f"class numbers up to {_LARGEST_LABEL}",
             found=str(values.max()),
-            fix="Name labels that stand for no class with --ignore.",
+            fix="Name labels that stand for no class with --ignore; numbers of instances are no classes.",
         )
     # The pixel whose area holds the centre, as Pillow's nearest takes it.
     rows, columns = ((np.arange(new) * 2 + 1) * old // (2 * new) for new, old in zip(size, values.shape, strict=True))

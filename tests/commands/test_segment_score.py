@@ -84,3 +84,9 @@ def test_one_arm_has_scores_and_no_verdict() -> None:
 )
 def test_what_cannot_be_used_is_one_sentence(options: tuple[object, ...], words: str) -> None:
     assert words in error_of(invoke("segment", "score", ".", "fp32", "amp", *options))
+
+
+def test_without_samples_its_own_examples_are_shown() -> None:
+    said = error_of(invoke("segment", "score", ".", *SEGMENTER))
+    assert "p2phd-eval segment score LABELS" in said
+    assert "compare" not in said.replace("or compare one run", "")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.png import write_png
@@ -53,4 +54,10 @@ def test_what_does_not_fit_is_refused(data: Path) -> None:
         read_labelled_photos(data, phase="train", width=None, ignore=(255,))
     (data / "train_label" / "3.png").unlink()
     with pytest.raises(InputError, match="found 1 in one alone, such as '3'"):
+        read_labelled_photos(data, phase="train", width=None, ignore=(255,))
+
+
+def test_instance_maps_are_no_labels(data: Path) -> None:
+    Image.fromarray(np.full((12, 8), 26001, np.uint16)).save(data / "train_label" / "3.png")
+    with pytest.raises(InputError, match="expected class numbers up to 4095"):
         read_labelled_photos(data, phase="train", width=None, ignore=(255,))

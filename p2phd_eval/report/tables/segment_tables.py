@@ -49,7 +49,7 @@ def segment_table(document: SegmentDocument) -> ResultTable:
             f"intervals. Segmenter {stamp.segmenter} ({stamp.identity[:12]}), class map {stamp.class_map_sha256[:12]}.",
             "A score judges photos by a segmenter that makes mistakes of its own"
             + ("." if document.real is None else f": in {document.real.name} it makes these too."),
-            *(f"{note[0].upper()}{note[1:]}." for note in document.notes),
+            *(f"Note: {note}." for note in document.notes),  # which may begin with a path
         ),
         styles=tuple(styles) if any(styles) else (),
     )
