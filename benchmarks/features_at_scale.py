@@ -7,8 +7,9 @@ is the same for Inception, but for which a million images take a day on two core
 
 Said of each way: images a second by the clock from the start of the command to its end (the cluster is there already),
 microseconds of the processors an image, all processes together, which other work on the machine bears on less; and the
-memory of all processes over time (the proportional set size, which counts what they share once). The moments of the
-ways are compared. Results are kept in DIR, so that what was cut off goes on.
+memory of all processes over time (the proportional set size, which counts what they share once). The moments of each
+way are held against those of a straight pass over the same images, without files, workers and parts. Results are kept
+in DIR, so that what was cut off goes on.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from torch import nn
 from p2phd_eval.features.networks.module_features import ModuleFeatures
 from p2phd_eval.features.statistics import load_statistics
 from p2phd_eval.files import write_json
+from p2phd_eval.stats.distances.moments import MomentAccumulator, Moments
 
 SIDE, DIMS, A_SHARD = 16, 64, 10_000
 PROCESSES = 2  # of torchrun, and nodes of Ray, of a core each
@@ -53,6 +55,26 @@ def network(device: torch.device, weights: Path | None) -> ModuleFeatures:
     return ModuleFeatures(module, name="two convolutions", device=device, side=SIDE, batch_size=256)
 
 
+def drawn_images(shard: int) -> npt.NDArray[np.uint8]:
+    """Return the images of a shard, (n, h, w, 3)."""
+    pixels = np.random.default_rng(shard).integers(0, 256, (A_SHARD, SIDE, SIDE, 3), dtype=np.uint8)
+    pixels[:, :, SIDE // 2 :] //= 1 + np.uint8(shard % 3)  # so that the shards differ in more than chance
+    return pixels
+
+
+def straight_moments(n: int) -> Moments:
+    """Return the moments of the first n images without files, workers and parts: what all ways have to give."""
+    torch.set_num_threads(1)
+    way = network(torch.device("cpu"), None)
+    mean, std = (torch.tensor(numbers)[:, None, None] for numbers in (way.prepare.mean, way.prepare.std))
+    accumulator = MomentAccumulator()
+    for shard in range(n // A_SHARD):
+        for pixels in np.split(drawn_images(shard), 10):
+            values = torch.from_numpy(pixels).permute(0, 3, 1, 2).to(torch.float32).contiguous() / 255
+            accumulator.update(way.embed((values - mean) / std).numpy())
+    return accumulator.last_result()
+
+
 def write_shards(folder: Path, n: int) -> None:
     """Write shards that are not there yet."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -60,8 +82,7 @@ def write_shards(folder: Path, n: int) -> None:
         path = folder / f"{shard:04}.tar"
         if path.exists():
             continue
-        pixels = np.random.default_rng(shard).integers(0, 256, (A_SHARD, SIDE, SIDE, 3), dtype=np.uint8)
-        pixels[:, :, SIDE // 2 :] //= 1 + np.uint8(shard % 3)  # so that the shards differ in more than chance
+        pixels = drawn_images(shard)
         part = path.with_suffix(".part")
         with tarfile.open(part, "w") as archive:
             for index, image in enumerate(pixels):
@@ -166,7 +187,7 @@ def measure(way: str, shards: Path, n: int, out: Path) -> dict[str, Any]:
         if done.returncode:
             raise SystemExit(f"{' '.join(arguments)} ended with {done.returncode}:\n{done.stderr}")
     series = [megabytes for _, megabytes in watch.memory[1:-1]]
-    half = len(series) // 2
+    quarter = len(series) // 4
     return {
         "way": way,
         "images": n,
@@ -175,7 +196,12 @@ def measure(way: str, shards: Path, n: int, out: Path) -> dict[str, Any]:
         "cpu_microseconds_an_image": round(watch.cpu_seconds / n * 1e6, 1),
         "load_mean": round(float(np.mean(watch.load)), 1),
         "peak_memory_mib": max(series, default=None),
-        "peak_of_the_second_half_over_first": max(series[half:]) / max(series[:half]) if half else None,
+        # By then all processes have listed the images, whose names they hold to the end.
+        "peak_of_the_last_quarter_over_the_third": round(
+            max(series[-quarter:]) / max(series[-2 * quarter : -quarter]), 4
+        )
+        if quarter
+        else None,
         "memory_mib_at_seconds": watch.memory,
     }
 
@@ -185,9 +211,8 @@ def nothing() -> Iterator[str]:
     yield ""
 
 
-def largest_difference(a: Path, b: Path) -> float:
+def largest_difference(first: Moments, second: Moments) -> float:
     """The largest difference of two means or covariances, over their largest entry."""
-    first, second = (load_statistics(path).moments for path in (a, b))
     return max(
         float(np.abs(x - y).max() / np.abs(x).max())
         for x, y in ((first.mean, second.mean), (first.covariance, second.covariance))
@@ -212,13 +237,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 out = work / f"{way}-{n}.npz"
                 runs.append(kept(work / f"{way}-{n}.json", partial(measure, way, work / "shards", n, out)))
                 print({key: value for key, value in runs[-1].items() if key != "memory_mib_at_seconds"}, flush=True)
-    differences = {
-        f"{run['way']} and ray, of {run['images']} images": largest_difference(
-            work / f"{run['way']}-{run['images']}.npz", work / f"ray-{run['images']}.npz"
-        )
-        for run in runs
-        if run["way"] != "ray" and (work / f"ray-{run['images']}.npz").exists()
-    }
+    differences = {}
+    for n in dict.fromkeys(run["images"] for run in runs):
+        straight = straight_moments(n)
+        for run in runs:
+            if run["images"] == n:
+                found = load_statistics(work / f"{run['way']}-{n}.npz").moments
+                differences[f"{run['way']}, {n} images"] = largest_difference(straight, found)
     print(differences)
     if given.json is not None:
         content = {"date": today(), **describe_machine(), "dims": DIMS, "runs": runs, "differences": differences}
