@@ -8,7 +8,6 @@ import importlib
 import inspect
 import json
 import pkgutil
-import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -58,21 +57,34 @@ def schemas() -> dict[str, dict[str, Any]]:
 def _schema(kind: type) -> dict[str, Any]:
     """The schema of a type; what stands behind a field in the source is its description."""
     schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **msgspec.json.schema(kind)}
+    classes: dict[str, type] = {}
+    _collect(msgspec.inspect.type_info(kind), classes)
     for name, part in schema["$defs"].items():
         if "schema_version" in part.get("properties", {}):
             part["required"].insert(1, "schema_version")
-        comments = _comments(name)
+        comments = _comments(classes[name]) if name in classes else {}
         for field, about in part.get("properties", {}).items():
             if field in comments:
                 about["description"] = comments[field]
     return schema
 
 
-def _comments(name: str) -> dict[str, str]:
+def _collect(part: Any, classes: dict[str, type]) -> None:
+    """Add all classes that a type of msgspec's is made of, by their names."""
+    if isinstance(part, msgspec.inspect.StructType | msgspec.inspect.DataclassType):
+        if part.cls.__name__ in classes:
+            return
+        classes[part.cls.__name__] = part.cls
+    for each in (getattr(part, name) for name in getattr(part, "__struct_fields__", ())):
+        for inner in each if isinstance(each, tuple) else (each,):
+            if isinstance(inner, msgspec.inspect.Type | msgspec.inspect.Field):
+                _collect(inner, classes)
+
+
+def _comments(kind: type) -> dict[str, str]:
     """The comments behind the fields of a Struct or dataclass, those that it has from its base among them."""
-    named = [getattr(module, name, None) for key, module in sys.modules.items() if key.startswith("p2phd_eval.")]
     found = {}
-    for part in next(each for each in named if inspect.isclass(each)).__mro__[::-1]:
+    for part in kind.__mro__[::-1]:
         if part.__module__.startswith("p2phd_eval.") and (
             dataclasses.is_dataclass(part) or issubclass(part, msgspec.Struct)
         ):

@@ -83,6 +83,7 @@ def ready(browser: webdriver.Chrome) -> None:
 
 
 def start(browser: webdriver.Chrome, name: str) -> None:
+    wait(browser).until(lambda each: each.find_element(By.ID, "name").is_displayed())
     browser.find_element(By.ID, "name").send_keys(name, Keys.ENTER)
     ready(browser)
 
@@ -330,6 +331,7 @@ def observer(page: webdriver.Chrome, made: Path) -> tuple[webdriver.Chrome, Path
     open_file(page, path)
     page.execute_script("localStorage.clear()")
     page.refresh()
+    wait(page).until(lambda each: each.find_element(By.ID, "name").is_displayed())
     page.find_element(By.ID, "name").send_keys("Ada", Keys.ENTER)
     for k in range(2):
         assert position(page) == f"practice {k + 1} of 2"
