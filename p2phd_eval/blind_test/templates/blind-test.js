@@ -87,26 +87,17 @@
     return resultsText(document.body.dataset, state, lines);
   }
 
-  function restart(warning) {
-    if (!window.confirm(warning)) return;
-    state = null;
-    keep();
-    $("name").value = "";
-    go();
-  }
-
-  $("begin").addEventListener("submit", (event) => {
-    event.preventDefault();
-    if (typedName()) begin(typedName());
+  listen({
+    begin, answer,
+    save: () => saveText(page, state.participant, results()),
+    discard: () => {
+      state = null;
+      keep();
+      go();
+    },
   });
-  $("left").addEventListener("click", () => answer("left"));
-  $("right").addEventListener("click", () => answer("right"));
   $("back").addEventListener("click", back);
   $("last").addEventListener("click", back);
-  $("save").addEventListener("click", () => saveText(page, state.participant, results()));
-  $("copy").addEventListener("click", copyShown);
-  $("restart").addEventListener("click", () => restart("Discard your answers and start over?"));
-  $("next").addEventListener("click", () => restart("Have the results been saved? They are discarded here."));
   document.addEventListener("keydown", (event) => {
     if (!state || event.altKey || event.ctrlKey || event.metaKey) return;
     const side = $("trial").hidden ? undefined : sideOf(event.key);

@@ -118,3 +118,22 @@
   }
 
   const typedName = () => $("name").value.replace(/\s+/g, " ").trim();
+
+  // What the forms and buttons of both pages do. `discard`: forget everything that was answered.
+  function listen({ begin, answer, save, discard }) {
+    const restart = (warning) => {
+      if (!window.confirm(warning)) return;
+      $("name").value = "";
+      discard();
+    };
+    $("begin").addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (typedName()) begin(typedName());
+    });
+    $("left").addEventListener("click", () => answer("left"));
+    $("right").addEventListener("click", () => answer("right"));
+    $("save").addEventListener("click", save);
+    $("copy").addEventListener("click", copyShown);
+    $("restart").addEventListener("click", () => restart("Discard your answers and start over?"));
+    $("next").addEventListener("click", () => restart("Have the results been saved? They are discarded here."));
+  }
