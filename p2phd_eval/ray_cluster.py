@@ -1,11 +1,12 @@
-"""A Ray cluster that is there already: connecting to it, and what is said where it is not there."""
+"""A Ray cluster that is there already: connecting to it, its nodes, and what is said where it is not there."""
 
 import logging
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,51 @@ class Head:
                     fix="Start the cluster again; the same command goes on.",
                 )
         return self._seen >= self._looked
+
+
+@dataclass(frozen=True, kw_only=True)
+class RayNode:
+    """A machine of the cluster."""
+
+    key: str  # Ray's name for it
+    host: str
+    cpus: float
+    gpus: float
+    memory: float  # bytes that Ray gives to its tasks
+    gpu_kind: str | None
+
+    def takes(self, cpus: float, gpus: float, memory: float = 0) -> int:
+        """Return how many pieces of work that each take so much it does at a time; a memory of 0 asks for none."""
+        asked = ((self.cpus, cpus), (self.gpus, gpus), (self.memory, memory))
+        return min(int(there / each + 1e-9) for there, each in asked if each)
+
+
+def alive_nodes(ray: Any) -> tuple[RayNode, ...]:
+    """Return the machines of the cluster that are there now."""
+    found = []
+    for node in ray.nodes():
+        if node["Alive"]:
+            there = node["Resources"]
+            kinds = [name.partition(":")[2] for name in there if name.startswith("accelerator_type:")]
+            found.append(
+                RayNode(
+                    key=node["NodeID"],
+                    host=node["NodeManagerHostname"],
+                    cpus=there.get("CPU", 0.0),
+                    gpus=there.get("GPU", 0.0),
+                    memory=there.get("memory", 0.0),
+                    gpu_kind=kinds[0] if kinds else None,
+                )
+            )
+    return tuple(sorted(found, key=lambda node: (node.host, node.key)))
+
+
+def usual_cpus(nodes: Sequence[RayNode], gpus: float) -> float:
+    """Return the cores that belong to so many GPUs, on the node that has the fewest for them; without GPUs one."""
+    if not gpus:
+        return 1.0
+    shares = [node.cpus / node.gpus * gpus for node in nodes if node.gpus >= gpus]
+    return max(1.0, float(int(min(shares, default=1.0))))
 
 
 def _answers(address: str) -> bool:

@@ -27,7 +27,7 @@ from p2phd_eval.files import atomic_write
 from p2phd_eval.images.protocols import Protocol
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory
-from p2phd_eval.ray_cluster import connected_ray
+from p2phd_eval.ray_cluster import alive_nodes, connected_ray, usual_cpus
 from p2phd_eval.stores.store_path import as_path
 
 #: What `--executor-option` takes.
@@ -121,14 +121,11 @@ def remove_parts(out: str | os.PathLike[str]) -> None:
 
 def _room(ray: Any, given: Mapping[str, Any], settings: FeatureSettings) -> tuple[float, float, int]:
     """Return how many GPUs and cores an actor takes, and how many actors there is room for."""
-    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    nodes = alive_nodes(ray)
     wanted = settings.device is None or settings.device.startswith("cuda")
-    gpus = given.get("gpus", 1.0 if wanted and any(node.get("GPU") for node in nodes) else 0.0)
-    shares = [node.get("CPU", 0.0) / node["GPU"] * gpus for node in nodes if gpus and node.get("GPU", 0.0) >= gpus]
-    cpus = given.get("cpus", max(1.0, float(int(min(shares, default=1.0)))))
-    room = sum(
-        int(min(node.get("CPU", 0.0) / cpus, node.get("GPU", 0.0) / gpus if gpus else math.inf)) for node in nodes
-    )
+    gpus = given.get("gpus", 1.0 if wanted and any(node.gpus for node in nodes) else 0.0)
+    cpus = given.get("cpus", usual_cpus(nodes, gpus))
+    room = sum(node.takes(cpus, gpus) for node in nodes)
     if not room:
         raise InputError(
             "--executor ray",

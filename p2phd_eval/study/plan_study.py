@@ -28,7 +28,7 @@ from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.study.arms_file import arms_file_of, read_arms_file
 from p2phd_eval.study.artefacts import data_sha256, describe_change
 from p2phd_eval.study.effort import Effort, effort, measure, step_seconds
-from p2phd_eval.study.executors.ray_nodes import ClusterRoom
+from p2phd_eval.study.executors.cluster_room import ClusterRoom
 from p2phd_eval.study.pace import measure_pace
 from p2phd_eval.study.real_images import is_data_set, read_real
 from p2phd_eval.study.run_files import ended

@@ -14,10 +14,10 @@ import p2phd_eval
 from p2phd_eval.errors import InputError
 from p2phd_eval.executor_options import AMOUNT, MEMORY, SHARE_OF_GPU, Known, read_options, whole
 from p2phd_eval.files import atomic_write
-from p2phd_eval.ray_cluster import LOOK_SECONDS, Head, address_of_cluster, connect, import_ray
+from p2phd_eval.ray_cluster import LOOK_SECONDS, Head, address_of_cluster, alive_nodes, connect, import_ray, usual_cpus
+from p2phd_eval.study.executors.cluster_room import ClusterRoom
 from p2phd_eval.study.executors.executor import Ended, Job, absolute, cut_short
 from p2phd_eval.study.executors.ray_node import Needed, NodeName, RayRun, forwarded, require_seen
-from p2phd_eval.study.executors.ray_nodes import ClusterRoom, RayNode
 
 _WAIT_SECONDS = 5.0  # for which an actor waits for its run before it says that it goes on
 _NODE_SECONDS = 120.0  # in which a node answers, or is taken to be lost
@@ -62,9 +62,9 @@ class RayRuns:
         try:
             self._head = Head(self._ray, self.address)
             self.address = self._head.address
-            self.nodes = self._alive()
+            self.nodes = alive_nodes(self._ray)
             self.gpus: float = given.get("gpus", 1 if any(node.gpus for node in self.nodes) else 0)
-            self.cpus: float = given.get("cpus", self._usual_cpus())
+            self.cpus: float = given.get("cpus", usual_cpus(self.nodes, self.gpus))
             self.memory = round(given.get("mem", 0) * 2**30)
             self.device = "cuda" if self.gpus else "cpu"
             fitting = sum(node.takes(self.cpus, self.gpus, self.memory) for node in self.nodes)
@@ -194,7 +194,7 @@ class RayRuns:
         look, unique = self._ray.remote(require_seen), list(dict.fromkeys(files))
         looks = [
             look.options(num_cpus=0, scheduling_strategy=strategy(node.key, soft=False)).remote(self._needed, unique)
-            for node in self._alive()
+            for node in alive_nodes(self._ray)
         ]
         self._answers_to(looks, _NODE_SECONDS)
 
@@ -231,31 +231,6 @@ class RayRuns:
         if self._own:
             self._ray.shutdown()
 
-    def _alive(self) -> tuple[RayNode, ...]:
-        found = []
-        for node in self._ray.nodes():
-            if node["Alive"]:
-                there = node["Resources"]
-                kinds = [name.partition(":")[2] for name in there if name.startswith("accelerator_type:")]
-                found.append(
-                    RayNode(
-                        key=node["NodeID"],
-                        host=node["NodeManagerHostname"],
-                        cpus=there.get("CPU", 0.0),
-                        gpus=there.get("GPU", 0.0),
-                        memory=there.get("memory", 0.0),
-                        gpu_kind=kinds[0] if kinds else None,
-                    )
-                )
-        return tuple(sorted(found, key=lambda node: (node.host, node.key)))
-
-    def _usual_cpus(self) -> float:
-        """The cores that belong to a run's GPUs, on the node that has the fewest; on CPUs one."""
-        if not self.gpus:
-            return 1.0
-        shares = [node.cpus / node.gpus * self.gpus for node in self.nodes if node.gpus >= self.gpus]
-        return max(1.0, float(int(min(shares, default=1.0))))
-
     def _nothing_fits(self) -> InputError:
         asked = f"gpus={self.gpus:g}, cpus={self.cpus:g}" + (f", mem={self.memory / 2**30:g}G" if self.memory else "")
         largest = max(self.nodes, key=lambda node: (node.gpus, node.cpus), default=None)
@@ -273,7 +248,7 @@ class RayRuns:
         killed_on = self._killed_on[job.name]
         if not killed_on:
             return {}
-        others = [node for node in self._alive() if node.key not in killed_on]
+        others = [node for node in alive_nodes(self._ray) if node.key not in killed_on]
         if not any(node.takes(self.cpus, self.gpus, self.memory) for node in others):
             return {}
         keys = [node.key for node in others]

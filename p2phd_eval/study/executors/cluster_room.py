@@ -1,23 +1,8 @@
-"""The machines of a Ray cluster, and how many runs they have room for."""
+"""What a Ray cluster has room for, in words too."""
 
 from dataclasses import dataclass
 
-
-@dataclass(frozen=True, kw_only=True)
-class RayNode:
-    """A machine of the cluster."""
-
-    key: str  # Ray's name for it
-    host: str
-    cpus: float
-    gpus: float
-    memory: float  # bytes that Ray gives to its tasks
-    gpu_kind: str | None
-
-    def takes(self, cpus: float, gpus: float, memory: float) -> int:
-        """Return how many runs it makes at a time."""
-        asked = ((self.cpus, cpus), (self.gpus, gpus), (self.memory, memory))
-        return min(int(there / each + 1e-9) for there, each in asked if each)
+from p2phd_eval.ray_cluster import RayNode
 
 
 @dataclass(frozen=True, kw_only=True)
