@@ -1,16 +1,14 @@
 """Any PyTorch module as a segmenter: a normalisation, the module, its logits brought to the photo's size."""
 
-import hashlib
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.float32_products import float32_products
-from p2phd_eval.features.networks.module_features import IMAGENET_MEAN, IMAGENET_STD, Channels
+from p2phd_eval.features.networks.module_features import IMAGENET_MEAN, IMAGENET_STD, Channels, module_sha256
 
 
 class ModuleSegmenter:
@@ -63,7 +61,8 @@ class ModuleSegmenter:
         self._mean, self._std = (
             torch.tensor(numbers, dtype=torch.float32, device=self._device)[:, None, None] for numbers in (mean, std)
         )
-        self.identity = _sha256(name, self.classes, module, mean, std, width)
+        head = "\n".join((name, *self.classes, f"width {width}", ""))
+        self.identity = module_sha256(head, module, mean, std)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
@@ -104,16 +103,3 @@ def at_width(images: Tensor, width: int) -> Tensor:
     values = images.permute(0, 3, 1, 2).to(torch.float32)
     scaled = functional.interpolate(values, size=size, mode="bilinear", align_corners=False, antialias=True)
     return scaled.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
-
-
-def _sha256(
-    name: str, classes: Sequence[str], module: nn.Module, mean: Channels, std: Channels, width: int | None
-) -> str:
-    """SHA-256 over the settings, and name, shape, dtype and little-endian values of each tensor."""
-    digest = hashlib.sha256("\n".join((name, *classes, f"width {width}", "")).encode())
-    digest.update(np.array([mean, std], dtype="<f8").tobytes())
-    for key, tensor in module.state_dict().items():
-        values = tensor.detach().cpu().contiguous().numpy()
-        digest.update(f"{key} {tuple(values.shape)} {values.dtype.name}\n".encode())
-        digest.update(values.astype(values.dtype.newbyteorder("<"), copy=False).tobytes())
-    return digest.hexdigest()

@@ -32,7 +32,7 @@ from p2phd_eval.segmentation.label_pixels import at_size, label_numbers
 from p2phd_eval.segmentation.segment_photos import PhotoSegmenter, resized, size_of
 from p2phd_eval.segmentation.segmenter import Segmenter
 from p2phd_eval.stats.confidence import require_confidence
-from p2phd_eval.stats.segmentation.class_counts import image_scores
+from p2phd_eval.stats.segmentation.class_counts import ClassCounts, image_scores
 from p2phd_eval.stats.segmentation.compared_scores import ScoreComparison, compare_segmentations, require_score_margin
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin, require_seeds
@@ -374,9 +374,9 @@ def _require_sizes(name: str, found: SegmentedPhotos, first: SegmentedPhotos, id
             )
 
 
-def _order(runs: Sequence[object], judge: SegmentationScore) -> list[int]:
+def _order(runs: Sequence[ClassCounts], judge: SegmentationScore) -> list[int]:
     """Return the places of images by their own score, the lowest first; those without a pixel that counts last."""
-    scores = np.mean([image_scores(run, judge) for run in runs], axis=0)  # type: ignore[arg-type]
+    scores = np.mean([image_scores(run, judge) for run in runs], axis=0)
     return [int(k) for k in np.argsort(np.where(np.isnan(scores), np.inf, scores), kind="stable")]
 
 

@@ -1,21 +1,18 @@
 """A segmentation network of transformers' (SegFormer, Mask2Former and their like) from a folder on this machine."""
 
 import hashlib
-import importlib
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.float32_products import float32_products
-from p2phd_eval.features.networks.quiet_transformers import quiet_transformers
+from p2phd_eval.features.networks.quiet_transformers import import_transformers, quiet_transformers
 from p2phd_eval.files import file_sha256
 from p2phd_eval.json_files import read_json
 from p2phd_eval.tensor_files import is_finite
-from p2phd_eval.torchvision_ops import declare_missing_operators
 
 _FILES = ("config.json", "preprocessor_config.json", "model.safetensors")
 _WANTED = f"a folder of a segmentation network in Hugging Face's layout: {', '.join(_FILES)}"
@@ -34,7 +31,7 @@ class TransformersSegmenter:
 
     def __init__(self, folder: Path, device: torch.device) -> None:
         kind = _require_folder(folder)
-        transformers = _transformers()
+        transformers = import_transformers("--segmenter", "segmenters")
         loader = (
             transformers.AutoModelForUniversalSegmentation
             if kind in _OF_MASKS
@@ -94,20 +91,6 @@ def _require_folder(folder: Path) -> str:
     if not isinstance(kind, str):
         raise _unusable(folder, "a config.json without model_type")
     return kind
-
-
-def _transformers() -> Any:
-    declare_missing_operators()
-    try:
-        transformers = importlib.import_module("transformers")
-    except ImportError as error:
-        raise InputError(
-            "--segmenter",
-            expected="the package transformers",
-            found=str(error),
-            fix='Install it: pip install "p2phd-eval[segmenters]", or pip install "transformers>=5".',
-        ) from error
-    return transformers
 
 
 def _unusable(folder: Path, found: str) -> InputError:

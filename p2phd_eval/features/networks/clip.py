@@ -10,10 +10,9 @@ from torch.nn import functional
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.identity import CLIP
 from p2phd_eval.features.networks.module_features import Channels, ModuleFeatures
-from p2phd_eval.features.networks.quiet_transformers import quiet_transformers
+from p2phd_eval.features.networks.quiet_transformers import import_transformers, quiet_transformers
 from p2phd_eval.json_files import read_json
 from p2phd_eval.tensor_files import is_finite
-from p2phd_eval.torchvision_ops import declare_missing_operators
 
 # OpenAI's, by which open_clip's and LAION's models normalise too.
 MEAN: Channels = (0.48145466, 0.4578275, 0.40821073)
@@ -47,7 +46,7 @@ def clip(device: torch.device, weights: Path | None) -> ModuleFeatures:
     if weights is None:
         raise InputError("--feature-network clip", expected="--feature-weights FOLDER", found="none", fix=_GET)
     _require_folder(weights)
-    transformers = _transformers()
+    transformers = import_transformers("--feature-network clip", "clip")
     with quiet_transformers():
         try:
             # Safetensors, or torch's format without code: transformers loads it with weights_only.
@@ -106,20 +105,6 @@ def _require_folder(folder: Path) -> None:
     kind = config.get("model_type") if isinstance(config, dict) else None
     if kind not in ("clip", "clip_vision_model"):
         raise _unusable(folder, f"a config.json of the model type {kind!r}")
-
-
-def _transformers() -> Any:
-    declare_missing_operators()
-    try:
-        import transformers
-    except ImportError as error:
-        raise InputError(
-            "--feature-network clip",
-            expected="the package transformers",
-            found=str(error),
-            fix='Install it: pip install "p2phd-eval[clip]", or pip install "transformers>=5".',
-        ) from error
-    return transformers
 
 
 def _unusable(folder: Path, found: str) -> InputError:

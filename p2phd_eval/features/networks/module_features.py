@@ -171,7 +171,12 @@ def _sha256(name: str, module: nn.Module, mean: Channels, std: Channels) -> str:
     Features are comparable where this hash agrees. So the name is part of it, which alone tells layers of the same
     weights apart, and the normalisation, which could as well be a part of the first layer's weights.
     """
-    digest = hashlib.sha256(f"{name}\n".encode())
+    return module_sha256(f"{name}\n", module, mean, std)
+
+
+def module_sha256(head: str, module: nn.Module, mean: Channels, std: Channels) -> str:
+    """SHA-256 over a text, the normalisation, and name, shape, dtype and little-endian values of each tensor."""
+    digest = hashlib.sha256(head.encode())
     digest.update(np.array([mean, std], dtype="<f8").tobytes())
     for key, tensor in module.state_dict().items():
         values = tensor.detach().cpu().contiguous().numpy()
