@@ -17,6 +17,7 @@ from p2phd_eval.commands.options.common import (
     ProtocolName,
     Reference,
     Replicates,
+    ScopeChoice,
     Seed,
 )
 from p2phd_eval.commands.options.feature_network import with_feature_settings
@@ -25,7 +26,6 @@ from p2phd_eval.commands.options.places import path
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.estimands import Estimand
-from p2phd_eval.stats.verdicts.scope import Scope
 
 _EXPLANATION = "Explanation"
 
@@ -61,15 +61,7 @@ def compare(
     ] = None,
     judge: Judge = Estimand.FID_AT_N,
     reference: Reference = None,
-    scope: Annotated[
-        Scope | None,
-        typer.Option(
-            "--scope",
-            rich_help_panel=STATISTICS,
-            help="A: these checkpoints, images random. B: the recipes, training seeds random too. Default: B where "
-            "every arm has several runs.",
-        ),
-    ] = None,
+    scope: ScopeChoice = None,
     cluster_by: ClusterBy = None,
     confidence: Confidence = 0.95,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse sets whose names do not match throughout.")] = False,

@@ -6,13 +6,21 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.common import STATISTICS, BatchSize, ClusterBy, Confidence, Device, Json, ProtocolName
+from p2phd_eval.commands.options.common import (
+    STATISTICS,
+    BatchSize,
+    ClusterBy,
+    Confidence,
+    Device,
+    Json,
+    ProtocolName,
+    ScopeChoice,
+)
 from p2phd_eval.commands.options.folders import Baselines, Candidates
 from p2phd_eval.commands.options.places import path
 from p2phd_eval.commands.options.segmenter_choice import SEGMENTER, ClassMapFile, Ignore, SegmenterWeights
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
-from p2phd_eval.stats.verdicts.scope import Scope
 
 _EXAMPLES = (
     "Score one run: p2phd-eval segment score LABELS SAMPLES --segmenter NAME\n"
@@ -75,15 +83,7 @@ def score(
             "is within.",
         ),
     ] = None,
-    scope: Annotated[
-        Scope | None,
-        typer.Option(
-            "--scope",
-            rich_help_panel=STATISTICS,
-            help="A: these checkpoints, images random. B: the recipes, training seeds random too. Default: B where "
-            "every arm has several runs.",
-        ),
-    ] = None,
+    scope: ScopeChoice = None,
     cluster_by: ClusterBy = None,
     confidence: Confidence = 0.95,
     picture: Annotated[

@@ -9,6 +9,7 @@ import typer
 
 from p2phd_eval.commands.options.places import path
 from p2phd_eval.stats.estimands import Estimand
+from p2phd_eval.stats.verdicts.scope import Scope
 
 Json = Annotated[
     str | None,
@@ -67,6 +68,15 @@ Judge = Annotated[
         "print it, diversity included. fid: of the distributions, extrapolated; refused where the images are too few. "
         "block-fid: by blocks of features, takes --reference. kid: with the usual cubic kernel. kid-rq: with one that "
         "sees noise and spread. cmmd: takes --feature-network clip.",
+    ),
+]
+ScopeChoice = Annotated[
+    Scope | None,
+    typer.Option(
+        "--scope",
+        rich_help_panel=STATISTICS,
+        help="A: these checkpoints, images random. B: the recipes, training seeds random too. Default: B where every "
+        "arm has several runs.",
     ),
 ]
 Reference = Annotated[
