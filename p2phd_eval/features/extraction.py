@@ -11,7 +11,7 @@ from p2phd_eval.features.cache.store import FeatureCache
 from p2phd_eval.features.feature_set import FeatureSet, images_sha256
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.identity import NetworkIdentity, require_callable_name
-from p2phd_eval.features.weights.index import known_weights, require_there
+from p2phd_eval.features.weights.index import WeightsFile, known_weights, require_there
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
@@ -43,6 +43,7 @@ class FeatureExtractor:
         self.settings = settings
         self._progress, self._note = progress, note
         self._network: FeatureNetwork | None = None
+        self._known: WeightsFile | None = None  # once they were asked for, before the network is loaded
         self._cache = FeatureCache(note=note) if settings.cache else None
 
     def __repr__(self) -> str:
@@ -79,6 +80,8 @@ class FeatureExtractor:
         with cache.locked(key):
             kept = cache.get(key)
             if kept is None:
+                if self.network().identity != key.identity:  # the weights were replaced since they were asked for
+                    return self._cached(source, hashes, cache)
                 kept = self._compute_and_keep(source, hashes, key, cache)
         source.require_sizes(kept.sizes)  # features in the cache may be of images that nothing was asked of
         # The entry may have been made from the same images in another place, and by a version with other keys.
@@ -113,11 +116,12 @@ class FeatureExtractor:
     def _identity(self) -> NetworkIdentity:
         settings = self.settings
         if self._network is None and settings.network is None:
-            weights = known_weights(settings.weights)
-            if weights is not None:
+            # Hashing 90 MB for each set anew would be a tenth of what a short command takes.
+            self._known = self._known or known_weights(settings.weights)
+            if self._known is not None:
                 return NetworkIdentity(
-                    weights=weights.name,
-                    weights_sha256=weights.sha256,
+                    weights=self._known.name,
+                    weights_sha256=self._known.sha256,
                     resize=settings.resize.value,
                     dims=settings.dims,
                     dtype=settings.precision.dtype,

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.precision_shifts import precision_shifts
@@ -130,6 +131,27 @@ def test_other_settings_have_other_features(photos: Path) -> None:
     shapes = [each.extract(open_source(photos)).values.shape for each in watched]
     assert [each.forwards for each in watched] == [[str(photos)]] * 4
     assert shapes == [(4, 64), (4, 64), (4, 192), (4, 64)]
+
+
+def test_weights_that_are_replaced_between_two_sets_do_not_mix_in_the_cache(
+    photos: Path, tmp_path: Path, inception_weights: WeightsFile, cache: Path
+) -> None:
+    given = tmp_path / "given.pt"
+    shutil.copyfile(inception_weights.path, given)
+    settings = replace(SMALL, weights=given)
+    first = Watched(settings).extract(open_source(photos))
+    watched = Watched(settings)
+    assert watched.extract(open_source(photos)).stamp == first.stamp  # known by now, without the network
+    state = torch.load(given, weights_only=True)
+    state["Conv2d_1a_3x3.conv.weight"] *= 2
+    torch.save(state, given)
+    others = open_source(noise(tmp_path / "others", range(4, 6)))
+    found = watched.extract(others)
+    assert found.stamp.weights_sha256 != first.stamp.weights_sha256
+    again = Watched(settings)
+    np.testing.assert_array_equal(again.extract(others).values, found.values)
+    assert again.forwards == []
+    assert Watched(replace(settings, weights=inception_weights.path)).extract(others).stamp != found.stamp
 
 
 def test_a_damaged_entry_is_computed_again_with_a_note(photos: Path, cache: Path) -> None:

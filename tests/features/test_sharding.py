@@ -10,20 +10,29 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from p2phd_eval.distributed import Ranks
+from p2phd_eval.errors import InputError
+from p2phd_eval.features.extract_features import extract_features
+from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.features.feature_settings import FeatureSettings
+from p2phd_eval.features.sharding import sharded_statistics
 from p2phd_eval.features.statistics import load_statistics
 from p2phd_eval.images.png import write_png
+from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.stats.distances.moments import moments
+from tests.features import tiny_network
 
 N = 11  # which 2 ranks do not divide
+TINY = FeatureSettings(network=tiny_network.SPEC, device="cpu", workers=0, cache=False)
 
 
-def features(ranks: int, *arguments: object) -> subprocess.CompletedProcess[str]:
-    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(ranks)] if ranks > 1 else []
+def features_of_two(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run the command in two ranks."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command = [sys.executable, *launcher, "-m", "p2phd_eval", "features", *map(str, arguments)]
-    # As torchrun has it: with one thread convolutions are summed in another order than with two.
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    options = ["--device", "cpu", "--dims", "64", "--workers", "0", "--no-cache"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path))}
+    options = ["--device", "cpu", "--feature-network", tiny_network.SPEC, "--workers", "0", "--no-cache"]
     return subprocess.run(
         [*command, *options], capture_output=True, text=True, check=False, env=environment, timeout=240
     )
@@ -40,13 +49,14 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.usefixtures("inception_weights")
+@pytest.mark.usefixtures("one_thread")  # as torchrun has it: with two, convolutions are summed in another order
 def test_ranks_give_what_one_process_gives(photos: Path, tmp_path: Path) -> None:
-    for ranks, option, name in ((1, (), "one"), (2, (), "two"), (2, ("--statistics",), "statistics")):
-        run = features(ranks, photos, "--out", tmp_path / f"{name}.npz", *option)
+    for option, name in (((), "two"), (("--statistics",), "statistics")):
+        run = features_of_two(photos, "--out", tmp_path / f"{name}.npz", *option)
         assert run.returncode == 0, run.stderr
         assert f"{name}.npz" in run.stdout
-    one, two = (FeatureSet.load(tmp_path / f"{name}.npz") for name in ("one", "two"))
+    one, two = extract_features(photos, settings=TINY), FeatureSet.load(tmp_path / "two.npz")
+    assert isinstance(one, FeatureSet)
     np.testing.assert_array_equal(two.values, one.values)
     np.testing.assert_array_equal(two.sizes, one.sizes)
     assert (two.ids, two.stamp) == (one.ids, one.stamp)
@@ -65,14 +75,13 @@ def test_ranks_give_what_one_process_gives(photos: Path, tmp_path: Path) -> None
         np.testing.assert_allclose(got, expected, rtol=0, atol=1e-12 * np.abs(expected).max())
 
 
-@pytest.mark.usefixtures("inception_weights")
 def test_an_image_that_one_rank_cannot_read_ends_all(photos: Path, tmp_path: Path) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     for path in photos.iterdir():
         (broken / path.name).write_bytes(path.read_bytes())
     (broken / "99.png").write_bytes(b"\x89PNG")
-    run = features(2, broken, "--out", tmp_path / "out.npz")
+    run = features_of_two(broken, "--out", tmp_path / "out.npz")
     assert run.returncode != 0
     assert "[rank 1] error: " in run.stderr
     assert "99.png: expected a readable image" in run.stderr
@@ -80,8 +89,8 @@ def test_an_image_that_one_rank_cannot_read_ends_all(photos: Path, tmp_path: Pat
 
 
 def test_fewer_images_than_ranks_have_no_moments(tmp_path: Path) -> None:
+    """Each rank says so by itself, before it meets the others."""
     for index in range(3):
         write_png(tmp_path / "few" / f"{index}.png", np.zeros((8, 8, 3), dtype=np.uint8))
-    run = features(2, tmp_path / "few", "--out", tmp_path / "out.npz", "--statistics")
-    assert run.returncode != 0
-    assert "expected at least 2 images for each of 2 processes, found 3" in run.stderr
+    with pytest.raises(InputError, match="expected at least 2 images for each of 2 processes, found 3"):
+        sharded_statistics(open_source(tmp_path / "few"), FeatureExtractor(TINY), Ranks(rank=1, size=2))

@@ -19,6 +19,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.generators.training.loop import Watchers, train_networks
 from p2phd_eval.tracking.tracker import Ending
 from p2phd_eval.tracking.trackers import open_trackers
+from tests.commands.command_line import document_of, invoke
 from tests.tracking.tracked import curves_of_mlflow, curves_of_the_log, only_run
 
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -111,14 +112,19 @@ def test_unknown_names(tiny: TrainConfig, tmp_path: Path) -> None:
 
 def test_a_training_stopped_by_sigterm_and_resumed_shows_each_step_once(scenes: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    options = ("--preset", "demo", "--load-size", "64", "--ngf", "4", "--n-blocks", "1", "--ndf", "4")
-    command = [
-        *(sys.executable, "-m", "p2phd_eval", "train", str(scenes), "--out", str(run), *options),
-        *("--n-layers-d", "2", "--epochs", "12", "--epochs-decay", "0", "--batch-size", "2"),
-        *("--log-every", "1", "--device", "cpu", "--track", "tensorboard", "--track", "mlflow", "--json", "-"),
+    arguments = [
+        *("train", str(scenes), "--out", str(run), "--preset", "demo", "--load-size", "64", "--ngf", "4"),
+        *("--n-blocks", "1", "--ndf", "4", "--n-layers-d", "2", "--epochs", "12", "--epochs-decay", "0"),
+        *("--batch-size", "2", "--log-every", "1", "--device", "cpu"),
+        *("--track", "tensorboard", "--track", "mlflow", "--json", "-"),
     ]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "p2phd_eval", *arguments],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     assert process.stderr is not None
     while "step 3" not in (line := process.stderr.readline()):
         assert line, "it ended before step 3"
@@ -131,9 +137,7 @@ def test_a_training_stopped_by_sigterm_and_resumed_shows_each_step_once(scenes: 
     assert only_run(client).info.status == "KILLED"
     assert len(curves_of_mlflow(client, only_run(client))["learning_rate"]) == stopped
 
-    ended = subprocess.run([*command, "--resume"], env=environment, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stderr
-    assert json.loads(ended.stdout)["step"] == 36
+    assert document_of(invoke(*arguments, "--resume"))["step"] == 36
     shown = only_run(client)
     assert shown.info.status == "FINISHED"
     assert client.get_experiment(shown.info.experiment_id).name == "data"  # the data set's folder
