@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -202,10 +203,19 @@ def test_a_real_divergence_ends_its_run_and_not_the_study(study_data: Path, tmp_
     assert (verdict["verdict"], report["comparisons"]["training"]) == ("inconclusive", None)
 
 
-def command_line(pid: str) -> bytes:
-    with contextlib.suppress(OSError):  # it has ended
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
+def kill_first_run() -> None:
+    """Wait for the first run that this process starts, and kill it."""
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        for children in Path("/proc/self/task").glob("*/children"):
+            for pid in children.read_text().split():
+                # Others come and go before it.
+                with contextlib.suppress(OSError):  # it has ended
+                    if b"--run" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                        os.kill(int(pid), signal.SIGKILL)
+                        return
+        time.sleep(0.02)
+    raise AssertionError("no run was started")
 
 
 def test_a_run_that_the_system_kills_is_an_outcome_and_is_tried_again(finished_study: Path, tmp_path: Path) -> None:
@@ -216,16 +226,10 @@ def test_a_run_that_the_system_kills_is_an_outcome_and_is_tried_again(finished_s
     (study / "study.json").write_text(json.dumps(plan))
     for folder in ("runs", "records"):
         shutil.rmtree(study / folder / "amp-bf16-s1")
-    process = start_study("--out", study, "--track", "tensorboard")
-    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
-    found: list[str] = []
-    while not found and process.poll() is None:
-        # Others come and go before it.
-        found = [pid for pid in children.read_text().split() if b"--run" in command_line(pid)]
-        time.sleep(0.02)
-    os.kill(int(found[0]), signal.SIGKILL)
-    _, notes = process.communicate()
-    assert process.returncode == 0, notes
+    with ThreadPoolExecutor(1) as beside:
+        killed = beside.submit(kill_first_run)
+        notes = make("--out", study, "--track", "tensorboard")
+        killed.result()
     assert "SIGKILL" in notes
     report = report_of(study)
     assert [run["status"] for run in report["runs"]] == ["finished"] * 3 + ["killed", "finished"]
