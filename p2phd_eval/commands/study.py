@@ -66,8 +66,8 @@ def study(
             "--generation",
             metavar="NAMES",
             help="Precisions separated by commas, in which the baseline's runs generate beside fp32, to compare with "
-            "that; or engines, such as compile, onnx-fp32, onnx-int8. Default: every arm's runs generate in the arm's "
-            "own.",
+            "that; or engines, such as compile, onnx-fp32, onnx-int8. For these alone one arm is enough: --arms fp32. "
+            "Default: every arm's runs generate in the arm's own.",
         ),
     ] = None,
     judge: Annotated[
@@ -193,6 +193,8 @@ def study(
         p2phd-eval study DATA --out study --executor ray --dry-run
 
         p2phd-eval study REAL --out study --arms arms.toml --seeds 3
+
+        p2phd-eval study DATA --out study --arms fp32 --generation amp-fp16,onnx-int8
 
         p2phd-eval study DATA --out study --segmenter segmenter.safetensors
     """

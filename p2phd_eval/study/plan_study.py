@@ -178,6 +178,13 @@ def plan_study(
     else:
         usual = {"arms": ("fp32", amp_name(torch_device)), "seeds": (0, 1, 2)}
         plan = StudyPlan(**{**usual, **changes}, base=base, command=command)
+    if len(plan.arms) < 2 and (not plan.generation or plan.edits is not None):
+        raise InputError(
+            "--arms",
+            expected="a baseline and one candidate or more" + (", whose edits are compared" if plan.generation else ""),
+            found=plan.arms[0],
+            fix="For example: --arms fp32,amp-fp16. One arm is enough for ways of generation: --generation onnx-int8",
+        )
     if plan.generation and plan.arms[0] not in plan.precisions:
         raise InputError(
             "--generation",

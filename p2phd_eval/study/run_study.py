@@ -100,8 +100,8 @@ def run_study(
     seeds : int or sequence of int, optional
         The seeds of each arm, or how many, from 0 on; by default 3.
     generation : str or sequence of str, optional
-        Precisions, in which the baseline's runs generate beside fp32, to compare with that; by default every arm's runs
-        generate in the arm's own.
+        Precisions or engines, in which the baseline's runs generate beside fp32, to compare with that; by default every
+        arm's runs generate in the arm's own. In a study of one arm the verdicts are on these.
     judge : Estimand or its value, optional
         What the verdict is about, chosen before looking: see `compare_images`. By default the FID at the number of test
         photos. "block-fid" takes its axes from the training photos.

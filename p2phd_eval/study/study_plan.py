@@ -162,7 +162,7 @@ def parse_arms(text: str, amp: str) -> tuple[str, ...]:
     """Read arms, training precisions separated by commas, the baseline first.
 
     `text`: "amp" is what `train --amp` is; alone it is compared with fp32. `amp`: the one that "amp" means here. Raises
-    `InputError` if one is unknown or given twice, or there are fewer than two.
+    `InputError` if one is unknown or given twice.
     """
     names = [part.strip() for part in text.split(",")]
     if names == ["amp"]:
@@ -172,10 +172,6 @@ def parse_arms(text: str, amp: str) -> tuple[str, ...]:
     name, count = Counter(arms).most_common(1)[0]
     if count > 1:
         raise InputError("--arms", expected="each arm once", found=f"{name} {count} times")
-    if len(arms) < 2:
-        raise InputError(
-            "--arms", expected="a baseline and one candidate or more", found=text, fix="For example: fp32,amp-fp16"
-        )
     return arms
 
 
@@ -217,7 +213,7 @@ def load_plan(out: Path) -> StudyPlan:
         )
     stored = read_document(path, StudyDocument)
     _require_precisions(tuple(arm for arm in stored.arms if arm not in stored.made_by), f"{path}, arms")
-    if len(stored.arms) < 2 or not stored.seeds:
+    if len(stored.arms) < (1 if stored.generation else 2) or not stored.seeds:
         found = f"{len(stored.arms)} and {len(stored.seeds)}"
         raise InputError(str(path), expected="two arms or more and a seed or more", found=found, fix=stored.again)
     values = {field.name: getattr(stored, field.name) for field in dataclasses.fields(StudyPlan)}

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument
 from p2phd_eval.report.documents.study_documents import ArmVerdict, Comparisons, ComparisonsDocument
-from p2phd_eval.report.wording import FAILURES
+from p2phd_eval.report.wording import FAILURES, generated_name
 from p2phd_eval.stats.proportions.binomial import more_failures_p
 from p2phd_eval.stats.verdicts.equivalence import FAVOURABLE, Verdict
 from p2phd_eval.study.outcome import Outcome
@@ -15,6 +15,8 @@ def arm_verdicts(
     plan: StudyPlan, outcomes: Mapping[str, Outcome], comparisons: Comparisons | ComparisonsDocument
 ) -> tuple[ArmVerdict, ...]:
     """Return the verdict on each arm but the baseline and the benign ones, as the report has it.
+
+    Where there is none, the study is about the ways in which the baseline generates: then they are the candidates.
 
     A comparison is one of runs that finished. Where more of an arm's runs failed than of the baseline's, it speaks of
     a selection: then nothing favourable is concluded, and "worse" where the failures alone show it (Fisher's exact
@@ -27,11 +29,14 @@ def arm_verdicts(
     compared = {
         entry.name: (entry, document) for document in documents if document is not None for entry in document.candidates
     }
+    baseline = plan.arms[0]
+    candidates = {arm: endings[arm] for arm in plan.arms[1:] if arm not in plan.benign}
+    if not candidates:
+        candidates = {generated_name(baseline, way): endings[baseline] for way in plan.generation}
     verdicts = []
-    for arm in plan.arms[1:]:
-        if arm not in plan.benign:
-            entry, document = compared.get(arm, (None, comparisons.training))
-            verdicts.append(_verdict(arm, endings[arm], endings[plan.arms[0]], entry, document, plan))
+    for name, of_candidate in candidates.items():
+        entry, document = compared.get(name, (None, comparisons.training))
+        verdicts.append(_verdict(name, of_candidate, endings[baseline], entry, document, plan))
     return tuple(verdicts)
 
 

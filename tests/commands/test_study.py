@@ -271,6 +271,24 @@ def test_other_precisions_of_generation_join_what_there_is(finished_study: Path,
     assert all((study / "report.html").read_text().count(name) > 2 for name in names)
 
 
+def test_one_arm_is_judged_by_the_ways_in_which_it_generates(finished_study: Path, tmp_path: Path) -> None:
+    study = shutil.copytree(finished_study, tmp_path / "study")
+    plan = json.loads((study / "study.json").read_text())
+    (study / "study.json").write_text(json.dumps({**plan, "arms": ["fp32"], "generation": ["amp-bf16"]}))
+    assert "run 1 of" not in make("--out", study)
+    report, before = report_of(study), report_of(finished_study)
+    (verdict,) = report["verdicts"]
+    (generated,) = (each["document"] for each in before["comparisons"]["sampling"] if each["arm"] == "fp32")
+    (candidate,) = generated["candidates"]
+    assert (verdict["arm"], verdict["scope"]) == ("fp32, generated in amp-bf16", "A")
+    for key in ("verdict", "sentence", "margin"):
+        assert verdict[key] == candidate[key], key
+    (row,) = document_of(invoke("gate", study / "report.json", "--require", "not-worse", "--json", "-"))["results"]
+    assert (row["arm"], row["holds"]) == (verdict["arm"], True)
+    message = error_of(invoke("study", "--out", study, "--edits", tmp_path / "edits.txt", "--device", "cpu"))
+    assert "expected a baseline and one candidate or more, whose edits are compared, found fp32" in message
+
+
 def test_report_writes_the_same_again_without_computing(finished_study: Path, tmp_path: Path) -> None:
     study = shutil.copytree(finished_study, tmp_path / "study")
     for name in ("report.html", "report.json", "report.md"):

@@ -36,6 +36,15 @@ def test_what_is_left_out_is_fp32_and_amp_from_three_seeds(study_data: Path, tmp
     assert (plan.arms, plan.seeds, plan.repeat, plan.confidence) == (("fp32", "amp-bf16"), (0, 1, 2), True, 0.95)
 
 
+def test_one_arm_is_enough_for_ways_of_generation_alone(study_data: Path, tmp_path: Path) -> None:
+    plan = plan_study(study_data, tmp_path, arms="fp32", generation="onnx-int8", device="cpu", **SMALL)
+    assert {run.sampling for run in plan.runs if not run.repeat} == {("fp32", "onnx-int8")}
+    save_plan(tmp_path, plan)
+    assert load_plan(tmp_path) == plan
+    with pytest.raises(InputError, match="--arms: expected a baseline and one candidate or more, found fp32"):
+        plan_study(study_data, tmp_path / "other", arms="fp32", device="cpu", **SMALL)
+
+
 def test_a_study_that_goes_on_takes_no_preset(study_data: Path, tmp_path: Path) -> None:
     save_plan(tmp_path, plan_study(study_data, device="cpu", **SMALL))
     with pytest.raises(InputError, match="--preset: expected DATA before it"):

@@ -151,9 +151,9 @@ class QualityDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/study
 
 
 class ArmVerdict(Struct, frozen=True, kw_only=True):
-    """The verdict on a candidate arm; None where no run of it finished."""
+    """The verdict on a candidate; None where no run of it finished."""
 
-    arm: str
+    arm: str  # in a study of one arm a way in which it generates, by its name in the comparisons
     verdict: Verdict  # the comparison's, unless failed runs changed it
     sentence: str
     scope: Scope | None
@@ -356,7 +356,8 @@ class ReportDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/report
     def main(self) -> CompareDocument | None:
         """The comparison that the report begins with: of the trained arms, or else of those of the same weights."""
         judged = self.judged_in
-        return self.comparisons.training or next((judged[arm] for arm in self.arms if arm in judged), None)
+        found = (judged[entry.arm] for entry in self.verdicts if entry.arm in judged)
+        return self.comparisons.training or next(found, None)
 
     def runs_of(self, arm: str) -> list[StudyRun]:
         """Return the runs of an arm, without the one that is the first seed once more."""

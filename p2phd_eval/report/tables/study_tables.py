@@ -110,14 +110,15 @@ def cluster_table(
 def study_table(report: ReportDocument) -> ResultTable:
     """Return the table of the verdicts of a study's report: on its arms, and below them on generation."""
     main = report.main
-    judged = {entry.arm for entry in report.verdicts}
+    judged = [entry for entry in report.verdicts if entry.arm in report.arms]
+    names = {entry.arm for entry in judged}
     benign = {arm.name for arm in report.what_was_run.arms if arm.benign is True}
     generated = [
         (document, candidate)
         for what, _, document in report.compared
         if what in ("generation", "benign")
         for candidate in document.candidates
-        if candidate.name not in judged
+        if candidate.name not in names
     ]
     n = report.what_was_run.n_test if main is None else main.n
     notes = [entry.sentence for entry in report.verdicts]
@@ -134,14 +135,14 @@ def study_table(report: ReportDocument) -> ResultTable:
         (report.arms[0], "baseline", *_runs(report, report.arms[0]), *[NOTHING] * 4),
         *(
             (entry.arm, VERDICTS[entry.verdict].words, *_runs(report, entry.arm), *_judged(entry, entry, n))
-            for entry in report.verdicts
+            for entry in judged
         ),
         *(_generated(document, candidate, benign) for document, candidate in generated),
     ]
     columns = ["arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin"]
     known = {generated_name(*images): cost_texts(cost) for images, cost in generation_costs(report).items()}
     if known:
-        arms = [generated_name(row[0], COMMON) for row in rows[: 1 + len(report.verdicts)]]
+        arms = [generated_name(row[0], COMMON) for row in rows[: 1 + len(judged)]]
         costs = [known.get(name, (NOTHING,) * len(COSTS)) for name in (*arms, *(each.name for _, each in generated))]
         told = [k for k in range(len(COSTS)) if any(cost[k] != NOTHING for cost in costs)]
         columns += [COSTS[k] for k in told]
@@ -154,7 +155,7 @@ def study_table(report: ReportDocument) -> ResultTable:
         notes=tuple(notes),
         styles=(
             "",
-            *(VERDICTS[entry.verdict].style for entry in report.verdicts),
+            *(VERDICTS[entry.verdict].style for entry in judged),
             *(VERDICTS[candidate.verdict].style for _, candidate in generated),
         ),
     )
