@@ -87,7 +87,7 @@ def train(
         a run of another configuration (with it); a folder that another process trains into; a tracker that cannot be
         reached; a full disk.
     DivergenceError
-        For a loss that is not finite although nothing scales it.
+        For a loss that is not finite although nothing scales it, or a loss scale that has fallen to nothing.
     """
     require_there("--feature-weights", feature_weights)
     data, out = Path(data), Path(out)

@@ -43,6 +43,9 @@ from p2phd_eval.memory import memory_for, require_memory
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
 
 _GRID_ROWS = 4
+# A gradient that still overflows float16 then is above 1e12. The scale would be halved on until its inverse is infinite
+# in float32, and the next step without an overflow would fill the weights with NaN.
+_LEAST_SCALE = 2.0**-24
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -135,7 +138,7 @@ def train_networks(
         other data, or one whose checkpoint is lost (with it); a file that changes while it trains; a batch that cannot
         be shared; a full disk.
     DivergenceError
-        For a loss that is not finite although nothing scales it.
+        For a loss that is not finite although nothing scales it, or a loss scale that has fallen to nothing.
     """
     note = (watchers.on_note if ranks.is_first else None) or unheard
     if config.execution.arithmetic is not None:
@@ -204,26 +207,20 @@ def _run(
     config = model.config
     steps_per_epoch = len(dataset) // config.batch_size
     total = steps_per_epoch * config.total_epochs
-    log = RunLog(out / "log.jsonl", step) if ranks.is_first else None
-    if log and step and watchers.on_note:
-        # The first step is always logged.
-        if log.first is None:
-            watchers.on_note(
-                f"{out / 'log.jsonl'} has no line of the {step} steps that are done: it begins after them."
-            )
-        elif log.first.step > 1:
-            watchers.on_note(f"{out / 'log.jsonl'} begins at step {log.first.step}: the lines before are lost.")
+    log = _open_log(out / "log.jsonl", step, watchers.on_note or unheard) if ranks.is_first else None
     saved, stopped = step, False
     losses: Losses = {}
 
-    def validate(epoch: int) -> None:
-        if watchers.on_validation:
+    def end_epoch(epoch: int) -> None:
+        if _is_due(epoch, config.keep_every) and ranks.is_first:
+            keep_checkpoint(out, epoch)
+        if _is_due(epoch, config.validate_every) and watchers.on_validation:
             watchers.on_validation(epoch, step, latest_path(out))
 
     def save() -> None:
         nonlocal saved
         if saved != step:
-            _finite_losses(model, step, losses, ranks)
+            _read_losses(model, step, losses, ranks)
             if ranks.is_first:
                 state, first = model.state_dict(), not latest_path(out).exists()
                 save_checkpoint(
@@ -240,8 +237,8 @@ def _run(
         ranks.wait()
 
     with StopRequest() as stop:
-        if step and step % steps_per_epoch == 0 and _is_due(step // steps_per_epoch, config.validate_every):
-            validate(step // steps_per_epoch)  # it may have been killed before it did
+        if step and step % steps_per_epoch == 0:
+            end_epoch(step // steps_per_epoch)  # the run may have been killed before it did
         places = _places(len(dataset), config, step, ranks)
         batches = load_batches(dataset, places, model.device, config.execution.workers)
         for batch, waited in _timed(batches):
@@ -255,7 +252,7 @@ def _run(
             if log:
                 log.count(config.batch_size, waited)
             if step % config.log_every == 0 or step in (1, total):
-                values = _finite_losses(model, step, losses, ranks)
+                values = _read_losses(model, step, losses, ranks)
                 if log:
                     log.write(_record(log, model, step, epoch, values))
                     if watchers.on_log and log.last:
@@ -270,13 +267,9 @@ def _run(
             if step % config.checkpoint_every == 0 or step == total:
                 save()
             if step % steps_per_epoch == 0:
-                keeps, validates = (_is_due(epoch, every) for every in (config.keep_every, config.validate_every))
-                if keeps or validates:
+                if any(_is_due(epoch, every) for every in (config.keep_every, config.validate_every)):
                     save()
-                if keeps and ranks.is_first:
-                    keep_checkpoint(out, epoch)
-                if validates:
-                    validate(epoch)
+                end_epoch(epoch)
             stopped = ranks.any(stop.signum is not None)
             if stopped:
                 break
@@ -293,6 +286,17 @@ def _run(
         skipped_steps=skipped,
         last_record=log.last if log else None,
     )
+
+
+def _open_log(path: Path, step: int, note: Note) -> RunLog:
+    """Open the log of a run of which some steps are done, and say which of their lines are lost."""
+    log = RunLog(path, step)
+    # The first step is always logged.
+    if step and log.first is None:
+        note(f"{path} has no line of the {step} steps that are done: it begins after them.")
+    elif log.first is not None and log.first.step > 1:
+        note(f"{path} begins at step {log.first.step}: the lines before are lost.")
+    return log
 
 
 def _is_due(epoch: int, every: int) -> bool:
@@ -333,11 +337,10 @@ def _restore(model: Pix2PixHD, checkpoint: Checkpoint, steps_per_epoch: int, whe
     return checkpoint.step
 
 
-def _finite_losses(model: Pix2PixHD, step: int, losses: Losses, ranks: Ranks) -> dict[str, float]:
-    """Read the losses from the device, as means over the ranks; refuse divergence."""
-    values = dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True)) if losses else {}
-    values = ranks.mean(values)
-    # With loss scaling an overflow is part of the method: its step is skipped and counted.
+def _read_losses(model: Pix2PixHD, step: int, losses: Losses, ranks: Ranks) -> dict[str, float]:
+    """Read the losses from the device, as means over the ranks; raise `DivergenceError` if the training is lost."""
+    values = ranks.mean(dict(zip(losses, torch.stack(list(losses.values())).tolist(), strict=True)))
+    # With loss scaling an overflow is part of the method: its step is skipped and counted, and the scale is halved.
     if not model.precision.scales_loss:
         for name, value in values.items():
             if not math.isfinite(value):
@@ -347,7 +350,19 @@ def _finite_losses(model: Pix2PixHD, step: int, losses: Losses, ranks: Ranks) ->
                     found=str(value),
                     fix="The last checkpoint is from before. Try a lower --lr or another --precision.",
                 )
+    for name, scale in _loss_scales(model).items():
+        if scale is not None and scale < _LEAST_SCALE:
+            raise DivergenceError(
+                f"loss scale of {name} at step {step}",
+                expected=f"{_LEAST_SCALE:.0e} or more",
+                found=f"{scale:.0e}: steps overflow however small it is",
+                fix="Try a lower --lr or another --precision; the log shows since when steps are skipped.",
+            )
     return values
+
+
+def _loss_scales(model: Pix2PixHD) -> dict[str, float | None]:
+    return {"G": model.generator_optimizer.scale, "D": model.discriminator_optimizer.scale}
 
 
 def _record(log: RunLog, model: Pix2PixHD, step: int, epoch: int, losses: dict[str, float]) -> LogRecord:
@@ -359,7 +374,7 @@ def _record(log: RunLog, model: Pix2PixHD, step: int, epoch: int, losses: dict[s
         epoch=epoch,
         losses={name: finite_or_none(value) for name, value in losses.items()},
         lr=scaled["G"].optimizer.param_groups[0]["lr"],
-        loss_scale={name: optimizer.scale for name, optimizer in scaled.items()},
+        loss_scale=_loss_scales(model),
         skipped_steps={name: optimizer.skipped for name, optimizer in scaled.items()},
         images_per_second=images_per_second,
         data_wait=data_wait,

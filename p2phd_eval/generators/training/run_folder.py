@@ -6,6 +6,7 @@ from pathlib import Path
 
 from p2phd_eval.config import Role, TrainConfig, values_of
 from p2phd_eval.errors import InputError
+from p2phd_eval.files import atomic_write
 from p2phd_eval.generators.checkpoint import Checkpoint, latest_path, load_checkpoint
 from p2phd_eval.generators.training.run_log import last_step
 from p2phd_eval.generators.training.training_data import load_training_data
@@ -127,4 +128,5 @@ def keep_checkpoint(out: Path, epoch: int) -> None:
         # The newest checkpoint is replaced, never written to, so both names may share its content.
         os.link(latest, kept)
     except OSError:
-        shutil.copyfile(latest, kept)
+        with atomic_write(kept) as stream, latest.open("rb") as content:
+            shutil.copyfileobj(content, stream)

@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from p2phd_eval.config import ARITHMETICS, ExecutionConfig, TrainConfig
-from p2phd_eval.errors import InputError, MemoryShortage
+from p2phd_eval.errors import DivergenceError, InputError, MemoryShortage
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.checkpoint import load_checkpoint
 from p2phd_eval.generators.training.loop import Watchers, train_networks
@@ -179,8 +179,12 @@ def test_resume_without_a_run_starts_one_and_a_finished_run_stays(
 
 def test_a_longer_schedule_may_be_resumed(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
     train_networks(tiny, scenes, tmp_path / "run", device=CPU)
-    result = train_networks(replace(tiny, epochs=3), scenes, tmp_path / "run", device=CPU, resume=True)
+    longer = replace(tiny, epochs=3, keep_every=1)
+    result = train_networks(longer, scenes, tmp_path / "run", device=CPU, resume=True)
     assert result.step == 12
+    # That of the epoch which was done already, too: so a run goes on that was killed between saving and keeping.
+    kept = {path.name: load_checkpoint(path).step for path in result.checkpoint.parent.glob("epoch_*.pt")}
+    assert kept == {"epoch_0003.pt": 9, "epoch_0004.pt": 12}
 
 
 def test_an_existing_run_is_not_overwritten(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
@@ -287,6 +291,19 @@ def test_an_overflow_of_the_discriminators_is_in_the_log(scenes: Path, tiny: Tra
     assert first["skipped_steps"] == {"G": skipped["G"], "D": skipped["D"] + 1}  # type: ignore[index]
     assert first["loss_scale"] == {"G": 128.0, "D": pytest.approx(0.5e38)}
     assert before == {"G": 0, "D": 0}
+
+
+def test_a_loss_scale_that_has_fallen_to_nothing_ends_the_run(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
+    """GradScaler knows no least scale: below 2**-126 a step without overflow would make all weights NaN."""
+    config = replace(tiny, precision="amp-fp16", epochs_decay=0)
+    run = tmp_path / "run"
+    path = train_networks(replace(config, epochs=1), scenes, run, device=CPU).checkpoint
+    document = torch.load(path, weights_only=True)
+    document["optimizers"]["D"]["scaler"]["scale"] = 1e-10
+    torch.save(document, path)
+    with pytest.raises(DivergenceError, match="loss scale of D at step 4: expected 6e-08 or more, found 1e-10: steps"):
+        train_networks(config, scenes, run, device=CPU, resume=True)
+    assert load_checkpoint(path).step == 3
 
 
 def test_networks_that_no_machine_holds_are_refused_before_anything_is_written(
