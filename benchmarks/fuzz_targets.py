@@ -807,9 +807,9 @@ def _inception_seeds(work: Path) -> list[Case]:
 
 
 def _read_inception(folder: Path) -> None:
-    from p2phd_eval.features.weights.file import read_state
+    from p2phd_eval.features.weights.file import read_inception
 
-    read_state(folder / "weights.pth")
+    read_inception(folder / "weights.pth")
 
 
 def _lpips_seeds(work: Path) -> list[Case]:

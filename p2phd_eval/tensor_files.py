@@ -18,6 +18,7 @@ REAL = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
 _ALWAYS = 64 << 20  # bytes that even a small file may take
 _ALWAYS_SHARED = 256 << 20  # bytes of tensors that may lie in fewer bytes
 _LARGEST_PICKLE = 64 << 20  # bytes of what describes the tensors
+_ARCHIVE = b"PK\3\4"
 # The one thing that torch's unpickler of data makes in any size that a file asks for.
 _SIZED_AT_WILL = b"bytearray"
 
@@ -79,14 +80,24 @@ def read_state(
     def unusable(found: str) -> InputError:
         return InputError(str(path), expected=expected, found=found, fix=fix)
 
-    stored = read_tensors(path, expected=expected, fix=fix)
+    return select_tensors(read_tensors(path, expected=expected, fix=fix), shapes, unusable)
+
+
+def select_tensors(
+    stored: object, shapes: Mapping[str, Sequence[int]], unusable: Callable[[str], InputError]
+) -> dict[str, torch.Tensor]:
+    """Return the tensors of some names and shapes, in their order and in float32, of what a file holds.
+
+    `unusable`: returns the error that is raised if that is no mapping, or a tensor is missing, has another shape or is
+    not finite; it is told what was found.
+    """
     if not isinstance(stored, Mapping):
         raise unusable(shown(stored))
     state = {}
     for name, shape in shapes.items():
         tensor: Any = stored.get(name)
         if fault := tensor_fault(tensor, shape):
-            raise unusable(f"{name!r}: {fault} in place of {tuple(shape)}" if name in stored else f"no tensor {name!r}")
+            raise unusable(f"{name!r}: {fault} instead of {tuple(shape)}" if name in stored else f"no tensor {name!r}")
         state[name] = tensor.detach().float()
         if not is_finite(state[name]):
             raise unusable(f"NaN or infinity in {name!r}")
@@ -121,8 +132,9 @@ def _what_would_take_memory(file: Path) -> str | None:
     size = file.stat().st_size
     if not size:
         return "an empty file"
-    if not zipfile.is_zipfile(file):
-        with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+    with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        # torch takes for an archive what begins like one, zipfile what ends like one: it may be appended to a pickle.
+        if content[: len(_ARCHIVE)] != _ARCHIVE or not zipfile.is_zipfile(file):
             return None if content.find(_SIZED_AT_WILL) < 0 else _OTHERS
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()

@@ -189,7 +189,7 @@ def test_unusable_files_are_named(tmp_path: Path, weights_file: Path) -> None:
         "a damaged or foreign file": b"not the weights",
         "list": [1],
         f"no tensor '{bias}'": {name: value for name, value in state.items() if name != bias},
-        rf"'{bias}': shape \(3,\) in place of \(256,\)": state | {bias: torch.zeros(3)},
+        rf"'{bias}': shape \(3,\) instead of \(256,\)": state | {bias: torch.zeros(3)},
         f"NaN or infinity in '{bias}'": state | {bias: torch.full((256,), torch.nan)},
     }
     path = tmp_path / "given.pth"

@@ -1,6 +1,7 @@
 """DINOv2's feature spaces, as plug-ins: `--feature-network p2phd_eval.features.networks.dinov2:dinov2_vitl14`."""
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from types import ModuleType
 
@@ -10,7 +11,7 @@ from torch.nn import functional
 
 from p2phd_eval.errors import InputError, shown
 from p2phd_eval.features.networks.module_features import ModuleFeatures
-from p2phd_eval.tensor_files import is_finite, read_tensors, tensor_fault
+from p2phd_eval.tensor_files import read_tensors, select_tensors
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
 SIDE = 224  # pixels, the network's input here
@@ -72,7 +73,7 @@ def _load(name: str, architecture: str, device: torch.device, weights: Path | No
     network = timm.create_model(architecture, img_size=SIDE, num_classes=0)
     shapes = {key: tuple(tensor.shape) for key, tensor in network.state_dict().items()}
     shapes["pos_embed"] = (1, 1 + _TRAINED_GRID**2, shapes["cls_token"][-1])
-    state = _checked(where, name, raw, shapes)
+    state = _selected(where, name, raw, shapes)
     state["pos_embed"] = positions_at(state["pos_embed"], SIDE // PATCH)
     network.load_state_dict(state)
     # On a CPU two images a pass were as fast as eight, and a plug-in is tried out with whole passes.
@@ -126,20 +127,11 @@ def _read(name: str, path: Path) -> Mapping[str, object]:
     return raw
 
 
-def _checked(
+def _selected(
     where: str, name: str, raw: Mapping[str, object], shapes: Mapping[str, tuple[int, ...]]
 ) -> dict[str, Tensor]:
     """Return the network's tensors in float32. Meta's names are timm's but for one tensor, which is of training."""
-    state: dict[str, Tensor] = {}
-    for key, shape in shapes.items():
-        tensor = raw.get(key)
-        if not isinstance(tensor, Tensor):
-            raise _unusable(where, name, f"no tensor {key!r}")
-        if fault := tensor_fault(tensor, shape):
-            raise _unusable(where, name, f"{key!r}: {fault} instead of {shape}")
-        if not is_finite(tensor):
-            raise _unusable(where, name, f"NaN or infinity in {key!r}")
-        state[key] = tensor.to(torch.float32)
+    state = select_tensors(raw, shapes, partial(_unusable, where, name))
     strangers = sorted(str(key) for key in set(raw) - set(shapes) - {"mask_token"})
     if strangers:
         raise _unusable(where, name, f"a tensor {strangers[0]!r} as well, which is of another network")

