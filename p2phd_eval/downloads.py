@@ -9,6 +9,7 @@ from p2phd_eval.files import atomic_write
 from p2phd_eval.progress import OnProgress, unwatched
 
 _TIMEOUT = 10.0  # seconds without an answer
+_MOST = 1 << 30  # bytes of a file whose size is not known; of those that are fetched the largest has a quarter of it
 
 
 class DownloadError(Exception):
@@ -19,8 +20,8 @@ def download(url: str, target: Path, sha256: str, *, size: int = 0, on_progress:
     """Fetch a file atomically and check it.
 
     `target`: replaced, if it is there. `sha256`: what the content must hash to, hexadecimal. `size`: its length in
-    bytes, for the progress. Raises `DownloadError` if the server cannot be reached or breaks off, or gives other
-    content.
+    bytes, where it is known: no more are taken. Raises `DownloadError` if the server cannot be reached or breaks off,
+    or gives other content.
     """
     digest = hashlib.sha256()
     done = 0
@@ -30,6 +31,8 @@ def download(url: str, target: Path, sha256: str, *, size: int = 0, on_progress:
                 stream.write(block)
                 digest.update(block)
                 done += len(block)
+                if done > (size or _MOST):
+                    raise DownloadError(f"more than the {size or _MOST} bytes that it can have")
                 on_progress(done, max(done, size))
             if digest.hexdigest() != sha256:
                 raise DownloadError(f"{done} bytes with the wrong SHA-256 {digest.hexdigest()}")

@@ -57,6 +57,8 @@ def test_what_went_wrong_is_said_and_nothing_is_left(tmp_path: Path) -> None:
     ):
         with serving(content, **answer) as address, pytest.raises(DownloadError, match=message):
             download(address, target, SHA256)
+    with serving(CONTENT) as address, pytest.raises(DownloadError, match="more than the 99 bytes that it can have"):
+        download(address, target, SHA256, size=99)  # however long the server goes on
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         with pytest.raises(DownloadError, match="Connection refused"):
