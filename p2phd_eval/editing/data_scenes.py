@@ -117,25 +117,26 @@ class DataScenes:
     def scene(self, key: str, features: Literal["instance", "label"] | None = None) -> Scene:
         """Return the scene of an image, without styles; a few of them stay in memory.
 
-        Raises `InputError` for a key that there is none of, or maps that cannot be used.
+        It may be called from several threads. Raises `InputError` for a key that there is none of, or maps that cannot
+        be used.
         """
-        if key not in self._scenes:
-            triplet = self.triplet(key)
-            label, instance = read_maps(triplet, self.config)
-            scene = Scene(
-                image=key,
-                label=label,
-                label_nc=self.config.label_nc,
-                instance=instance,
-                features=self.features,
-                numbering=self.numbering,
-            )
-            while len(self._scenes) >= _KEPT:
-                self._scenes.popitem(last=False)
-            self._scenes[key] = scene
-        self._scenes.move_to_end(key)
-        found = self._scenes[key]
+        # Taken out and put back as the newest: another thread that looks meanwhile reads the maps itself.
+        found = self._scenes.pop(key, None) or self._read_scene(key)
+        while len(self._scenes) >= _KEPT:
+            self._scenes.popitem(last=False)
+        self._scenes[key] = found
         return found if features in (None, found.features) else replace(found, features=features)
+
+    def _read_scene(self, key: str) -> Scene:
+        label, instance = read_maps(self.triplet(key), self.config)
+        return Scene(
+            image=key,
+            label=label,
+            label_nc=self.config.label_nc,
+            instance=instance,
+            features=self.features,
+            numbering=self.numbering,
+        )
 
 
 def editing_config(root: Path, phase: str, label_nc: int | None, instances: bool | None) -> DataConfig:
