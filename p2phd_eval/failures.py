@@ -17,11 +17,12 @@ FAULT = 3
 _PACKAGE = Path(__file__).parent
 _KEPT = "Finished work is kept."
 _LONGEST = 1000  # characters of what a library says
-# Torch has no class of its own for these: on a CPU, in shared memory, and in a process that the system ended.
-_MEMORY = re.compile(
-    r"out of memory|(can't|cannot) allocate memory|not enough memory|failed to map segment|can't start new thread",
-    re.IGNORECASE,
+#: How torch, its libraries and drivers say that memory ran out, where they have no type for it.
+MEMORY_RAN_OUT = re.compile(
+    r"out of memory|(can't|cannot) allocate memory|not enough memory|[A-Z]_ALLOC_FAILED", re.IGNORECASE
 )
+_NO_ROOM = re.compile(r"failed to map segment|can't start new thread", re.IGNORECASE)
+# In shared memory, and of a process that the system ended.
 _WORKERS = re.compile(r"shared memory|DataLoader worker .* killed by signal", re.IGNORECASE)
 
 
@@ -78,7 +79,8 @@ def _is_of_memory(error: Exception, said: str) -> bool:
         return True
     # Without loading torch.
     of_torch = type(error).__name__ == "OutOfMemoryError"
-    return of_torch or (isinstance(error, RuntimeError | ImportError) and bool(_MEMORY.search(said)))
+    told = isinstance(error, RuntimeError | ImportError) and (MEMORY_RAN_OUT.search(said) or _NO_ROOM.search(said))
+    return of_torch or bool(told)
 
 
 def _place(error: Exception) -> str:

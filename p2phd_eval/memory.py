@@ -2,7 +2,6 @@
 
 import errno
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -11,11 +10,10 @@ import torch
 
 from p2phd_eval.devices import describe_device
 from p2phd_eval.errors import InputError, MemoryShortage
+from p2phd_eval.failures import MEMORY_RAN_OUT
 
 # What a container may use, where it is in one.
 _LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
-# How torch, its libraries and drivers say it where they have no type for it.
-_SAID = re.compile(r"can't allocate memory|out of memory|not enough memory|[A-Z]_ALLOC_FAILED", re.IGNORECASE)
 
 
 def memory_of(device: torch.device) -> int | None:
@@ -62,7 +60,7 @@ def is_shortage(error: BaseException) -> bool:
         return True
     if isinstance(error, OSError):
         return error.errno == errno.ENOMEM
-    return isinstance(error, RuntimeError) and _SAID.search(str(error)) is not None
+    return isinstance(error, RuntimeError) and MEMORY_RAN_OUT.search(str(error)) is not None
 
 
 def _size(n_bytes: int) -> str:
