@@ -189,7 +189,9 @@ def backend_flags(precision: Precision, *, deterministic: bool = False, autotune
         Let cuDNN measure which algorithm is the fastest for each shape; not together with `deterministic`.
     """
     cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
-    before = (cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, torch.are_deterministic_algorithms_enabled())
+    before = cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark
+    was_deterministic = torch.are_deterministic_algorithms_enabled()
+    warned_only = torch.is_deterministic_algorithms_warn_only_enabled()
     filled = _determinism.fill_uninitialized_memory
     cuda.allow_tf32 = cudnn.allow_tf32 = precision.tf32
     cudnn.benchmark = autotune and not deterministic
@@ -202,8 +204,8 @@ def backend_flags(precision: Precision, *, deterministic: bool = False, autotune
     try:
         yield
     finally:
-        cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark, was_deterministic = before
-        torch.use_deterministic_algorithms(was_deterministic)
+        cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
+        torch.use_deterministic_algorithms(was_deterministic, warn_only=warned_only)
         _determinism.fill_uninitialized_memory = filled
 
 
