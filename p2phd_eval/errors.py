@@ -1,4 +1,4 @@
-"""The exception for input that cannot be used, and its one special case: a training that diverged."""
+"""The exception for input that cannot be used, its special cases, and checks of values that raise it."""
 
 from __future__ import annotations
 

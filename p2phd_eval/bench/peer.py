@@ -63,13 +63,12 @@ def original_step(checkout: Path, config: TrainConfig, device: torch.device) -> 
             stack.enter_context(_cuda_on_the_cpu())
         else:
             stack.enter_context(torch.cuda.device(device))
-        yield _Original(_build(checkout, config, device), config).step
+        yield _Original(_build(checkout, config, device)).step
 
 
 class _Original:
-    def __init__(self, model: Any, config: TrainConfig) -> None:
+    def __init__(self, model: Any) -> None:
         self._model = model
-        self._instances = config.data.instances
 
     def step(self, batch: Batch) -> None:
         # Where it reads no map, its loader gives a zero a sample.

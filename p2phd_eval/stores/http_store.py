@@ -52,8 +52,6 @@ class HttpStore:
                 if answer.status != 206 or ranged is None or (int(ranged[1]), int(ranged[2])) != (start, end - 1):
                     raise Broken("another part than was asked for")
                 content: bytes = answer.read(end - start)
-        except urllib.error.HTTPError as error:
-            raise _told(url, error) from None
         except (OSError, http.client.HTTPException) as error:
             raise _told(url, error) from None
         if len(content) != end - start:
@@ -70,8 +68,6 @@ class HttpStore:
                 while part := answer.read(_CHUNK):
                     done += len(part)
                     yield part
-        except urllib.error.HTTPError as error:
-            raise _told(url, error) from None
         except (OSError, http.client.HTTPException) as error:
             raise _told(url, error) from None
         if done != state.size:

@@ -48,13 +48,13 @@ class Snapshot:
         return frozenset(found)
 
     def together(self, name: str) -> list[str]:
-        """Return the names of objects that follow one, if what is before it is not needed any more to say so."""
+        """Return the names that are fetched with one: it, and what follows up to the end of its group of 32."""
         place = bisect.bisect_left(self.names, name)
         end = (place // _TOGETHER + 1) * _TOGETHER
         return self.names[place:end]
 
     def before(self, name: str) -> str | None:
-        """Return the name of the object before one, if the two are fetched together."""
+        """Return the name of the object before one in its group; None where it is the first."""
         place = bisect.bisect_left(self.names, name)
         return self.names[place - 1] if place % _TOGETHER else None
 

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.generators.training.run_log import LogRecord
+from p2phd_eval.progress import Note
 from p2phd_eval.tracking.tracker import Ending, Tracker
 
 _TRACKERS = ("tensorboard", "mlflow")
@@ -29,9 +30,7 @@ def tracker_names(names: str | Sequence[str]) -> tuple[str, ...]:
     return found
 
 
-def open_trackers(
-    names: Sequence[str], run: Path, config: TrainConfig, *, experiment: str, note: Callable[[str], None]
-) -> Trackers:
+def open_trackers(names: Sequence[str], run: Path, config: TrainConfig, *, experiment: str, note: Note) -> Trackers:
     """Open trackers by name.
 
     Raises `InputError` if a name is unknown, a library is missing or a server does not answer.
@@ -67,7 +66,7 @@ class Trackers:
     through.
     """
 
-    def __init__(self, trackers: Mapping[str, Tracker], note: Callable[[str], None]) -> None:
+    def __init__(self, trackers: Mapping[str, Tracker], note: Note) -> None:
         self._trackers, self._note = trackers, note
         self._rests_until: dict[str, float] = {}
         self._ended = False

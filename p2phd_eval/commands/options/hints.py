@@ -51,9 +51,9 @@ _ORIGINAL = {
     "how_many": "--limit",
     "ntest": "gone: it was not used there either",
     "aspect_ratio": "gone: it was not used there either",
-    "export_onnx": "gone: torch.onnx takes the networks",
-    "engine": "gone: torch.onnx takes the networks",
-    "onnx": "gone: torch.onnx takes the networks",
+    "export_onnx": "`p2phd-eval export onnx RUN --out FILE`",
+    "engine": "--engine tensorrt",
+    "onnx": "--engine tensorrt --graph FILE, of `generate`",
 }
 # Those of pytorch-fid, torch-fidelity and clean-fid.
 _FID_TOOLS = {

@@ -7,7 +7,7 @@ import dataclasses
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from p2phd_eval.features.cache.entry import (
     write_entry,
 )
 from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.progress import Note, unheard
 from p2phd_eval.user_folders import cache_folder
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class FeatureCache:
     when an entry is damaged, another process holds the lock, or nothing can be written.
     """
 
-    def __init__(self, folder: Path | None = None, *, note: Callable[[str], None] = lambda text: None) -> None:
+    def __init__(self, folder: Path | None = None, *, note: Note = unheard) -> None:
         self.folder = cache_folder() / "features" if folder is None else folder
         self._note = note
 

@@ -24,8 +24,6 @@ _OPSETS = {"bf16": 22}  # the first whose convolutions know it
 _OPSET = 17  # whose graphs all of onnxruntime since 1.12, TensorRT since 8.6 and OpenVINO read
 #: What two graphs must agree in to be one; others are how they were made.
 _KEYS = ("format", "format_version", "checkpoint_sha256", "precision", "opset", "calibration_sha256", "activations")
-
-
 _HASH = "graph_sha256"
 
 

@@ -30,14 +30,12 @@ def least_training_bytes(config: TrainConfig, size: tuple[int, int], precision: 
         if config.features.encodes:
             networks.append(build_encoder(config.features, config.generator.norm))
     weights = sum(parameter.numel() for network in networks for parameter in network.parameters())
-    return _UPDATED * weights * precision.weights_dtype.itemsize + _map_bytes(config, size, precision, samples)
+    return _UPDATED * weights * precision.weights_dtype.itemsize + least_sampling_bytes(
+        config, size, precision, samples
+    )
 
 
 def least_sampling_bytes(config: TrainConfig, size: tuple[int, int], precision: Precision, samples: int) -> int:
-    """Return bytes that generating some samples at once takes in any case, beside the weights."""
-    return _map_bytes(config, size, precision, samples)
-
-
-def _map_bytes(config: TrainConfig, size: tuple[int, int], precision: Precision, samples: int) -> int:
+    """Return bytes that generating some samples at once takes in any case, beside the weights: input and first maps."""
     channels = conditioning_channels(config.data) + config.features.channels + config.generator.ngf
     return samples * math.prod(size) * channels * precision.input_dtype.itemsize
