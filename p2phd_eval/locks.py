@@ -2,11 +2,13 @@
 
 import contextlib
 import os
+import shutil
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import remove_unfinished, temporary_prefix
@@ -14,6 +16,7 @@ from p2phd_eval.stores.store_path import StorePath, as_path, require_writable
 
 #: The name of a folder's lock.
 LOCK = ".lock"
+_PART = ".part"  # the folder of what is not whole yet
 _ORPHANS_SECONDS = 10.0  # in which the data workers of a killed process, which share its lock, notice and end
 _POLL_SECONDS = 0.1
 
@@ -82,6 +85,29 @@ def hold_file(path: str | os.PathLike[str], *, patience: float = 0.0) -> Iterato
         with contextlib.suppress(OSError):
             for each in missing:
                 each.rmdir()
+
+
+def is_free(folder: Path) -> bool:
+    """Whether nothing is in a folder but its lock, and what a killed process left of `filled_whole`."""
+    return all(path.name in (LOCK, _PART) for path in folder.iterdir())
+
+
+@contextmanager
+def filled_whole(folder: Path, order: Callable[[Path], Any]) -> Iterator[Path]:
+    """Give the block a hidden folder to fill, whose content is moved into `folder` when the block ends; else it goes.
+
+    `folder`: held, see `hold_folder`. `order`: the key by which files and folders are moved one after the other: what
+    says that all is there, last.
+    """
+    part = folder / _PART
+    shutil.rmtree(part, ignore_errors=True)  # what a killed process left
+    part.mkdir()
+    try:
+        yield part
+        for path in sorted(part.iterdir(), key=order):
+            path.replace(folder / path.name)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.locks import hold_file, hold_folder
+from p2phd_eval.locks import filled_whole, hold_file, hold_folder, is_free
 
 _HOLD = """
 import sys
@@ -75,3 +75,17 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
 def test_devices_take_what_several_processes_write() -> None:
     with hold_file(os.devnull), hold_file(os.devnull):
         pass
+
+
+def test_a_folder_is_filled_in_order_or_not_at_all(tmp_path: Path) -> None:
+    (tmp_path / ".part").mkdir()
+    (tmp_path / ".part" / "left").touch()  # by a process that was killed
+    with pytest.raises(KeyError), filled_whole(tmp_path, Path.is_file) as part:
+        (part / "photos").mkdir()
+        raise KeyError
+    assert is_free(tmp_path)
+    with filled_whole(tmp_path, lambda path: path.name == "record") as part:
+        for name in ("record", "photos"):
+            (part / name).touch()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "record"]
+    assert not is_free(tmp_path)

@@ -37,13 +37,12 @@ from p2phd_eval.generators.sampling.region_styles import (
 )
 from p2phd_eval.images.png import write_png
 from p2phd_eval.json_files import read_json_as, read_json_or_none
-from p2phd_eval.locks import LOCK, hold_folder
+from p2phd_eval.locks import filled_whole, hold_folder, is_free
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.versions import versions
 
 #: The record of an edited data set.
 RECORD = "edits.json"
-_PART = ".part"
 _STYLE_FILES = "style_files"
 _ORIGINAL = "_original"  # what the phase of untouched images is called, whose photos give styles
 _VERSION = 1
@@ -137,8 +136,7 @@ def apply_edits(
         before = read_json_or_none(AppliedEdits, out / RECORD)
         if before is not None and before.script_sha256 == script_sha256 and before.alone == alone:
             return replace(result, written=False)
-        part = out / _PART
-        if any(path != part and path.name != LOCK for path in out.iterdir()):
+        if not is_free(out):
             raise InputError(
                 str(out),
                 expected="a new or empty folder, or one with the edits of this script",
@@ -147,27 +145,24 @@ def apply_edits(
             )
         if not script.edits:
             raise InputError(where, expected="at least one edit", found="none")
-        shutil.rmtree(part, ignore_errors=True)
-        writer = _Writer(scenes, script, where, folder, part, alone=alone)
-        with progress("edit", "images") as on_progress:
-            images = sorted(by_image)
-            run_beside(writer.writes(images, by_image), lambda done: on_progress(done, len(images)))
-        writer.write_styles()
-        write_json(part / "classes.json", _classes(scenes))
-        record = AppliedEdits(
-            script_sha256=script_sha256,
-            alone=alone,
-            data=str(scenes.root if isinstance(data, DataScenes) else data),
-            data_sha256=scenes.sha256,
-            phase=script.phase,
-            edits=tuple(sorted(writer.applied, key=lambda each: each.number)),
-            versions=versions(),
-        )
-        write_json(part / RECORD, msgspec.to_builtins(record))
         # The record last: where it is, all is.
-        for path in sorted(part.iterdir(), key=lambda path: path.name == RECORD):
-            path.replace(out / path.name)
-        part.rmdir()
+        with filled_whole(out, lambda path: path.name == RECORD) as part:
+            writer = _Writer(scenes, script, where, folder, part, alone=alone)
+            with progress("edit", "images") as on_progress:
+                images = sorted(by_image)
+                run_beside(writer.writes(images, by_image), lambda done: on_progress(done, len(images)))
+            writer.write_styles()
+            write_json(part / "classes.json", _classes(scenes))
+            record = AppliedEdits(
+                script_sha256=script_sha256,
+                alone=alone,
+                data=str(scenes.root if isinstance(data, DataScenes) else data),
+                data_sha256=scenes.sha256,
+                phase=script.phase,
+                edits=tuple(sorted(writer.applied, key=lambda each: each.number)),
+                versions=versions(),
+            )
+            write_json(part / RECORD, msgspec.to_builtins(record))
     return result
 
 

@@ -5,7 +5,6 @@ a texture for each class, shading inside objects, perspective), while season, li
 """
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from p2phd_eval.beside import run_beside
 from p2phd_eval.errors import InputError, require_at_least, shown
 from p2phd_eval.files import write_json
 from p2phd_eval.images.png import write_png
-from p2phd_eval.locks import LOCK, hold_folder
+from p2phd_eval.locks import filled_whole, hold_folder, is_free
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.scenes.canvas import Canvas, Label
 from p2phd_eval.scenes.street import draw_camera, draw_light, draw_street, paint_street
@@ -25,7 +24,6 @@ from p2phd_eval.scenes.street import draw_camera, draw_light, draw_street, paint
 CLASSES: tuple[str, ...] = tuple(label.name.lower().replace("_", " ") for label in Label)
 """Names of the classes by label id."""
 
-_PART = ".part"
 _MIN_SIDE = 32  # pixels; below this most objects vanish
 _MAX_SIDE = 2**13  # pixels; a scene of so many both ways takes some 5 GB to draw
 
@@ -96,36 +94,30 @@ def write_dataset(
     InputError
         If a number is out of range, or `out` is a file or holds anything.
     """
-    for name, count, least in (("n_train", n_train, 1), ("n_test", n_test, 0)):
-        if count < least:
-            raise InputError(name, expected=f"at least {least}", found=str(count))
+    require_at_least(1, {"n_train": n_train})
+    require_at_least(0, {"n_test": n_test})
     _check_seed_and_size(seed, width, height)
     with hold_folder(out):
         _write(out, {"train": n_train, "test": n_test}, width, height, seed, on_progress)
 
 
 def _write(out: Path, sizes: dict[str, int], width: int, height: int, seed: int, on_progress: OnProgress) -> None:
-    part = out / _PART
-    if any(path != part and path.name != LOCK for path in out.iterdir()):
+    if not is_free(out):
         raise InputError(
             str(out), expected="a new or empty folder", found="a folder that holds files", fix="Name another folder."
         )
-    # Drawn in a hidden folder and moved up when whole; what an interrupted call left is drawn anew.
-    shutil.rmtree(part, ignore_errors=True)
     jobs = [(split, i) for split, n in sizes.items() for i in range(n)]
-
-    def writes() -> Iterator[Callable[[], int]]:
-        for number, (split, index) in enumerate(jobs, start=1):
-            scene = render_scene(_scene_seed(seed, split, index), width=width, height=height)
-            yield partial(_write_scene, part, split, f"scene_{index:06d}.png", scene, number)
-
-    # A small scene waits longer for the disk than it takes to draw.
-    run_beside(writes(), lambda number: on_progress(number, len(jobs)))
-    write_json(part / "classes.json", {"label_nc": len(CLASSES), "classes": list(CLASSES)})
     # classes.json last, so that its presence says that the dataset is whole.
-    for path in sorted(part.iterdir(), key=lambda path: path.is_file()):
-        path.replace(out / path.name)
-    part.rmdir()
+    with filled_whole(out, Path.is_file) as part:
+
+        def writes() -> Iterator[Callable[[], int]]:
+            for number, (split, index) in enumerate(jobs, start=1):
+                scene = render_scene(_scene_seed(seed, split, index), width=width, height=height)
+                yield partial(_write_scene, part, split, f"scene_{index:06d}.png", scene, number)
+
+        # A small scene waits longer for the disk than it takes to draw.
+        run_beside(writes(), lambda number: on_progress(number, len(jobs)))
+        write_json(part / "classes.json", {"label_nc": len(CLASSES), "classes": list(CLASSES)})
 
 
 def _write_scene(folder: Path, split: str, name: str, scene: Scene, number: int) -> int:

@@ -1,6 +1,5 @@
 """Phases of a data set that are made in a hidden folder, and moved to their places when they are whole."""
 
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -8,9 +7,8 @@ from pathlib import Path
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import write_json
 from p2phd_eval.json_files import read_json
-from p2phd_eval.locks import LOCK, hold_folder
+from p2phd_eval.locks import filled_whole, hold_folder, is_free
 
-_PART = ".part"
 _CLASSES = "classes.json"
 
 
@@ -27,17 +25,10 @@ def new_phases(out: Path, folders: Sequence[str], classes: Sequence[str]) -> Ite
     document = {"label_nc": len(classes), "classes": list(classes)}
     with hold_folder(out):
         _require_room(out, folders, document)
-        part = out / _PART
-        shutil.rmtree(part, ignore_errors=True)  # what a killed process left
-        part.mkdir()
-        try:
+        names = [_CLASSES, *folders]
+        with filled_whole(out, lambda path: names.index(path.name)) as part:
             yield part
-            write_json(out / _CLASSES, document)
-            for name in folders:
-                if (part / name).exists():
-                    (part / name).replace(out / name)
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
+            write_json(part / _CLASSES, document)
 
 
 def require_phase_name(phase: str) -> None:
@@ -55,7 +46,7 @@ def _require_room(out: Path, folders: Sequence[str], document: dict[str, object]
                 found="a folder" if (out / name).is_dir() else "a file",
                 fix="Choose another phase or another data set, or remove it.",
             )
-    if not any(path.name not in (_PART, LOCK) for path in out.iterdir()):
+    if is_free(out):
         return
     if not (out / _CLASSES).is_file():
         raise InputError(
