@@ -42,8 +42,10 @@ def object_digest(url: str, state: ObjectState, unversioned: str) -> str:
 
     `unversioned`: stands for the version where the store knows none: drawn anew whenever the object is looked at.
     """
-    # Who asks is no part of what an object is, nor is a signature.
-    place = re.sub(r"://[^/?#@]*@", "://", url.partition("?")[0] if state.version and _WEB.match(url) else url)
+    # Who asks is no part of what an object is; nor is a signature, where an ETag tells contents apart. A time of
+    # modification does not: a server may name its files in the query, and pack several in one second.
+    signed = _WEB.match(url) and state.version.startswith('"')
+    place = re.sub(r"://[^/?#@]*@", "://", url.partition("?")[0] if signed else url)
     text = f"{place}\0{state.size}\0{state.version or unversioned}"
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
 

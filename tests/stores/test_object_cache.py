@@ -35,6 +35,8 @@ def test_another_version_is_another_object_and_another_signature_is_none() -> No
         return object_digest(url, ObjectState(4, version), unversioned)
 
     assert name("https://me:word@host/a?signed=1") == name("https://host/a?signed=2")
+    seconds = "Mon, 30 Nov 2026 18:00:00 GMT"
+    assert name("https://host/get?a.tar", seconds) != name("https://host/get?b.tar", seconds)
     assert name("https://host/a", '"w"') != name("https://host/a")
     assert name("https://host/a", "", "1") != name("https://host/a", "", "2")
     assert name("s3://bucket/a?b") != name("s3://bucket/a?c")
