@@ -129,7 +129,7 @@ def bench(
             folder = Path(data)
         else:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="p2phd-bench-")))
-            drawn = (width, height or width // 2) if width else drawn_size(config)
+            drawn = (width, width // 2) if width else drawn_size(config)
             drawn = (drawn[0], height or drawn[1])
             with progress("draw scenes", "scenes") as on_progress:
                 draw_data(folder, config, drawn, on_progress=on_progress)

@@ -8,7 +8,7 @@ import os
 import pickle
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -136,7 +136,9 @@ def _room(ray: Any, given: Mapping[str, Any], settings: FeatureSettings) -> tupl
     return gpus, cpus, min(room, given.get("at_once", room))
 
 
-def _computed(ray: Any, job: BlockJob, paths: Sequence[Path], *, cpus: float, gpus: float, actors: int) -> Any:
+def _computed(
+    ray: Any, job: BlockJob, paths: Sequence[Path], *, cpus: float, gpus: float, actors: int
+) -> Iterator[tuple[int, bytes]]:
     """Yield the number and the content of each part as it comes; the content is empty where it is there already."""
     import ray.data as ray_data
 

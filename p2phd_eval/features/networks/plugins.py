@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, shown
 from p2phd_eval.features.identity import NetworkIdentity
 from p2phd_eval.features.networks.protocol import FeatureNetwork
 from p2phd_eval.plugin_import import Plugin
@@ -67,12 +67,12 @@ def _check_members(plugin: Plugin, network: Any) -> None:
             )
         value = getattr(network, name)
         if not holds(value):
-            raise plugin.refused(expected=f"the network's {name} to be {expected}", found=_shown(value))
+            raise plugin.refused(expected=f"the network's {name} to be {expected}", found=shown(value))
     sha256 = network.identity.weights_sha256
     # The cache and the refusal of unlike feature spaces rest on it.
     if not isinstance(sha256, str) or re.fullmatch("[0-9a-f]{64}", sha256) is None:
         raise plugin.refused(
-            expected="identity.weights_sha256 to be 64 lower-case hexadecimal digits", found=_shown(sha256)
+            expected="identity.weights_sha256 to be 64 lower-case hexadecimal digits", found=shown(sha256)
         )
 
 
@@ -116,7 +116,3 @@ def _check_features(plugin: Plugin, network: FeatureNetwork, features: Any) -> N
         raise plugin.refused(expected="features without gradients", found="features that carry them", fix=fix)
     if not bool(torch.isfinite(features).all()):
         raise plugin.refused(expected="finite features", found="NaN or infinity for an image of noise")
-
-
-def _shown(value: object) -> str:
-    return f"{value!r:.100}" if isinstance(value, int | float | str) else f"a {type(value).__name__}"

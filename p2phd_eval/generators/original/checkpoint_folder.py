@@ -159,7 +159,7 @@ def write_run(original: OriginalCheckpoint, out: Path) -> Path:
     """
     path, settings = latest_path(out), out / "config.json"
     _require_own({path: _is_conversion_of(original, path), settings: path.exists()})
-    _require_own(dict.fromkeys(out.glob("*_net_*.pth"), False))
+    _require_own(dict.fromkeys(sorted(out.glob("*_net_*.pth")), False))
     if not path.exists():
         save_checkpoint(path, config=original.config, step=0, state={"networks": original.networks, "optimizers": {}})
     write_json(settings, original.config.to_dict())

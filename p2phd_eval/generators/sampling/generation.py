@@ -2,7 +2,7 @@
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -201,41 +201,13 @@ def generate(
         asked = _asked(dataset, out, limit)
         triplets = [dataset.triplets[i] for i in asked]
         styles = styles_of_data(renderer, data, phase, dataset.triplets, triplets, progress)
-        manifest = Manifest(
-            checkpoint_sha256=renderer.checkpoint_sha256,
-            config={**config.to_dict(), "data": renderer.fit.to_dict()},
-            training_precision=config.precision,
-            training_step=renderer.training_step,
-            sampling_precision=renderer.sampling_precision,
-            sampling_arithmetic=renderer.arithmetic,
-            engine=renderer.engine,
-            graph_sha256=None if renderer.graph is None else renderer.graph.sha256,
-            calibration=renderer.calibration,
-            phase=phase,
-            seed=seed,
-            style=renderer.style,
-            pins={str(region): k for region, k in sorted(pins.items())},
-            clusters_sha256=renderer.clusters_sha256,
-            n_images=len(asked),
-            device=describe_device(on),
-            versions=versions() | renderer.engine_versions,
-        )
-
+        manifest = _manifest(renderer, phase=phase, seed=seed, pins=pins, n_images=len(asked))
         wanted: Mapping[str, Contents] = {}
         settled = Settled(kept=())
         joined.wait()  # nothing is removed before all have seen what is there
         with hold_folder(out) if joined.is_first else nullcontext():
             if joined.is_first:
-                fix = "Choose another --out, or delete the folder."
-                values = to_builtins(manifest)
-                require_image_folder(out, values, identity=_IDENTITY, fix=fix, foreign="Choose another --out.")
-                read = read_contents(triplets, progress)
-                wanted = {(name := image_name(each)): styles.made_from(each, read[name]) for each in triplets}
-                with progress("look at the images that are there", "images") as on_progress:
-                    settled = settle(out, wanted, fix=fix, on_progress=on_progress)
-                write_manifest(out, values)
-                for sentence in settled.notes:
-                    note(sentence)
+                wanted, settled = _settled(out, manifest, triplets, styles, progress, note)
             joined.wait()  # what is there now stays
             todo = [i for i in asked if not _path(out, dataset.triplets[i]).exists()]
             kept = len(asked) - len(todo)
@@ -268,6 +240,53 @@ def generate(
         generator_bytes=renderer.generator_bytes,
         manifest=manifest,
     )
+
+
+def _manifest(renderer: Renderer, *, phase: str, seed: int, pins: Mapping[int, int], n_images: int) -> Manifest:
+    config = renderer.config
+    return Manifest(
+        checkpoint_sha256=renderer.checkpoint_sha256,
+        config={**config.to_dict(), "data": renderer.fit.to_dict()},
+        training_precision=config.precision,
+        training_step=renderer.training_step,
+        sampling_precision=renderer.sampling_precision,
+        sampling_arithmetic=renderer.arithmetic,
+        engine=renderer.engine,
+        graph_sha256=None if renderer.graph is None else renderer.graph.sha256,
+        calibration=renderer.calibration,
+        phase=phase,
+        seed=seed,
+        style=renderer.style,
+        pins={str(region): k for region, k in sorted(pins.items())},
+        clusters_sha256=renderer.clusters_sha256,
+        n_images=n_images,
+        device=describe_device(renderer.device),
+        versions=versions() | renderer.engine_versions,
+    )
+
+
+def _settled(
+    out: Path,
+    manifest: Manifest,
+    triplets: Sequence[Triplet],
+    styles: StylesOfData,
+    progress: ProgressFactory,
+    note: Note,
+) -> tuple[Mapping[str, Contents], Settled]:
+    """Keep of a folder's images those that would be made just so now, and write its manifest.
+
+    Returns what each image is to be made from, by its name, and what became of those that were there.
+    """
+    fix, values = "Choose another --out, or delete the folder.", to_builtins(manifest)
+    require_image_folder(out, values, identity=_IDENTITY, fix=fix, foreign="Choose another --out.")
+    read = read_contents(triplets, progress)
+    wanted = {(name := image_name(each)): styles.made_from(each, read[name]) for each in triplets}
+    with progress("look at the images that are there", "images") as on_progress:
+        settled = settle(out, wanted, fix=fix, on_progress=on_progress)
+    write_manifest(out, values)
+    for sentence in settled.notes:
+        note(sentence)
+    return wanted, settled
 
 
 def _writes(

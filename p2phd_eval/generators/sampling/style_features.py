@@ -249,11 +249,9 @@ class StyleFeatures:
                 found=f"[{x}, {y}, {width}, {height}], its left, top, width and height",
             )
         geometry = choose_geometry(image.size, self._networks.fit, self._config.size_multiple, None, str(path))
-        photo = as_sample(
-            Triplet(key=style.file, name=style.file, label=path),
-            {"label": resized_pixels(image, "image", geometry)},
-            numbers_instances=False,
-        ).to(self._networks.device).label  # fmt: skip
+        triplet = Triplet(key=style.file, name=style.file, label=path)
+        pixels = {"label": resized_pixels(image, "image", geometry)}
+        photo = as_sample(triplet, pixels, numbers_instances=False).to(self._networks.device).label
         # The box in the resized photo, outwards: it has a pixel at least.
         across, down = geometry.resized[0] / image.width, geometry.resized[1] / image.height
         left, top = int(x * across), int(y * down)
