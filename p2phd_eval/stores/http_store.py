@@ -65,8 +65,11 @@ class HttpStore:
                 if _state(url, answer)[:2] != state[:2]:
                     raise changed_object(url)
                 done = 0
-                while part := answer.read(_CHUNK):
+                # One byte over its length says that it is longer: in chunks, a server may send without end.
+                while part := answer.read(min(_CHUNK, state.size + 1 - done)):
                     done += len(part)
+                    if done > state.size:
+                        raise Broken(f"more than its {state.size} bytes")
                     yield part
         except (OSError, http.client.HTTPException) as error:
             raise _told(url, error) from None

@@ -73,6 +73,7 @@ class Web:
     files: dict[str, bytes]
     asked: list[str]  # the Range of each request, or ""
     ranges: bool  # whether parts are sent
+    endless: bool = False  # whether files are sent again and again
 
 
 @contextmanager
@@ -101,8 +102,12 @@ def web_server(*, ranges: bool = True, password: str = "") -> Iterator[Web]:
                 self.send_header("Content-Range", ranged)
             if tag:
                 self.send_header("ETag", f'"{tag}"')
+            if web.endless:
+                self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             with contextlib.suppress(OSError):  # who wanted the first byte alone has left
+                while web.endless:
+                    self.wfile.write(b"%x\r\n%b\r\n" % (len(content), content))
                 self.wfile.write(content)
 
         def log_message(self, *args: object) -> None:

@@ -79,6 +79,13 @@ def test_what_changes_after_the_first_look_is_never_taken_for_it() -> None:
             stream.read(1)
 
 
+def test_no_more_is_taken_than_a_file_has() -> None:
+    with web_server(ranges=False) as web:
+        web.files["/a.tar"], web.endless = b"1234", True
+        with pytest.raises(InputError, match="more than its 4 bytes, 5 times in a row"):
+            StorePath(f"{web.address}/a.tar").read_bytes()
+
+
 def test_a_web_server_is_not_written_to_and_lists_nothing() -> None:
     with web_server() as web:
         with pytest.raises(InputError, match="Write a file, and upload it"), written(StorePath(f"{web.address}/a")):
