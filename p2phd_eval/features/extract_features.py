@@ -21,9 +21,9 @@ from p2phd_eval.features.under_protocol import require_protocol_settings, under_
 from p2phd_eval.files import atomic_write
 from p2phd_eval.images.protocols import Protocol, find_protocol
 from p2phd_eval.images.sources.arrays import ArraySource
+from p2phd_eval.images.sources.chosen import ChosenSource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
-from p2phd_eval.images.sources.span import SpanSource
 from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.stores.store_path import as_path
@@ -122,7 +122,7 @@ def extract_features(
         for text in source.warnings:
             heard[1](f"warning: {text}")
         extractor = FeatureExtractor(replace(settings, device=str(device)), progress=heard[0], note=heard[1])
-        own = source if share is None else SpanSource(source, share.rows(len(source)))
+        own = source if share is None else ChosenSource(source, share.rows(len(source)))
         result: tuple[FeatureSet | Statistics, list[str]] | None
         if statistics:
             result = sharded_statistics(own, extractor, ranks)

@@ -20,9 +20,9 @@ from p2phd_eval.features.part_file import Whole, write_part
 from p2phd_eval.features.share import Share
 from p2phd_eval.features.under_protocol import under_protocol
 from p2phd_eval.images.protocols import Protocol
+from p2phd_eval.images.sources.chosen import ChosenSource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
-from p2phd_eval.images.sources.span import SpanSource
 from p2phd_eval.stores.object_store import redacted
 from p2phd_eval.versions import stamp_versions
 
@@ -74,7 +74,7 @@ class BlockWorker:
         job = self._job
         self._opened = self._opened or self._open()
         source, extractor = self._opened
-        own = SpanSource(source, share.rows(len(source)))
+        own = ChosenSource(source, share.rows(len(source)))
         if known is not None and self._is_still(own, known, extractor):
             return b""
         compute = sharded_statistics if job.statistics else sharded_features

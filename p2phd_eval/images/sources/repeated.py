@@ -1,47 +1,10 @@
-"""A source whose images stand for several: the photo of a condition, for each of its samples."""
+"""Images that stand for several: the photo of a condition, for each of its samples."""
 
 from collections.abc import Sequence
-from typing import Any
-
-import numpy.typing as npt
 
 from p2phd_eval.images.condition_ids import images_of_conditions
-from p2phd_eval.images.sources.source import ImageSource, LoadedImage
-
-
-class RepeatedSource(ImageSource):
-    """Images of another source under other ids, some of them more than once.
-
-    `source`: where they are read. `places`: which of its images each one is. `ids`: one for each place.
-    """
-
-    def __init__(self, source: ImageSource, places: Sequence[int], ids: Sequence[str]) -> None:
-        super().__init__(source.name, [source.names[place] for place in places], ids, source.warnings)
-        self._source, self._places = source, tuple(places)
-
-    def content_sha256(self, index: int) -> str:
-        """Return the hash of the image that is read."""
-        return self._source.content_sha256(self._places[index])
-
-    def load(self, index: int) -> LoadedImage:
-        """Read the image from the other source."""
-        return self._source.load(self._places[index])
-
-    def load_stored(self, index: int) -> npt.NDArray[Any]:
-        """Read the image from the other source."""
-        return self._source.load_stored(self._places[index])
-
-    def load_labels(self, index: int) -> npt.NDArray[Any]:
-        """Read the label map from the other source."""
-        return self._source.load_labels(self._places[index])
-
-    def describe(self, index: int) -> str:
-        """Return what the other source calls the image."""
-        return self._source.describe(self._places[index])
-
-    def changed(self) -> str | None:
-        """Return what changed of the other source, or None."""
-        return self._source.changed()
+from p2phd_eval.images.sources.chosen import ChosenSource
+from p2phd_eval.images.sources.source import ImageSource
 
 
 def photos_for(photos: ImageSource, samples: Sequence[ImageSource]) -> ImageSource:
@@ -59,4 +22,4 @@ def serving(source: ImageSource, ids: Sequence[str], *, one_of_several: bool = F
     if all(image == id_ for id_, image in image_of.items()):
         return source
     place_of = {image: place for place, image in enumerate(source.ids)}
-    return RepeatedSource(source, [place_of[image] for image in image_of.values()], list(image_of))
+    return ChosenSource(source, [place_of[image] for image in image_of.values()], list(image_of))

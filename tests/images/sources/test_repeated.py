@@ -4,8 +4,9 @@ from pathlib import Path
 
 import numpy as np
 
+from p2phd_eval.images.sources.chosen import ChosenSource
 from p2phd_eval.images.sources.open import open_source
-from p2phd_eval.images.sources.repeated import RepeatedSource, photos_for, serving
+from p2phd_eval.images.sources.repeated import photos_for, serving
 from tests.images.sources.pack import encoded, write_folder
 
 
@@ -31,4 +32,4 @@ def test_sets_of_the_same_ids_are_left_as_they_are(tmp_path: Path) -> None:
     photos = open_source(write_folder(tmp_path, {f"{name}.png": encoded(k) for k, name in enumerate("abc")}))
     assert photos_for(photos, [photos]) is photos
     assert serving(photos, ["x@0", "b"]) is photos
-    assert isinstance(serving(photos, ["a@0", "b"]), RepeatedSource)
+    assert isinstance(serving(photos, ["a@0", "b"]), ChosenSource)
