@@ -133,7 +133,6 @@
     return micro(span / Math.max(1, Math.round(span / steps[Math.floor(steps.length / 2)]))) / 1000;
   }
 
-
   // The cross, the pair, the mask, and then the choice. All changes are made in animation frames; when to end is told
   // by their timestamps, so that a frame that was dropped does not make the pair stay.
   async function show() {

@@ -872,8 +872,8 @@ async function start() {
   showSliders();
   setTool("select");
   setLabel(facts.classes[0].label);
-  const wanted = decodeURIComponent(location.hash.slice(1));
-  await open(facts.images.some(({ key }) => key === wanted) ? wanted : facts.images[0].key);
+  const wanted = facts.images.find(({ key }) => `#${encodeURIComponent(key)}` === location.hash);
+  await open((wanted ?? facts.images[0]).key);
 }
 
 start().catch(complain);
