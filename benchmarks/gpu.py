@@ -7,10 +7,13 @@ at tiny sizes in less than a minute.
 The stages, in the order of what they are worth, each with a share of the time:
 
 * tests      those marked `cuda`
-* bench      training steps of 512p and 1024p in each precision, at batch 1, 2 and the largest; then with each switch
+* bench      training steps of 512p and 1024p in each precision, at batch 1, 2 and the largest; then --deterministic
 * original   NVIDIA's own step beside ours; with --original
 * features   Inception's images a second, moments, and the eigenvalues of a Fréchet distance
 * study      fp32, TF32 and AMP on CamVid at 256 x 192, as many seeds as there is time for; with --camvid
+* candidates what might make the step faster, each beside the plain step: padded channels, channels-last, CUDA graphs,
+             compiling. After all that is owed, since it only says which switches to build; what is compiled takes
+             a minute a row, for which another call with `--stages candidates` is meant
 * estimates  what the program expects of the memory that bench measured; takes no GPU, so run it at home, with --stages
 
 DIR/gpu.json is written whole after every row, and DIR/gpu.md, its tables, with it. A stage whose share is used up is
@@ -70,10 +73,11 @@ class Stage:
 
 STAGES = (
     Stage("tests", share=0.12, least=20, alone=True),
-    Stage("bench", share=0.42, least=20),
+    Stage("bench", share=0.32, least=20),
     Stage("original", share=0.08, least=20, needs=("original",)),
     Stage("features", share=0.08, least=20),
     Stage("study", share=0.27, least=30, needs=("camvid", "feature_weights")),
+    Stage("candidates", share=0.12, least=30),
     Stage("estimates", share=0.03, least=5),
 )
 AT_HOME = "estimates"
@@ -253,6 +257,7 @@ def work(options: argparse.Namespace, stages: Connection) -> None:
     """Do stages as they are asked for, until one fails: what is wrong with the device then may not go away."""
     import traceback
 
+    from gpu_candidates import STAGE, run_candidates
     from gpu_record import Record
     from gpu_stages import WORK, follow_parent
 
@@ -261,6 +266,7 @@ def work(options: argparse.Namespace, stages: Connection) -> None:
     from p2phd_eval.memory import memory_of
 
     follow_parent()
+    stage_work = {**WORK, STAGE: run_candidates}
     while True:
         name, options.seconds = stages.recv()
         machine = None
@@ -270,7 +276,7 @@ def work(options: argparse.Namespace, stages: Connection) -> None:
         record = Record(options.out, rehearsal=options.rehearse, machine=machine)
         record.set(name, state="at work", note=None, traceback=None)
         try:
-            WORK[name](options, record)
+            stage_work[name](options, record)
         except Exception:
             record.set(name, traceback=traceback.format_exc())
             traceback.print_exc()

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 GIB = 2**30
+COUNTS = ("kernels", "launches", "operators")
 
 
 def render_tables(document: dict[str, Any]) -> str:
@@ -24,6 +25,7 @@ def render_tables(document: dict[str, Any]) -> str:
         *originals(stages.get("original")),
         *features(stages.get("features")),
         *study(stages.get("study")),
+        *candidates(stages.get("candidates")),
         *tracebacks(stages),
     ]
     return "\n\n".join(parts) + "\n"
@@ -169,6 +171,45 @@ def study(stage: dict[str, Any] | None) -> Iterator[str]:
             for name, run in newest["runs"].items()
         ),
     )  # fmt: skip
+
+
+def candidates(stage: dict[str, Any] | None) -> Iterator[str]:
+    """Tables of candidates of switches, one a preset."""
+    rows = rows_of(stage)
+    found = {name: row for name, row in rows.items() if "first_step_seconds" in row}
+    for preset in dict.fromkeys(row["preset"] for row in found.values()):
+        here = {name: row for name, row in found.items() if row["preset"] == preset}
+        compared = max((len(row.get("loss_differences", ())) for row in here.values()), default=0)
+        yield f"## Candidates of switches, {preset}, batch 1"
+        yield table(
+            ("precision", "candidate", "s a step", "plain beside it", "times faster (quartiles)",
+             "losses differ in step 1", f"in step {compared}", "kernels", "launches", "operators", "GiB at most",
+             "GiB held", "s of step 1"),
+            (
+                (
+                    row["precision"], row["candidate"], number(row.get("seconds"), 4),
+                    number(row.get("plain_seconds"), 4), quartiles(row),
+                    *(relative(row, at) for at in (0, -1)),
+                    *(str(rows.get(f"{name}, launches", {}).get(key, "-")) for key in COUNTS),
+                    gib(row["peak_memory_bytes"]), gib(row["held_memory_bytes"]), number(row["first_step_seconds"], 1),
+                )
+                for name, row in here.items()
+            ),
+        )  # fmt: skip
+
+
+def quartiles(row: dict[str, Any]) -> str:
+    if "ratio" not in row:
+        return "-"
+    low, high = row["ratio_quartiles"]
+    return f"{row['ratio']:.3f} ({low:.3f} to {high:.3f})"
+
+
+def relative(row: dict[str, Any], step: int) -> str:
+    if "loss_differences" not in row:
+        return "-"
+    value = row["loss_differences"][step]
+    return "not finite" if value is None else f"{value:.1e}"
 
 
 def tracebacks(stages: dict[str, Any]) -> Iterator[str]:

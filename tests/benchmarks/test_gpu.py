@@ -24,7 +24,7 @@ from p2phd_eval.presets import configure
 from tests.bench.checkout import write_checkout
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-MODULES = ("gpu_stages", "gpu_record", "gpu_tables", "measuring")
+MODULES = ("gpu_stages", "gpu_candidates", "step_candidates", "gpu_record", "gpu_tables", "measuring")
 
 # Calls of minutes where other tests share the cores.
 pytestmark = pytest.mark.timeout(900)
@@ -107,14 +107,14 @@ def test_a_stage_that_fails_is_told_and_the_next_goes_on(calls: list[Document]) 
     assert second["stages"]["features"]["state"] == "done"
     # What failed is tried again, and nothing else.
     assert third["stages"]["original"]["state"] == "done"
-    for name in ("tests", "bench", "features", "study", "estimates"):
+    for name in ("tests", "bench", "features", "study", "candidates", "estimates"):
         assert third["stages"][name] == second["stages"][name]
 
 
 def test_every_stage_is_rehearsed(calls: list[Document], tmp_path_factory: pytest.TempPathFactory) -> None:
     document = calls[-1]
     assert {name: stage["state"] for name, stage in document["stages"].items()} == dict.fromkeys(
-        ("tests", "bench", "original", "features", "study", "estimates"), "done"
+        ("tests", "bench", "original", "features", "study", "candidates", "estimates"), "done"
     )
     outcome = "passed" if torch.cuda.is_available() else "skipped"
     assert {row["outcome"] for row in rows(document, "tests").values()} <= {outcome, "skipped"}
@@ -132,6 +132,11 @@ def test_every_stage_is_rehearsed(calls: list[Document], tmp_path_factory: pytes
     (study,) = rows(document, "study").values()
     assert len(study["runs"]) == 5
     assert all(run["fid"] > 0 for run in study["runs"].values())
+    candidates = rows(document, "candidates")
+    for name in ("plain again", "graph of the step"):  # on a CPU neither is another computation
+        assert candidates[f"512p, fp32, {name}"]["loss_differences"] == [0.0, 0.0]
+    assert max(candidates["512p, fp32, padded"]["loss_differences"]) < 1e-5
+    assert candidates["512p, fp32, padded, launches"]["operators"] > 0
 
 
 def test_a_study_is_begun_and_cut(inception_weights: WeightsFile, tmp_path: Path) -> None:
@@ -188,6 +193,15 @@ def test_the_full_sizes_are_what_bench_and_study_take(stages: ModuleType, scenes
     asked = [name for name, _, _ in stages.bench_rows(full)]
     assert asked[0] == "512p, fp32, batch 1"
     assert len(asked) == len(set(asked))
+
+
+def test_candidates_are_each_measured_once_and_those_that_compile_late(stages: ModuleType) -> None:
+    candidates = importlib.import_module("gpu_candidates")
+    found = list(candidates.candidate_rows(candidates.FULL))
+    assert len({row.name for row in found}) == len(found) == 2 * 4 * 9
+    assert {row.precision for row in found} <= set(PRECISIONS)
+    assert [row.name for row in found[:2]] == ["512p, amp-fp16, plain again", "512p, amp-fp16, padded"]
+    assert found[-1].name == "1024p, fp32, compile"
 
 
 def test_tests_that_need_a_gpu_bear_the_mark() -> None:
