@@ -2,6 +2,7 @@
 
 import mmap
 import os
+import struct
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -134,8 +135,10 @@ def _what_would_take_memory(file: Path) -> str | None:
         return "an empty file"
     with file.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
         # torch takes for an archive what begins like one, zipfile what ends like one: it may be appended to a pickle.
-        if content[: len(_ARCHIVE)] != _ARCHIVE or not zipfile.is_zipfile(file):
+        if content[: len(_ARCHIVE)] != _ARCHIVE:
             return None if content.find(_SIZED_AT_WILL) < 0 else _OTHERS
+        if not _ends_with_its_directory(content):
+            return f"{_DAMAGED} (an archive that does not end with its directory)"
     with zipfile.ZipFile(file) as archive:
         members = archive.infolist()
         unpacked = sum(member.file_size for member in members)
@@ -143,12 +146,31 @@ def _what_would_take_memory(file: Path) -> str | None:
         if unpacked > max(_ALWAYS, 2 * size):
             return f"{size} bytes that unpack to {unpacked}, which torch does not write"
         for member in members:
-            if member.filename.endswith(".pkl"):
+            if member.filename.lower().endswith(".pkl"):  # torch finds DATA.PKL, too
                 if member.file_size > _LARGEST_PICKLE:
                     return f"{member.filename} of more than {_LARGEST_PICKLE >> 20} MiB"
                 if _SIZED_AT_WILL in archive.read(member):
                     return _OTHERS
     return None
+
+
+def _ends_with_its_directory(content: mmap.mmap) -> bool:
+    """Whether the directory of an archive lies right before the records that tell its place, and these at the end.
+
+    So torch writes it. Of others, torch and zipfile may read two directories: the one believes the place that is told,
+    the other what lies before the records.
+    """
+    end = len(content) - 22
+    if end < 0 or content[end : end + 4] != b"PK\5\6":
+        return False
+    size, start, comment = struct.unpack_from("<IIH", content, end + 12)
+    if end >= 76 and content[end - 20 : end - 16] == b"PK\6\7":  # of 64 bits: a second record, and where that is
+        (place,) = struct.unpack_from("<Q", content, end - 12)
+        if place != end - 76 or content[place : place + 4] != b"PK\6\6":
+            return False
+        size, start = struct.unpack_from("<QQ", content, place + 40)
+        end = place
+    return bool(start + size == end and not comment)
 
 
 def _require_own_memory(content: Any) -> None:
@@ -175,6 +197,7 @@ def _tensors(content: Any) -> Iterator[torch.Tensor]:
             waiting += value.values() if isinstance(value, Mapping) else value
 
 
+_DAMAGED = "a damaged or foreign file"
 _OTHERS = "pickled objects other than tensors, which could run code when loaded (nothing was run)"
 
 
@@ -186,4 +209,4 @@ def _reason(file: Path, error: Exception) -> str:
     text = str(error).lower()
     if holds_pickle and ("unsupported" in text or "can only build" in text):
         return _OTHERS
-    return f"a damaged or foreign file ({type(error).__name__})"
+    return f"{_DAMAGED} ({type(error).__name__})"
