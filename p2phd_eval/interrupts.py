@@ -35,9 +35,10 @@ class StopRequest:
         self._restore()
 
     def _restore(self) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-        self._before.clear()
+        before, self._before = self._before, {}  # a signal may come in the middle of this
+        for number, handler in before.items():
+            # One that was not set from Python is not known to it.
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
 def leave_interrupts_to_the_parent(_worker: int) -> None:

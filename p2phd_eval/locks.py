@@ -1,5 +1,7 @@
 """Targets that one process at a time writes to: a second one is refused, and what a killed one left is removed."""
 
+from __future__ import annotations
+
 import contextlib
 import os
 import shutil
@@ -8,11 +10,14 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import remove_unfinished, temporary_prefix
 from p2phd_eval.stores.store_path import StorePath, as_path, require_writable
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 #: The name of a folder's lock.
 LOCK = ".lock"
@@ -113,25 +118,13 @@ def filled_whole(folder: Path, order: Callable[[Path], Any]) -> Iterator[Path]:
 @contextmanager
 def _held(target: Path, path: Path, patience: float) -> Iterator[None]:
     # Imported here, since commands that hold nothing should not wait for it.
-    from filelock import FileLock, Timeout
+    from filelock import FileLock
 
     # Not shared between threads either: two of them that write to one target spoil it just the same.
     lock = FileLock(path, thread_local=False)
-    start = time.monotonic()
-    while True:
-        try:
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            process, host = _holder(path)
-            wait = max(patience, _ORPHANS_SECONDS if _is_gone(process, host) else 0.0)
-            if time.monotonic() - start >= wait:
-                raise _refusal(target, process, host) from error
-            time.sleep(_POLL_SECONDS)
-        except (OSError, NotImplementedError):
-            yield  # no locks here, or nothing can be written, which the writer will say
-            return
-        else:
-            break
+    if not _acquire(lock, target, path, patience):
+        yield
+        return
     try:
         with contextlib.suppress(OSError):  # Windows lets nobody write to it
             path.write_text(f"{os.getpid()} {socket.gethostname()}\n")
@@ -140,6 +133,25 @@ def _held(target: Path, path: Path, patience: float) -> Iterator[None]:
         with contextlib.suppress(OSError):  # Windows keeps a file that is open
             path.unlink()
         lock.release()
+
+
+def _acquire(lock: FileLock, target: Path, path: Path, patience: float) -> bool:
+    """Take a lock; return False where there are none. Raises InputError if another process holds it for too long."""
+    from filelock import Timeout
+
+    start = time.monotonic()
+    while True:
+        try:
+            lock.acquire(timeout=0)
+            return True
+        except Timeout as error:
+            process, host = _holder(path)
+            wait = max(patience, _ORPHANS_SECONDS if _is_gone(process, host) else 0.0)
+            if time.monotonic() - start >= wait:
+                raise _refusal(target, process, host) from error
+            time.sleep(_POLL_SECONDS)
+        except (OSError, NotImplementedError):
+            return False  # no locks here, or nothing can be written, which the writer will say
 
 
 def _refusal(target: Path, process: int | None, host: str) -> InputError:
