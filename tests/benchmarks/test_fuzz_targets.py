@@ -20,7 +20,6 @@ from hypothesis import strategies as st
 from p2phd_eval.errors import InputError
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
-MODULES = ("fuzz_targets", "fuzz_sample_targets", "fuzz_target", "fuzz_mutations")
 #: Those whose cases are made and read in milliseconds: without a training.
 QUICK = (
     *("images", "zip", "tar", "shards", "list", "features", "statistics", "statistics-pt", "feature-cache"),
@@ -35,8 +34,8 @@ def fuzz() -> Iterator[ModuleType]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(BENCHMARKS)
         yield importlib.import_module("fuzz_targets")
-    for name in MODULES:
-        sys.modules.pop(name, None)
+    for name in [name for name in sys.modules if name.startswith("fuzz_")]:
+        del sys.modules[name]
 
 
 @pytest.mark.parametrize("name", QUICK)
