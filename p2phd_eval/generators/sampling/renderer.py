@@ -20,7 +20,7 @@ from p2phd_eval.generators.data.batch import Batch, as_sample, collate, photo_ar
 from p2phd_eval.generators.data.dataset import TripletDataset, part_kinds, resized_pixels
 from p2phd_eval.generators.data.transforms import choose_geometry
 from p2phd_eval.generators.data.triplets import Triplet, check_labels
-from p2phd_eval.generators.engines.engine_names import GRAPH_ENGINES, require_engine
+from p2phd_eval.generators.engines.engine_names import GRAPH_ENGINES, Way, require_engine
 from p2phd_eval.generators.engines.graph_file import Graph
 from p2phd_eval.generators.engines.graph_session import GraphSession, graph_feed
 from p2phd_eval.generators.networks.conditioning import encode
@@ -33,7 +33,7 @@ from p2phd_eval.generators.sampling.feature_maps import load_encoder, whole_imag
 from p2phd_eval.generators.sampling.inference import for_inference, most_at_once, unloaded_generator
 from p2phd_eval.generators.sampling.label_lookup import class_and_edge, look_labels_up
 from p2phd_eval.generators.sampling.region_styles import ImageStyles, Style
-from p2phd_eval.generators.sampling.style_features import StyleFeatures, StyleNetworks
+from p2phd_eval.generators.sampling.style_features import StyleFeatures, StyleNetworks, StyleSettings
 from p2phd_eval.generators.sampling.styles import STYLES, Clusters, clusters_path, load_clusters
 from p2phd_eval.generators.training.compilation import compile_networks
 from p2phd_eval.generators.training.precision import PRECISIONS, Precision, backend_flags, find_precision
@@ -78,25 +78,22 @@ class Renderer:
         device: torch.device,
         precision: Precision,
         fit: DataConfig,
-        style: str | None,
+        styles: StyleSettings | None,
         clusters: Path | None,
-        pins: Mapping[int, int],
-        seed: int,
         data: Path | None,
-        phase: str,
-        engine: str,
-        graph_precision: str | None,
+        way: Way,
         graph: Path | None,
         calibrate_on: Path | None,
         note: Note,
     ) -> None:
         self.config, self.fit = checkpoint.config, fit
         self.checkpoint_sha256, self.training_step = file_sha256(checkpoint_path), checkpoint.step
-        self.device, self.precision, self.style = device, precision, style
+        self.device, self.precision = device, precision
+        self.style = None if styles is None else styles.style
         self._source, self.checkpoint_path, self.checkpoint = source, checkpoint_path, checkpoint
         self._data, self._clusters_given = data, clusters
         self.features: StyleFeatures | None = None
-        if style is not None:
+        if styles is not None:
             networks = StyleNetworks(
                 config=self.config,
                 fit=fit,
@@ -105,23 +102,25 @@ class Renderer:
                 device=device,
                 precision=precision,
             )
-            self.features = StyleFeatures(networks, style=style, seed=seed, pins=pins, data=data, phase=phase)
+            self.features = StyleFeatures(networks, styles)
             self._style_networks = networks
-        if style == "photo":
+        if self.style == "photo":
             _ = self._encoder
         #: SHA-256 of the clusters' file, where all images have styles from it.
-        self.clusters_sha256 = self._clusters[1] if style == "clusters" or pins else None
-        self.engine = engine
+        self.clusters_sha256: str | None = None
+        if styles is not None and (styles.style == "clusters" or styles.pins):
+            self.clusters_sha256 = self._clusters[1]
+        self.engine = way.engine
         self.graph: Graph | None = None
         self.sampling_precision, self.arithmetic = precision.name, precision.arithmetic
         self._graphs = CheckpointGraphs(
             source if source.is_dir() else source.parent, checkpoint_path, checkpoint, self.checkpoint_sha256, note
         )
         self._looks_labels_up = False
-        if graph_precision is None:
-            self._synthesis = Synthesis(self._generator(), None)
+        if way.engine in GRAPH_ENGINES:
+            self._open_graph(way.precision, graph, calibrate_on, note)
         else:
-            self._open_graph(graph_precision, graph, calibrate_on, note)
+            self._synthesis = Synthesis(self._generator(), None)
 
     def _generator(self) -> GlobalGenerator | LocalEnhancer:
         """Return the generator for torch, as it is or compiled."""
@@ -200,7 +199,8 @@ class Renderer:
         if self.style is None:
             return Calibrating(dataset=self.dataset(data, phase), features=None, style="none", symmetric=symmetric)
         # None that were chosen for an image: what is drawn, or encoded, is what all images have.
-        drawn = StyleFeatures(self._style_networks, style=self.style, seed=0, pins={}, data=data, phase=phase)
+        plain = StyleSettings(style=self.style, seed=0, pins={}, data=data, phase=phase)
+        drawn = StyleFeatures(self._style_networks, plain)
 
         def features(batch: Batch) -> torch.Tensor:
             with torch.inference_mode():
@@ -433,6 +433,10 @@ def open_renderer(
         )
     if chosen.emulated:
         note(f"{chosen.name} is emulated: quality as on tensor cores, speed not.")
+    named = None if data is None else Path(data)
+    styles = None
+    if (chosen_style := _choose_style(style, clusters, pins or {}, checkpoint.config)) is not None:
+        styles = StyleSettings(style=chosen_style, seed=seed, pins=pins or {}, data=named, phase=phase)
     return Renderer(
         source,
         path,
@@ -440,14 +444,10 @@ def open_renderer(
         device=on,
         precision=chosen,
         fit=_fit(checkpoint.config.data, load_size, resize_or_crop),
-        style=_choose_style(style, clusters, pins or {}, checkpoint.config),
+        styles=styles,
         clusters=clusters,
-        pins=pins or {},
-        seed=seed,
-        data=None if data is None else Path(data),
-        phase=phase,
-        engine=engine,
-        graph_precision=precision if runs_graph else None,
+        data=named,
+        way=Way(engine=engine, precision=precision),
         graph=graph,
         calibrate_on=calibrate_on,
         note=note,

@@ -45,21 +45,13 @@ class StyleNetworks:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Encoded:
-    """A photo's features by region, and the hashes of the files that they are from."""
+class StyleSettings:
+    """Which styles images have where nothing else is said.
 
-    by_region: dict[int, torch.Tensor]  # (n_features,)
-    contents: Mapping[str, str]
-
-
-class StyleFeatures:
-    """Features of the regions of images.
-
-    Parameters
+    Attributes
     ----------
-    networks : StyleNetworks
     style : str
-        Where features come from where nothing else is said: "clusters" or "photo".
+        Where features come from: "clusters" or "photo".
     seed : int
         Of what is drawn.
     pins : mapping
@@ -68,17 +60,31 @@ class StyleFeatures:
         The data set whose photos `PhotoStyle` means, and that files of `FileStyle` are named from.
     """
 
-    def __init__(
-        self, networks: StyleNetworks, *, style: str, seed: int, pins: Mapping[int, int], data: Path | None, phase: str
-    ) -> None:
-        self._networks, self._config = networks, networks.config
-        self._style, self._seed, self._pins = style, seed, pins
-        self._data, self._phase = data, phase
+    style: str
+    seed: int
+    pins: Mapping[int, int]
+    data: Path | None
+    phase: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Encoded:
+    """A photo's features by region, and the hashes of the files that they are from."""
+
+    by_region: dict[int, torch.Tensor]  # (n_features,)
+    contents: Mapping[str, str]
+
+
+class StyleFeatures:
+    """Features of the regions of images, by the networks of a checkpoint."""
+
+    def __init__(self, networks: StyleNetworks, settings: StyleSettings) -> None:
+        self._networks, self._config, self._settings = networks, networks.config, settings
         self._datasets: dict[str, TripletDataset] = {}
         self._photos: dict[tuple[str, str], _Encoded] = {}
         self._files: dict[FileStyle, torch.Tensor] = {}
         #: Regions that are pinned and were in none of the images so far.
-        self.unseen = set(pins)
+        self.unseen = set(settings.pins)
 
     def of(self, batch: Batch, styles: Sequence[ImageStyles]) -> torch.Tensor:
         """Return the features of a batch, float (N, n_features, H, W), equal over each region.
@@ -88,7 +94,7 @@ class StyleFeatures:
         """
         regions, n_regions = regions_of(batch, self._config)
         assert n_regions is not None  # instances are numbered, classes known
-        if self._style == "photo":
+        if self._settings.style == "photo":
             assert batch.photo is not None
             features = self._encode(batch.photo, regions, n_regions)
         else:
@@ -119,7 +125,7 @@ class StyleFeatures:
         if isinstance(style, DrawnStyle):
             if centres is None:
                 return torch.zeros(self._config.features.n_features)
-            k = draw_cluster(len(centres), seed=self._seed, key=style.image, number=style.region)
+            k = draw_cluster(len(centres), seed=self._settings.seed, key=style.image, number=style.region)
             return torch.from_numpy(centres[k])
         n = 0 if centres is None else len(centres)
         if centres is None or not 0 <= style.k < n:
@@ -142,7 +148,7 @@ class StyleFeatures:
         for number, style in styles.regions.items():
             self.vector(style, f"region {number}")
             if isinstance(style, PhotoStyle):
-                place = (style.phase or self._phase, style.image)
+                place = (style.phase or self._settings.phase, style.image)
                 made_from |= {"/".join((*place, part)): each for part, each in self._photos[place].contents.items()}
             elif isinstance(style, ClusterStyle | DrawnStyle):
                 made_from["clusters"] = self._networks.clusters()[1]
@@ -157,7 +163,7 @@ class StyleFeatures:
             numbers=batch.instance_numbers[i] if self._config.features.kind == "instance" else None,
             label_nc=self._config.data.label_nc,
             n_features=self._config.features.n_features,
-            seed=self._seed,
+            seed=self._settings.seed,
             key=styles.drawn_as or batch.triplets[i].key,
         )
 
@@ -165,7 +171,9 @@ class StyleFeatures:
         """Yield what is set in an image: a region's number, its style and where it is said; pins last."""
         for number, style in styles.regions.items():
             yield number, style, f"{batch.triplets[i].key!r}, region {number}"
-        pinned = {number: index for number in self._pins if (index := self._index(batch, i, number)) is not None}
+        pinned = {
+            number: index for number in self._settings.pins if (index := self._index(batch, i, number)) is not None
+        }
         if not pinned:
             return
         regions, n_regions = regions_of(batch, self._config)
@@ -174,7 +182,7 @@ class StyleFeatures:
         for number, index in pinned.items():
             if areas[index]:
                 self.unseen.discard(number)
-                yield number, ClusterStyle(label=int(labels[index]), k=self._pins[number]), f"--style {number}"
+                yield number, ClusterStyle(label=int(labels[index]), k=self._settings.pins[number]), f"--style {number}"
 
     def _index(self, batch: Batch, i: int, number: int) -> int | None:
         """Return what stands for a region's number in an image; None where it is not there."""
@@ -190,7 +198,7 @@ class StyleFeatures:
         return encoded
 
     def _of_photo(self, style: PhotoStyle, where: str) -> torch.Tensor:
-        place = (style.phase or self._phase, style.image)
+        place = (style.phase or self._settings.phase, style.image)
         if place not in self._photos:
             self._photos[place] = self._encoded_photo(*place, where)
         by_region = self._photos[place].by_region
@@ -204,16 +212,18 @@ class StyleFeatures:
         return by_region[style.region]
 
     def _encoded_photo(self, phase: str, key: str, where: str) -> _Encoded:
-        if self._data is None:
+        if self._settings.data is None:
             raise InputError(where, expected="a data set, whose photo is meant", found="none", fix="Give its folder.")
         if phase not in self._datasets:
-            self._datasets[phase] = whole_images(self._config, self._data, phase, photos=True, fit=self._networks.fit)
+            self._datasets[phase] = whole_images(
+                self._config, self._settings.data, phase, photos=True, fit=self._networks.fit
+            )
         dataset = self._datasets[phase]
         index = next((i for i, triplet in enumerate(dataset.triplets) if triplet.key == key), None)
         if index is None:
             raise InputError(
                 where,
-                expected=f"the key of a photo of {self._data}, {phase}, such as {dataset.triplets[0].key!r}",
+                expected=f"the key of a photo of {self._settings.data}, {phase}, such as {dataset.triplets[0].key!r}",
                 found=repr(key),
             )
         (batch,) = load_batches(dataset, [[(0, index)]], self._networks.device, workers=0)
@@ -230,7 +240,7 @@ class StyleFeatures:
         return _Encoded(by_region=by_region, contents=batch.contents[0])
 
     def _of_file(self, style: FileStyle, where: str) -> torch.Tensor:
-        path = Path(style.file) if self._data is None else self._data / style.file
+        path = Path(style.file) if self._settings.data is None else self._settings.data / style.file
         content = read_encoded(path)
         sha256 = hashlib.sha256(content).hexdigest()
         if sha256 != style.sha256:
