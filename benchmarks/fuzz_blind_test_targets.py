@@ -14,7 +14,7 @@ from fuzz_target import Case, Target
 
 def _blind_test_seeds(work: Path) -> list[Case]:
     from p2phd_eval.blind_test.make_and_score import make_blind_test
-    from p2phd_eval.blind_test.scoring import results_checksum
+    from p2phd_eval.blind_test.scoring import answers_checksum
 
     for folder in ("a", "b"):
         for n in range(8):
@@ -36,7 +36,7 @@ def _blind_test_seeds(work: Path) -> list[Case]:
                     "page": key["page"],
                     "session": f"{person:02}",
                     "participant": f"Ada {person}",
-                    "checksum": results_checksum(key["page"], f"{person:02}", answers),
+                    "checksum": answers_checksum(key["page"], f"{person:02}", answers),
                     "answers": [
                         dict(zip(("trial", "chosen", "side", "milliseconds"), each, strict=True)) for each in answers
                     ],

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 import p2phd_eval
-from p2phd_eval.blind_test.scoring import results_checksum
+from p2phd_eval.blind_test.scoring import answers_checksum
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.report.documents.blind_test_documents import RESULTS_VERSION
@@ -160,7 +160,7 @@ def answers_to(key: dict[str, Any]) -> dict[str, Any]:
         "page": key["page"],
         "session": "0",
         "participant": "Ada",
-        "checksum": results_checksum(key["page"], "0", answers),
+        "checksum": answers_checksum(key["page"], "0", answers),
         "answers": [dict(zip(names, answer, strict=True)) for answer in answers],
     }
 

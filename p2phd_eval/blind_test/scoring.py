@@ -65,11 +65,6 @@ def read_people(page: str, paths: Sequence[Path], kind: type[R]) -> Iterator[tup
         yield path, name, saved
 
 
-def results_checksum(page: str, session: str, answers: Sequence[tuple[int, str, str, int]]) -> str:
-    """CRC-32 of answers (trial, "first" or "second", "left" or "right", ms); see `answers_checksum`."""
-    return answers_checksum(page, session, answers)
-
-
 def answers_checksum(page: str, session: str, answers: Sequence[Sequence[object]]) -> str:
     """CRC-32 of the answers, as the page writes it: finds what was cut or garbled on its way, not who wrote it.
 
@@ -89,7 +84,7 @@ def _require_answers(path: Path, saved: ResultsDocument, trials: int) -> None:
         )
     if {answer.trial for answer in saved.answers} != set(range(trials)):
         raise InputError(str(path), expected="one answer to each trial", found="several to one trial, none to another")
-    if saved.checksum != results_checksum(saved.page, saved.session, [astuple(answer) for answer in saved.answers]):
+    if saved.checksum != answers_checksum(saved.page, saved.session, [astuple(answer) for answer in saved.answers]):
         raise InputError(
             str(path),
             expected="answers as the page saved them",

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from p2phd_eval.blind_test.scoring import results_checksum
+from p2phd_eval.blind_test.scoring import answers_checksum
 from p2phd_eval.report.documents.blind_test_documents import RESULTS_VERSION
 
 SIDES = ("left", "right")
@@ -26,7 +26,7 @@ def results(
         "page": page,
         "session": session,
         "participant": participant,
-        "checksum": results_checksum(page, session, answers),
+        "checksum": answers_checksum(page, session, answers),
         "answers": [dict(zip(keys, answer, strict=True)) for answer in answers],
     }
 

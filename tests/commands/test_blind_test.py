@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from p2phd_eval.blind_test.scoring import results_checksum
+from p2phd_eval.blind_test.scoring import answers_checksum
 from p2phd_eval.stats.proportions.binomial import clopper_pearson, trials_for_equivalence, trials_for_precision
 from tests.blind_test.answers import chooser, results, saved
 from tests.blind_test.exposed_answers import exposed_results, written
@@ -129,7 +129,7 @@ def test_a_habit_of_one_side_is_named(page: Path) -> None:
     left = [(each["trial"], each["chosen"], "left", each["milliseconds"]) for each in document["answers"]]
     for answer in document["answers"]:
         answer["side"] = "left"
-    document["checksum"] = results_checksum(document["page"], document["session"], left)
+    document["checksum"] = answers_checksum(document["page"], document["session"], left)
     path = saved(page.parent / "left.json", document)
     assert "Ada chose the left image in 30 of 30 trials" in invoke("blind-test", "--score", key_of(page), path).stdout
 
