@@ -89,7 +89,9 @@ class S3Store:
             if _version(answer) != state.version:  # not every server that speaks S3 knows conditions
                 answer["Body"].close()
                 raise changed_object(url)
-            if answer["ContentLength"] != end - start:  # the whole of it, from a server that knows no ranges
+            if (
+                answer.get("ContentLength", end - start) != end - start
+            ):  # the whole of it, from a server that knows no ranges
                 answer["Body"].close()
                 raise Broken("another part than was asked for")
             async with answer["Body"] as body:
