@@ -3,7 +3,7 @@
     python benchmarks/amp_curves.py --work DIR --figure docs/images/amp-curves.png
 
 Resumable: runs that are in --work already are not trained again. A CPU emulates reduced precision: this shows quality,
-not speed. Needs matplotlib (`pip install 'p2phd-eval[docs]'`).
+not speed.
 """
 
 from __future__ import annotations

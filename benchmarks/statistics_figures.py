@@ -1,7 +1,7 @@
 """The three figures of docs/statistics.md, from simulation and from the table of coverage.py.
 
 Run `python benchmarks/statistics_figures.py TABLE --json FILE` from the repository's root; TABLE is what `coverage.py
---table` wrote. It takes about five minutes on two cores. Needs matplotlib (`pip install 'p2phd-eval[docs]'`).
+--table` wrote. It takes about five minutes on two cores.
 """
 
 from __future__ import annotations

@@ -121,6 +121,13 @@ def test_python_in_documents_imports_what_is_there(document: str) -> None:
                 assert hasattr(importlib.import_module(module), name), f"{module}.{name}"
 
 
+def test_every_command_has_its_row() -> None:
+    first_cells = re.findall(r"^\| (`.*?) (?<!\\)\|", (DOCS / "commands.md").read_text(), re.MULTILINE)
+    named = {name for cell in first_cells for name in re.findall(r"[a-z][a-z-]+", cell)}
+    for name, child in command().commands.items():
+        assert {*name.split(), *getattr(child, "commands", {})} <= named, name
+
+
 ARCHITECTURE = (DOCS / "architecture.md").read_text()
 PACKAGE = DOCS.parent / "p2phd_eval"
 

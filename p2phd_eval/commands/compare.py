@@ -98,7 +98,7 @@ def compare(
     protocol: ProtocolName = None,
     json_target: Json = None,
 ) -> None:
-    """Judge whether the FID of each candidate is within the error range of a baseline's, worse, better, or undecided.
+    """Judge the FID of each candidate against a baseline's: within the error range, worse, better, or inconclusive.
 
     Images are paired by the stem of their label map. The difference of FID at this number of images is judged, with its
     standard error, intervals, a verdict and the reason for it. A second measure, which does not depend on the number

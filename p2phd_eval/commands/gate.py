@@ -32,8 +32,8 @@ def gate(
         RequireOption | None,
         typer.Option(
             "--require",
-            help="within: the verdict is within, negligible or better. not-worse: that, or undecided and shown not to "
-            "be worse by more than the margin. within-floor: images move no more than benign variants move them.",
+            help="within: the verdict is within, negligible or better. not-worse: that, or inconclusive and shown not "
+            "to be worse by more than the margin. within-floor: images move no more than benign variants move them.",
         ),
     ] = None,
     max_dfid: Annotated[

@@ -23,14 +23,14 @@ _SAID = {
     Verdict.BETTER: "editing narrows the gap to {baseline} by {share}",
     Verdict.WITHIN: "editing does not widen the gap to {baseline}, within the margin: it changes by {share}",
     Verdict.NEGLIGIBLE: "editing changes the gap to {baseline} by less than the margin: by {share}",
-    Verdict.INCONCLUSIVE: "undecided whether editing widens the gap to {baseline}: it changes by {share}",
+    Verdict.INCONCLUSIVE: "inconclusive whether editing widens the gap to {baseline}: it changes by {share}",
 }
 _WORDS = {
     Verdict.WORSE: "widens",
     Verdict.BETTER: "narrows",
     Verdict.WITHIN: "does not widen",
     Verdict.NEGLIGIBLE: "less than the margin",
-    Verdict.INCONCLUSIVE: "undecided",
+    Verdict.INCONCLUSIVE: "inconclusive",
 }
 
 

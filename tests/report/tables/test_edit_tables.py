@@ -90,7 +90,7 @@ def document(**changes: object) -> EditCompareDocument:
         (Verdict.WORSE, "editing widens the gap to fp32 by 12 % (95 % (+6.0, +18.0) %)"),
         (Verdict.WITHIN, "editing does not widen the gap to fp32, within the margin: it changes by +12 %"),
         (Verdict.NEGLIGIBLE, "editing changes the gap to fp32 by less than the margin: by +12 %"),
-        (Verdict.INCONCLUSIVE, "undecided whether editing widens the gap to fp32: it changes by +12 %"),
+        (Verdict.INCONCLUSIVE, "inconclusive whether editing widens the gap to fp32: it changes by +12 %"),
     ],
 )
 def test_a_verdict_is_told_in_words(verdict: Verdict, said: str) -> None:
