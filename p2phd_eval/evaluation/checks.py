@@ -154,7 +154,7 @@ def size_warnings(real: FeatureSet, fake: NamedSet) -> tuple[str, ...]:
             f"viewers turn them: {TURN_PIXELS}.",
         )
     return (
-        f"the images of {name} are {_text(sizes)} pixels and the real ones {_text(real_sizes)}: "
+        f"image sizes differ ({name} {_text(sizes)} pixels, the real ones {_text(real_sizes)}): "
         "the resize to the network's input is then part of the FID",
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from p2phd_eval.stats.verdicts.power import VarianceComponents
 from p2phd_eval.stats.verdicts.sample_size import plan_sizes
 from tests.commands.command_line import document_of, error_of, invoke
+from tests.documentation import DOCS
 from tests.report.compared import compared
 
 CHECKPOINTS = VarianceComponents(
@@ -245,3 +247,11 @@ def test_help_has_an_example() -> None:
     result = invoke("plan", "--help")
     assert result.exit_code == 0
     assert "p2phd-eval plan pilot.json --margin 2%" in result.output
+
+
+def test_the_tutorial_shows_what_is_printed() -> None:
+    (command,) = re.findall(r"^p2phd-eval (plan --image-sd .*)$", (DOCS / "tutorial.md").read_text(), re.MULTILINE)
+    printed = invoke(*command.split()).stdout.splitlines()
+    shown = re.findall(r"^\| ([AB]: .*) \|$", (DOCS / "tutorial.md").read_text(), re.MULTILINE)
+    assert len(shown) == 7
+    assert {row.replace(" | ", "\t") for row in shown} <= set(printed)
