@@ -154,8 +154,8 @@ def size_warnings(real: FeatureSet, fake: NamedSet) -> tuple[str, ...]:
             f"viewers turn them: {TURN_PIXELS}.",
         )
     return (
-        f"image sizes differ ({name} {_text(sizes)} pixels, the real ones {_text(real_sizes)}): "
-        "the resize to the network's input is then part of the FID",
+        f"{name}: {_text(sizes)} pixels where the real images have {_text(real_sizes)}; the resize to the network's "
+        "input is then part of the FID",
     )
 
 

@@ -252,7 +252,8 @@ class _File:
             if arm.run_of is not None and not (isinstance(source, CommandArm) and source.train):
                 trained = [each for each, made in arms.items() if isinstance(made, CommandArm) and made.train]
                 expected = f"an arm that trains: {', '.join(trained) or 'there is none'}"
-                raise InputError(self._where(k, "run_of"), expected=expected, found=repr(arm.run_of))
+                fix = "" if trained else "Leave it out: where no arm trains, all generate from the same weights."
+                raise InputError(self._where(k, "run_of"), expected=expected, found=repr(arm.run_of), fix=fix)
             texts = [*arm.train, *arm.generate, *arm.environment.values(), arm.images or ""]
             if isinstance(source, CommandArm):
                 texts += [*source.train, *source.environment.values()]

@@ -174,7 +174,7 @@ def test_swapped_width_and_height_are_refused():
 def test_other_sizes_are_pointed_out():
     real, fake, _ = triplets(20)
     warning, _ = evaluate_fid(real, feature_set(fake.values, size=(128, 64)), replicates=0).warnings
-    assert "(the generated images 128 x 64 pixels, the real ones 64 x 32)" in warning
+    assert "the generated images: 128 x 64 pixels where the real images have 64 x 32" in warning
 
 
 def test_one_image_is_refused():

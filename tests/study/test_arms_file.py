@@ -120,6 +120,12 @@ def test_an_arm_that_cannot_be_made_is_named_with_its_line(table: str, line: int
     assert re.search(message, str(error.value)), str(error.value)
 
 
+def test_run_of_where_no_arm_trains_is_to_be_left_out(folder: Path) -> None:
+    arms = write_arms(folder, f'name = "base"\n{COMMAND}', OTHER + COMMAND + '\nrun_of = "base"')
+    with pytest.raises(InputError, match="there is none, found 'base'.\nLeave it out"):
+        read_arms_file(arms)
+
+
 def test_the_baseline_is_no_variant(folder: Path) -> None:
     with pytest.raises(InputError, match="line 4, arm 1, benign: expected a baseline first"):
         read_arms_file(write_arms(folder, AGAIN.replace('"base"', '"noisy"'), NOISY))
