@@ -122,7 +122,7 @@ def test_an_arm_that_cannot_be_made_is_named_with_its_line(table: str, line: int
 
 def test_run_of_where_no_arm_trains_is_to_be_left_out(folder: Path) -> None:
     arms = write_arms(folder, f'name = "base"\n{COMMAND}', OTHER + COMMAND + '\nrun_of = "base"')
-    with pytest.raises(InputError, match="there is none, found 'base'.\nLeave it out"):
+    with pytest.raises(InputError, match=r"there is none, found 'base'\.\nLeave it out"):
         read_arms_file(arms)
 
 
