@@ -4,7 +4,7 @@ import re
 from functools import cache
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.stores.object_store import ObjectStore, redacted
+from p2phd_eval.stores.object_store import ObjectStore, redacted, user_of
 
 #: What addresses begin with.
 SCHEMES = ("s3", "gs", "gcs", "hf", "https", "http")
@@ -16,7 +16,8 @@ _PATH_OF_ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/(?=[^/])")  # what pathl
 def address_of(given: str) -> str | None:
     """Return the address that a text is; None where it is a path of a file system.
 
-    `Path("s3://bucket/key")` lost a slash, which it gets back. Raises `InputError` for an address of another kind.
+    `Path("s3://bucket/key")` lost a slash, which it gets back. Raises `InputError` for an address of another kind, for one
+    with a password where none belongs, or of which nobody knows where it ends.
     """
     if found := _ADDRESS.match(given):
         scheme = found[1].lower()
@@ -28,7 +29,27 @@ def address_of(given: str) -> str | None:
         address = f"{found[1]}://{given[found.end() :]}"
     else:
         return None
+    _require_plain_user(address)
     return address if address.startswith("http") else address.rstrip("/")  # as pathlib writes folders
+
+
+def _require_plain_user(address: str) -> None:
+    """Raise `InputError` where a password may go to another host, or into what a library says of an address."""
+    user = user_of(address) or ""
+    if not address.startswith("http") and ":" in user:
+        raise InputError(
+            redacted(address),
+            expected="an address without user and password",
+            found="one with them",
+            fix="Set them as the store's own tools take them: see docs/object-stores.md, credentials and endpoints.",
+        )
+    if address.startswith("http") and any(letter in user for letter in "/?# "):
+        raise InputError(
+            redacted(address),
+            expected="an @ before the host alone",
+            found="one behind / ? # or a blank, which may be of a password",
+            fix="Write such letters as the web does: @ as %40, / as %2F, ? as %3F, # as %23, a blank as %20.",
+        )
 
 
 def store_of(url: str) -> ObjectStore:

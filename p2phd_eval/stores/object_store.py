@@ -9,8 +9,13 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 from p2phd_eval.errors import InputError
 
-# Of what people type: also with a password that has a slash, which is no port, and as pathlib writes an address.
-_USER = re.compile(r"\b([a-z][a-z0-9+.-]*:/{1,2})(?:[^\s/?#]*|[^\s/?#:@]*:(?!\d*(?:[/?#\s]|$))[^\s@]*)@", re.IGNORECASE)
+# What people type is not always an address: a password may have a slash or an @ in it, and pathlib takes a slash away.
+# Where nobody can tell what belongs to the password, all is hidden up to the last @. In `host.org:8080/a@b` it is a
+# port, as in `localhost:8080/a@b`; in `me:8080/a@b` it may be half of a password.
+_HOST_AND_PORT = r"(?:localhost|\[[^\s\]]*\]|[^\s/?#:@]*\.[^\s/?#:@]*):\d{1,5}(?:[/?#\s]|$)"
+_USER = r"\b([a-z][a-z0-9+.-]*:/{1,2})" rf"(?!{_HOST_AND_PORT})(?:(?=[^\s/?#]*@)|[^\s/?#:@]*:)"
+_USER_IN_TEXT = re.compile(rf"{_USER}\S*@", re.IGNORECASE)
+_USER_OF_ADDRESS = re.compile(rf"{_USER}.*@", re.IGNORECASE | re.DOTALL)  # a password may have a blank, too
 
 #: Requests at a time: an answer takes tens of milliseconds, however small the object.
 AT_ONCE = 16
@@ -51,17 +56,29 @@ class ObjectStore(Protocol):
 
 def redacted(url: str) -> str:
     """Return an address as it may be shown: without user and password, and without the query, which may be signed."""
-    hidden = without_users(url)
-    if not hidden.lower().startswith(("http://", "https://")):  # elsewhere a question mark is a letter of a key
+    found = _USER_OF_ADDRESS.search(url)  # also behind NAME=
+    hidden = url if found is None else f"{url[: found.end(1)]}***@{url[found.end() :]}"
+    if not hidden.lower().startswith(("http:/", "https:/")):  # elsewhere a question mark is a letter of a key
         return hidden
+    if found is not None and "?" in found[0]:  # what follows the @ may be of a query
+        return f"{found[1]}***@..."
     address = hidden.partition("#")[0]
     plain, mark, _ = address.partition("?")
     return f"{plain}?..." if mark else plain
 
 
+def user_of(url: str) -> str | None:
+    """Return what stands before the last @ of an address where a user may; None where there is none.
+
+    With one of / ? # or a blank in it, nobody can tell where a password ends.
+    """
+    found = _USER_OF_ADDRESS.match(url)
+    return None if found is None else found[0][len(found[1]) : -1]
+
+
 def without_users(text: str) -> str:
     """Return a text without the users and passwords of the addresses in it."""
-    return _USER.sub(r"\1***@", text)
+    return _USER_IN_TEXT.sub(r"\1***@", text)
 
 
 class Broken(Exception):

@@ -191,7 +191,12 @@ def test_an_empty_object_of_a_folders_name_is_its_mark(s3: Any) -> None:
         ("https://me:wo#rd@host/a", "https://***@host/a"),
         ("https:/me:word@host/a", "https:/***@host/a"),  # as a Path
         ("s3://AKIA:wo/rd@bucket/a", "s3://***@bucket/a"),
-        ("https://host:8080/a@2x.png", "https://host:8080/a@2x.png"),
+        ("https://me:a@b/c@d/wo@rd@host/a", "https://***@host/a"),
+        ("https://me:a?b@c/d@host/a?signed", "https://***@..."),
+        ("https://me:80/rd@host/a", "https://***@host/a"),
+        ("dists=https://me:a@b/c@host/a", "dists=https://***@host/a"),
+        ("https://host.org:8080/a@2x.png", "https://host.org:8080/a@2x.png"),
+        ("http://[::1]:8080/a@2x.png", "http://[::1]:8080/a@2x.png"),
         ("s3://bucket/a@2x.png?#", "s3://bucket/a@2x.png?#"),
     ],
 )
@@ -199,3 +204,19 @@ def test_what_a_message_shows_of_an_address(given: str, shown: str) -> None:
     assert redacted(given) == shown
     if "?" not in given:
         assert without_users(f"{given}: expected x, found {given}.") == f"{shown}: expected x, found {shown}."
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("https://me:a@b/wo@rd@host/a", r"https://\*\*\*@host/a: expected an @ before the host alone"),
+        ("https://me:wo rd@host/a", r"https://\*\*\*@host/a: expected an @ before the host alone"),
+        ("hf://me:wo/rd@datasets/a", r"hf://\*\*\*@datasets/a: expected an address without user and password"),
+        ("s3://me:a@b/c@bucket/a", r"s3://\*\*\*@bucket/a: expected an address without user and password"),
+    ],
+)
+def test_a_password_whose_end_nobody_knows_goes_nowhere(given: str, message: str) -> None:
+    """A part of it would be taken for a host, or stand in what a library says."""
+    with pytest.raises(InputError, match=message) as refusal:
+        as_path(given)
+    assert not any(part in str(refusal.value) for part in ("a@b", "wo@rd", "wo rd", "wo/rd", "b/"))
