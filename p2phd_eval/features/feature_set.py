@@ -6,7 +6,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -126,8 +126,12 @@ class FeatureSet:
         InputError
             If the file is missing or is no such set; see `read_npz`, and above.
         """
-        where = str(as_path(path))
         fields = read_npz(path, ("features", "ids", "sizes", "stamp"), expected=_WANTED, fix=_EXTRACT_AGAIN)
+        return cls.of_arrays(fields, str(as_path(path)))
+
+    @classmethod
+    def of_arrays(cls, fields: Mapping[str, npt.NDArray[Any]], where: str) -> FeatureSet:
+        """Return the set that a file's arrays hold; raises `InputError`, naming `where`, if they hold none."""
         values, ids, sizes = fields["features"], fields["ids"], fields["sizes"]
         try:
             stamp = read_stamp(text_of(fields["stamp"]), where)

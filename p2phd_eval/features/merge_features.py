@@ -12,7 +12,7 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.features.part_file import Part, hash_of_images
 from p2phd_eval.features.share import Share
-from p2phd_eval.features.statistics import Statistics, load_statistics, save_statistics
+from p2phd_eval.features.statistics import Statistics, save_statistics, statistics_of_arrays
 from p2phd_eval.locks import hold_file
 from p2phd_eval.stats.distances.moments import Moments, merge_moments
 from p2phd_eval.stores.store_path import as_path
@@ -57,6 +57,7 @@ def merge_features(
     """
     require_npz(out)
     loaded = [Part.load(path) for path in parts]
+    _require_beside(out, loaded)
     if not loaded:
         raise InputError("the parts", expected="the files of all shares", found="none")
     for part in loaded[1:]:
@@ -99,13 +100,21 @@ def require_alike(first: Part, other: Part) -> None:
     if other.whole != first.whole:
         if other.whole.n != first.whole.n:
             refuse(f"a share of {first.whole.n} images", f"one of {other.whole.n}")
-        refuse("a share of images of the same names", "other names or another order")
+        if other.whole.names_sha256 != first.whole.names_sha256:
+            refuse("a share of images of the same names", "other names or another order")
+        refuse("a share of images of the same contents", "others: some were replaced in between")
     if other.share.count != first.share.count:
         refuse(f"one of {first.share.count} shares", f"{other.share}")
     mine, theirs = asdict(first.stamp), asdict(other.stamp)
     for field in mine:
         if field not in _OF_A_PART and theirs[field] != mine[field]:
             refuse(f"{field.replace('_', ' ')} {mine[field]}", str(theirs[field]))
+
+
+def _require_beside(out: str | os.PathLike[str] | None, parts: Sequence[Part]) -> None:
+    """Raise InputError where a part would be replaced by what it is a share of."""
+    if out is not None and as_path(out).resolve() in [part.path.resolve() for part in parts]:
+        raise InputError("--out", expected="another file than the parts", found=f"{as_path(out)}, which is one of them")
 
 
 def _require_each_once(ordered: Sequence[Part]) -> None:
@@ -137,8 +146,7 @@ def _features(ordered: Sequence[Part]) -> FeatureSet:
     sizes = np.empty((stamp.n, 2), dtype=np.int32)
     ids: list[str] = []
     for part in ordered:
-        _require_undamaged(part)
-        own, rows = FeatureSet.load(part.path), part.share.rows(stamp.n)
+        own, rows = FeatureSet.of_arrays(part.contents(), str(part.path)), part.share.rows(stamp.n)
         values[rows.start : rows.stop], sizes[rows.start : rows.stop] = own.values, own.sizes
         ids.extend(own.ids)
     return FeatureSet(values=values, ids=tuple(ids), sizes=sizes, stamp=stamp)
@@ -147,21 +155,10 @@ def _features(ordered: Sequence[Part]) -> FeatureSet:
 def _statistics(ordered: Sequence[Part]) -> Statistics:
     merged: Moments | None = None
     for part in ordered:
-        _require_undamaged(part)
-        own = load_statistics(part.path, semidefinite=False).moments
+        own = statistics_of_arrays(part.contents(), part.path, semidefinite=False).moments
         merged = own if merged is None else merge_moments(merged, own)
     assert merged is not None
     return Statistics(moments=merged, stamp=_stamp(ordered), path=as_path(ordered[0].stamp.source))
-
-
-def _require_undamaged(part: Part) -> None:
-    if part.images_sha256 != part.stamp.images_sha256:
-        raise InputError(
-            str(part.path),
-            expected="the images that its stamp names",
-            found="other names or contents of them",
-            fix="Write the part again.",
-        )
 
 
 def _stamp(ordered: Sequence[Part]) -> FeatureStamp:

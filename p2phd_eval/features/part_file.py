@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, BinaryIO
 
@@ -29,20 +29,28 @@ _ARRAYS = ("share", "names", "hashes", "stamp")
 
 @dataclass(frozen=True, kw_only=True)
 class Whole:
-    """The source of which a part is a share: how many images, and which, by their names."""
+    """The source of which a part is a share: how many images, and which, by their names and what is seen of contents.
+
+    Hashes are SHA-256, hexadecimal.
+    """
 
     n: int
-    names_sha256: str  # of the names of all images, in order, hexadecimal
+    names_sha256: str  # of the names of all images, in order
+    marks_sha256: str | None  # of `ImageSource.content_marks`; None where contents themselves are compared
 
     @classmethod
-    def of(cls, source: ImageSource) -> Whole:
-        """Return what names a source."""
-        return cls(n=len(source), names_sha256=_names_sha256(source.names))
+    def of(cls, source: ImageSource, *, marks: bool = True) -> Whole:
+        """Return what tells a source from others without reading it; by names alone, if so asked."""
+        return cls(
+            n=len(source),
+            names_sha256=_names_sha256(source.names),
+            marks_sha256=hashlib.sha256(json.dumps(source.content_marks()).encode()).hexdigest() if marks else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """A file of a share, without its features or moments, which are read when they are wanted."""
+    """A file of a share, without its features or moments, which `contents` reads."""
 
     path: AnyPath
     share: Share
@@ -51,6 +59,7 @@ class Part:
     stamp: FeatureStamp  # that of the images of this share
     names: npt.NDArray[np.bytes_]  # (k,), of each image
     hashes: npt.NDArray[np.uint8]  # (k, 32), the SHA-256 of each image's content
+    contents_sha256: str  # of what was written beside the share
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Part:
@@ -84,17 +93,28 @@ class Part:
         return cls(
             path=file,
             share=share,
-            whole=Whole(n=record.n, names_sha256=record.names_sha256),
+            whole=Whole(n=record.n, names_sha256=record.names_sha256, marks_sha256=record.marks_sha256),
             statistics="mu" in found,
             stamp=stamp,
             names=names,
             hashes=hashes,
+            contents_sha256=record.contents_sha256,
         )
 
-    @property
-    def images_sha256(self) -> str:
-        """The hash of its images' names and contents: that of its stamp, if it is whole."""
-        return hash_of_images(self.names, self.hashes)
+    def contents(self) -> dict[str, npt.NDArray[Any]]:
+        """Read all that the file holds; raises `InputError` if it is not what was written.
+
+        The archive's own CRC-32 tells damage of a disk or on the way; this one, what a program changed.
+        """
+        arrays = read_npz(self.path, expected=_WANTED, fix=_FIX)
+        if _contents_sha256(arrays) != self.contents_sha256:
+            raise InputError(
+                str(self.path),
+                expected="what `p2phd-eval features --shard` wrote",
+                found="other contents: they were changed since",
+                fix=_FIX,
+            )
+        return arrays
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,6 +125,8 @@ class _Record:
     count: int
     n: int
     names_sha256: str
+    marks_sha256: str | None
+    contents_sha256: str
 
 
 def write_part(
@@ -121,16 +143,14 @@ def write_part(
     `whole`: what it is a share of. `names`, `hashes`: of each of its images the name, and the SHA-256 of the content,
     hexadecimal.
     """
-    arrays = found.arrays() if isinstance(found, FeatureSet) else statistics_arrays(found.moments, found.stamp)
-    record = _Record(**asdict(share), **asdict(whole))
     digests = np.frombuffer(b"".join(map(bytes.fromhex, hashes)), dtype=np.uint8)
-    np.savez(
-        stream,
-        **arrays,
-        share=np.array(json.dumps(asdict(record))),
-        names=np.array([name_bytes(name) for name in names], dtype=np.bytes_),
-        hashes=digests.reshape(-1, 32),
-    )
+    arrays = {
+        **(found.arrays() if isinstance(found, FeatureSet) else statistics_arrays(found.moments, found.stamp)),
+        "names": np.array([name_bytes(name) for name in names], dtype=np.bytes_),
+        "hashes": digests.reshape(-1, 32),
+    }
+    record = _Record(**asdict(share), **asdict(whole), contents_sha256=_contents_sha256(arrays))
+    np.savez(stream, **arrays, share=np.array(json.dumps(asdict(record))))
 
 
 def is_part(arrays: Iterable[str]) -> bool:
@@ -143,6 +163,15 @@ def hash_of_images(names: Iterable[Any], hashes: Iterable[Any]) -> str:
     digest = hashlib.sha256()
     for name, content in zip(names, hashes, strict=True):
         digest.update(name + b"\0" + content.tobytes())
+    return digest.hexdigest()
+
+
+def _contents_sha256(arrays: Mapping[str, npt.NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays.keys() - {"share"}):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name} {array.dtype.str} {arrays[name].shape}\n".encode())
+        digest.update(array.reshape(-1).view(np.uint8).data)
     return digest.hexdigest()
 
 

@@ -104,6 +104,11 @@ def load_statistics(path: str | os.PathLike[str], *, semidefinite: bool = True) 
             str(file), expected="a file of feature statistics", found="no such file", fix="Check the path."
         )
     fields = (_read_torch if file.suffix.lower() in (".pt", ".pth") else _read_npz)(file)
+    return statistics_of_arrays(fields, file, semidefinite=semidefinite)
+
+
+def statistics_of_arrays(fields: Mapping[str, Any], file: AnyPath, *, semidefinite: bool) -> Statistics:
+    """Return the statistics that a file's arrays hold; raises `InputError` as `load_statistics`."""
     with np.errstate(over="ignore"):  # what float64 cannot hold becomes infinite, and is refused as such
         mean, covariance = (_numbers(file, fields, name).astype(np.float64) for name in ("mu", "sigma"))
     require_covariance(mean, covariance, str(file))

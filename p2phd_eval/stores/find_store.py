@@ -16,8 +16,8 @@ _PATH_OF_ADDRESS = re.compile(rf"({'|'.join(SCHEMES)}):/(?=[^/])")  # what pathl
 def address_of(given: str) -> str | None:
     """Return the address that a text is; None where it is a path of a file system.
 
-    `Path("s3://bucket/key")` lost a slash, which it gets back. Raises `InputError` for an address of another kind, for one
-    with a password where none belongs, or of which nobody knows where it ends.
+    `Path("s3://bucket/key")` lost a slash, which it gets back. Raises `InputError` for an address of another kind, and
+    for one with a password where none belongs, or of which nobody knows where it ends.
     """
     if found := _ADDRESS.match(given):
         scheme = found[1].lower()

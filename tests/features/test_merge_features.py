@@ -144,13 +144,44 @@ def test_images_that_changed_in_number_or_name_between_shares_are_refused(photos
         merge_features([paths[0], paths[2]])
 
 
+@pytest.mark.parametrize("form", ["folder", "zip", "tar"])
+def test_an_image_that_is_replaced_between_shares_is_noticed(photos: Path, tmp_path: Path, form: str) -> None:
+    """It is in another share; copies of the files are not taken for others."""
+    paths = [tmp_path / f"{index}.npz" for index in range(3)]
+    for index, path in enumerate(paths):
+        others = shutil.ignore_patterns("dark*")  # a name that zip does not take
+        folder = shutil.copytree(photos, tmp_path / str(index), ignore=others, copy_function=shutil.copyfile)
+        if index == 2:
+            shutil.copy(photos / "05.png", folder / "00.png")
+        given = folder if form == "folder" else shutil.make_archive(str(tmp_path / "all"), form, folder)
+        shutil.rmtree(tmp_path / "photos", ignore_errors=True)
+        given = Path(given).rename(tmp_path / f"photos{'' if form == 'folder' else f'.{form}'}")
+        extract_features(given, path, shard=(index, 3), settings=SETTINGS)
+    with pytest.raises(InputError, match=r"expected a share of images of the same contents, as .*0.npz, found others"):
+        merge_features(paths)
+    with pytest.raises(InputError, match="found 2/3 missing"):
+        merge_features(paths[:2])
+
+
 def test_a_damaged_part_is_refused(parts: list[Path], tmp_path: Path) -> None:
     with np.load(parts[1]) as stored:
         arrays = dict(stored)
-    for name, change in (("hashes", arrays["hashes"] ^ 1), ("names", arrays["names"][::-1])):
-        np.savez(tmp_path / f"{name}.npz", **{**arrays, name: change})
-        with pytest.raises(InputError, match="expected the images that its stamp names"):
-            merge_features([parts[0], tmp_path / f"{name}.npz", *parts[2:]])
+    np.savez(tmp_path / "same.npz", **arrays)
+    merge_features([parts[0], tmp_path / "same.npz", *parts[2:]])
+    changes = {
+        "features": arrays["features"] + 1,
+        "ids": arrays["ids"][::-1],
+        "sizes": arrays["sizes"].astype(np.int64),
+        "stamp": np.array(str(arrays["stamp"]).replace('"duplicates": 0', '"duplicates": 1')),
+        "hashes": arrays["hashes"] ^ 1,
+        "names": arrays["names"][::-1],
+        "more": np.zeros(1),
+    }
+    for name, change in changes.items():
+        path = tmp_path / f"{name}.npz"
+        np.savez(path, **{**arrays, name: change})
+        with pytest.raises(InputError, match=f"{path}: expected what .* wrote, found other contents: they were chan"):
+            merge_features([parts[0], path, *parts[2:]])
     np.savez(tmp_path / "short.npz", **{**arrays, "hashes": arrays["hashes"][1:]})
     with pytest.raises(InputError, match=r"expected 4 images of share 1/4 of 17, found other arrays"):
         merge_features([parts[0], tmp_path / "short.npz", *parts[2:]])
@@ -162,6 +193,15 @@ def test_more_shares_than_images_are_refused(
 ) -> None:
     with pytest.raises(InputError, match=f"expected at least {least} for each of {count} shares, found {N} images"):
         extract_features(photos, tmp_path / "x.npz", shard=(0, count), statistics=statistics, settings=SETTINGS)
+
+
+def test_a_part_is_not_replaced_by_the_whole(parts: list[Path]) -> None:
+    before = parts[1].read_bytes()
+    with pytest.raises(
+        InputError, match=r"--out: expected another file than the parts, found .*, which is one of them"
+    ):
+        merge_features(parts, parts[1].parent / "." / parts[1].name)
+    assert parts[1].read_bytes() == before
 
 
 def test_a_merged_set_knows_its_kind(parts: list[Path], photos: Path, tmp_path: Path) -> None:

@@ -118,7 +118,7 @@ def test_a_node_that_sees_other_images_says_so(photos: Path, tmp_path: Path) -> 
     job = BlockJob(
         images=str(photos),
         name="photos",
-        whole=Whole.of(source),
+        whole=Whole.of(source, marks=False),
         samples={0: source.content_sha256(0)},
         protocol=None,
         settings=TINY,

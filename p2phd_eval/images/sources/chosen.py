@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.images.sources.source import ImageSource, LoadedImage
+from p2phd_eval.images.sources.source import ImageSource, LoadedImage, Mark
 
 
 class ChosenSource(ImageSource):
@@ -52,3 +52,7 @@ class ChosenSource(ImageSource):
     def changed(self) -> str | None:
         """Return what changed of the whole source, or None."""
         return self._source.changed()
+
+    def content_marks(self) -> list[Mark]:
+        """Return what is known of the contents of the whole source without reading them."""
+        return self._source.content_marks()

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
+from p2phd_eval.images.sources.source import Mark
 from p2phd_eval.stores.store_path import AnyPath, StorePath, all_pinned
 
 _NAMED = 3
@@ -36,6 +37,12 @@ def describe_change(before: DiskState, after: DiskState) -> str | None:
     }
     phrases = [f"{few(names, 'file')} {what}" for what, names in changes.items() if names]
     return ", ".join(phrases) or None
+
+
+def marks_of(state: DiskState) -> list[Mark]:
+    """Return what tells files' contents from others, in the order of their names; see `ImageSource.content_marks`."""
+    # A file that was copied to another machine has another time of modification; an object is the same for all.
+    return [size if isinstance(version, int) else f"{size} {version}" for _, (size, version) in sorted(state.items())]
 
 
 def few(names: Iterable[str], noun: str) -> str:

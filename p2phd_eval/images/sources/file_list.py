@@ -7,8 +7,9 @@ from pathlib import Path
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.result_kinds import KIND_MARK, take_images
-from p2phd_eval.images.sources.disk_state import DiskState, describe_change, disk_state, few
+from p2phd_eval.images.sources.disk_state import DiskState, describe_change, disk_state, few, marks_of
 from p2phd_eval.images.sources.encoded import EncodedSource
+from p2phd_eval.images.sources.source import Mark
 from p2phd_eval.stores.find_store import address_of
 from p2phd_eval.stores.object_store import redacted
 from p2phd_eval.stores.store_path import AnyPath, StorePath, all_pinned, as_path, pinned, unpinned
@@ -63,6 +64,10 @@ class ListSource(EncodedSource):
     def changed(self) -> str | None:
         """Return which files were removed or rewritten, the list among them, or None."""
         return describe_change(self._state, self._now())
+
+    def content_marks(self) -> list[Mark]:
+        """Return what is known of the contents without reading them."""
+        return marks_of(self._state)
 
     def _file(self, name: str) -> AnyPath:
         return self._stored[name] if name in self._stored else _file(self._path, name)

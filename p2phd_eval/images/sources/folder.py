@@ -9,8 +9,9 @@ from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.image_folder import MANIFEST
 from p2phd_eval.images.names import list_images, list_stored_images, unread_warnings
 from p2phd_eval.images.result_kinds import KIND_MARK, take_images
-from p2phd_eval.images.sources.disk_state import describe_change, disk_state, few
+from p2phd_eval.images.sources.disk_state import describe_change, disk_state, few, marks_of
 from p2phd_eval.images.sources.encoded import EncodedSource
+from p2phd_eval.images.sources.source import Mark
 from p2phd_eval.stores.store_path import AnyPath, StorePath, as_path, pinned, unpinned
 
 
@@ -51,6 +52,10 @@ class FolderSource(EncodedSource):
             return describe_change(self._state, disk_state(zip(names, paths, strict=True)))
         except InputError as error:
             return error.found
+
+    def content_marks(self) -> list[Mark]:
+        """Return what is known of the contents without reading them."""
+        return marks_of(self._state)
 
 
 def _require_one_generator(root: AnyPath, names: Sequence[str], ids: Sequence[str]) -> None:

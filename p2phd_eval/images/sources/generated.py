@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.sources.arrays import array_image, rgb_images
-from p2phd_eval.images.sources.source import ImageSource, LoadedImage
+from p2phd_eval.images.sources.source import ImageSource, LoadedImage, Mark
 
 #: A label map, uint8 or uint16 (h, w), or a photo, uint8 (h, w, 3), to the generated image, uint8 (h', w', 3).
 Generator = Callable[[npt.NDArray[Any]], npt.NDArray[np.uint8]]
@@ -65,3 +65,7 @@ class GeneratedSource(ImageSource):
     def changed(self) -> str | None:
         """Return what changed of the inputs, or None."""
         return self._labels.changed()
+
+    def content_marks(self) -> list[Mark]:
+        """Return what is known of the contents without reading them."""
+        return self._labels.content_marks()

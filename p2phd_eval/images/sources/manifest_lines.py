@@ -11,8 +11,9 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.images.condition_ids import sample_id
 from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.names import list_images, list_stored_images, pair_key
-from p2phd_eval.images.sources.disk_state import DiskState, describe_change, disk_state, few
+from p2phd_eval.images.sources.disk_state import DiskState, describe_change, disk_state, few, marks_of
 from p2phd_eval.images.sources.encoded import EncodedSource
+from p2phd_eval.images.sources.source import Mark
 from p2phd_eval.json_files import read_json_lines
 from p2phd_eval.stores.store_path import AnyPath, StorePath, as_path, pinned, unpinned
 
@@ -98,6 +99,10 @@ class ManifestSource(EncodedSource):
             except InputError as error:
                 return error.found
         return describe_change(self._state, self._now(pinned(unpinned(self._root))))
+
+    def content_marks(self) -> list[Mark]:
+        """Return what is known of the contents without reading them."""
+        return marks_of(self._state)
 
     def _image_name(self, image: str, where: str) -> str:
         """The normal form of an image's path, after a check that it is inside the folder and there."""

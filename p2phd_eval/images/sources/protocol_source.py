@@ -9,7 +9,7 @@ from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.protocols import PhotoResize, Protocol, Size
-from p2phd_eval.images.sources.source import ImageSource, LoadedImage
+from p2phd_eval.images.sources.source import ImageSource, LoadedImage, Mark
 
 
 class ProtocolSource(ImageSource):
@@ -84,6 +84,10 @@ class ProtocolSource(ImageSource):
     def changed(self) -> str | None:
         """Return what changed of the other source, or None."""
         return self._source.changed()
+
+    def content_marks(self) -> list[Mark]:
+        """Return what is known of the contents without reading them."""
+        return self._source.content_marks()
 
     def _sha256(self, content: str) -> str:
         if self.resized is None:

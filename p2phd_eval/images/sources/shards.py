@@ -17,6 +17,7 @@ from p2phd_eval.images.names import unread_warnings
 from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import few
 from p2phd_eval.images.sources.encoded import EncodedSource
+from p2phd_eval.images.sources.source import Mark
 from p2phd_eval.images.sources.tar_archive import TarImages, TarMember
 from p2phd_eval.stores.object_store import redacted
 from p2phd_eval.stores.store_path import AnyPath, StorePath, all_pinned, as_path
@@ -82,6 +83,10 @@ class ShardsSource(EncodedSource):
     def changed(self) -> str | None:
         """Return which shards were removed or rewritten, or None."""
         return ", ".join(change for shard in self._shards if (change := shard.changed())) or None
+
+    def content_marks(self) -> list[Mark]:
+        """Return what is known of the contents without reading them."""
+        return [mark for shard in self._shards for mark in shard.content_marks()]
 
 
 def expand_shards(pattern: str) -> tuple[AnyPath, ...]:

@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from p2phd_eval.images.oddities import Oddity
 
+#: What tells a content from another one, as far as it does.
+Mark = int | str
+
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedImage:
@@ -89,3 +92,11 @@ class ImageSource(ABC):
 
         Looks at names, sizes and times of modification alone.
         """
+
+    def content_marks(self) -> list[Mark]:
+        """Return what is known of the contents without reading them, when the source was made; nothing of arrays.
+
+        Files have their size, members of a zip archive also their CRC, objects of a store their version: what is the
+        same on all machines, whoever copied it there.
+        """
+        return []

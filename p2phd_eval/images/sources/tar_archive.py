@@ -19,11 +19,12 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.images.encoded_files import MAX_IMAGE_BYTES, too_many_bytes
 from p2phd_eval.images.names import HEAD, unread_warnings
 from p2phd_eval.images.result_kinds import KIND_MARK, take_images
-from p2phd_eval.images.sources.disk_state import describe_change, disk_state
+from p2phd_eval.images.sources.disk_state import describe_change, disk_state, marks_of
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.members import image_name, not_a_plain_file, require_images
+from p2phd_eval.images.sources.source import Mark
 from p2phd_eval.images.sources.tar_stream import TarStream
-from p2phd_eval.stores.store_path import AnyPath, as_path, pinned, unpinned
+from p2phd_eval.stores.store_path import AnyPath, StorePath, as_path, pinned, unpinned
 
 TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
@@ -95,6 +96,11 @@ class TarImages:
         """Return that the archive was removed or rewritten, or None."""
         return describe_change(self._state, disk_state([(str(self.path), self.path)]))
 
+    def content_marks(self) -> list[Mark]:
+        """Return the images' sizes, and the version of an archive in a store."""
+        own = marks_of(self._state) if isinstance(self.path, StorePath) else []
+        return [*own, *(member.size for member in self.members)]
+
     def _decompress(
         self, opener: Callable[[BinaryIO], io.BufferedIOBase], size: int
     ) -> tuple[list[TarMember], tuple[str, ...]]:
@@ -136,6 +142,10 @@ class TarSource(EncodedSource):
     def changed(self) -> str | None:
         """Return that the archive was removed or rewritten, or None."""
         return self._images.changed()
+
+    def content_marks(self) -> list[Mark]:
+        """Return what is known of the contents without reading them."""
+        return self._images.content_marks()
 
 
 def _index(

@@ -16,6 +16,7 @@ from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import describe_change, disk_state
 from p2phd_eval.images.sources.encoded import EncodedSource
 from p2phd_eval.images.sources.members import image_name, not_a_plain_file, require_images
+from p2phd_eval.images.sources.source import Mark
 from p2phd_eval.stores.store_path import AnyPath, as_path, pinned, unpinned
 
 # PKWARE's APPNOTE.TXT 6.3.10, section 4.3.7: the local file header has 30 bytes; the lengths of the name and of the
@@ -92,6 +93,10 @@ class ZipSource(EncodedSource):
     def changed(self) -> str | None:
         """Return that the archive was removed or rewritten, or None."""
         return describe_change(self._state, disk_state([(str(self._path), self._path)]))
+
+    def content_marks(self) -> list[Mark]:
+        """Return what is known of the contents without reading them."""
+        return [f"{member.size} {member.crc:08x}" for member in self._members]
 
     def _damaged(self, index: int, found: str) -> InputError:
         return InputError(
