@@ -66,7 +66,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     if before is not None and not os.access(target, os.W_OK):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(given))
     target.parent.mkdir(parents=True, exist_ok=True)
-    number, name = tempfile.mkstemp(prefix=temporary_prefix(target), suffix=_PART, dir=target.parent)
+    try:
+        number, name = tempfile.mkstemp(prefix=temporary_prefix(target), suffix=_PART, dir=target.parent)
+    except OSError as error:
+        error.filename = str(given)
+        raise
     try:
         with os.fdopen(number, "w+b") as stream:
             yield stream
@@ -74,8 +78,13 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             os.fsync(stream.fileno())
         _hand_on(Path(name), before)
         Path(name).replace(target)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        # Torch's writer hides what the disk said behind a RuntimeError of its own.
+        refusal = error.__context__ if isinstance(error, RuntimeError) else error
+        if isinstance(refusal, OSError) and refusal.filename in (None, name):
+            refusal.filename = str(given)
+            raise refusal from None
         raise
     _sync_folder(target.parent)
 

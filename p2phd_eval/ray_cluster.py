@@ -13,6 +13,8 @@ from typing import Any
 from p2phd_eval.errors import InputError
 
 _ADDRESS_VARIABLE = "RAY_ADDRESS"
+_ENCRYPTED = "RAY_USE_TLS"  # then nobody answers who has no certificate
+_NO_SETTINGS = bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # length 0, of type 4, no flags, stream 0
 _CONNECT_SECONDS = 10.0
 LOOK_SECONDS = 5.0  # between two looks whether the head is there
 #: For which the head may be gone, as one is that starts again. After a minute Ray ends this process and all workers.
@@ -52,8 +54,8 @@ def connect(ray: Any, address: str) -> None:
         fix="Start one (ray start --head), run this on one of its machines, or name its head: "
         f"--executor-option address=HOST:6379, or {_ADDRESS_VARIABLE}.",
     )
-    # Ray itself goes on trying for many minutes.
-    if not _answers(address):
+    # Ray itself goes on trying for many minutes, also where something else listens, such as its dashboard.
+    if not _answers(address, as_ray=True):
         raise nothing
     try:
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
@@ -139,8 +141,11 @@ def usual_cpus(nodes: Sequence[RayNode], gpus: float) -> float:
     return max(1.0, float(int(min(shares, default=1.0))))
 
 
-def _answers(address: str) -> bool:
-    """Whether somebody listens where a cluster ought to be; "auto" is the one that was started here last."""
+def _answers(address: str, *, as_ray: bool = False) -> bool:
+    """Whether somebody listens where a cluster ought to be; "auto" is the one that was started here last.
+
+    `as_ray`: whether it has to speak HTTP/2, too, as gRPC and so Ray does.
+    """
     if address == "auto":
         try:
             address = _STARTED_HERE.read_text().strip()
@@ -148,10 +153,19 @@ def _answers(address: str) -> bool:
             return False
     host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS):
-            return True
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS) as connection:
+            return not as_ray or _ENCRYPTED in os.environ or _speaks_http2(connection)
     except (OSError, ValueError, OverflowError):
         return False
+
+
+def _speaks_http2(connection: socket.socket) -> bool:
+    """Whether the other side answers as RFC 9113, section 3.4, has it: by a frame of settings, which is of type 4."""
+    connection.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _NO_SETTINGS)
+    answer = b""
+    while len(answer) < len(_NO_SETTINGS) and (received := connection.recv(len(_NO_SETTINGS) - len(answer))):
+        answer += received
+    return answer[3:5] == _NO_SETTINGS[3:5]
 
 
 def import_ray() -> Any:

@@ -3,13 +3,18 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import resource
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
+import numpy as np
 import pytest
+import torch
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import (
@@ -135,6 +140,28 @@ def test_a_stream_of_this_process_goes_on_after_it(tmp_path: Path, capfd: pytest
     os.close(write)
     with pytest.raises(OSError, match=r"No space left.*'/dev/full'"):
         write_json("/dev/full", 5)
+
+
+@pytest.mark.parametrize("limit", [100, 20_000])
+def test_a_full_disk_is_told_with_the_files_name(tmp_path: Path, limit: int) -> None:
+    """By torch, too, whose writer says something else; the kernel refuses to let files grow beyond a limit."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    writes: dict[str, Callable[[BinaryIO], object]] = {
+        "torch": lambda stream: torch.save([torch.zeros(1000) for _ in range(100)], stream),
+        "numpy": lambda stream: np.savez(stream, values=np.zeros(100_000)),
+        "bytes": lambda stream: stream.write(bytes(1_000_000)),
+    }
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    for name, write in writes.items():
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        try:
+            with pytest.raises(OSError, match="File too large") as refusal, atomic_write(path) as stream:
+                write(stream)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert refusal.value.filename == str(path), name
+        assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"old", [path]), name
 
 
 def test_a_folder_is_no_file_to_write(tmp_path: Path) -> None:

@@ -69,9 +69,9 @@ def features_by_ray(
     count = max(1, min(math.ceil(n / given.get("block", usual_block(n))), n // (2 if statistics else 1)))
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else parts_folder(out)
-        folder.mkdir(parents=True, exist_ok=True)
         ray = stack.enter_context(connected_ray(given.get("address")))
         gpus, cpus, actors = _room(ray, given, settings)
+        folder.mkdir(parents=True, exist_ok=True)
         job = BlockJob(
             images=images,
             name=source.name,

@@ -69,13 +69,12 @@ def save_checkpoint(
     try:
         with atomic_write(path) as stream:
             torch.save(_canonical(document), stream)
-    # torch's zip writer reports a failed write as RuntimeError.
-    except (OSError, RuntimeError) as error:
+    except OSError as error:
         kept = "the checkpoint before is intact" if path.exists() else "nothing was left behind"
         raise InputError(
             str(path),
             expected=f"room to save the checkpoint of step {step}",
-            found=str(error).partition("\n")[0].rstrip("."),
+            found=error.strerror or str(error),
             fix=f"Free space and continue with --resume; {kept}.",
         ) from error
 

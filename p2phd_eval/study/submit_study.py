@@ -44,8 +44,8 @@ def submit_study(
     Raises
     ------
     InputError
-        If there is no Slurm here, it takes the jobs not, an option is none of its own, a file of weights is not there,
-        or Slurm can write no log into the folder, because of its name.
+        If there is no Slurm here, it takes the jobs not, or has some of an earlier call in its queue; an option is none
+        of its own, a file of weights is not there, or Slurm can write no log into the folder, because of its name.
     """
     require_there("--feature-weights", feature_weights)
     require_there("--lpips-weights", lpips_weights)
@@ -53,6 +53,7 @@ def submit_study(
     study = Path(out)
     with hold_folder(study, clean=False):
         slurm = SlurmJobs(study, executor_options or {})
+        slurm.require_none_queued()
         save_plan(study, plan)
         jobs = jobs_of(
             study,

@@ -36,4 +36,10 @@ def test_every_run_is_a_job_and_the_report_one_after_them(tmp_path: Path, monkey
     names = ("base-s0", "base-s1", "noisy-s0", "noisy-s1")
     runs = [(name, "cuda", *command, "--run", name) for name in names]
     assert told == [*runs, ("report", "cuda", *command)]
-    assert (study / "study.json").exists()
+    plan = (study / "study.json").read_bytes()
+    # Another call would begin all of them twice, and might change what they are about to read.
+    result = invoke("study", folder / "real", "--out", study, *options, *asked, "--seeds", "3")
+    assert result.exit_code == 2
+    assert "--slurm: expected no jobs of this study in the queue, found 5: 1_0, 1_1, 2_0, 2_1, 3." in result.stderr
+    assert (study / "study.json").read_bytes() == plan
+    assert not (tmp_path / "slurm" / "slurm-state" / "4.sbatch").exists()

@@ -40,6 +40,7 @@ OPTIONS = {
 _DEFAULTS = {"time": 24 * 60, "gpus": 1, "at_once": 256, "tries": 3, "requeues": 100, "save_seconds": 120}
 _PROGRAMS = ("sbatch", "srun", "squeue", "scancel", "sinfo")
 _LONGEST_NAME = 64  # characters of a job's name
+_NAMED = 8  # jobs in a message
 _LOOK_SECONDS = 1.0  # between two looks for endings
 _ASK_SECONDS = (2.0, 30.0)  # between two questions to Slurm: soon after a submission, and later
 _PATIENCE_SECONDS = 10.0  # until a file that another node wrote is seen here
@@ -102,6 +103,19 @@ class SlurmJobs:
         write_json(self._jobs_file, recorded)
         self._submitted, self._asked = time.monotonic(), time.monotonic()
 
+    def require_none_queued(self) -> None:
+        """Raise `InputError` if jobs of an earlier call are in the queue, which another call would begin twice."""
+        recorded = read_json_or_none(dict[str, str], self._jobs_file) or {}
+        queued = self._queue() or {} if recorded else {}
+        there = [number for number in recorded.values() if number in queued]
+        if there:
+            raise InputError(
+                "--slurm",
+                expected="no jobs of this study in the queue",
+                found=f"{len(there)}: {', '.join(there[:_NAMED])}{', ...' if len(there) > _NAMED else ''}",
+                fix="Wait for them with --executor slurm, which begins none twice; or cancel them with scancel.",
+            )
+
     def submit_all(self, jobs: Sequence[Job], last: Job) -> list[str]:
         """Submit jobs and one that comes after all of them, and wait for none; return their numbers."""
         recorded: dict[str, str] = {}
@@ -113,7 +127,7 @@ class SlurmJobs:
                 recorded |= dict(zip((job.name for job in group), found, strict=True))
                 numbers += found
         numbers += self._submit_array([last], after=numbers)
-        write_json(self._jobs_file, recorded)
+        write_json(self._jobs_file, recorded | {last.name: numbers[-1]})
         return numbers
 
     def ended(self) -> list[Ended]:

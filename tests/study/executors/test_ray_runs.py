@@ -17,6 +17,7 @@ from p2phd_eval.study.executors.executor import Job
 from p2phd_eval.study.executors.ray_runs import RayRuns
 from p2phd_eval.study.schedule import run_jobs
 from tests.ray_cluster import add_node
+from tests.stores.servers import web_server
 
 #: Ends with its node where it is begun first, and by itself where it is tried again.
 WAITS = """
@@ -104,6 +105,15 @@ def test_what_no_node_has_is_said_before_anything_begins(
 def test_an_address_where_no_cluster_is(address: str, tmp_path: Path) -> None:
     with pytest.raises(InputError, match=f"--executor ray: expected a Ray cluster at {address}, found none"):
         RayRuns(tmp_path, {"address": address})
+
+
+def test_what_listens_and_is_no_ray_is_told_from_it(ray_cluster: Any, tmp_path: Path) -> None:
+    """Ray would go on asking it for many minutes."""
+    with web_server() as web:
+        address = web.address.removeprefix("http://")
+        with pytest.raises(InputError, match=f"--executor ray: expected a Ray cluster at {address}, found none"):
+            RayRuns(tmp_path, {"address": address})
+    RayRuns(tmp_path, {"address": ray_cluster.address}).close()
 
 
 def test_data_that_a_node_does_not_see_are_named(ray_cluster: Any, tmp_path: Path) -> None:

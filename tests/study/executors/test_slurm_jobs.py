@@ -42,7 +42,10 @@ def test_options_become_those_of_sbatch_and_the_last_job_comes_after_all(state: 
     jobs = [job(tmp_path, "a"), job(tmp_path, "b"), job(tmp_path, "shares", after="a")]
     numbers = slurm.submit_all(jobs, job(tmp_path, "last"))
     assert numbers == ["1_0", "1_1", "2", "3"]
-    assert json.loads((study / "slurm" / "jobs.json").read_text()) == {"a": "1_0", "b": "1_1", "shares": "2"}
+    assert json.loads((study / "slurm" / "jobs.json").read_text()) == {
+        **{"a": "1_0", "b": "1_1", "shares": "2"},
+        "last": "3",
+    }
     wait_for(study / "slurm" / "endings" / "last.json")
     order = (tmp_path / "order").read_text().split()
     assert (set(order[:2]), order[2:]) == ({"a", "b"}, ["shares", "last"])
