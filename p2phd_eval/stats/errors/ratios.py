@@ -14,6 +14,7 @@ Values = npt.NDArray[np.float64]
 MeanOf = Callable[[Values], EstimatedMean]  # the mean of a table (runs, n) over its images, with its error
 
 _FARTHEST = 1e6  # a ratio beyond it is told as unbounded
+_ROUNDING = 1e-12  # an interval that reaches no farther, as a share of the largest value above, is none
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,7 @@ def _end(above: Values, below: Values, mean_of: MeanOf, confidence: float, value
         # The contrast falls as the ratio grows: where it reaches down to 0 the ratio's interval begins.
         return high if side > 0 else low
 
-    if excess(value) == 0:  # nothing varies
+    if abs(excess(value)) <= _ROUNDING * float(np.abs(above).max()):  # the same ratio in every image
         return value
     step = max(abs(value), 0.01)
     inner = value
