@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.design import cluster_codes, require_pairs
+from p2phd_eval.stats.design import Rows, cluster_codes, require_pairs
 from p2phd_eval.stats.distances.kernel import CubicKernel
 from p2phd_eval.stats.distances.products import WideRows, tile_slices
 from p2phd_eval.stats.feature_arrays import checked_features, require_equal_dims
@@ -47,9 +47,10 @@ def kernel_between(
         k(x_i, x_j) + k(y_i, y_j) - k(x_i, y_j) - k(x_j, y_i)
 
     over the pairs (i, j) that share no cluster. Swapping the two images of pair i turns the sign of all h(i, j), so
-    that with random signs e the statistic is a quadratic form e'He, whose mean is 0 and whose variance is known:
-    2 sum h^2 over the square of the number of pairs. Where the two images of a label map are exchangeable, the value is
-    one like any other of these, whatever n is. The jackknife does not hold there, since the statistic is degenerate.
+    that with random signs e, one a cluster, the statistic is a quadratic form e'He in the sums H(g, g') of h over
+    clusters, whose mean is 0 and whose variance is known: 2 sum H^2 over the square of the number of pairs. Where the
+    two images of a label map are exchangeable, the value is one like any other of these, whatever n is. The jackknife
+    does not hold there, since the statistic is degenerate.
 
     Parameters
     ----------
@@ -86,39 +87,46 @@ def kernel_between(
             expected="at least 3 images, or clusters of images",
             found=f"{units} (the jackknife leaves one out, and a U-statistic needs two)",
         )
+    # In the order of the units, so that those of a tile are whole; unit g has the rows from first[g] on.
+    order = slice(None) if clusters is None else np.argsort(unit_of, kind="stable")
+    ordered = [(x[order], y[order]) for x, y in values]
+    unit_of, counts = unit_of[order], np.bincount(unit_of)
+    first = np.concatenate(([0], np.cumsum(counts)))
     kernel = CubicKernel(d)
-    pairs_of_rows = [(WideRows(first), WideRows(second)) for first, second in values]
+    pairs_of_rows = [(WideRows(x), WideRows(y)) for x, y in ordered]
     # Of equal images h is 0; rounding in the kernel would make it something.
-    differ = [(first != second).any(axis=1) for first, second in values]
-    signs = 1.0 - 2.0 * rng.integers(0, 2, size=(swaps, units))[:, unit_of]
+    differ = [(x != y).any(axis=1) for x, y in ordered]
+    signs = 1.0 - 2.0 * rng.integers(0, 2, size=(swaps, units))
 
     def tile(job: tuple[slice, slice]) -> tuple[Floats, Floats, Floats, float]:
-        """Sums of h over the rows and the columns of a tile, its part of e'He for all swaps, and the sum of h^2."""
+        """Sums of H over the rows and the columns of a tile, its part of e'He for all swaps, and the sum of H^2."""
         own, others = job
-        h = np.zeros((own.stop - own.start, others.stop - others.start))
+        rows, columns = (slice(first[units.start], first[units.stop]) for units in job)
+        h = np.zeros((rows.stop - rows.start, columns.stop - columns.start))
         for (x, y), moved in zip(pairs_of_rows, differ, strict=True):
             of_run = np.zeros_like(h)
             for left, right, sign in ((x, x, 1), (y, y, 1), (x, y, -1), (y, x, -1)):
-                of_run += sign * kernel(left.products(own, right, others), left.squares(own), right.squares(others))
-            h += of_run * (moved[own, None] & moved[others])
-        h *= (unit_of[own, None] != unit_of[others]) / len(pairs_of_rows)
-        swapped: Floats = np.einsum("bi,bi->b", signs[:, own] @ h, signs[:, others])
-        return h.sum(axis=1), h.sum(axis=0), swapped, float(np.square(h).sum())
+                of_run += sign * kernel(left.products(rows, right, columns), left.squares(rows), right.squares(columns))
+            h += of_run * (moved[rows, None] & moved[columns])
+        h *= (unit_of[rows, None] != unit_of[columns]) / len(pairs_of_rows)
+        of_units: Floats = np.add.reduceat(h, first[own] - rows.start, axis=0)
+        of_units = np.add.reduceat(of_units, first[others] - columns.start, axis=1)
+        swapped: Floats = np.einsum("bi,bi->b", signs[:, own] @ of_units, signs[:, others])
+        return of_units.sum(axis=1), of_units.sum(axis=0), swapped, float(np.square(of_units).sum())
 
-    jobs = [(own, others) for own in tile_slices(n) for others in tile_slices(n, own.start)]
-    sums, swapped, squares = np.zeros(n), np.zeros(swaps), 0.0
+    tiles = _tiles_of_units(first)
+    jobs = [(own, others) for place, own in enumerate(tiles) for others in tiles[place:]]
+    of_unit, swapped, squares = np.zeros(units), np.zeros(swaps), 0.0
     for (own, others), (of_rows, of_columns, part, square) in zip(
         jobs, map_in_threads(tile, jobs, True, on_progress), strict=True
     ):
-        sums[own] += of_rows
+        of_unit[own] += of_rows
         if own != others:  # the tile below the diagonal
-            sums[others] += of_columns
+            of_unit[others] += of_columns
         swapped += part if own == others else 2 * part
         squares += square if own == others else 2 * square
-    counts = np.bincount(unit_of).astype(np.float64)
-    pairs = n**2 - float(np.square(counts).sum())
-    total = float(sums.sum())
-    of_unit = np.bincount(unit_of, weights=sums)
+    pairs = n**2 - int(np.square(counts).sum())
+    total = float(of_unit.sum())
     # A unit leaves with its rows and its columns.
     without = (total - 2 * of_unit) / (pairs - 2 * counts * (n - counts))
     centred = without - np.average(without, weights=n - counts)
@@ -131,3 +139,10 @@ def kernel_between(
         p_value=(1 + extreme) / (1 + swaps),
         swaps=swaps,
     )
+
+
+def _tiles_of_units(first: Rows) -> list[slice]:
+    """Cut units into those of tiles, whole; unit g has the rows from first[g] to first[g + 1]."""
+    starts = [rows.start for rows in tile_slices(int(first[-1]))]
+    bounds = np.unique(np.searchsorted(first, [*starts, first[-1]])).tolist()
+    return list(map(slice, bounds[:-1], bounds[1:]))

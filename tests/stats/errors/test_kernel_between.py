@@ -52,6 +52,19 @@ def test_all_swaps_of_a_small_set_have_this_spread_and_rank() -> None:
     assert found.p_value == pytest.approx(np.mean(every >= h.sum() / 56 - 1e-9), abs=0.01)
 
 
+def test_clusters_are_swapped_as_a_whole() -> None:
+    x, y = arms(14, 0.4)
+    clusters = np.array([3, 0, 1, 2, 3, 3, 0, 1, 1, 3, 2, 4, 3, 3])  # in no order, and of unequal size
+    h = plain_h(x, y) * (clusters[:, None] != clusters)
+    signs = np.array(list(itertools.product((1, -1), repeat=5)))[:, clusters]
+    pairs = 14**2 - (2**2 + 3**2 + 2**2 + 6**2 + 1)
+    every = np.einsum("bi,ij,bj->b", signs, h, signs) / pairs
+    found = measured((x, y), clusters=clusters, swaps=20_000)
+    assert found.value == pytest.approx(h.sum() / pairs)
+    assert found.chance == pytest.approx(np.sqrt(np.mean(every**2)))
+    assert found.p_value == pytest.approx(np.mean(every >= h.sum() / pairs - 1e-9), abs=0.01)
+
+
 def test_images_of_large_sets_are_taken_tile_by_tile(monkeypatch: pytest.MonkeyPatch) -> None:
     from p2phd_eval.stats.distances import products
 
