@@ -91,12 +91,15 @@ def noise_floor(
     require_whole(0, LARGEST_SEED, {"--seed": seed})
     margin_rule = margin if isinstance(margin, MarginRule) else parse_margin(margin)
     rule = as_rule(cluster_by)
-    given = [*_named(baseline, "baseline"), *_named(benign, "benign"), *_named(candidates, "candidate")]
+    own, variants, others = _named(baseline, "baseline"), _named(benign, "benign"), _named(candidates, "candidate")
+    if len(own) != 1:
+        raise InputError("baseline", expected="one arm", found=", ".join(name for name, _ in own) or "none")
+    given = [*own, *variants, *others]
     every = [each for _, runs in given for each in runs]
     require_distinct([Path(each) for each in every if isinstance(each, str | os.PathLike)])
     opened = [FloorArm(name=name, runs=_opened(runs)) for name, runs in given]
-    first, second = 1, 1 + len(_named(benign, "benign"))
-    require_arms(opened[0], opened[second:], opened[first:second])
+    first = 1 + len(variants)  # of the candidates
+    require_arms(opened[0], opened[first:], opened[1:first])
     _require_as_many_runs(opened)
     photos = None if real is None else open_images_or_features(real, generated=False)
     sources = [run.images for arm in opened for run in arm.runs]
@@ -122,8 +125,8 @@ def noise_floor(
     ]
     found = floor_of_arms(
         arms[0],
-        arms[second:],
-        arms[first:second],
+        arms[first:],
+        arms[1:first],
         distances=distances,
         real=None
         if photos is None
