@@ -20,21 +20,19 @@ Margins: a number (three true standard errors of the difference), 20 % of the ba
 
 import argparse
 import dataclasses
+import functools
 import itertools
 import math
-import zlib
 from collections import Counter
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from measuring import describe_machine, kept, today
 from rich.console import Console
 from rich.table import Table
 from scipy import stats
+from simulation import simulated, write_rates
 
-from p2phd_eval.files import write_json
 from p2phd_eval.stats.design import StandardError
 from p2phd_eval.stats.errors.seeds import recipe_error
 from p2phd_eval.stats.estimands import Estimand
@@ -42,6 +40,7 @@ from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, judge_dif
 from p2phd_eval.stats.verdicts.margins import (
     REPEATABILITY,
     Margin,
+    error_of_share,
     find_margin,
     given_margin,
     parse_margin,
@@ -132,29 +131,18 @@ def repeat(cell: Cell, rng: np.random.Generator) -> Counter[str]:
     judge("number", given_margin(margin), margin)
     judge("seeds", seed_margin(baseline.tolist(), noise[0]), REPEATABILITY)
     # Of one candidate: the error of a share is that of its own contrast.
-    widest = max((error(0, 1 + SHARE), error(0, 1 - SHARE)), key=lambda each: each.value)
-    excess = math.sqrt(max(0.0, widest.value**2 - errors[0].value ** 2))
     share = find_margin(
         parse_margin(f"{100 * SHARE:g}%"),
         Estimand.FID_AT_N,
         baseline.tolist(),
         n=IMAGES,
         noise=noise[0],
-        share_error=StandardError(value=excess, df=widest.df),
+        share_error=error_of_share(SHARE, functools.partial(error, 0)),
     )
     for name, difference in (("share, within", 0.0), ("share, false within", margin)):
         each = Difference(estimate=float(estimates[0]) + difference, error=errors[0], margin=share)
         said[name] += judge_differences([each])[0].verdict in (Verdict.WITHIN, Verdict.NEGLIGIBLE)
     return said
-
-
-def simulate(cell: Cell, repeats: int) -> dict[str, float]:
-    """Rates in per cent."""
-    rng = np.random.default_rng(zlib.crc32(cell.name.encode()))
-    total: Counter[str] = Counter()
-    for _ in range(repeats):
-        total.update(repeat(cell, rng))
-    return {name: 100 * number / repeats for name, number in sorted(total.items())}
 
 
 def most(rate: float, repeats: int) -> float:
@@ -197,11 +185,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=2000)
     parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    found: dict[str, dict[str, float]] = {}
-    for cell in cells():
-        file = arguments.work / f"{cell.name}-r{arguments.repeats}.json"
-        found[cell.name] = kept(file, partial(simulate, cell, arguments.repeats))
+    found = simulated(cells(), repeat, work=arguments.work, repeats=arguments.repeats)
     console = Console(width=160)
     columns = sorted({name for rates in found.values() for name in rates})
     table = Table("cell", *columns, title=f"per cent of {arguments.repeats} studies")
@@ -210,18 +194,7 @@ def main() -> None:
     console.print(table)
     worst = summary(found, arguments.repeats)
     console.print_json(data=worst)
-    if arguments.table is not None:
-        write_json(
-            arguments.table,
-            {
-                "date": today(),
-                "machine": describe_machine(),
-                "command": "python benchmarks/coverage_seeds.py --work DIR --table FILE",
-                "repeats": arguments.repeats,
-                "worst": worst,
-                "cells": found,
-            },
-        )
+    write_rates(arguments.table, "coverage_seeds.py", repeats=arguments.repeats, worst=worst, cells=found)
 
 
 if __name__ == "__main__":

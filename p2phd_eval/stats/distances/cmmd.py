@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.distances.kernel import GaussianKernel, checked_sets, kernel_distance
+from p2phd_eval.stats.distances.kernel import GaussianKernel, checked_kernel_sets, kernel_distance
 from p2phd_eval.stats.distances.products import Multiply, multiply_on_cpu, tile_slices
 
 
@@ -44,7 +44,7 @@ def cmmd(
     Jayasumana et al. (2024), "Rethinking FID: Towards a Better Evaluation Metric for Image Generation", section 5;
     Gretton et al. (2012), "A kernel two-sample test", eq. 3 (U-statistic) and eq. 5 (V-statistic).
     """
-    real_values, fake_values = checked_sets(real, fake, paired=paired)
+    real_values, fake_values = checked_kernel_sets(real, fake, paired=paired)
     kernel, most = GaussianKernel(), GaussianKernel.factor
     found = kernel_distance(
         real_values, fake_values, paired=paired, kernel=kernel, multiply=multiply, on_progress=on_progress

@@ -104,7 +104,7 @@ def kernel_distance(
     Bińkowski et al. (2018), "Demystifying MMD GANs", section 4 (KID); Gretton et al. (2012), "A kernel two-sample
     test", eq. 3 (independent sets) and eq. 4 (pairs); Arvesen (1969), "Jackknifing U-statistics".
     """
-    real_values, fake_values = checked_sets(real, fake, paired=paired)
+    real_values, fake_values = checked_kernel_sets(real, fake, paired=paired)
     rows: tuple[TileRows, TileRows]
     if real_values.dtype == fake_values.dtype == np.float32:
         rows = centred_together(real_values, fake_values, multiply)
@@ -143,7 +143,7 @@ def distance_of_sums(sums: Sequence[tuple[Matrix, Matrix]], *, paired: bool) -> 
     )
 
 
-def checked_sets(
+def checked_kernel_sets(
     real: npt.ArrayLike, fake: npt.ArrayLike, *, paired: bool
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return features of two sets that a kernel distance can be had of; raises InputError as `kernel_distance`."""

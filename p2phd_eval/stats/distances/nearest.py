@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.distances.products import CentredRows, Narrow, tile_slices
+from p2phd_eval.stats.distances.products import CentredRows, Narrow, squared_lengths, tile_slices
 from p2phd_eval.stats.threads import map_in_threads
 
 Matrix = npt.NDArray[np.float64]
@@ -107,7 +107,7 @@ class NearestOthers:
         for start in range(0, len(left), _PAIRS_AT_ONCE):
             part = slice(start, start + _PAIRS_AT_ONCE)
             apart = self._rows.differences(left[part], right[part])
-            squares[part] = np.einsum("ij,ij->i", apart, apart)
+            squares[part] = squared_lengths(apart)
         return squares
 
 

@@ -7,7 +7,7 @@ from p2phd_eval.progress import OnProgress, part_of, unwatched
 from p2phd_eval.stats.distances.kernel import (
     CubicKernel,
     KernelDistance,
-    checked_sets,
+    checked_kernel_sets,
     distance_of_sums,
     kernel_distance,
     kernel_sums,
@@ -44,7 +44,7 @@ def kernel_distance_and_neighbours(
 
     Raises `InputError` as they do.
     """
-    real_values, fake_values = checked_sets(real, fake, paired=paired)
+    real_values, fake_values = checked_kernel_sets(real, fake, paired=paired)
     if not real_values.dtype == fake_values.dtype == np.float32:  # which KID multiplies in float64
         return (
             kernel_distance(

@@ -150,7 +150,7 @@ def centred_together(
     return CentredRows(first, centre, unit, multiply), CentredRows(second, centre, unit, multiply)
 
 
-def squared_lengths(rows: Matrix) -> Matrix:
-    """Return |x|^2 [n] of rows [n, d]."""
-    squares: Matrix = np.einsum("ij,ij->i", rows, rows)
+def squared_lengths(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return |x|^2 [n] of rows [n, d], in their dtype."""
+    squares: npt.NDArray[Any] = np.einsum("ij,ij->i", rows, rows)
     return squares

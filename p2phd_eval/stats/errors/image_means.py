@@ -5,9 +5,10 @@ import dataclasses
 import numpy as np
 import numpy.typing as npt
 
+from p2phd_eval.errors import InputError
 from p2phd_eval.stats.design import SamplingDesign, StandardError
 from p2phd_eval.stats.errors.seeds import combine_few
-from p2phd_eval.stats.errors.skewness import skewness_of_mean
+from p2phd_eval.stats.errors.skewness import diluted_skewness, skewness_of_mean
 
 Values = npt.NDArray[np.float64]
 
@@ -71,6 +72,19 @@ def random_runs_mean(table: Values, design: SamplingDesign) -> EstimatedMean:
     of_runs = float(np.var(table.mean(axis=1), ddof=1)) / count
     of_images = max(0.0, fixed.error.value**2 - noise / count)
     error = combine_few([(of_images, fixed.error.df), (of_runs, count - 1.0)])
-    # The third cumulant is the images' alone, so runs that differ make the estimate less skewed.
-    share = min(1.0, fixed.error.value / error.value) ** 3 if error.value else 1.0
-    return EstimatedMean(value=fixed.value, error=error, skewness=fixed.skewness * share)
+    return EstimatedMean(value=fixed.value, error=error, skewness=diluted_skewness(fixed.skewness, fixed.error, error))
+
+
+def table_of_runs(where: str, values: npt.ArrayLike) -> Values:
+    """Return values of images as such a table, float64 (runs, n).
+
+    Raises `InputError`, naming `where`, for fewer than one run or two images, or a number that is not finite.
+    """
+    table = np.asarray(values, dtype=np.float64)
+    if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] < 2:
+        raise InputError(
+            where, expected="shape (runs, images) with a run and two images or more", found=f"shape {table.shape}"
+        )
+    if not np.isfinite(table).all():
+        raise InputError(where, expected="finite numbers", found="NaN or infinity")
+    return table

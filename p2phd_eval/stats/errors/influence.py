@@ -15,6 +15,7 @@ from p2phd_eval.stats.distances.frechet import (
     sum_of_roots,
 )
 from p2phd_eval.stats.distances.moments import Moments, moments
+from p2phd_eval.stats.distances.products import squared_lengths
 from p2phd_eval.stats.eigenvectors import eigenvectors
 from p2phd_eval.stats.feature_arrays import BLOCK_ROWS, checked_features, require_equal_dims
 from p2phd_eval.stats.singular_vectors import singular_vectors
@@ -107,7 +108,7 @@ def assemble_influence(
     """Put the influences together from m_r - m_g [d], the centred rows over sqrt(n - 1) of both sets and, for each
     row, x'Tx / (n - 1) and y'T^-1 y / (n - 1).
     """
-    squares = [np.einsum("ij,ij->i", each, each) for each in rows]
+    squares = [squared_lengths(each) for each in rows]
     return _influence(
         distance,
         step,
@@ -155,7 +156,7 @@ def _transport_of_equal_sets(real: Matrix, fake: Matrix) -> _Transport | None:
     """The identity, so that the distance and all influences are exactly 0; None for sets that differ."""
     if not np.array_equal(real, fake):
         return None
-    squares: Matrix = np.einsum("ij,ij->i", real, real)
+    squares = squared_lengths(real)
     return float(np.vdot(real, real)), squares, squares
 
 
@@ -232,12 +233,12 @@ def _pull_in_blocks(
         block = slice(start, start + BLOCK_ROWS)
         rows = values[block] - summary.mean
         rows /= np.sqrt(n - 1)
-        squares[block] = np.einsum("ij,ij->i", rows, rows)
+        squares[block] = squared_lengths(rows)
         along[block] = rows @ step
         if factor is not None:
             rows *= np.sqrt(n - 1) / unit
             moved = rows.astype(factor.dtype, copy=False) @ factor
-            transported[block] = np.einsum("ij,ij->i", moved, moved)
+            transported[block] = squared_lengths(moved)
     if factor is not None:
         transported *= trace_sqrt / transported.sum()
     return _Pull(squares=squares, along=along, transported=squares if factor is None else transported)

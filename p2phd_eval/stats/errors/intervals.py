@@ -70,8 +70,8 @@ def fid_interval(
     FID@n is biased upward by an amount that depends on the generator, so no interval around it covers. The centre is
     the half-sample Richardson extrapolation of up to 10 complementary splits. Its standard error is that of its own
     influence function, and the bias that the extrapolation may have left (see `HalfSamples.contrast`) counts as a
-    further, independent error, as for systematic errors in the GUM. Where that bias exceeds 0.4
-    standard errors, or has no bound, the interval is refused.
+    further, independent error, as for systematic errors in the GUM. Where that bias exceeds 0.4 standard errors, or has
+    no bound, the interval is refused.
 
     Parameters
     ----------

@@ -42,6 +42,14 @@ def skewness_of_mean(totals: npt.NDArray[np.float64]) -> float:
     return skewness * (n / (n - 2)) ** 2 / math.sqrt(n)
 
 
+def diluted_skewness(skewness: float, part: StandardError, whole: StandardError) -> float:
+    """Return the skewness of an estimate to whose skewed part, with an error of its own, others without any are added.
+
+    The third cumulant stays that of the part.
+    """
+    return skewness * (min(1.0, part.value / whole.value) ** 3 if whole.value else 1.0)
+
+
 def skewed_interval(estimate: float, error: StandardError, skewness: float, confidence: float) -> tuple[float, float]:
     """Two-sided interval of an estimate whose distribution has this skewness."""
     reach = t_quantile(0.5 + confidence / 2, error.df)

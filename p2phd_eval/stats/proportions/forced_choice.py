@@ -28,7 +28,7 @@ from p2phd_eval.stats.proportions.binomial import (
     clopper_pearson,
     require_share_margin,
 )
-from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, equivalence_test
+from p2phd_eval.stats.verdicts.equivalence import Difference, Verdict, equivalence_test, verdict_of
 
 Choices = npt.NDArray[np.bool_]  # (people, images), whether the candidate's image was chosen
 
@@ -144,12 +144,8 @@ def claim_on_the_asked(chosen: int, trials: int, *, margin: float, confidence: f
 
 def verdict_on_share(share: float, p_difference: float, p_equivalence: float, *, confidence: float) -> Verdict:
     """Return the verdict that two p-values give, see `score_choices`."""
-    detected, equivalent = p_difference < 1 - confidence, p_equivalence < 1 - confidence
-    if equivalent:
-        return Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
-    if detected:
-        return Verdict.WORSE if share < 0.5 else Verdict.BETTER
-    return Verdict.INCONCLUSIVE
+    level = 1 - confidence
+    return verdict_of(detected=p_difference < level, equivalent=p_equivalence < level, worse=share < 0.5)
 
 
 def claim_on_the_population(choices: Choices, *, margin: float, confidence: float) -> ShareClaim:

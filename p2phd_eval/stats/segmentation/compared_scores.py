@@ -26,7 +26,16 @@ from p2phd_eval.stats.segmentation.score_errors import (
 )
 from p2phd_eval.stats.segmentation.score_names import SCORE_NAMES, SegmentationScore
 from p2phd_eval.stats.verdicts.equivalence import Difference, EquivalenceResult, Verdict, holm, judge_differences
-from p2phd_eval.stats.verdicts.margins import Margin, MarginRule, given_margin, parse_margin, require_seeds, seed_margin
+from p2phd_eval.stats.verdicts.margins import (
+    Margin,
+    MarginRule,
+    error_of_share,
+    given_margin,
+    parse_margin,
+    require_seeds,
+    seed_margin,
+    share_margin,
+)
 from p2phd_eval.stats.verdicts.power import found_components
 from p2phd_eval.stats.verdicts.sample_size import UndecidedNeeds, undecided_needs
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -353,18 +362,8 @@ def _margin(
         return given_margin(rule.amount)
     baseline = _value(before, place)
     text = f"{100 * rule.amount:g} % of the baseline's {SCORE_NAMES[judge]}, {number_text(baseline)} %"
-    if not baseline > 0:
-        return Margin(value=None, text=f"{text}: not above 0")
-    # What a share adds to the error of its test: see `stats.verdicts.margins.share_error`.
-    errors = [contrasts.error(before, after, place, 1 + sign * rule.amount) for sign in (1, -1)]
-    widest = max(errors, key=lambda each: each.value)
-    plain = contrasts.error(before, after, place).value
-    return Margin(
-        value=rule.amount * baseline,
-        text=text,
-        share_error=math.sqrt(max(0.0, widest.value**2 - plain**2)),
-        share_df=widest.df if math.isfinite(widest.df) else None,
-    )
+    error = error_of_share(rule.amount, lambda scale: contrasts.error(before, after, place, scale))
+    return share_margin(rule.amount * baseline, text, error)
 
 
 def _needs(

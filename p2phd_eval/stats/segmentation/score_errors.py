@@ -103,8 +103,8 @@ def estimate(found: Influences, place: int, design: SamplingDesign, confidence: 
     """Return one of the scores with its interval; `place`: in the order of `Influences.values`.
 
     The bias is small beside the error for many images, and not for classes that few of them hold. It counts as a
-    further, independent error, as for systematic errors in the GUM: without it, means over
-    classes that few images hold are covered too rarely. How often is measured: `benchmarks/coverage_segmentation.py`.
+    further, independent error, as for systematic errors in the GUM: without it, means over classes that few images hold
+    are covered too rarely. How often is measured: `benchmarks/coverage_segmentation.py`.
 
     References
     ----------

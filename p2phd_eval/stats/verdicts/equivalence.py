@@ -174,6 +174,19 @@ class Family:
         }
 
 
+def verdict_of(*, detected: bool, equivalent: bool, worse: bool) -> Verdict:
+    """Return the verdict by the rule of `judge_differences`.
+
+    `detected`: whether the two-sided test rejects. `equivalent`: whether both one-sided ones do. `worse`: on which side
+    of no difference the estimate lies.
+    """
+    if equivalent:
+        return Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
+    if detected:
+        return Verdict.WORSE if worse else Verdict.BETTER
+    return Verdict.INCONCLUSIVE
+
+
 def _t_tail(distance: float, error: StandardError) -> float:
     """One-sided p-value of an estimate this far on the right side of a bound."""
     if error.value == 0:
@@ -217,12 +230,8 @@ def _judge(
     estimate, error = difference.estimate, difference.error
     found, shown, bounded = families
     detected, equivalent = found.rejected[place], shown.rejected.get(place, False)
-    if equivalent:
-        verdict = Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
-    elif detected:
-        verdict = Verdict.BETTER if (estimate > 0) == difference.more_is_better else Verdict.WORSE
-    else:
-        verdict = Verdict.INCONCLUSIVE
+    worse = (estimate > 0) != difference.more_is_better
+    verdict = verdict_of(detected=detected, equivalent=equivalent, worse=worse)
     return EquivalenceResult(
         estimate=estimate,
         standard_error=error.value,

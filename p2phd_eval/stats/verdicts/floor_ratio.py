@@ -10,7 +10,7 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError, is_number, shown
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign
-from p2phd_eval.stats.errors.image_means import EstimatedMean, fixed_runs_mean, random_runs_mean
+from p2phd_eval.stats.errors.image_means import EstimatedMean, fixed_runs_mean, random_runs_mean, table_of_runs
 from p2phd_eval.stats.errors.ratios import MeanOf, Ratio, p_of_more, ratio_of_means, upper_end
 from p2phd_eval.stats.verdicts.equivalence import FAVOURABLE, Family, Verdict
 from p2phd_eval.stats.verdicts.scope import Scope
@@ -119,8 +119,8 @@ def floor_ratios(
     """
     require_confidence(confidence)
     require_tolerance(tolerance)
-    tables = [_table(f"candidate {k}", each) for k, each in enumerate(candidates, start=1)]
-    floors = [_table(f"benign variant {k}", each) for k, each in enumerate(benign, start=1)]
+    tables = [_distances(f"candidate {k}", each) for k, each in enumerate(candidates, start=1)]
+    floors = [_distances(f"benign variant {k}", each) for k, each in enumerate(benign, start=1)]
     if not tables or not floors:
         missing = "a benign variant" if tables else "a candidate"
         raise InputError("noise floor", expected=f"at least {missing}", found="none")
@@ -240,12 +240,8 @@ def _smallest_upper(table: Values, moving: Sequence[Values], mean_of: MeanOf, le
     return min(upper_end(table, each, mean_of, confidence) for each in moving)
 
 
-def _table(where: str, values: npt.ArrayLike) -> Values:
-    table = np.asarray(values, dtype=np.float64)
-    if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] < 2:
-        raise InputError(
-            where, expected="shape (runs, images) with a run and two images or more", found=f"shape {table.shape}"
-        )
-    if not np.isfinite(table).all() or (table < 0).any():
-        raise InputError(where, expected="distances: finite numbers of 0 or more", found="NaN, infinity or less than 0")
+def _distances(where: str, values: npt.ArrayLike) -> Values:
+    table = table_of_runs(where, values)
+    if (table < 0).any():
+        raise InputError(where, expected="distances, of 0 or more", found=f"{table.min():.3g}")
     return table

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -70,7 +70,7 @@ class Margin:
     text: str  # where it comes from, or why there is none
     range: tuple[float, float] | None = None  # 95 % of what the value may be, from seeds; None where it is exact
     seeds: SeedSpread | None = None  # the runs that it is guessed from
-    share_error: float = 0.0  # what the uncertainty of the baseline adds to the test of a share; see `share_margin`
+    share_error: float = 0.0  # what the uncertainty of the baseline adds to the test of a share; see `error_of_share`
     share_df: float | None = None  # its degrees of freedom; None: normal
 
     @property
@@ -218,7 +218,7 @@ def find_margin(
     noise : float or None
         What the images add to the variance between the baseline's runs; see `Measurement.run_noise`.
     share_error : StandardError, optional
-        What is not known of a share; see `share_error`. None: nothing, or it is no share.
+        What is not known of a share; see the function of this name. None: nothing, or it is no share.
     """
     require_margin_fits(rule, estimand)
     require_seeds(rule, len(baseline_runs))
@@ -228,13 +228,20 @@ def find_margin(
         return given_margin(rule.amount)
     baseline = float(np.mean(baseline_runs))
     text = f"{100 * rule.amount:g} % of the baseline's {estimand.name_at(n)}, {number_text(baseline)}"
-    value = rule.amount * baseline
-    if value <= 0:
+    return share_margin(rule.amount * baseline, text, share_error)
+
+
+def share_margin(value: float, text: str, error: StandardError | None) -> Margin:
+    """A share of the baseline as a margin; none where it is not above 0.
+
+    `text`: where it comes from. `error`: what is not known of it; see `error_of_share`. None: nothing.
+    """
+    if not value > 0:
         return Margin(value=None, text=f"{text}: not above 0")
-    if share_error is None:
+    if error is None:
         return Margin(value=value, text=text)
-    df = share_error.df if math.isfinite(share_error.df) else None
-    return Margin(value=value, text=text, share_error=share_error.value, share_df=df)
+    df = error.df if math.isfinite(error.df) else None
+    return Margin(value=value, text=text, share_error=error.value, share_df=df)
 
 
 def seed_margin(baseline_runs: Sequence[float], noise: float | None) -> Margin:
@@ -271,11 +278,7 @@ def share_error(
 ) -> StandardError:
     """What the uncertainty of the baseline adds to the test against a share of it.
 
-    That the candidate is worse by less than the share r is a statement about candidate - (1 + r) baseline, whose error
-    differs from that of the plain difference. What it is larger by, in squares, is the error of the margin: next to
-    nothing for 2 %; for 20 %, three seeds and no image noise the false "within" would be 6.8 % instead of 5 %.
-
-    Raises `InputError` if the scope is that of recipes and an arm has only one run.
+    See `error_of_share`. Raises `InputError` if the scope is that of recipes and an arm has only one run.
 
     Parameters
     ----------
@@ -302,5 +305,17 @@ def share_error(
         before = None if noise[0] is None else scale**2 * noise[0]
         return recipe_error([scale * run for run in runs[0]], runs[1], images, noise=(before, noise[1]))
 
+    return error_of_share(share, error)
+
+
+def error_of_share(share: float, error: Callable[[float], StandardError]) -> StandardError:
+    """What the uncertainty of the baseline adds to the test against a share of it, from the errors of contrasts.
+
+    That the candidate is worse by less than the share r is a statement about candidate - (1 + r) baseline, whose error
+    differs from that of the plain difference. What it is larger by, in squares, is the error of the margin: next to
+    nothing for 2 %; for 20 %, three seeds and no image noise the false "within" would be 6.8 % instead of 5 %.
+
+    `error`: from a number to the standard error of the candidate less that multiple of the baseline.
+    """
     widest = max((error(1 + share), error(1 - share)), key=lambda each: each.value)
     return StandardError(value=math.sqrt(max(0.0, widest.value**2 - error(1.0).value ** 2)), df=widest.df)

@@ -2,15 +2,14 @@
 
 import dataclasses
 
-import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign, StandardError
-from p2phd_eval.stats.errors.image_means import fixed_runs_mean, image_error, run_noise
+from p2phd_eval.stats.errors.image_means import fixed_runs_mean, image_error, run_noise, table_of_runs
 from p2phd_eval.stats.errors.seeds import recipe_error
-from p2phd_eval.stats.errors.skewness import skewed_interval, skewed_p
+from p2phd_eval.stats.errors.skewness import diluted_skewness, skewed_interval, skewed_p
 from p2phd_eval.stats.verdicts.scope import Scope
 
 
@@ -57,7 +56,7 @@ def image_mean(values: npt.ArrayLike, *, clusters: npt.ArrayLike | None = None, 
         In (0.5, 1).
     """
     require_confidence(confidence)
-    table = _table("values", values)
+    table = table_of_runs("values", values)
     found = fixed_runs_mean(table, SamplingDesign.paired(table.shape[1], 1, clusters))
     return ImageMean(
         value=found.value,
@@ -93,7 +92,7 @@ def mean_difference(
     clusters, confidence
         See `image_mean`.
     """
-    before, after = _table("baseline", baseline), _table("candidate", candidate)
+    before, after = table_of_runs("baseline", baseline), table_of_runs("candidate", candidate)
     if before.shape[1] != after.shape[1]:
         raise InputError(
             "candidate",
@@ -108,8 +107,7 @@ def mean_difference(
     if scope == Scope.RECIPES:
         noise = run_noise(before, design), run_noise(after, design)
         error = recipe_error(before.mean(axis=1).tolist(), after.mean(axis=1).tolist(), images, noise=noise)
-        # The third cumulant is the images' alone, so runs that differ make the estimate less skewed.
-        skewness *= min(1.0, images.value / error.value) ** 3 if error.value else 1.0
+        skewness = diluted_skewness(skewness, images, error)
     estimate = float(differences.mean())
     return MeanDifference(
         estimate=estimate,
@@ -120,14 +118,3 @@ def mean_difference(
         interval=skewed_interval(estimate, error, skewness, confidence),
         p_value=skewed_p(estimate, error, skewness),
     )
-
-
-def _table(where: str, values: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    table = np.asarray(values, dtype=np.float64)
-    if table.ndim != 2 or table.shape[0] < 1 or table.shape[1] < 2:
-        raise InputError(
-            where, expected="shape (runs, images) with a run and two images or more", found=f"shape {table.shape}"
-        )
-    if not np.isfinite(table).all():
-        raise InputError(where, expected="finite numbers", found="NaN or infinity")
-    return table

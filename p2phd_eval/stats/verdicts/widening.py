@@ -15,7 +15,7 @@ from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.errors.image_means import EstimatedMean, fixed_runs_mean, random_runs_mean
 from p2phd_eval.stats.errors.ratios import Ratio, p_of_more, ratio_of_means
 from p2phd_eval.stats.errors.skewness import skewed_interval, skewed_p
-from p2phd_eval.stats.verdicts.equivalence import Verdict, holm
+from p2phd_eval.stats.verdicts.equivalence import Verdict, holm, verdict_of
 from p2phd_eval.stats.verdicts.scope import Scope
 
 Values = npt.NDArray[np.float64]
@@ -73,7 +73,7 @@ class Widening:
     verdict: Verdict
 
 
-def pair_values(between_seeds: npt.ArrayLike, pairs: int) -> Values:
+def pair_values(between_seeds: npt.ArrayLike, runs: int) -> Values:
     """Return values of the mean over all pairs of S runs, one row for each run: jackknife pseudo-values.
 
     With U the mean over all pairs of runs and U_(-s) that of the pairs without run s, row s is S U - (S - 1) U_(-s).
@@ -84,7 +84,7 @@ def pair_values(between_seeds: npt.ArrayLike, pairs: int) -> Values:
     ----------
     between_seeds : array_like, shape (S (S - 1) / 2, n)
         The distances of the runs 0 and 1, 0 and 2, ..., S - 2 and S - 1, on the same n edits.
-    pairs : int
+    runs : int
         S, 3 or more.
 
     Returns
@@ -93,11 +93,11 @@ def pair_values(between_seeds: npt.ArrayLike, pairs: int) -> Values:
     """
     table = np.asarray(between_seeds, dtype=np.float64)
     whole = table.mean(axis=0)
-    members = list(itertools.combinations(range(pairs), 2))
+    members = list(itertools.combinations(range(runs), 2))
     rows = []
-    for run in range(pairs):
+    for run in range(runs):
         without = table[[k for k, pair in enumerate(members) if run not in pair]]
-        rows.append(pairs * whole - (pairs - 1) * without.mean(axis=0))
+        rows.append(runs * whole - (runs - 1) * without.mean(axis=0))
     return np.stack(rows)
 
 
@@ -255,12 +255,8 @@ def judge_together(widenings: Sequence[Widening]) -> tuple[Widening, ...]:
 
 
 def _verdict(estimate: float, p_value: float, p_within: float | None, level: float) -> Verdict:
-    detected = p_value < level
-    if p_within is not None and p_within < level:
-        return Verdict.NEGLIGIBLE if detected else Verdict.WITHIN
-    if detected:
-        return Verdict.WORSE if estimate > 0 else Verdict.BETTER
-    return Verdict.INCONCLUSIVE
+    equivalent = p_within is not None and p_within < level
+    return verdict_of(detected=p_value < level, equivalent=equivalent, worse=estimate > 0)
 
 
 def parse_share(text: str) -> ShareMargin:

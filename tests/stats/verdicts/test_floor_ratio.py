@@ -227,8 +227,8 @@ def test_quality_is_lost_by_one_measure_and_kept_by_all() -> None:
 def test_bad_tables() -> None:
     good = distances(n=5)
     for bad, message in (
-        (-good, "finite numbers of 0 or more"),
-        (good * np.nan, "finite numbers of 0 or more"),
+        (-good, "distances, of 0 or more"),
+        (good * np.nan, "finite numbers"),
         (good[:, :1], "two images or more"),
         (good[:, :4], "shape"),
     ):
