@@ -369,7 +369,7 @@ def intervals(estimand: str, name: str, truth: tuple[float, float], rows: list[R
         "baseline": baseline,
         "refused": 1 - float(np.mean(printed)),
         "coverage": float(np.mean(hit)) if len(hit) else None,
-        "coverage_se": math.sqrt(np.mean(hit) * (1 - np.mean(hit)) / len(hit)) if len(hit) else None,
+        "coverage_se": binomial_se(float(np.mean(hit)), len(hit)) if len(hit) else None,
         "width_ratio": float(np.mean(reach[printed])) / (1.96 * sd) if len(hit) else None,
         # The smallest difference that is found with 80 %, in per cent of the baseline's value.
         "found_percent": 100 * float(np.mean(reach)) * FOR_80 / baseline if printed.all() else None,

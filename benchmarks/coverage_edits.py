@@ -27,18 +27,15 @@ from __future__ import annotations
 import argparse
 import itertools
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from measuring import describe_machine, kept, today
+from simulation import simulated, worst_and_mean, write_rates
 
-from p2phd_eval.files import write_json
 from p2phd_eval.stats.verdicts.widening import EditTables, pair_values
 
 CONFIDENCE = 0.95
@@ -132,52 +129,17 @@ def repeat(cell: Cell, rng: np.random.Generator) -> Counter[str]:
     return said
 
 
-def simulate(cell: Cell, repeats: int) -> dict[str, float]:
-    """Rates in per cent."""
-    rng = np.random.default_rng(zlib.crc32(cell.name.encode()))
-    total: Counter[str] = Counter()
-    for _ in range(repeats):
-        total.update(repeat(cell, rng))
-    return {name: 100 * number / repeats for name, number in sorted(total.items())}
-
-
-def summary(found: dict[str, dict[str, float]]) -> dict[str, dict[str, object]]:
-    """The worst cell and the mean of each rate that should be 5 %, or less."""
-    names = sorted({name for rates in found.values() for name in rates if not name.startswith("within")})
-    result: dict[str, dict[str, object]] = {}
-    for name in names:
-        worst = max(found, key=lambda cell: found[cell][name])
-        rates = [each[name] for each in found.values()]
-        result[name] = {"worst": found[worst][name], "cell": worst, "mean": round(float(np.mean(rates)), 2)}
-    return result
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--repeats", type=int, default=1000)
     parser.add_argument("--table", type=Path)
     arguments = parser.parse_args()
-    arguments.work.mkdir(parents=True, exist_ok=True)
-    found: dict[str, dict[str, float]] = {}
-    for cell in cells():
-        file = arguments.work / f"{cell.name}-r{arguments.repeats}.json"
-        found[cell.name] = kept(file, partial(simulate, cell, arguments.repeats))
-        print(cell.name, {name: rate for name, rate in found[cell.name].items() if "too" not in name}, flush=True)
-    worst = summary(found)
+    found = simulated(cells(), repeat, work=arguments.work, repeats=arguments.repeats)
+    # How often "within" is said where it is so is power; all others should be 5 %, or less.
+    worst = worst_and_mean(found, lambda name: not name.startswith("within"))
     print(json.dumps(worst, indent=2))
-    if arguments.table is not None:
-        write_json(
-            arguments.table,
-            {
-                "date": today(),
-                "machine": describe_machine(),
-                "command": "python benchmarks/coverage_edits.py --work DIR --table FILE",
-                "repeats": arguments.repeats,
-                "worst": worst,
-                "cells": found,
-            },
-        )
+    write_rates(arguments.table, "coverage_edits.py", repeats=arguments.repeats, worst=worst, cells=found)
 
 
 if __name__ == "__main__":

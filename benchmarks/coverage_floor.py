@@ -44,9 +44,9 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from measuring import describe_machine, kept, today
+from measuring import kept
+from simulation import simulated, worst_and_mean, write_rates
 
-from p2phd_eval.files import write_json
 from p2phd_eval.stats.confidence import t_quantile
 from p2phd_eval.stats.design import SamplingDesign
 from p2phd_eval.stats.errors.image_means import EstimatedMean, fixed_runs_mean, random_runs_mean
@@ -66,6 +66,8 @@ from p2phd_eval.stats.verdicts.widening import ShareMargin, widening
 ALPHA = 0.05
 LIMIT = 0.15
 MARGIN = 0.02
+# Rates that should be 5 %, or less.
+AT_MOST_5 = ("missed", "delta missed", "inside, margin", "above, margin", "inside, twice", "above, floor")
 SHARE_OF_PROMPT = 0.5  # of the variances of u and w, where images have prompts
 Values = npt.NDArray[np.float64]
 
@@ -159,15 +161,6 @@ def delta_misses(candidate: Values, floor: Values, mean_of: MeanOf, ratio: float
     return bool(abs(math.log(candidate.mean() / floor.mean() / ratio)) > reach)
 
 
-def simulate(cell: Cell, repeats: int) -> dict[str, float]:
-    """Rates in per cent."""
-    rng = np.random.default_rng(zlib.crc32(cell.name.encode()))
-    total: Counter[str] = Counter()
-    for _ in range(repeats):
-        total.update(repeat(cell, rng))
-    return {name: 100 * number / repeats for name, number in sorted(total.items())}
-
-
 # --- Gates side by side
 
 
@@ -220,18 +213,6 @@ def gates(truth: Truth, images: int, repeats: int) -> dict[str, float]:
     return {name: 100 * number / repeats for name, number in sorted(passed.items())}
 
 
-def summary(found: dict[str, dict[str, float]]) -> dict[str, dict[str, object]]:
-    """The worst cell and the mean of each rate that should be 5 %, or less."""
-    kinds = ("missed", "delta missed", "inside, margin", "above, margin", "inside, twice", "above, floor")
-    names = sorted({name for rates in found.values() for name in rates if name.startswith(kinds)})
-    result: dict[str, dict[str, object]] = {}
-    for name in names:
-        rates = {cell: each[name] for cell, each in found.items() if name in each}
-        worst = max(rates, key=lambda cell: rates[cell])
-        result[name] = {"worst": rates[worst], "cell": worst, "mean": round(float(np.mean(list(rates.values()))), 2)}
-    return result
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
@@ -245,30 +226,21 @@ def main() -> None:
         rates = kept(file, partial(gates, truth, images, arguments.repeats // 2))
         side_by_side.setdefault(truth.words, {})[str(images)] = rates
         print(truth.words, images, rates, flush=True)
-    found: dict[str, dict[str, float]] = {}
-    for cell in cells():
-        file = arguments.work / f"{cell.name}-r{arguments.repeats}.json"
-        found[cell.name] = kept(file, partial(simulate, cell, arguments.repeats))
-        print(cell.name, {name: rate for name, rate in found[cell.name].items() if "too" not in name}, flush=True)
-    worst = summary(found)
+    found = simulated(cells(), repeat, work=arguments.work, repeats=arguments.repeats)
+    worst = worst_and_mean(found, lambda name: name.startswith(AT_MOST_5))
     print(json.dumps(worst, indent=2))
-    if arguments.table is not None:
-        write_json(
-            arguments.table,
-            {
-                "date": today(),
-                "machine": describe_machine(),
-                "command": "python benchmarks/coverage_floor.py --work DIR --table FILE",
-                "repeats": arguments.repeats,
-                "gate_repeats": arguments.repeats // 2,
-                "tolerance": TOLERANCE,
-                "confidence": 1 - ALPHA,
-                "limit": LIMIT,
-                "gates": side_by_side,
-                "worst": worst,
-                "cells": found,
-            },
-        )
+    write_rates(
+        arguments.table,
+        "coverage_floor.py",
+        repeats=arguments.repeats,
+        gate_repeats=arguments.repeats // 2,
+        tolerance=TOLERANCE,
+        confidence=1 - ALPHA,
+        limit=LIMIT,
+        gates=side_by_side,
+        worst=worst,
+        cells=found,
+    )
 
 
 if __name__ == "__main__":
