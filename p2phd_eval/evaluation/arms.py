@@ -3,7 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 from pathlib import Path
@@ -94,13 +94,9 @@ def read_arms(
         What the reader of the verdict should know of how the runs were made.
     """
     ways = {"folders after REAL": positional, "--baseline": baselines, "--candidate": candidates, "--runs": runs}
-    used = [way for way, given in ways.items() if given]
-    if used not in (["folders after REAL"], ["--baseline", "--candidate"], ["--runs"]):
-        raise _unclear(" and ".join(used) or "neither", examples)
+    _require_one_way(ways, (["folders after REAL"], ["--baseline", "--candidate"], ["--runs"]), examples)
     if len(positional) == 1:
         raise _unclear("one folder after REAL", examples)
-    if len(baselines) > 1:
-        raise _unclear("--baseline more than once", examples)
     if runs:
         names = [f"{group.name}=" for group in runs if group.name is not None]
         if names:
@@ -145,15 +141,9 @@ def read_floor_arms(
         Likewise. Where the baseline has one run, each folder is a variant.
     """
     ways = {"folders": positional, "--baseline": baselines, "--candidate": candidates}
-    used = [way for way, given in ways.items() if given]
-    found = " and ".join(used) or "neither"
+    _require_one_way(ways, (["folders"], ["--baseline", "--candidate"]), _FLOOR_EXAMPLES)
     if len(positional) == 1:
-        found = "one folder"
-    if used not in (["folders"], ["--baseline", "--candidate"]) or len(positional) == 1 or len(baselines) > 1:
-        found = "--baseline more than once" if len(baselines) > 1 else found
-        raise InputError(
-            "arms", expected="one baseline and a candidate, named in one way", found=found, fix=_FLOOR_EXAMPLES
-        )
+        raise _unclear("one folder", _FLOOR_EXAMPLES)
     if not benign:
         raise InputError("--benign", expected="one folder or more", found="none", fix=_FLOOR_EXAMPLES)
     given = [*(GivenFolders(name=None, folders=(as_path(folder),)) for folder in positional), *baselines, *candidates]
@@ -174,6 +164,18 @@ def read_floor_arms(
     names = _names(every, parts)
     arms = [ArmFolders(name=name, folders=group.folders) for name, group in zip(names, every, strict=True)]
     return FloorFolders(baseline=arms[0], candidates=tuple(arms[1:count]), benign=tuple(arms[count:]))
+
+
+def _require_one_way(ways: Mapping[str, Sequence[object]], possible: Sequence[Sequence[str]], examples: str) -> None:
+    """Raise InputError unless the arms are named in one of the possible ways, and the baseline once.
+
+    `ways`: by what it is called, what was given in each way.
+    """
+    used = [way for way, given in ways.items() if given]
+    if used not in possible:
+        raise _unclear(" and ".join(used) or "neither", examples)
+    if len(ways["--baseline"]) > 1:
+        raise _unclear("--baseline more than once", examples)
 
 
 def _unclear(found: str, examples: str) -> InputError:
