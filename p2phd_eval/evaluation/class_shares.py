@@ -22,8 +22,7 @@ def label_class_shares(
     `labels`: label maps: images of one channel that hold class numbers. `ids`: which of them, in the order of the
     result's rows. `names`: what class 0, 1 and so on are called, as `stored_class_names` reads them; others are called
     such as "class 7". The result has the classes that occur, by number. Raises `InputError` if an id has no label map
-    or several, or a label map cannot be read, has several channels, or lost
-    numbers to compression.
+    or several, or a label map cannot be read, has several channels, or lost numbers to compression.
     """
     places: dict[str, int] = {}
     wanted = set(ids)

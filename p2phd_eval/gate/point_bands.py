@@ -7,6 +7,8 @@ error, so what the report's error makes of it stands beside it.
 import dataclasses
 import math
 
+from msgspec import structs
+
 from p2phd_eval.errors import InputError, shown
 from p2phd_eval.formatting import apart_texts, chance_text, given_text, interval_text, number_text
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, MeasuredPart
@@ -109,7 +111,7 @@ def _components(entry: Candidate, measured: MeasuredPart, document: CompareDocum
         return found_components(measured.baseline_runs, measured.runs, images, noise=(None, None), n=document.n)
     if entry.judged is not Estimand.FID_AT_N or entry.components is None:
         return None
-    return VarianceComponents(**{name: getattr(entry.components, name) for name in entry.components.__struct_fields__})
+    return VarianceComponents(**structs.asdict(entry.components))
 
 
 def _reason(entry: Candidate, document: CompareDocument, band: GateBand, result: PointRuleResult) -> str:

@@ -2,8 +2,7 @@
 
 Run as a script, ``command_guard.py PARENT PROGRAM ARGUMENT ...``: the command and all that it starts are one process
 group, which is ended on SIGTERM, when the process PARENT is no more (however that ended), and when the command itself
-ends.
-Without it, a command whose study was killed would write on, into the folder of the study that goes on.
+ends. Without it, a command whose study was killed would write on, into the folder of the study that goes on.
 """
 
 import contextlib

@@ -47,10 +47,9 @@ def compare_study(
     * "repeat": the baseline's first seed made twice, scope A.
 
     `outcomes`: how each run ended, by name. `real`: the features of the test photos; None: there are no real images,
-    and nothing is compared with them. `reference`: those of the training
-    photos, for the block FID; None: without. The result holds documents as
-    `p2phd-eval compare --json` writes them; None where runs are missing. Raises `InputError` as `compare_feature_sets`
-    does, for sets whose names do not match above all.
+    and nothing is compared with them. `reference`: those of the training photos, for the block FID; None: without. The
+    result holds documents as `p2phd-eval compare --json` writes them; None where runs are missing. Raises `InputError`
+    as `compare_feature_sets` does, for sets whose names do not match above all.
     """
     if real is None:
         return ComparisonsDocument(training=None, sampling=(), repeat=None)

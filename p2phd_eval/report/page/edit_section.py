@@ -1,14 +1,12 @@
 """The section of a study's page that is about edits."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from p2phd_eval.images.decoding import read_rgb
-from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents.edit_documents import EditCompareDocument
 from p2phd_eval.report.page.page_pictures import data_uri
-from p2phd_eval.report.page.page_tables import Cell, Table
+from p2phd_eval.report.page.page_tables import Table, plain_table
 from p2phd_eval.report.tables.edit_tables import edit_kind_table, edit_verdict_table, locality_table, widening_sentence
 
 _WIDEST = 1280  # pixels of the picture
@@ -33,11 +31,7 @@ def edit_section(document: EditCompareDocument, picture: Path) -> EditSection:
     notes = dict.fromkeys(note for table in every for note in table.notes)
     return EditSection(
         sentences=tuple(widening_sentence(document, each) for each in document.candidates),
-        tables=tuple((table.title, _table(table.columns, table)) for table in every),
+        tables=tuple((table.title, plain_table(table)) for table in every),
         picture=data_uri(read_rgb(picture), _WIDEST) if picture.is_file() else None,
         notes=(*verdict.notes[len(document.candidates) :], *notes),
     )
-
-
-def _table(columns: Sequence[str], table: ResultTable) -> Table:
-    return Table(columns=tuple(columns), rows=tuple(tuple(Cell(text) for text in row) for row in table.rows))

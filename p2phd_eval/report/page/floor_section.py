@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents.floor_documents import FloorDocument
 from p2phd_eval.report.floor_wording import FLOOR_VERDICTS
-from p2phd_eval.report.page.page_tables import Cell, Table
+from p2phd_eval.report.page.page_tables import Cell, Table, plain_table
 from p2phd_eval.report.tables.floor_tables import floor_distance_table, floor_kid_table, floor_verdict_table
 
 
@@ -30,10 +29,6 @@ def floor_section(document: FloorDocument) -> FloorSection:
     return FloorSection(
         sentences=tuple(each.sentence for each in document.candidates),
         verdicts=Table(columns=verdict.columns, rows=rows),
-        tables=tuple((each.title, _table(each)) for each in others),
+        tables=tuple((each.title, plain_table(each)) for each in others),
         notes=(*verdict.notes[len(document.candidates) :], *(note for each in others for note in each.notes)),
     )
-
-
-def _table(table: ResultTable) -> Table:
-    return Table(columns=table.columns, rows=tuple(tuple(map(Cell, row)) for row in table.rows))

@@ -17,12 +17,12 @@ from p2phd_eval.images.pictures import difference_column, evenly_spaced, label_c
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.report.documents.study_documents import ReportDocument
+from p2phd_eval.report.tables.generation_costs import COMMON
 from p2phd_eval.report.wording import generated_name
 
 _WIDEST = 512  # pixels of an embedded picture
 _SMALL = 48 << 10  # bytes of a PNG up to which a picture is embedded without loss
 _ROWS = 12
-_COMMON = "fp32"  # the precision in which every run generated
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ def _first_runs(report: ReportDocument) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for run in report.runs:
         if not run.failed and not run.repeat and run.arm not in found:
-            found[run.arm] = run.samples.get(_COMMON) or next(iter(run.samples.values()))
+            found[run.arm] = run.samples.get(COMMON) or next(iter(run.samples.values()))
             asked = (each for each in report.what_was_run.generation or () if each in run.samples)
             found |= {generated_name(run.arm, precision): run.samples[precision] for precision in asked}
     return list(found.items())

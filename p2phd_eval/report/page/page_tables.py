@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from p2phd_eval.formatting import error_text, estimate_texts, given_text, interval_text, number_text, signed_text
+from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import Quality, ReportDocument
-from p2phd_eval.report.tables.generation_costs import cost_texts, generation_costs
+from p2phd_eval.report.tables.generation_costs import cost_texts, generation_costs, median_of_known
 from p2phd_eval.report.tables.study_tables import duration
 from p2phd_eval.report.wording import generated_name, verdict_words
 from p2phd_eval.stats.estimands import Estimand
@@ -38,6 +39,11 @@ class Table:
     def is_number(self, column: int) -> bool:
         """Whether the column is sorted by numbers."""
         return any(row[column].value is not None for row in self.rows)
+
+
+def plain_table(table: ResultTable) -> Table:
+    """Return a table that commands print as one of a page, sorted by its texts."""
+    return Table(columns=table.columns, rows=tuple(tuple(map(Cell, row)) for row in table.rows))
 
 
 def judged_texts(test: JudgedDifference) -> tuple[str, str]:
@@ -352,16 +358,11 @@ def _candidates(report: ReportDocument) -> Iterator[tuple[str, CompareDocument, 
 
 
 def _rate(report: ReportDocument, arm: str) -> float | None:
-    return _median([speed.images_per_second for speed in report.speeds_of(arm)])
+    return median_of_known(speed.images_per_second for speed in report.speeds_of(arm))
 
 
 def _peak(report: ReportDocument, arm: str) -> float | None:
-    return _median([speed.peak_memory_bytes for speed in report.speeds_of(arm)])
-
-
-def _median(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return statistics.median(known) if known else None
+    return median_of_known(speed.peak_memory_bytes for speed in report.speeds_of(arm))
 
 
 def _number(value: float | None, form: str = "", unit: str = "") -> Cell:

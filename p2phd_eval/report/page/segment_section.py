@@ -6,11 +6,10 @@ from pathlib import Path
 from matplotlib.axes import Axes
 
 from p2phd_eval.images.decoding import read_rgb
-from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents.segment_documents import SegmentArm, SegmentDocument
 from p2phd_eval.report.page.figure import LINE, MUTED, WIDTH, Plot, add_axes, arm_colour, as_text, figure_of, plot_of
 from p2phd_eval.report.page.page_pictures import data_uri
-from p2phd_eval.report.page.page_tables import Cell, Table
+from p2phd_eval.report.page.page_tables import Cell, Table, plain_table
 from p2phd_eval.report.tables.segment_tables import class_iou_table, segment_table
 
 _WIDEST = 1280  # pixels of the picture
@@ -49,7 +48,7 @@ def segment_section(document: SegmentDocument, picture: Path) -> SegmentSection:
             ),
         ),
         plot=class_plot(document),
-        classes=_table(classes),
+        classes=plain_table(classes),
         picture=data_uri(read_rgb(picture), _WIDEST) if picture.is_file() else None,
         notes=(*scores.notes[len(document.verdicts) :], *classes.notes),
     )
@@ -96,7 +95,3 @@ def _mark(axes: Axes, name: str, arm: SegmentArm, place: int, at: float, colour:
         line.set_gid(f"interval-{name}")
     (point,) = axes.plot(found.value, at, "o", color=colour, markersize=4, zorder=4)
     point.set_gid(f"estimate-{name}")
-
-
-def _table(table: ResultTable) -> Table:
-    return Table(columns=table.columns, rows=tuple(tuple(map(Cell, row)) for row in table.rows))

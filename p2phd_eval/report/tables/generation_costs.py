@@ -28,9 +28,9 @@ def generation_costs(report: ReportDocument) -> dict[tuple[str, str], Generation
         for precision in dict.fromkeys(name for each in runs for name in each):
             costs = [each[precision] for each in runs if precision in each]
             found[arm, precision] = GenerationCost(
-                images_per_second=_median(each.images_per_second for each in costs),
-                peak_memory_bytes=_whole(_median(each.peak_memory_bytes for each in costs)),
-                generator_bytes=_whole(_median(each.generator_bytes for each in costs)),
+                images_per_second=median_of_known(each.images_per_second for each in costs),
+                peak_memory_bytes=_whole(median_of_known(each.peak_memory_bytes for each in costs)),
+                generator_bytes=_whole(median_of_known(each.generator_bytes for each in costs)),
             )
     return found
 
@@ -45,7 +45,8 @@ def cost_texts(cost: GenerationCost) -> tuple[str, ...]:
     )
 
 
-def _median(values: Iterable[float | None]) -> float | None:
+def median_of_known(values: Iterable[float | None]) -> float | None:
+    """Return the median of those numbers that are there; None where none is."""
     known = [value for value in values if value is not None]
     return statistics.median(known) if known else None
 

@@ -8,7 +8,7 @@ from p2phd_eval.report.wording import SHORT_SCOPES, VERDICTS
 from p2phd_eval.stats.segmentation.score_names import SCORE_NAMES, SegmentationScore
 
 _POINTS = "less baseline, points"
-GIVEN = "given"  # of a margin that the user typed
+_GIVEN = "given"  # what a margin that the user typed says of where it comes from
 
 
 def segment_table(document: SegmentDocument) -> ResultTable:
@@ -43,7 +43,7 @@ def segment_table(document: SegmentDocument) -> ResultTable:
             *(
                 f"Margin of {each.name}: {each.margin_text}."
                 for each in document.verdicts
-                if each.margin_text != "given"
+                if each.margin_text != _GIVEN
             ),
             f"{document.images} images{clusters}. {SHORT_SCOPES[document.scope]}, {100 * document.confidence:.4g} % "
             f"intervals. Segmenter {stamp.segmenter} ({stamp.identity[:12]}), class map {stamp.class_map_sha256[:12]}.",

@@ -45,8 +45,8 @@ def plan_table(
         title="Study",
         columns=("arm", "runs", "steps a run", "training a run"),
         rows=tuple(
-            (name, str(runs), str(steps), "does not fit" if seconds is None else duration(seconds))
-            for name, runs, steps, seconds in rows
+            (name, str(count), str(steps), "does not fit" if training is None else duration(training))
+            for name, count, steps, training in rows
         ),
         notes=(time, f"Disk: about {decimal(disk)}."),
     )

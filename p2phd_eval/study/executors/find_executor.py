@@ -2,14 +2,11 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.executor_options import read_options
 from p2phd_eval.study.executors.ray_runs import RayRuns
 from p2phd_eval.study.executors.slurm_jobs import SlurmJobs
-
-ExecutorName = Literal["local", "slurm", "ray"]
 
 
 def find_cluster(name: str, study: Path, options: Mapping[str, str]) -> SlurmJobs | RayRuns | None:
