@@ -204,47 +204,15 @@ def half_samples(
     fakes = sorted(set(same_as))
     if splits is None:
         splits = usual_splits(max(design.sizes), values[0].shape[1], len(fakes))
-    cuts = [design.split(generator, 4) for generator in rng.spawn(splits)]
-    parts = [_parts(quarters) for quarters in cuts]
-    influence_of: Callable[[Any, Any], FidInfluence] = fid_influence
-    distance_of: Callable[[Any, Any], FrechetDistance] = frechet_distance
-    if axes is not None:
-        values = [axes.coordinates(each) for each in values]
-        influence_of, distance_of = partial(influence_in_axes, axes=axes), partial(distance_in_axes, axes=axes)
+    parts = [_parts(design.split(generator, 4)) for generator in rng.spawn(splits)]
+    smallest = min(len(rows) for halves, _ in parts for half in halves for rows in half)
     at_once = None if axes is not None or _small(values) else _LARGE_AT_ONCE
-    if (
-        axes is not None
-        or min(len(rows) for halves, _ in parts for half in halves for rows in half) <= values[0].shape[1]
-    ):
-        wholes = None
-    elif wholes is None:
-        wholes = map_in_threads(moments, values, True, at_once=at_once)
-
-    def influences_of_halves(k: int, halves: list[list[Rows]]) -> list[FidInfluence]:
-        first, second = (_taken(values, k, rows) for rows in halves)
-        if wholes is None:
-            return [influence_of(*first), influence_of(*second)]
-        of_first = moments(first[0]), moments(first[1])
-        of_second = moments_of_rest(wholes[0], of_first[0]), moments_of_rest(wholes[k], of_first[1])
-        return [
-            influence_by_eigenvectors(*half, summaries) or fid_influence(*half)
-            for half, summaries in ((first, of_first), (second, of_second))
-        ]
-
-    def influence_of_all(k: int) -> FidInfluence:
-        found = None
-        if wholes is not None:
-            found = influence_by_eigenvectors(values[0], values[k], (wholes[0], wholes[k]))
-        return found or influence_of(values[0], values[k])
-
-    def distance(k: int, rows: list[Rows]) -> float:
-        return distance_of(*_taken(values, k, rows)).value
-
+    fids = _Fids(values, axes, wholes, smallest=smallest, at_once=at_once)
     # The costliest first, so that no core waits long for the last; with each, how many FIDs it gives.
     jobs: list[tuple[Callable[[], Any], int]] = [
-        *((partial(influences_of_halves, k, halves), 2) for halves, _ in parts for k in fakes),
-        *((partial(influence_of_all, k), 1) for k in fakes),
-        *((partial(distance, k, quarter), 1) for _, quarters in parts for quarter in quarters for k in fakes),
+        *((partial(fids.of_halves, k, halves), 2) for halves, _ in parts for k in fakes),
+        *((partial(fids.of_all, k), 1) for k in fakes),
+        *((partial(fids.of_quarter, k, quarter), 1) for _, quarters in parts for quarter in quarters for k in fakes),
     ]
     last = np.cumsum([count for _, count in jobs]).tolist()
 
@@ -253,34 +221,92 @@ def half_samples(
             on_progress(step + 1, last[-1])
 
     found = map_in_threads(lambda job: job[0](), jobs, True, progress, at_once=at_once)
-    of_halves_of, of_all, of_quarters = (
-        found[: splits * len(fakes)],
-        found[splits * len(fakes) : (splits + 1) * len(fakes)],
-        found[(splits + 1) * len(fakes) :],
-    )
+    ends = splits * len(fakes), (splits + 1) * len(fakes)
+    of_halves, of_all, of_quarters = found[: ends[0]], found[ends[0] : ends[1]], found[ends[1] :]
     whole = dict(zip(fakes, of_all, strict=True))
-    half_fids, quarter_fids, half_real, half_fake = {}, {}, {}, {}
+    halves_of, quarter_fids = {}, {}
     for position, k in enumerate(fakes):
-        of_halves = [
-            (rows, each)
-            for (halves, _), pair in zip(parts, of_halves_of[position :: len(fakes)], strict=True)
-            for rows, each in zip(halves, pair, strict=True)
-        ]
-        half_fids[k] = float(np.mean([each.distance.value for _, each in of_halves]))
+        pairs = zip(parts, of_halves[position :: len(fakes)], strict=True)
+        influences = [each for (halves, _), pair in pairs for each in zip(halves, pair, strict=True)]
+        halves_of[k] = _mean_of_halves(influences, k, design.sizes)
         quarter_fids[k] = float(np.mean(of_quarters[position :: len(fakes)]))
-        half_real[k], half_fake[k] = np.zeros(len(values[0])), np.zeros(len(values[k]))
-        for rows, each in of_halves:
-            # A half is 1/s of the images, so that weight moved onto an image of it counts s-fold in the half.
-            half_real[k][rows[0]] += each.real * len(values[0]) / (2 * len(rows[0]) * splits)
-            half_fake[k][rows[k]] += each.fake * len(values[k]) / (2 * len(rows[k]) * splits)
+    half_fids, half_real, half_fake = zip(*(halves_of[k] for k in same_as), strict=True)
     return HalfSamples(
         whole=tuple(whole[k] for k in same_as),
-        half_fids=np.array([half_fids[k] for k in same_as]),
+        half_fids=np.array(half_fids),
         quarter_fids=np.array([quarter_fids[k] for k in same_as]),
-        half_real=np.array([half_real[k] for k in same_as]),
-        half_fake=tuple(half_fake[k] for k in same_as),
+        half_real=np.array(half_real),
+        half_fake=half_fake,
         splits=splits,
     )
+
+
+class _Fids:
+    """FIDs, or block FIDs, of generated sets and of parts of them.
+
+    `smallest`: images of the smallest half of a set. Where these are more than features, FIDs come from moments, which
+    those of halves give for the other halves; `wholes`: those of the sets, where they are known already.
+    """
+
+    def __init__(
+        self,
+        values: Sets,
+        axes: ReferenceAxes | None,
+        wholes: Sequence[Moments] | None,
+        *,
+        smallest: int,
+        at_once: int | None,
+    ) -> None:
+        self._values: Sets = values
+        self._influence_of: Callable[[Any, Any], FidInfluence] = fid_influence
+        self._distance_of: Callable[[Any, Any], FrechetDistance] = frechet_distance
+        self._wholes: Sequence[Moments] | None = None
+        if axes is not None:
+            self._values = [axes.coordinates(each) for each in values]
+            self._influence_of = partial(influence_in_axes, axes=axes)
+            self._distance_of = partial(distance_in_axes, axes=axes)
+        elif smallest > values[0].shape[1]:
+            self._wholes = wholes or map_in_threads(moments, values, True, at_once=at_once)
+
+    def of_halves(self, k: int, halves: list[list[Rows]]) -> list[FidInfluence]:
+        """Return the FIDs of both halves of set k, with their influences."""
+        first, second = (self._taken(k, rows) for rows in halves)
+        if self._wholes is None:
+            return [self._influence_of(*first), self._influence_of(*second)]
+        of_first = moments(first[0]), moments(first[1])
+        of_second = moments_of_rest(self._wholes[0], of_first[0]), moments_of_rest(self._wholes[k], of_first[1])
+        return [
+            influence_by_eigenvectors(*half, summaries) or fid_influence(*half)
+            for half, summaries in ((first, of_first), (second, of_second))
+        ]
+
+    def of_all(self, k: int) -> FidInfluence:
+        """Return the FID of the whole of set k, with its influences."""
+        found = None
+        if self._wholes is not None:
+            summaries = self._wholes[0], self._wholes[k]
+            found = influence_by_eigenvectors(self._values[0], self._values[k], summaries)
+        return found or self._influence_of(self._values[0], self._values[k])
+
+    def of_quarter(self, k: int, rows: list[Rows]) -> float:
+        """Return the FID of a quarter of set k."""
+        return self._distance_of(*self._taken(k, rows)).value
+
+    def _taken(self, k: int, rows: list[Rows]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
+        """Those rows of the real images and of set k."""
+        return self._values[0][rows[0]], self._values[k][rows[k]]
+
+
+def _mean_of_halves(
+    halves: Sequence[tuple[list[Rows], FidInfluence]], k: int, sizes: Sequence[int]
+) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+    """The mean FID of halves of set k, and the influence of each real and of each generated image on it."""
+    real, fake = np.zeros(sizes[0]), np.zeros(sizes[k])
+    for rows, each in halves:
+        # A half is 1/s of the images, so that weight moved onto an image of it counts s-fold in the half.
+        real[rows[0]] += each.real * sizes[0] / (len(rows[0]) * len(halves))
+        fake[rows[k]] += each.fake * sizes[k] / (len(rows[k]) * len(halves))
+    return float(np.mean([each.distance.value for _, each in halves])), real, fake
 
 
 def _residual_bias(gap: float, ratios: Sequence[float]) -> float | None:
@@ -295,11 +321,6 @@ def _residual_bias(gap: float, ratios: Sequence[float]) -> float | None:
 
 def _above(value: float, rounding: float) -> float:
     return value if value > rounding else 0.0
-
-
-def _taken(values: Sets, k: int, rows: list[Rows]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
-    """Those rows of the real images and of set k."""
-    return values[0][rows[0]], values[k][rows[k]]
 
 
 def _parts(quarters: list[list[Rows]]) -> tuple[list[list[Rows]], list[list[Rows]]]:
