@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 
@@ -58,51 +58,108 @@ def analyse(
     AlexNet; by default those of the cache, fetched if need be. `distance_weights`: see `quality_of_runs`. Raises
     `InputError` as `FeatureExtractor`, `compare_study` and `quality_of_runs` do.
     """
-    rules = values_sha256(
-        {
-            "schema": SCHEMA_VERSION,  # an analysis of an earlier version is made again, of what was trained then
-            "judge": plan.judge,
-            "arms": plan.arms,
-            "seeds": plan.seeds,
-            "outcomes": {name: outcome.status for name, outcome in outcomes.items()},
-            "margin": plan.margin,
-            "cluster_by": plan.cluster_by,
-            "confidence": plan.confidence,
-            **({"benign": plan.benign, "retrained": plan.retrained} if plan.made_by else {}),
-        }
-    )
     if not plan.precisions:
         # Of others the measurement of their training steps says it.
         write_json(study / "analysis" / "machine.json", asdict(describe_machine(device)))
-    real, photos = _photo_features(study, plan, device, weights, progress)
-    compared = {"rules": rules}
-    for name, features in (("real", real), ("reference", photos)):
-        compared[name] = "none" if features is None else file_sha256(study / "features" / f"{name}.npz")
-    rulers = {"rules": rules, "data": plan.data_sha256, "lpips": _lpips_identity(lpips_weights)}
-    rulers |= {name: weights_sha256(path) for name, path in distance_weights.items()}
-    viewed = dict(rulers)
-    for run in plan.runs:
-        if not outcomes[run.name].failed:
-            viewed[run.name] = _samples_sha256(study, run)
-            for precision in run.sampling:
-                compared[f"{run.name}@{precision}"] = file_sha256(features_path(study, run, precision))
+    analysis = _Analysis(
+        study,
+        plan,
+        outcomes,
+        device=device,
+        weights=weights,
+        lpips_weights=lpips_weights,
+        distance_weights=distance_weights,
+        progress=progress,
+    )
+    for stage in analysis.stages():
+        path = study / "analysis" / f"{stage.name}.json"
+        if finished(study, stage.name, stage.inputs, path) is None:
+            start = time.perf_counter()
+            write_json(path, stage.make().to_builtins())
+            record(study, stage.name, stage.inputs, path, time.perf_counter() - start)
 
-    def comparisons() -> ComparisonsDocument:
-        reference, about = (None, None) if real is None else usable_reference(plan, photos, real)
-        found = compare_study(study, plan, outcomes, real, reference, progress=progress)
+
+@dataclass(frozen=True, kw_only=True)
+class _Stage:
+    """One of the documents of an analysis."""
+
+    name: str
+    inputs: dict[str, str]  # hashes of all that it is made from
+    make: Callable[[], Document]
+
+
+class _Analysis:
+    """What a study's documents are made from; parameters as for `analyse`."""
+
+    def __init__(
+        self,
+        study: Path,
+        plan: StudyPlan,
+        outcomes: Mapping[str, Outcome],
+        *,
+        device: torch.device,
+        weights: Path | None,
+        lpips_weights: Path | None,
+        distance_weights: Mapping[str, Path],
+        progress: ProgressFactory,
+    ) -> None:
+        self._study, self._plan, self._outcomes = study, plan, outcomes
+        self._device, self._progress = device, progress
+        self._lpips_weights, self._distance_weights = lpips_weights, distance_weights
+        self._rules = _rules_sha256(plan, outcomes)
+        self._real, self._reference = _photo_features(study, plan, device, weights, progress)
+        self._photos_sha256 = {
+            name: "none" if features is None else file_sha256(study / "features" / f"{name}.npz")
+            for name, features in (("real", self._real), ("reference", self._reference))
+        }
+        self._lpips = _lpips_identity(lpips_weights)
+        #: What distances of images are made from, beside the images.
+        self._rulers = {"rules": self._rules, "data": plan.data_sha256, "lpips": self._lpips}
+        self._rulers |= {name: weights_sha256(path) for name, path in distance_weights.items()}
+        self._finished = [run for run in plan.runs if not outcomes[run.name].failed]
+        #: By run, the hash of its samples, and by run and way those of their features.
+        self._samples = {run.name: _samples_sha256(study, run) for run in self._finished}
+        self._features = {
+            f"{run.name}@{way}": file_sha256(features_path(study, run, way))
+            for run in self._finished
+            for way in run.sampling
+        }
+
+    def stages(self) -> list[_Stage]:
+        """Return the documents that there are of this study."""
+        found = [
+            self._of_comparisons(),
+            self._of_quality(),
+            self._of_edits(),
+            self._of_segmentation(),
+            self._of_floor(),
+        ]
+        return [each for each in found if each is not None]
+
+    def _of_comparisons(self) -> _Stage:
+        inputs = {"rules": self._rules, **self._photos_sha256, **self._features}
+        return _Stage(name="comparisons", inputs=inputs, make=self._comparisons)
+
+    def _comparisons(self) -> ComparisonsDocument:
+        plan, real = self._plan, self._real
+        reference, about = (None, None) if real is None else usable_reference(plan, self._reference, real)
+        found = compare_study(self._study, plan, self._outcomes, real, reference, progress=self._progress)
         return found if about is None else structs.replace(found, notes=(about,))
 
-    def quality() -> QualityDocument:
+    def _of_quality(self) -> _Stage:
+        return _Stage(name="quality", inputs={**self._rulers, **self._samples}, make=self._quality)
+
+    def _quality(self) -> QualityDocument:
+        plan = self._plan
         runs = [
             QualityRun(
                 name=run.name,
                 arm=run.arm,
                 seed=run.seed,
                 repeat=run.repeat,
-                source=open_source(samples_folder(study, run, run.sampling[0])),
+                source=open_source(samples_folder(self._study, run, run.sampling[0])),
             )
-            for run in plan.runs
-            if not outcomes[run.name].failed
+            for run in self._finished
         ]
         path = real_path(plan)
         if path is None:
@@ -116,61 +173,87 @@ def analyse(
             photos,
             runs,
             baseline=plan.arms[0],
-            lpips_weights=lpips_weights,
-            distance_weights=distance_weights,
-            device=device,
+            lpips_weights=self._lpips_weights,
+            distance_weights=self._distance_weights,
+            device=self._device,
             cluster_by=None if plan.cluster_by is None else parse_rule(plan.cluster_by),
             confidence=plan.confidence,
-            progress=progress,
+            progress=self._progress,
         )
         return QualityDocument(quality=quality_part(measured))
 
-    stages: list[tuple[str, dict[str, str], Callable[[], Document]]] = [
-        ("comparisons", compared, comparisons),
-        ("quality", viewed, quality),
-    ]
-    arms = arms_of_edits(study, plan, outcomes)
-    if plan.edits is not None and arms:
-        edited = {
-            "rules": rules,
+    def _of_edits(self) -> _Stage | None:
+        plan, arms = self._plan, arms_of_edits(self._study, self._plan, self._outcomes)
+        if plan.edits is None or not arms:
+            return None
+        inputs = {
+            "rules": self._rules,
             "data": plan.data_sha256,
             "script": file_sha256(plan.edits),
-            "lpips": _lpips_identity(lpips_weights),
+            "lpips": self._lpips,
+            **{path.name: file_sha256(latest_path(Path(path))) for arm in arms for path in arm.folders},
         }
-        edited |= {path.name: file_sha256(latest_path(Path(path))) for arm in arms for path in arm.folders}
-        stages.append(
-            ("edits", edited, lambda: edits_of_study(study, plan, arms, lpips_weights, device, progress=progress))
+        make = partial(
+            edits_of_study, self._study, plan, arms, self._lpips_weights, self._device, progress=self._progress
         )
-    scored = runs_of_segmentation(plan, outcomes)
-    if plan.segmenter is not None and scored:
-        segmenter, class_map = open_segmenter(plan, device)
-        names = [run.name for runs in scored.values() for run in runs]
-        seen = {"rules": rules, "data": plan.data_sha256, "segmenter": segmenter.identity, "classes": class_map.sha256}
-        seen |= {name: viewed[name] for name in names}
-        segmented = partial(segmentation_of_study, study, plan, segmenter, scored, device=device, progress=progress)
-        stages.append(("segmentation", seen, segmented))
-    floor = samples_of_floor(plan, outcomes)
-    if floor is not None:
+        return _Stage(name="edits", inputs=inputs, make=make)
+
+    def _of_segmentation(self) -> _Stage | None:
+        plan, scored = self._plan, runs_of_segmentation(self._plan, self._outcomes)
+        if plan.segmenter is None or not scored:
+            return None
+        segmenter, class_map = open_segmenter(plan, self._device)
+        inputs = {
+            "rules": self._rules,
+            "data": plan.data_sha256,
+            "segmenter": segmenter.identity,
+            "classes": class_map.sha256,
+            **{run.name: self._samples[run.name] for runs in scored.values() for run in runs},
+        }
+        make = partial(
+            segmentation_of_study, self._study, plan, segmenter, scored, device=self._device, progress=self._progress
+        )
+        return _Stage(name="segmentation", inputs=inputs, make=make)
+
+    def _of_floor(self) -> _Stage | None:
+        plan, floor = self._plan, samples_of_floor(self._plan, self._outcomes)
+        if floor is None:
+            return None
         sampled = [f"{run.name}@{way}" for part in floor.by_arm.values() for run, way in part]
-        moved = {**rulers, **{name: compared[name] for name in ("real", *sampled)}}
-        of_floor = partial(
+        inputs = {
+            **self._rulers,
+            "real": self._photos_sha256["real"],
+            **{name: self._features[name] for name in sampled},
+        }
+        make = partial(
             floor_of_study,
-            study,
+            self._study,
             plan,
             floor,
-            real,
-            device=device,
-            lpips_weights=lpips_weights,
-            distance_weights=distance_weights,
-            progress=progress,
+            self._real,
+            device=self._device,
+            lpips_weights=self._lpips_weights,
+            distance_weights=self._distance_weights,
+            progress=self._progress,
         )
-        stages.append(("floor", moved, of_floor))
-    for name, inputs, make in stages:
-        path = study / "analysis" / f"{name}.json"
-        if finished(study, name, inputs, path) is None:
-            start = time.perf_counter()
-            write_json(path, make().to_builtins())
-            record(study, name, inputs, path, time.perf_counter() - start)
+        return _Stage(name="floor", inputs=inputs, make=make)
+
+
+def _rules_sha256(plan: StudyPlan, outcomes: Mapping[str, Outcome]) -> str:
+    """The hash of what an analysis is asked to do."""
+    return values_sha256(
+        {
+            "schema": SCHEMA_VERSION,  # an analysis of an earlier version is made again, of what was trained then
+            "judge": plan.judge,
+            "arms": plan.arms,
+            "seeds": plan.seeds,
+            "outcomes": {name: outcome.status for name, outcome in outcomes.items()},
+            "margin": plan.margin,
+            "cluster_by": plan.cluster_by,
+            "confidence": plan.confidence,
+            **({"benign": plan.benign, "retrained": plan.retrained} if plan.made_by else {}),
+        }
+    )
 
 
 def _samples_sha256(study: Path, run: PlannedRun) -> str:
