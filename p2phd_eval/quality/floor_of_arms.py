@@ -192,14 +192,11 @@ def floor_of_arms(
         )
         farther: Sequence[Widening | None] = [None] * len(candidates)
         if to_photo:
-            photo = to_photo[kind.name]
-            margin = ShareMargin(share=share)
+            before, *after = (to_photo[kind.name][arm.name] for arm in (baseline, *candidates))
             images = range(len(ids)) if labels is None else labels
+            of_photos = ShareMargin(share=share)
             farther = judge_together(
-                [
-                    widening(photo[baseline.name], photo[arm.name], images, margin=margin, confidence=confidence)
-                    for arm in candidates
-                ]
+                [widening(before, each, images, margin=of_photos, confidence=confidence) for each in after]
             )
         return [FloorRow(kind=kind, ratio=each, to_photo=photo) for each, photo in zip(ratios, farther, strict=True)]
 
@@ -217,23 +214,11 @@ def floor_of_arms(
             progress=progress,
         )
     kids = _kids(arms, runs, ids, labels, seed, progress)
-    judgements = []
-    for k, arm in enumerate(candidates):
-        own = tuple(rows_of[kind.name][k] for kind in kinds)
-        row = own[kinds.index(judged)]
-        fid = None if comparison is None else comparison.candidates[k]
-        quality = joint_quality([each.verdict for each in (fid, row.to_photo) if each is not None])
-        judgements.append(
-            FloorCandidate(
-                name=arm.name,
-                rows=own,
-                judged=row,
-                kid=kids.get(arm.name),
-                fid=fid,
-                quality=quality,
-                verdict=floor_verdict(row.ratio.position, quality),
-            )
-        )
+    fids: Sequence[FIDComparison | None] = [None] * len(candidates) if comparison is None else comparison.candidates
+    judgements = tuple(
+        _candidate(arm.name, tuple(rows_of[kind.name][k] for kind in kinds), judged, kids.get(arm.name), fid)
+        for k, (arm, fid) in enumerate(zip(candidates, fids, strict=True))
+    )
     of_first = samples[0].features
     clusters = None if labels is None else len(set(labels))
     notes += [*about_images, *_draw_notes(len(ids), clusters), *_copy_notes(between, candidates, benign, baseline)]
@@ -244,7 +229,7 @@ def floor_of_arms(
     return NoiseFloor(
         baseline=baseline.name,
         benign=tuple(BenignVariant(name=arm.name, kid=kids.get(arm.name)) for arm in benign),
-        candidates=tuple(judgements),
+        candidates=judgements,
         judge=judged,
         images=len(ids),
         clusters=clusters if clusters != len(ids) else None,
@@ -277,6 +262,22 @@ def _judge(judge: str | None, kinds: Sequence[DistanceKind]) -> DistanceKind:
             fix=_WHOSE_WEIGHTS.get(judge.lower(), ""),
         )
     return by_name[judge.lower()]
+
+
+def _candidate(
+    name: str, rows: tuple[FloorRow, ...], judge: DistanceKind, kid: KernelBetween | None, fid: FIDComparison | None
+) -> FloorCandidate:
+    judged = next(row for row in rows if row.kind == judge)
+    quality = joint_quality([each.verdict for each in (fid, judged.to_photo) if each is not None])
+    return FloorCandidate(
+        name=name,
+        rows=rows,
+        judged=judged,
+        kid=kid,
+        fid=fid,
+        quality=quality,
+        verdict=floor_verdict(judged.ratio.position, quality),
+    )
 
 
 def _by_arm(arms: Sequence[FloorArm], table: Values) -> dict[str, Values]:
