@@ -273,7 +273,8 @@ class CommandStages:
                     return stop.signum is None
                 if wanted and out is not None and now - counted > _COUNT_SECONDS:
                     counted = now
-                    on_progress(min(wanted, sum(path.is_file() for path in Path(out).rglob("*"))), wanted)
+                    # A folder that the command removes meanwhile is passed over.
+                    on_progress(min(wanted, sum(len(names) for _, _, names in os.walk(out))), wanted)
                 time.sleep(_POLL_SECONDS)
             on_progress(wanted or 1, wanted or 1)
         return False
@@ -295,11 +296,11 @@ class CommandStages:
 
 def _elsewhere(arm: CommandArm, began: float) -> str:
     """Name files that a command wrote where it runs instead."""
-    found = [
-        path.name
-        for path in Path(arm.folder).iterdir()
-        if path.lstat().st_mtime >= began and not is_hidden(path.name) and path.name != PYTHON_CACHE
-    ]
+    found = []
+    for path in Path(arm.folder).iterdir():
+        with contextlib.suppress(FileNotFoundError):  # another run's, which is gone by now
+            if path.lstat().st_mtime >= began and not is_hidden(path.name) and path.name != PYTHON_CACHE:
+                found.append(path.name)
     return f"; in {arm.folder} there are new {examples(found)}" if found else ""
 
 
