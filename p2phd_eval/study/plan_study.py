@@ -46,6 +46,8 @@ from p2phd_eval.study.study_plan import (
 from p2phd_eval.study.study_segmentation import require_segmenter, study_segmenter
 from p2phd_eval.study.training_photos import require_reference
 
+_SEEDS = (0, 1, 2)  # of a study that was asked for none
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Forecast:
@@ -119,34 +121,19 @@ def plan_study(
         names = generation if isinstance(generation, str) else ",".join(generation)
         changes["generation"] = parse_generation(names)
     if seeds is not None:
-        changes["seeds"] = tuple(range(seeds) if isinstance(seeds, int) else seeds)
-        if not changes["seeds"] or len(set(changes["seeds"])) < len(changes["seeds"]):
-            raise InputError("--seeds", expected="at least one seed, each once", found=repr(seeds))
-        if not all(isinstance(seed, int) and seed >= 0 for seed in changes["seeds"]):
-            raise InputError("--seeds", expected="a number of seeds, or numbers from 0 on", found=repr(seeds))
+        changes["seeds"] = _seeds_of(seeds)
     if cluster_by is not None:
         parse_rule(cluster_by)
     parse_margin(margin)
     if confidence is not None:
         require_confidence(confidence)
     root: Path | None
-    base: TrainConfig | None
     if data is not None:
-        root = Path(data)
-        base = _configure(root, preset, file, arms, before, options)
+        root, base = Path(data).resolve(), _configure(Path(data), preset, file, arms, before, options)
     else:
-        unused = [name for name, value in options.items() if value is not None] + ["preset"] * (preset != "512p")
-        if unused:
-            raise InputError(
-                f"--{unused[0].replace('_', '-')}",
-                expected="DATA before it: a study that goes on keeps its configuration",
-                found="none",
-            )
-        # Without real images arms are held against each other.
-        root, base = (None, None) if before is None or not before.data else (Path(before.data), before.base)
-    root = None if root is None else root.resolve()
+        root, base = _kept_data(preset, before, options)
     if file is not None:
-        changes |= _from_file(file, out, changes.get("seeds", (0, 1, 2) if before is None else before.seeds), progress)
+        changes |= _from_file(file, out, changes.get("seeds", _SEEDS if before is None else before.seeds), progress)
         own = [name for name, arm in changes["made_by"].items() if isinstance(arm, PrecisionArm)]
         if base is None and own:
             raise InputError(
@@ -176,7 +163,7 @@ def plan_study(
         # The switches of the beginning too: how steps are computed stays as it was.
         plan = dataclasses.replace(before, **changes)
     else:
-        usual = {"arms": ("fp32", amp_name(torch_device)), "seeds": (0, 1, 2)}
+        usual = {"arms": ("fp32", amp_name(torch_device)), "seeds": _SEEDS}
         plan = StudyPlan(**{**usual, **changes}, base=base, command=command)
     if len(plan.arms) < 2 and (not plan.generation or plan.edits is not None):
         raise InputError(
@@ -278,6 +265,31 @@ def forecast_study(
         devices=tuple(devices) * jobs,
         weights_sha256=weights_sha256,
     )
+
+
+def _seeds_of(seeds: int | Sequence[int]) -> tuple[int, ...]:
+    found = tuple(range(seeds) if isinstance(seeds, int) else seeds)
+    if not found or len(set(found)) < len(found):
+        raise InputError("--seeds", expected="at least one seed, each once", found=repr(seeds))
+    if not all(isinstance(seed, int) and seed >= 0 for seed in found):
+        raise InputError("--seeds", expected="a number of seeds, or numbers from 0 on", found=repr(seeds))
+    return found
+
+
+def _kept_data(
+    preset: str | TrainConfig, before: StudyPlan | None, options: Mapping[str, Any]
+) -> tuple[Path | None, TrainConfig | None]:
+    """The data and the configuration of a study that goes on; none where arms are held against each other."""
+    unused = [name for name, value in options.items() if value is not None] + ["preset"] * (preset != "512p")
+    if unused:
+        raise InputError(
+            f"--{unused[0].replace('_', '-')}",
+            expected="DATA before it: a study that goes on keeps its configuration",
+            found="none",
+        )
+    if before is None or not before.data:
+        return None, None
+    return Path(before.data).resolve(), before.base
 
 
 def _configure(
