@@ -151,11 +151,7 @@ def compare_images(
         raise InputError("--labels", expected="--explain beside it", found="no --explain")
     pictured: list[ImageSource] = []
     if picture is not None:
-        if any(not isinstance(each, ImageSource) for each in inputs):
-            raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
-        pictured = [photos_for(inputs[0], inputs[1:]), *inputs[1:]]
-        with naming_choices(inputs):
-            common_ids([(name_of(each), found.ids) for each, found in zip(given, pictured, strict=True)])
+        pictured = _pictured(given, inputs)
         require_own_picture(picture, [*given, labels, reference], "--picture")
     label_maps = None if labels is None else open_source(labels, generated=False)
 
@@ -198,14 +194,8 @@ def compare_images(
         precision_shifts=precision_shifts(extractor, inputs, features, names),
     )
     if explain:
-        shares = None
-        ids = explained_ids(result)
-        if labels is not None and label_maps is not None and ids:
-            with progress("label maps", "maps") as on_progress:
-                maps = serving(label_maps, ids)
-                shares = label_class_shares(maps, ids, stored_class_names(as_path(labels)), on_progress)
-        explanations = tuple(explain_candidate(result, k, shares) for k in range(len(result.candidates)))
-        result = replace(result, explanations=explanations)
+        class_names = () if labels is None else stored_class_names(as_path(labels))
+        result = _explained(result, label_maps, class_names, progress)
     if picture is not None:
         write_png(picture, _picture(result, pictured, names, label_maps))
     return result
@@ -236,6 +226,28 @@ def _named_arms(arms: Sequence[Any], runs: Any) -> tuple[_Arms, tuple[str, ...]]
         named = dict(zip(["baseline", *(f"candidate{i}" for i in numbers)], sets_of, strict=False))
     require_distinct([as_path(run) for sets in named.values() for run in sets if isinstance(run, str | os.PathLike)])
     return named, ()
+
+
+def _pictured(given: Sequence[Any], inputs: Sequence[Any]) -> list[ImageSource]:
+    """The sets that a picture is of; raises InputError unless all are images, with ids in common."""
+    if any(not isinstance(each, ImageSource) for each in inputs):
+        raise InputError("--picture", expected="images in all arguments", found="features, which show nothing")
+    sources = [photos_for(inputs[0], inputs[1:]), *inputs[1:]]
+    with naming_choices(inputs):
+        common_ids([(name_of(each), found.ids) for each, found in zip(given, sources, strict=True)])
+    return sources
+
+
+def _explained(
+    result: ComparisonResult, label_maps: ImageSource | None, class_names: Sequence[str], progress: ProgressFactory
+) -> ComparisonResult:
+    """The same result with where each difference comes from; by class, where there are label maps."""
+    shares, ids = None, explained_ids(result)
+    if label_maps is not None and ids:
+        with progress("label maps", "maps") as on_progress:
+            shares = label_class_shares(serving(label_maps, ids), ids, class_names, on_progress)
+    explanations = tuple(explain_candidate(result, k, shares) for k in range(len(result.candidates)))
+    return replace(result, explanations=explanations)
 
 
 def _picture(

@@ -268,22 +268,16 @@ def compare_arms(
 
     if replicates is None:
         replicates = usual_replicates(max(design.sizes), real.shape[1], len(sets) - 1, _REPLICATES)
-    bootstrap: list[float | None] = [None] * len(weights)
+    bootstrap: Sequence[float | None] = [None] * len(weights)
+    swaps: Sequence[SwapTest | None] = [None] * len(weights)
     if replicates:
-        with progress("bootstrap", "replicates") as on_progress:
-            spread = bootstrap_contrasts(
-                sets, np.array(weights), design, replicates=replicates, rng=bootstrap_rng, on_progress=on_progress
-            )
-        bootstrap = [each.se for each in spread]
+        bootstrap = _bootstrap_errors(sets, weights, design, replicates, bootstrap_rng, progress)
+        swaps = [
+            _swap_test(sets, each, design, arm.name, generator, progress)
+            for each, arm, generator in zip(weights, arms[1:], swap_rng.spawn(len(weights)), strict=True)
+        ]
     results = []
-    for k, generator in enumerate(swap_rng.spawn(len(weights))):
-        swap = None
-        pair = [position for position, weight in enumerate(weights[k], start=1) if weight]
-        if replicates and len(pair) == 2 and design.drawn_together(pair):
-            with progress(f"swaps of {arms[k + 1].name}", "swaps") as on_progress:
-                baseline, candidate = (sets[position] for position in pair)
-                swap = swap_test(real, baseline, candidate, design.subset(pair), rng=generator, on_progress=on_progress)
-        difference, test = judged[k], tests[k]
+    for k, (difference, test) in enumerate(zip(judged, tests, strict=True)):
         companion = None
         if difference is not None and test is not None:
             companion = companion_of(test.verdict, difference, margins[k].value, measured[k], confidence=confidence)
@@ -305,7 +299,7 @@ def compare_arms(
                 influences=tuple(each for each, weight in zip(found.whole, weights[k], strict=True) if weight > 0),
                 dfid_se_bootstrap=bootstrap[k],
                 replicates=replicates,
-                swap=swap,
+                swap=swaps[k],
                 seed_permutation_p=None
                 if difference is None or scope is Scope.CHECKPOINTS
                 else seed_permutation_p(difference.baseline_runs, difference.runs),
@@ -337,6 +331,39 @@ def require_judgeable(judge: Estimand | str, margin: MarginRule | None, *, has_r
             "see docs/feature-spaces.md.",
         )
     return estimand
+
+
+def _bootstrap_errors(
+    sets: Sequence[npt.NDArray[np.generic]],
+    weights: Sequence[Sequence[float]],
+    design: SamplingDesign,
+    replicates: int,
+    rng: np.random.Generator,
+    progress: ProgressFactory,
+) -> list[float]:
+    """The standard error of each difference by the bootstrap."""
+    with progress("bootstrap", "replicates") as on_progress:
+        found = bootstrap_contrasts(
+            sets, np.array(weights), design, replicates=replicates, rng=rng, on_progress=on_progress
+        )
+    return [each.se for each in found]
+
+
+def _swap_test(
+    sets: Sequence[npt.NDArray[np.generic]],
+    weights: Sequence[float],
+    design: SamplingDesign,
+    name: str,
+    rng: np.random.Generator,
+    progress: ProgressFactory,
+) -> SwapTest | None:
+    """The swap test of a candidate; None unless both arms are one run, drawn together."""
+    pair = [position for position, weight in enumerate(weights, start=1) if weight]
+    if len(pair) != 2 or not design.drawn_together(pair):
+        return None
+    baseline, candidate = (sets[position] for position in pair)
+    with progress(f"swaps of {name}", "swaps") as on_progress:
+        return swap_test(sets[0], baseline, candidate, design.subset(pair), rng=rng, on_progress=on_progress)
 
 
 def _margin(
