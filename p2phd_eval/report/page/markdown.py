@@ -6,6 +6,7 @@ from msgspec import UNSET
 
 from p2phd_eval.formatting import estimate_texts, given_text, number_text
 from p2phd_eval.images.condition_ids import SampleCounts
+from p2phd_eval.report.console import NOTHING
 from p2phd_eval.report.documents.comparison_documents import Baseline, Candidate
 from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
 from p2phd_eval.report.markdown_text import markdown_row, markdown_text
@@ -78,7 +79,7 @@ def _cells(report: ReportDocument, arm: str, entry: ArmVerdict | None) -> list[s
     rates = [speed.images_per_second for speed in speeds if speed.images_per_second is not None]
     peaks = [speed.peak_memory_bytes for speed in speeds if speed.peak_memory_bytes is not None]
     finished = sum(not run.failed for run in runs)
-    judged = ["-", "-", "-"]
+    judged = [NOTHING, NOTHING, NOTHING]
     if entry is not None and entry.estimate is not None and entry.interval is not None:
         margin = None if entry.margin is None else entry.margin.value
         judged = [
@@ -89,10 +90,10 @@ def _cells(report: ReportDocument, arm: str, entry: ArmVerdict | None) -> list[s
         arm,
         VERDICTS[entry.verdict].words if entry is not None else "baseline" if arm == report.arms[0] else "benign",
         str(len(runs)) if finished == len(runs) else f"{finished} of {len(runs)}",
-        number_text(statistics.mean(fids)) if fids else "-",
+        number_text(statistics.mean(fids)) if fids else NOTHING,
         *judged,
-        number_text(statistics.median(rates)) if rates else "-",
-        f"{max(peaks) / 2**30:.2f} GiB" if peaks else "-",
+        number_text(statistics.median(rates)) if rates else NOTHING,
+        f"{max(peaks) / 2**30:.2f} GiB" if peaks else NOTHING,
     ]
 
 
@@ -112,7 +113,7 @@ def _generation(report: ReportDocument) -> list[str]:
         for each in ways:
             fid = number_text(statistics.mean(run.fid for run in each.runs))
             found = _judged_cells(each if isinstance(each, Candidate) else None)
-            rows.append([each.name, found[0], fid, *found[1:], *costs.get(each.name, ("-",) * len(COSTS))])
+            rows.append([each.name, found[0], fid, *found[1:], *costs.get(each.name, (NOTHING,) * len(COSTS))])
     lines = [markdown_row(header), markdown_row(["---"] * len(header))]
     lines += [markdown_row([markdown_text(cell) for cell in row]) for row in rows]
     return ["", *lines, "", ABOUT_COSTS]
@@ -121,11 +122,11 @@ def _generation(report: ReportDocument) -> list[str]:
 def _judged_cells(candidate: Candidate | None) -> list[str]:
     """The verdict on a way of generation, its difference, interval and margin."""
     if candidate is None:
-        return ["baseline", "-", "-", "-"]
+        return ["baseline", NOTHING, NOTHING, NOTHING]
     margin = candidate.margin.value
     return [
         verdict_words(candidate.verdict, candidate.dfid, candidate.dfid_se),
-        *(("-", "-") if candidate.test is None else judged_texts(candidate.test)),
+        *((NOTHING, NOTHING) if candidate.test is None else judged_texts(candidate.test)),
         "none" if margin is None else f"±{given_text(margin)}",
     ]
 
@@ -138,7 +139,7 @@ def _fid_over_epochs(report: ReportDocument) -> list[str]:
     header = ["epoch", *map(markdown_text, fids)]
     n = next(iter(curves.values())).n
     rows = [
-        [str(epoch), *(number_text(of[epoch]) if epoch in of else "-" for of in fids.values())]
+        [str(epoch), *(number_text(of[epoch]) if epoch in of else NOTHING for of in fids.values())]
         for epoch in sorted(set().union(*fids.values()))
     ]
     table = map(markdown_row, [header, ["---"] * len(header), *rows])

@@ -1,7 +1,7 @@
 """The result of `bench` as tables."""
 
 from p2phd_eval.bench.speed import MOST_WAITING, BenchResult, Measurement
-from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.console import NOTHING, ResultTable
 
 
 def bench_tables(result: BenchResult, title: str) -> list[ResultTable]:
@@ -31,8 +31,8 @@ def bench_tables(result: BenchResult, title: str) -> list[ResultTable]:
                     (
                         ratio.name,
                         f"{ratio.value:.2f}",
-                        "-" if ratio.interval is None else "{:.2f} .. {:.2f}".format(*ratio.interval),
-                        "-" if ratio.talk is None else f"{ratio.talk:g}",
+                        NOTHING if ratio.interval is None else "{:.2f} .. {:.2f}".format(*ratio.interval),
+                        NOTHING if ratio.talk is None else f"{ratio.talk:g}",
                     )
                     for ratio in ratios
                 ),
@@ -68,7 +68,7 @@ def _row(result: BenchResult, row: Measurement) -> tuple[str, ...]:
     emulated = ", emulated" if row.arithmetic == "emulated" else ""
     names = (f"{setting.precision}{emulated}", setting.variant, str(setting.batch_size))
     if not row.seconds:
-        return (*names, "does not fit", *["-"] * 7)
+        return (*names, "does not fit", *[NOTHING] * 7)
     against = result.against_plain(row)
     peak = row.peak_memory_bytes
     scales = [f"{scale:g}" for scale in row.loss_scale.values() if scale is not None]
@@ -77,9 +77,9 @@ def _row(result: BenchResult, row: Measurement) -> tuple[str, ...]:
         f"{row.median:.4g}",
         "{:.4g} .. {:.4g}".format(*row.quartiles),
         f"{row.images_per_second:.4g}",
-        "-" if against is None else f"{against.value:.2f}x",
-        "-" if peak is None else f"{peak / 2**30:.2f} GiB",
-        " ".join(scales) or "-",
-        " ".join(str(n) for n in row.skipped_steps.values()) or "-",
+        NOTHING if against is None else f"{against.value:.2f}x",
+        NOTHING if peak is None else f"{peak / 2**30:.2f} GiB",
+        " ".join(scales) or NOTHING,
+        " ".join(str(n) for n in row.skipped_steps.values()) or NOTHING,
         f"{row.data_wait:.1%}",
     )

@@ -6,7 +6,7 @@ import numpy as np
 
 from p2phd_eval.evaluation.comparison import ComparisonResult
 from p2phd_eval.formatting import error_text, given_text, interval_text, number_text
-from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.wording import (
     SCOPES,
     SET_PAIRINGS,
@@ -27,7 +27,9 @@ def comparison_table(result: ComparisonResult, real: str) -> ResultTable:
     judged = result.candidates[0].judged
     at_n = Estimand.FID_AT_N.name_at(result.n)
     name = judged.name_at(result.n)
-    rows: list[tuple[str, ...]] = [(result.baseline_name, "baseline", _runs(result.baseline_fids), "-", "-", "-", "-")]
+    rows: list[tuple[str, ...]] = [
+        (result.baseline_name, "baseline", _runs(result.baseline_fids), NOTHING, NOTHING, NOTHING, NOTHING)
+    ]
     rows += [_row(candidate) for candidate in result.candidates]
     pairing = SET_PAIRINGS[result.pairing].format(real=result.design.sizes[0], n=result.design.sizes[1])
     if draws := draws_text(result.samples, result.clusters):
@@ -88,7 +90,7 @@ def measures_table(result: ComparisonResult) -> ResultTable:
 
 def _row(candidate: FIDComparison) -> tuple[str, ...]:
     test, companion, margin = candidate.test, candidate.companion, candidate.margin.value
-    beside = "-"
+    beside = NOTHING
     if companion is not None and test is not None:
         interval = interval_text(companion.interval(test.confidence))
         beside = f"{companion.estimand.difference_at(candidate.n)} {interval}"
@@ -96,8 +98,8 @@ def _row(candidate: FIDComparison) -> tuple[str, ...]:
         candidate.name,
         VERDICTS[candidate.verdict].words,
         _runs(candidate.at_n.runs),
-        "-" if test is None else error_text(test.estimate, test.standard_error),
-        "-" if test is None else interval_text(test.interval),
+        NOTHING if test is None else error_text(test.estimate, test.standard_error),
+        NOTHING if test is None else interval_text(test.interval),
         "none" if margin is None else f"±{given_text(margin)}",
         beside,
     )

@@ -2,7 +2,7 @@
 
 from p2phd_eval.config import TrainConfig, flat
 from p2phd_eval.generators.training.estimate import Estimate
-from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.console import NOTHING, ResultTable
 
 _NETWORKS = {"G": "generator", "D": "discriminators", "E": "encoder", "VGG": "VGG19 (not trained)"}
 
@@ -15,7 +15,9 @@ def dry_run_tables(config: TrainConfig, estimate: Estimate, *, n_samples: int) -
         ResultTable(
             title="Configuration",
             columns=("setting", "value"),
-            rows=tuple((key, "-" if value is None else str(value)) for key, value in flat(config.to_dict()).items()),
+            rows=tuple(
+                (key, NOTHING if value is None else str(value)) for key, value in flat(config.to_dict()).items()
+            ),
         ),
         ResultTable(
             title="Schedule",

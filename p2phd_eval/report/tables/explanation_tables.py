@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.stats.verdicts.explanation import ClassPart, ClusterPart, Explanation
 
 _MOST_ROWS = 16  # rows that a table of clusters or classes may have
@@ -86,8 +86,8 @@ def _classes_table(classes: Sequence[ClassPart], name: str) -> ResultTable:
                 part.name,
                 f"{part.share:.1%}",
                 f"{part.contribution:+.3f}",
-                "-" if part.correlation is None else f"{part.correlation:+.2f}",
-                "-" if part.p_holm is None else f"{part.p_holm:.3g}",
+                NOTHING if part.correlation is None else f"{part.correlation:+.2f}",
+                NOTHING if part.p_holm is None else f"{part.p_holm:.3g}",
             )
             for part in shown
         ),

@@ -4,7 +4,7 @@ from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult
 from p2phd_eval.evaluation.fid_of_sets import FidResult
 from p2phd_eval.evaluation.metrics_of_sets import MetricsResult
 from p2phd_eval.features.feature_set import FeatureStamp
-from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.wording import PAIRINGS, draws_text, protocol_text
 from p2phd_eval.stats.distances.cmmd import ClipDistance
 from p2phd_eval.stats.distances.frechet import FrechetDistance
@@ -14,7 +14,7 @@ from p2phd_eval.stats.errors.intervals import FIDInterval
 def fid_table(result: FidResult, real: str, fake: str) -> ResultTable:
     """Return the table of one FID."""
     n = min(result.n_real, result.n_fake)
-    bootstrap = "-" if result.fid_se_bootstrap is None else f"{result.fid_se_bootstrap:.4g}"
+    bootstrap = NOTHING if result.fid_se_bootstrap is None else f"{result.fid_se_bootstrap:.4g}"
     notes = [
         f"The standard errors are those of FID@{n}, at this number of images; {PAIRINGS[result.pairing]}.",
         f"FID@{n} is biased upward by about c/n: compare only FIDs of one n.",
@@ -73,16 +73,16 @@ def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
         columns=("metric", "value", "standard error"),
         rows=(
             (f"FID@{n}", f"{fid.fid:.4f}", fid_se),
-            *((*row, "-") for row in _interval_rows(fid.interval)),
-            ("FID-infinity", f"{result.fid_infinity.value:.4f}", "-"),
+            *((*row, NOTHING) for row in _interval_rows(fid.interval)),
+            ("FID-infinity", f"{result.fid_infinity.value:.4f}", NOTHING),
             ("KID", f"{kid.value:.6f}", f"{kid.se:.3g}"),
             *_cmmd_rows(result.cmmd),
-            (f"precision (k = {neighbours.precision_k})", f"{neighbours.precision:.4f}", "-"),
-            (f"recall (k = {neighbours.precision_k})", f"{neighbours.recall:.4f}", "-"),
-            (f"density (k = {neighbours.density_k})", f"{neighbours.density:.4f}", "-"),
-            (f"coverage (k = {neighbours.density_k})", f"{neighbours.coverage:.4f}", "-"),
-            ("images", f"{fid.n_real} real, {fid.n_fake} generated", "-"),
-            *((*row, "-") for row in (*_draws_rows(fid), *_made_rows(stamp))),
+            (f"precision (k = {neighbours.precision_k})", f"{neighbours.precision:.4f}", NOTHING),
+            (f"recall (k = {neighbours.precision_k})", f"{neighbours.recall:.4f}", NOTHING),
+            (f"density (k = {neighbours.density_k})", f"{neighbours.density:.4f}", NOTHING),
+            (f"coverage (k = {neighbours.density_k})", f"{neighbours.coverage:.4f}", NOTHING),
+            ("images", f"{fid.n_real} real, {fid.n_fake} generated", NOTHING),
+            *((*row, NOTHING) for row in (*_draws_rows(fid), *_made_rows(stamp))),
         ),
         notes=(
             f"FID@{n} is biased upward by about c/n; FID-infinity takes off what a line can.",
@@ -102,7 +102,7 @@ def _cmmd_rows(found: ClipDistance | None) -> tuple[tuple[str, str, str], ...]:
         return ()
     return (
         ("CMMD", f"{found.value:.4f}", f"{found.se:.3g}"),
-        ("CMMD with the diagonal", f"{found.with_diagonal:.4f}", "-"),
+        ("CMMD with the diagonal", f"{found.with_diagonal:.4f}", NOTHING),
     )
 
 
@@ -147,7 +147,7 @@ def _interval_rows(interval: FIDInterval | None) -> tuple[tuple[str, str], ...]:
     if interval is None:
         return (("FID of the distributions", "too few images to extrapolate"),)
     richardson = interval.population.richardson
-    ratio = "-" if richardson.slope_ratio is None else f"{richardson.slope_ratio:.2f}"
+    ratio = NOTHING if richardson.slope_ratio is None else f"{richardson.slope_ratio:.2f}"
     diagnostics = (
         ("slope ratio (2 where the bias is c/n)", ratio),
         ("bias gap", f"{interval.population.bias_gap:.2f} standard errors"),

@@ -1,7 +1,7 @@
 """The plan of a comparison as tables."""
 
 from p2phd_eval.formatting import given_text, number_text
-from p2phd_eval.report.console import ResultTable
+from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.stats.verdicts.sample_size import Plan, PlannedArm
 
 
@@ -58,7 +58,7 @@ def _judged(arm: PlannedArm) -> str:
 
 
 def _found(value: float | None) -> str:
-    return "-" if value is None else number_text(value)
+    return NOTHING if value is None else number_text(value)
 
 
 def _of(arm: PlannedArm) -> str:
