@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 
 from p2phd_eval.evaluation.pairing import common_ids, require_unique_ids
-from p2phd_eval.features.pipeline import require_unchanged
 from p2phd_eval.images.sources.repeated import photos_for
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import OnProgress, unwatched
@@ -55,18 +54,10 @@ def per_image_quality(
     compared = [(0, k) for k in range(1, len(sources))] + [(1 + first, 1 + second) for first, second in pairs]
     values = {each.metric.name: np.empty((len(compared), len(ids))) for each in distances}
     reading = PairedReading(samples, photos=photos, smallest=max(each.smallest_side for each in distances))
-    done = 0
-    for stored in reading.batches(ids):
-        batch = slice(done, done + stored.shape[1])
-        images = torch.from_numpy(stored).to(device).float() / 255
-        for row, (first, second) in enumerate(compared):
-            for each in distances:
-                found = each.function(images[first], images[second]).cpu().numpy()
-                values[each.metric.name][row, batch] = np.minimum(found, each.most, dtype=np.float64)
-        done = batch.stop
-        on_progress(done, len(ids))
-    for source in sources:
-        require_unchanged(source)
+    for pair in reading.pairs(ids, compared, device=device, on_progress=on_progress):
+        for each in distances:
+            found = each.function(pair.first, pair.second).cpu().numpy()
+            values[each.metric.name][pair.row, pair.places] = np.minimum(found, each.most, dtype=np.float64)
     return ImageQuality(
         ids=ids,
         metrics=tuple(each.metric for each in distances),

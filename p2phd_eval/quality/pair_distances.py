@@ -8,7 +8,6 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from p2phd_eval.features.pipeline import require_unchanged
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.quality.distance_maps import MSE, SSIM, DistanceKind
@@ -57,7 +56,7 @@ def pair_distances(
     Pixels that are equal are at distance 0 exactly, whatever rounding does inside a network.
 
     `pairs`: positions in `samples`. `ids`: images that all sources have. `photos`: brought to the size of the samples.
-    `distances`: on the same device. Raises `InputError` as `PairedReading`.
+    `distances`: on the same device. Raises `InputError` as `PairedReading.pairs`.
     """
     shift = 0 if photos is None else 1
     compared = [(shift + first, shift + second) for first, second in pairs]
@@ -65,22 +64,14 @@ def pair_distances(
     kinds = [distance_kind(each) for each in distances]
     values = {kind.name: np.empty((len(compared), len(ids))) for kind in kinds}
     reading = PairedReading(samples, photos=photos, smallest=max(each.smallest_side for each in distances))
-    done = 0
-    for stored in reading.batches(ids):
-        batch = slice(done, done + stored.shape[1])
-        images = torch.from_numpy(stored).to(device).float() / 255
-        for row, (first, second) in enumerate(compared):
-            same = (stored[first] == stored[second]).all(axis=(1, 2, 3))
-            for each, kind in zip(distances, kinds, strict=True):
-                found = each.function(images[first], images[second])
-                if each.metric.better == "higher":
-                    found = _TURNED[each.metric.name][1](found)
-                # Rounding leaves a little less than 0 where images are nearly the same.
-                values[kind.name][row, batch] = np.where(same, 0.0, found.clamp(min=0).double().cpu().numpy())
-        done = batch.stop
-        on_progress(done, len(ids))
-    for source in [*samples, *([] if photos is None else [photos])]:
-        require_unchanged(source)
+    for pair in reading.pairs(ids, compared, device=device, on_progress=on_progress):
+        for each, kind in zip(distances, kinds, strict=True):
+            found = each.function(pair.first, pair.second)
+            if each.metric.better == "higher":
+                found = _TURNED[each.metric.name][1](found)
+            # Rounding leaves a little less than 0 where images are nearly the same.
+            distance = np.where(pair.same, 0.0, found.clamp(min=0).double().cpu().numpy())
+            values[kind.name][pair.row, pair.places] = distance
     return PairDistances(
         kinds=tuple(kinds),
         between={name: table[: len(pairs)] for name, table in values.items()},
