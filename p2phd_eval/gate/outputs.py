@@ -1,7 +1,6 @@
 """The result of a gate as a table, as a document, as JUnit XML and as the Markdown of a CI step's summary."""
 
 import os
-import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,11 +11,10 @@ from p2phd_eval.gate.rules import GateResult
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.document import from_result
 from p2phd_eval.report.documents.gate_documents import GateBand, GateDocument, GateRow, GateRules
+from p2phd_eval.report.markdown_text import markdown_row, markdown_text
 
 _SUITE = "p2phd-eval gate"
 _BAND_COLUMNS = ("arm", "FID", "band", "fails if equal", "passes at the edge", "passes at twice", "images")
-# What has a meaning in GitHub's Markdown or in HTML.
-_MARKUP = re.compile(r"[\\`*_{}\[\]<>()#!|~&@$:]")
 
 
 def gate_table(result: GateResult) -> ResultTable:
@@ -117,28 +115,22 @@ def summary_markdown(result: GateResult) -> str:
         "",
         f"Rules on {markdown_text(result.source)}.",
         "",
-        "| | arm | rule | why |",
-        "| --- | --- | --- | --- |",
-        *(f"| {' | '.join(row)} |" for row in rows),
+        markdown_row(["", "arm", "rule", "why"]),
+        markdown_row(["---"] * 4),
+        *map(markdown_row, rows),
         "",
     ]
     if (bands := band_table(result)) is not None:
         lines += [
             f"{bands.title}:",
             "",
-            f"| {' | '.join(bands.columns)} |",
-            f"|{' --- |' * len(bands.columns)}",
-            *(f"| {' | '.join(map(markdown_text, row))} |" for row in bands.rows),
+            markdown_row(bands.columns),
+            markdown_row(["---"] * len(bands.columns)),
+            *(markdown_row([markdown_text(cell) for cell in row]) for row in bands.rows),
             "",
             *(line for note in bands.notes for line in (note, "")),
         ]
     return "\n".join(["", *lines])
-
-
-def markdown_text(text: str) -> str:
-    """Return a text on one line whose characters mean nothing to Markdown and HTML, also in a table's cell."""
-    # Character references stand for the character alone, never for structure (CommonMark 0.31, 6.2).
-    return _MARKUP.sub(lambda match: f"&#{ord(match[0])};", one_line(text))
 
 
 def _word(result: GateRow) -> str:
