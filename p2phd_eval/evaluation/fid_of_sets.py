@@ -20,7 +20,7 @@ from p2phd_eval.evaluation.checks import (
 )
 from p2phd_eval.evaluation.cluster_rules import ClusterRule, cluster_labels, drawn_by_condition
 from p2phd_eval.evaluation.copies import copy_warnings
-from p2phd_eval.evaluation.pairing import named_as_samples, require_same_stamps, sorted_by_id
+from p2phd_eval.evaluation.pairing import NamedSet, named_as_samples, require_same_stamps, sorted_by_id
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.evaluation.reference import axes_of_reference
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
@@ -125,21 +125,11 @@ def evaluate_fid(
         the rule does not cover all images, or the reference cannot be used (see `axes_of_reference`).
     """
     require_confidence(confidence)
-    named = [("the real images", real.stamp), ("the generated images", fake.stamp)]
-    warnings = require_same_stamps(named, force=force)
-    warnings += size_warnings(real, ("the generated images", fake))
-    warnings += mixture_warnings(named[0]) + mixture_warnings(named[1]) + format_warnings(real.stamp, named[1])
-    warnings += duplicate_warnings(named[0]) + duplicate_warnings(named[1])
-    warnings += oddity_warnings(named[0]) + oddity_warnings(named[1])
-    for each in (("the real images", real), ("the generated images", fake)):
-        warnings += repeated_id_warnings(each)
-    warnings += copy_warnings(real, ("the generated images", fake))
-    warnings += count_warnings(len(real), len(fake))
-    warnings += few_images_warnings(min(len(real), len(fake)), real.stamp.dims)
+    named = [("the real images", real), ("the generated images", fake)]
+    warnings = _warnings(*named, force=force)
     axes = None
     if reference is not None:
-        compared = [("the real images", real), ("the generated images", fake)]
-        axes, of_reference = axes_of_reference(reference, compared, force=force)
+        axes, of_reference = axes_of_reference(reference, named, force=force)
         warnings += of_reference
     real = named_as_samples(real, fake.ids)
     pairing = _pairing(real, fake)
@@ -196,6 +186,21 @@ def evaluate_fid(
         reference_stamp=None if reference is None else reference.stamp,
         warnings=warnings,
     )
+
+
+def _warnings(real: NamedSet, fake: NamedSet, *, force: bool) -> tuple[str, ...]:
+    """What about the two sets limits what their FID says; raises `InputError` for sets that do not compare."""
+    stamps = [(name, features.stamp) for name, features in (real, fake)]
+    warnings = require_same_stamps(stamps, force=force)
+    warnings += size_warnings(real[1], fake)
+    warnings += mixture_warnings(stamps[0]) + mixture_warnings(stamps[1])
+    warnings += format_warnings(stamps[0][1], stamps[1])
+    warnings += duplicate_warnings(stamps[0]) + duplicate_warnings(stamps[1])
+    warnings += oddity_warnings(stamps[0]) + oddity_warnings(stamps[1])
+    warnings += repeated_id_warnings(real) + repeated_id_warnings(fake)
+    warnings += copy_warnings(real[1], fake)
+    n_real, n_fake = len(real[1]), len(fake[1])
+    return warnings + count_warnings(n_real, n_fake) + few_images_warnings(min(n_real, n_fake), stamps[0][1].dims)
 
 
 def _pairing(real: FeatureSet, fake: FeatureSet) -> Pairing:
