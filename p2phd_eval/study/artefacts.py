@@ -89,12 +89,12 @@ def remove_unfinished_records(study: Path, name: str = "") -> None:
         remove_unfinished(folder)
 
 
-def content_sha256(content: Path, on_progress: OnProgress = unwatched, *, files: Sequence[str] | None = None) -> str:
+def content_sha256(content: Path, *, files: Sequence[str] | None = None) -> str:
     """Return the hash of a file, or of the names and contents of all files below a folder, or of these `files`."""
     if content.is_file():
         return file_sha256(content)
     found = _files(content) if files is None else [content / name for name in files]
-    return names_sha256(_hashes(content, found, on_progress))
+    return names_sha256(_hashes(content, found, unwatched))
 
 
 def _files(folder: Path) -> list[Path]:

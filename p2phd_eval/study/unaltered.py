@@ -5,7 +5,7 @@ from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import ProgressFactory
-from p2phd_eval.study.artefacts import content_sha256, data_sha256, describe_change, read_record
+from p2phd_eval.study.artefacts import data_sha256, describe_change, is_whole, read_record
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.real_images import read_real
 from p2phd_eval.study.run_files import features_path, samples_folder, stored_at, trained_path
@@ -28,7 +28,7 @@ def require_unaltered(
         parts = list(_artefacts(study, plan, outcomes))
         for done, (name, path) in enumerate(parts, start=1):
             recorded = read_record(study, name)
-            if recorded is not None and path.exists() and content_sha256(path) != recorded.sha256:
+            if recorded is not None and path.exists() and not is_whole(recorded, path):
                 is_training = name.endswith("/train")
                 run = path.parent if path.is_dir() else path.parent.parent
                 raise InputError(

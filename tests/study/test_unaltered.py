@@ -10,7 +10,13 @@ from pathlib import Path
 import pytest
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.study.study_plan import load_plan
+from p2phd_eval.progress import silent
+from p2phd_eval.report.documents.arm_documents import CommandArm
+from p2phd_eval.study.artefacts import record
+from p2phd_eval.study.outcome import Outcome
+from p2phd_eval.study.run_files import trained_path
+from p2phd_eval.study.study_plan import StudyPlan, load_plan
+from p2phd_eval.study.unaltered import require_unaltered
 from p2phd_eval.study.write_report import write_report
 
 
@@ -35,12 +41,31 @@ def test_a_changed_artefact_is_named_and_nothing_is_reported(finished_study: Pat
     write_report(study)
 
 
+def test_what_came_beside_the_weights_of_a_command_is_no_change(tmp_path: Path) -> None:
+    """Some commands that generate note their options beside the weights, which once kept a report from being made."""
+    arm = CommandArm(train=("train", "{run}"), generate=("generate", "{run}", "{out}"), folder="/")
+    plan = StudyPlan(
+        data="", data_sha256="", base=None, arms=("a", "b"), seeds=(0,), made_by={"a": arm, "b": arm}, repeat=False
+    )
+    outcomes = {run.name: Outcome(status="finished") for run in plan.runs}
+    path = trained_path(tmp_path, plan, plan.runs[0])
+    assert path is not None
+    path.mkdir(parents=True)
+    (path / "weights").write_text("trained")
+    record(tmp_path, f"{plan.runs[0].name}/train", {}, path, 1.0, files_may_come=True)
+    (path / "options.txt").write_text("generated")
+    require_unaltered(tmp_path, plan, outcomes, progress=silent)
+    (path / "weights").write_text("changed")
+    with pytest.raises(InputError, match="found another content"):
+        require_unaltered(tmp_path, plan, outcomes, progress=silent)
+
+
 def test_comparisons_of_earlier_features_are_not_reported(finished_study: Path, tmp_path: Path) -> None:
     study = Path(shutil.copytree(finished_study, tmp_path / "study"))
     path = study / "records/comparisons.json"
-    record = json.loads(path.read_text())
-    record["inputs"]["fp32-s0@fp32"] = "0" * 64
-    path.write_text(json.dumps(record))
+    recorded = json.loads(path.read_text())
+    recorded["inputs"]["fp32-s0@fp32"] = "0" * 64
+    path.write_text(json.dumps(recorded))
     with pytest.raises(InputError, match=r"comparisons\.json: .*fp32-s0/features-fp32 was made again since"):
         write_report(study)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from msgspec import UNSET, Struct, UnsetType
@@ -131,22 +130,15 @@ class FloorDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/floor")
 
 
 def floor_document(
-    result: NoiseFloor,
-    folders: Mapping[str, Sequence[AnyPath | str]],
-    real: str | None = None,
-    *,
-    below: Path | None = None,
+    result: NoiseFloor, folders: Mapping[str, Sequence[AnyPath | str]], real: str | None = None
 ) -> FloorDocument:
     """Return the document of a noise floor.
 
-    `folders`: of each arm's runs, by its name. `real`: what the user called the real photos. `below`: a folder that the
-    runs are named from.
+    `folders`: of each arm's runs, by its name. `real`: what the user called the real photos.
     """
 
     def names_of(arm: str) -> tuple[str, ...]:
-        return tuple(
-            str(each) if below is None else Path(each).relative_to(below).as_posix() for each in folders.get(arm, ())
-        )
+        return tuple(map(str, folders.get(arm, ())))
 
     return from_result(
         FloorDocument,

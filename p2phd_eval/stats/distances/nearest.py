@@ -5,7 +5,6 @@ from threading import Lock
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.distances.products import CentredRows, Narrow, squared_lengths, tile_slices
 from p2phd_eval.stats.threads import map_in_threads
 
@@ -71,18 +70,17 @@ class NearestOthers:
         with self._locks[block.start]:
             self._best[block], self._places[block] = _merge(self._best[block], self._places[block], least, first)
 
-    def squared_radii(self, neighbours: tuple[int, ...], on_progress: OnProgress = unwatched) -> Matrix:
+    def squared_radii(self, neighbours: tuple[int, ...]) -> Matrix:
         """Squared distance [len(neighbours), n] of each row to its k-th nearest other row, for each k, in float64.
 
-        In units of `CentredRows`. `neighbours`: none above the k that is kept. `on_progress`: called with (blocks of
-        rows done, blocks).
+        In units of `CentredRows`. `neighbours`: none above the k that is kept.
         """
 
         def work(block: slice) -> Matrix:
             radii: Matrix = self._nearest(block)[:, [each - 1 for each in neighbours]].T
             return radii
 
-        return np.concatenate(map_in_threads(work, list(tile_slices(len(self._rows))), True, on_progress), axis=1)
+        return np.concatenate(map_in_threads(work, list(tile_slices(len(self._rows))), True), axis=1)
 
     def _nearest(self, block: slice) -> Matrix:
         """Squared distances [m, k] of a block's rows to the k nearest others, ascending."""

@@ -88,9 +88,7 @@ class ForcedChoiceScore:
     p_people_differ: float | None  # p-value of the hypothesis that people are alike; None for one person
 
 
-def score_choices(
-    responses: Sequence[Response], *, margin: float = 0.1, confidence: float = 0.95, seed: int = 0
-) -> ForcedChoiceScore:
+def score_choices(responses: Sequence[Response], *, margin: float = 0.1, confidence: float = 0.95) -> ForcedChoiceScore:
     """Judge whether people choose the candidate's images as often as the baseline's.
 
     As for FIDs: within where TOST shows a share inside 0.5 ± margin and 0.5 is not rejected; negligible where it shows
@@ -98,9 +96,8 @@ def score_choices(
     others like them, are judged apart.
 
     `responses`: each person judged the same images, each once; at least two images. `margin`: in (0, 0.5).
-    `confidence`: in (0.5, 1), of the intervals; the tests are at level 1 - confidence. `seed`: seed of the permutations
-    by which it is tested whether people differ. Raises `InputError` if a number is out of its range, or a person judged
-    other images than the first one did.
+    `confidence`: in (0.5, 1), of the intervals; the tests are at level 1 - confidence. Raises `InputError` if a number
+    is out of its range, or a person judged other images than the first one did.
     """
     require_share_margin(margin)
     require_confidence(confidence)
@@ -116,7 +113,7 @@ def score_choices(
         confidence=confidence,
         asked=claim_on_the_asked(int(choices.sum()), choices.size, margin=margin, confidence=confidence),
         population=claim_on_the_population(choices, margin=margin, confidence=confidence) if enough else None,
-        p_people_differ=None if len(people) == 1 else people_differ_p(choices, np.random.default_rng(seed)),
+        p_people_differ=None if len(people) == 1 else people_differ_p(choices, np.random.default_rng(0)),
     )
 
 

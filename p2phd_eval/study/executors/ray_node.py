@@ -96,9 +96,9 @@ class RayRun:
                 self._process.send_signal(signum)
 
 
-def forwarded(names: Sequence[str] = ("PYTHONPATH",)) -> dict[str, str]:
+def forwarded() -> dict[str, str]:
     """Return what a run takes from the driver's environment: where packages are, and what this program reads."""
-    return {name: value for name, value in os.environ.items() if name in names or name.startswith("P2PHD_EVAL_")}
+    return {name: value for name, value in os.environ.items() if name == "PYTHONPATH" or name.startswith("P2PHD_EVAL_")}
 
 
 def _holds(path: Path, content: str) -> bool:

@@ -28,8 +28,7 @@ def floor() -> FloorDocument:
         [arm("compiled", scenes(20, amount=2, seed=1))],
         distances=(SSIM,),
     )
-    folders = {name: [Path("study/runs") / name] for name in ("fp32", "<amp>", "compiled")}
-    return floor_document(found, folders, below=Path("study"))
+    return floor_document(found, {name: [f"runs/{name}"] for name in ("fp32", "<amp>", "compiled")})
 
 
 def test_the_section_has_all_tables_and_sentences(floor: FloorDocument) -> None:
