@@ -101,7 +101,7 @@ def read_trained(path: Path, device: torch.device) -> ModuleSegmenter:
     except (SafetensorError, ValueError, TypeError, LookupError) as error:
         raise _unusable(path, f"a damaged file ({type(error).__name__})") from error
     own = network.state_dict()
-    for key in own.keys() | stored.keys():
+    for key in sorted(own.keys() | stored.keys()):
         if key not in stored or key not in own:
             raise _unusable(path, f"{'no' if key in own else 'a'} tensor {key!r}")
         whole = own[key].dtype == torch.int64  # batch normalisation counts its batches

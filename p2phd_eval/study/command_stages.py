@@ -151,7 +151,7 @@ class CommandStages:
             self._execute("generate", self._run, self._arm, self._arm.generate, values, log, wanted=count)
             outside = [path for path in (out, *out.rglob("*")) if path.is_symlink()]
             if outside:
-                self._fail(f"it wrote links into {{out}}, such as {outside[0].name}, whose images are not kept there")
+                self._fail(f"it wrote links into {{out}}, such as {min(outside).name}, whose images are not kept there")
             if trained is not None and path is not None and not is_whole(trained, path):
                 self._fail(
                     f"generate changed files of {{run}}, {path}, which train has to write again, for all its arms"
