@@ -120,6 +120,21 @@ def test_a_missing_sample_is_named(small_study: tuple[Path, Report], tmp_path: P
         render_page(typed(lacking), folder)
 
 
+def test_an_arm_alone_is_shown_without_photos(small_study: tuple[Path, Report]) -> None:
+    """A single picture of each label map once ended the report."""
+    folder, report = small_study
+    alone = copy.deepcopy(report)
+    for run in alone["runs"]:
+        if run["arm"] != ARMS[0]:
+            run |= {"status": "failed", "why": "no images"}
+    alone["pictures"] |= {"labels": None, "photos": None}
+    alone["comparisons"] = {"training": None, "sampling": [], "repeat": None}
+    alone["what_was_run"]["generation"] = []
+    page = render_page(typed(alone), folder)
+    assert re.findall(r'data-name="([^"]*)"', page) == [ARMS[0]] * page.count('class="tiles"')
+    assert page.count('class="tiles"') > 1
+
+
 def test_the_report_of_a_trained_study_gives_its_page(finished_study: Path) -> None:
     report = json.loads((finished_study / "report.json").read_text())
     assert render_page(typed(report), finished_study) == (finished_study / "report.html").read_text()
