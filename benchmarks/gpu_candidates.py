@@ -126,7 +126,7 @@ def candidate_rows(sizes: Sizes) -> Iterator[Row]:
 
 def run_candidates(options: argparse.Namespace, record: Record) -> None:
     sizes, device = REHEARSAL if options.rehearse else FULL, torch.device(options.device)
-    # What failed before comes last: it may have left a device behind that did nothing more for its process.
+    # What failed before comes last: it may have ended the stage; see `require_sound`.
     rows = sorted(candidate_rows(sizes), key=lambda each: "traceback" in record.rows(STAGE).get(each.name, {}))
     missing = [each for each in rows if record.is_missing(STAGE, each.name)]
     for (preset, precision), group in groupby(missing, key=lambda each: (each.preset, each.precision)):
@@ -172,7 +172,7 @@ def run_beside_plain(record: Record, rows: list[Row], runner: Runner) -> None:
                 # A row of its own: a profiler that fails takes no time away that was measured.
                 with row(record, STAGE, launches_name(each.name)) as found:
                     found.update(runner.launches(other.step))
-            runner.stage.wait()  # raises if the device does nothing more
+            runner.require_sound()
 
 
 def launches_name(name: str) -> str:
@@ -219,6 +219,14 @@ class Runner:
                 "held_memory_bytes": None if held is None or before is None else held[1] - before[1],
             }
             yield Contender(step=step, losses=losses, found=found)
+
+    def require_sound(self) -> None:
+        """Raise, and so end the stage, if a failure left torch or the device useless to this process.
+
+        A capture that fails may do so. Another call then goes on with what has not been tried.
+        """
+        torch.randn(1, device=self.stage.device)
+        self.stage.wait()
 
     def in_turns(self, plain: Step, other: Step) -> dict[str, Any]:
         """Time both, one after the other: seconds a step, and how many times faster the other one is."""
