@@ -15,7 +15,7 @@ from p2phd_eval.report.console import Output
 def compare(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="The data set that the script is for.")],
     script: Annotated[Path, typer.Option("--script", metavar="FILE", help="Script of edits, JSON.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the edited maps, all photos and the results.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for the edited maps, all samples and the results.")],
     baselines: Annotated[
         list[GivenFolders],
         typer.Option(
@@ -53,7 +53,7 @@ def compare(
     device: Device = None,
     json_target: Json = None,
 ) -> None:
-    """Say whether editing widens the gap between precisions: photos of edited maps, by runs of several arms.
+    """Say whether editing widens the gap between precisions: samples of edited maps, by runs of several arms.
 
     Each run generates the data set and each edit of the script alone. Runs pair by their training seeds. Per edit the
     distance of the arms is taken inside and outside of what was edited, on the edited map and on the map as it was, and

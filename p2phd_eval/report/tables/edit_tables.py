@@ -119,9 +119,9 @@ def edit_kind_table(document: EditCompareDocument, candidate: EditedCandidatePar
 
 
 def locality_table(document: EditCompareDocument, candidate: EditedCandidatePart) -> ResultTable:
-    """Return the table of how much photos change outside of what was edited."""
+    """Return the table of how much samples change outside of what was edited."""
     return ResultTable(
-        title=f"How much photos of {document.arms[0].name} and {candidate.name} change outside of what was edited",
+        title=f"How much samples of {document.arms[0].name} and {candidate.name} change outside of what was edited",
         columns=("distance", document.arms[0].name, candidate.name, "difference", "interval", "p"),
         rows=tuple(
             (
@@ -134,8 +134,8 @@ def locality_table(document: EditCompareDocument, candidate: EditedCandidatePart
             for row in candidate.locality
         ),
         notes=(
-            "Instance norm sees whole maps, and so does batch norm, which takes the statistics of each photo as the "
-            "original does: an edit changes all of a photo.",
+            "Instance norm sees whole maps, and so does batch norm, which takes the statistics of each image as the "
+            "original does: an edit changes all of a sample.",
         ),
     )
 
