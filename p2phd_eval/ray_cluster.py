@@ -1,8 +1,10 @@
 """A Ray cluster that is there already: connecting to it, its nodes, and what is said where it is not there."""
 
+import _thread
 import logging
 import os
 import socket
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -94,6 +96,39 @@ class Head:
                     fix="Start the cluster again; the same command goes on.",
                 )
         return self._seen >= self._looked
+
+
+@contextmanager
+def ended_without(head: Head) -> Iterator[None]:
+    """End the block with `InputError` when the head is gone for too long, whatever it waits for.
+
+    Ray ends the whole process after a minute, with nothing that could be told. Outside the main thread, which alone
+    can be interrupted, the head is not watched.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    over, lost = threading.Event(), list[InputError]()
+
+    def watch() -> None:
+        while not over.wait(LOOK_SECONDS):
+            try:
+                head.answers(at_once=True)
+            except InputError as error:
+                lost.append(error)
+                _thread.interrupt_main()
+                return
+
+    watcher = threading.Thread(target=watch, daemon=True, name="watch-head")
+    watcher.start()
+    try:
+        yield
+    except BaseException:
+        if lost:
+            raise lost[0] from None
+        raise
+    finally:
+        over.set()
 
 
 @dataclass(frozen=True, kw_only=True)

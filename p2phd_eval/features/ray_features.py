@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -27,7 +28,7 @@ from p2phd_eval.files import atomic_write
 from p2phd_eval.images.protocols import Protocol
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import Note, ProgressFactory
-from p2phd_eval.ray_cluster import alive_nodes, connected_ray, usual_cpus
+from p2phd_eval.ray_cluster import Head, address_of_cluster, alive_nodes, connected_ray, ended_without, usual_cpus
 from p2phd_eval.stores.store_path import as_path
 
 #: What `--executor-option` takes.
@@ -70,8 +71,10 @@ def features_by_ray(
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory())) if out is None else parts_folder(out)
         ray = stack.enter_context(connected_ray(given.get("address")))
+        stack.enter_context(ended_without(Head(ray, address_of_cluster(given.get("address")))))
         gpus, cpus, actors = _room(ray, given, settings)
         folder.mkdir(parents=True, exist_ok=True)
+        stack.callback(_remove_if_empty, folder)
         job = BlockJob(
             images=images,
             name=source.name,
@@ -117,6 +120,11 @@ def parts_folder(out: str | os.PathLike[str]) -> Path:
 def remove_parts(out: str | os.PathLike[str]) -> None:
     """Remove the parts of a file that has been written."""
     shutil.rmtree(parts_folder(out), ignore_errors=True)
+
+
+def _remove_if_empty(folder: Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def _room(ray: Any, given: Mapping[str, Any], settings: FeatureSettings) -> tuple[float, float, int]:

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,7 +18,7 @@ from p2phd_eval.executor_options import MEMORY, MINUTES, WORD, read_options, who
 from p2phd_eval.files import write_json
 from p2phd_eval.json_files import read_json_or_none
 from p2phd_eval.study.executors.executor import Ended, Job, absolute, cut_short
-from p2phd_eval.study.executors.slurm_task import SlurmTask, TaskEnding
+from p2phd_eval.study.executors.slurm_task import SlurmTask, TaskEnding, begun_path
 
 #: What `--executor-option` takes.
 OPTIONS = {
@@ -71,6 +71,7 @@ class SlurmJobs:
         self._name = re.sub(r"[^A-Za-z0-9._-]+", "_", study.resolve().name)[:_LONGEST_NAME]
         self._at_work: dict[str, _AtWork] = {}
         self._killed_on: defaultdict[str, set[str]] = defaultdict(set)
+        self._not_begun = Counter[str]()  # how many jobs of a run left the queue before they had begun
         self._gone: dict[str, float] = {}  # when a job was first seen to have left the queue without an ending
         self._withdrawn, self._signum = False, 0
         self._told: set[str] = set()  # the jobs that have the signal
@@ -131,7 +132,10 @@ class SlurmJobs:
         return numbers
 
     def ended(self) -> list[Ended]:
-        """Return the jobs whose run has ended, or that left the queue without one."""
+        """Return the jobs whose run has ended, or that left the queue without one.
+
+        Raises `InputError` if all tries of a run left the queue before they had begun.
+        """
         now = time.monotonic()
         if now - self._looked < _LOOK_SECONDS:
             return []
@@ -157,6 +161,7 @@ class SlurmJobs:
                         self._asked = 0.0
                         continue
                     node = self._node_of(at_work.number)
+                    self._require_begun(at_work, node)
                 returncode = -signal.SIGTERM if self._withdrawn or returncode is not None else -signal.SIGKILL
             del self._at_work[name]
             self._over.add(at_work.number)
@@ -188,6 +193,23 @@ class SlurmJobs:
 
     def _ending(self, name: str) -> Path:
         return self._folder / "endings" / f"{name}.json"
+
+    def _require_begun(self, at_work: _AtWork, node: str | None) -> None:
+        name = at_work.job.name
+        try:
+            if begun_path(self._ending(name)).read_text() == at_work.number:
+                return
+        except OSError:
+            pass
+        self._not_begun[name] += 1
+        if self._not_begun[name] >= self.tries:
+            raise InputError(
+                f"Slurm's job {at_work.number}, which was to make {name}" + ("" if node is None else f" on {node}"),
+                expected=f"it to begin its run in {self._folder.parent}",
+                found=f"that it left the queue before, as all {self.tries} tries",
+                fix="Put study, data, weights and the Python environment where all nodes see them at the same path. "
+                "The job's own log is in the study's folder slurm/, on its node if that folder is another one there.",
+            )
 
     def _submit_array(self, jobs: Sequence[Job], *, avoid: Sequence[str] = (), after: Sequence[str] = ()) -> list[str]:
         import submitit

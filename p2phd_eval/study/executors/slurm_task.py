@@ -16,7 +16,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
-from p2phd_eval.files import write_json
+from p2phd_eval.files import atomic_write, write_json
 from p2phd_eval.study.executors.executor import Job
 from p2phd_eval.study.executors.run_process import start_run
 
@@ -44,6 +44,9 @@ class SlurmTask:
     def __call__(self) -> None:
         """Start the run and write down how it ended; a job that ends without that was killed, or is requeued."""
         self.ending.unlink(missing_ok=True)
+        # Where the driver does not find it, this is another folder than the driver's.
+        with atomic_write(begun_path(self.ending)) as stream:
+            stream.write(job_number().encode())
         threads = int(os.environ.get("SLURM_CPUS_PER_TASK", "1"))
         process = start_run(self.job, self.device, threads=threads)
         # In a thread: a handler that waits for the process, too, would wait for this one's lock.
@@ -85,6 +88,11 @@ class SlurmTask:
             os.kill(self._process.pid, signal.SIGTERM)
         while self._waiting.is_alive():
             time.sleep(_POLL_SECONDS)
+
+
+def begun_path(ending: Path) -> Path:
+    """Return the file that holds the number of a job which has begun, beside the one of its ending."""
+    return ending.with_suffix(".begun")
 
 
 def job_number() -> str:

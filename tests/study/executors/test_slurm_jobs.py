@@ -6,13 +6,16 @@ import json
 import os
 import re
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.study.executors import slurm_jobs
 from p2phd_eval.study.executors.executor import Job
 from p2phd_eval.study.executors.slurm_jobs import SlurmJobs
+from p2phd_eval.study.schedule import run_jobs
 from tests.study.executors.slurm_stand_in import install
 from tests.waiting import wait_for
 
@@ -83,6 +86,20 @@ def test_what_sbatch_says_is_told(state: Path, tmp_path: Path) -> None:
     slurm = SlurmJobs(tmp_path, {"partition": "nowhere"})
     with pytest.raises(InputError, match="found sbatch: error: invalid partition specified: nowhere"):
         slurm.submit([job(tmp_path, "a")])
+
+
+def test_jobs_that_never_begin_are_not_taken_for_killed_runs(
+    state: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a node that does not see the study, a job ends before it has written anything that is seen here."""
+    for name, seconds in {"_PATIENCE_SECONDS": 0.0, "_LOOK_SECONDS": 0.05, "_ASK_SECONDS": (0.05, 0.05)}.items():
+        monkeypatch.setattr(slurm_jobs, name, seconds)
+    (tmp_path / "slurm-bin" / "srun").write_text("#!/bin/sh\nexit 1\n")
+    study, notes = tmp_path / "study", list[str]()
+    message = rf"Slurm's job 2, which was to make a on n1: expected it to begin its run in {study}, found that it left"
+    with closing(SlurmJobs(study, {"tries": "2"})) as slurm, pytest.raises(InputError, match=message):
+        run_jobs([job(tmp_path, "a")], slurm, on_start=lambda job: None, note=notes.append)
+    assert notes == ["a was ended by SIGKILL on n1; try 2 of 2"]
 
 
 def test_without_slurm_a_sentence_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
