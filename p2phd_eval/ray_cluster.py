@@ -1,8 +1,8 @@
 """A Ray cluster that is there already: connecting to it, its nodes, and what is said where it is not there."""
 
-import _thread
 import logging
 import os
+import signal
 import socket
 import threading
 import time
@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from p2phd_eval.errors import InputError
@@ -109,6 +110,13 @@ def ended_without(head: Head) -> Iterator[None]:
         yield
         return
     over, lost = threading.Event(), list[InputError]()
+    before = signal.getsignal(signal.SIGINT)
+
+    def interrupt(signum: int, frame: FrameType | None) -> None:
+        if lost:
+            raise lost[0]
+        if callable(before):  # otherwise it is ignored, as in the background of a script
+            before(signum, frame)
 
     def watch() -> None:
         while not over.wait(LOOK_SECONDS):
@@ -116,9 +124,11 @@ def ended_without(head: Head) -> Iterator[None]:
                 head.answers(at_once=True)
             except InputError as error:
                 lost.append(error)
-                _thread.interrupt_main()
+                # A real signal, which ends what the main thread waits for.
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
                 return
 
+    signal.signal(signal.SIGINT, interrupt)
     watcher = threading.Thread(target=watch, daemon=True, name="watch-head")
     watcher.start()
     try:
@@ -129,6 +139,8 @@ def ended_without(head: Head) -> Iterator[None]:
         raise
     finally:
         over.set()
+        watcher.join()
+        signal.signal(signal.SIGINT, before)
 
 
 @dataclass(frozen=True, kw_only=True)
