@@ -34,7 +34,7 @@ from p2phd_eval.report.page.segment_section import segment_section
 from p2phd_eval.report.page.verdict_cards import convergence, verdict_cards
 
 _ABOUT = {
-    "training": ("Training", "Every arm that is trained against {baseline}; pix2pixHD's all generated in fp32."),
+    "training": ("Training", "Every arm that is trained, against {baseline}. Arms of pix2pixHD all generate in fp32."),
     "generation": ("Generation", "The same weights, generated in other ways."),
     "benign": ("Benign variants", "Variants of {baseline} that ought to change nothing, against it."),
     "same seed again": (
