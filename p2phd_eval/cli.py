@@ -124,7 +124,8 @@ def _commands(group: TyperGroup, above: str = "") -> dict[str, Any]:
 
 
 def _explain(error: Any, commands: dict[str, Any]) -> None:
-    """Say in an error about an unknown option what it is called here, and in one about a value what was expected.
+    """Say in an error about an unknown option what it is called here, in one about a value what was expected, and in
+    one about what is missing how the command is called.
 
     What was typed is printed in it, made printable.
     """
@@ -138,7 +139,15 @@ def _explain(error: Any, commands: dict[str, Any]) -> None:
     if type(error).__name__ == "NoSuchOption":
         _hint(error, commands)
     message = without_users(printable(error.format_message()))
+    if type(error).__name__ == "MissingParameter" and (example := _example(error.ctx)):
+        message = f"{message}\nFor example: {example}"
     error.format_message = lambda: message
+
+
+def _example(context: Any) -> str:
+    """The first example of a command in its help."""
+    paragraphs = (" ".join(each.split()) for each in (context.command.help or "").split("\n\n"))
+    return next((each for each in paragraphs if each.startswith(f"{context.command_path} ")), "")
 
 
 def _hint(error: Any, commands: dict[str, Any]) -> None:

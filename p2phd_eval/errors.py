@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import Enum
+from errno import EISDIR, ENOENT, ENOTDIR
 from functools import partial
 from numbers import Integral, Real
 from typing import TypeVar
@@ -51,6 +52,16 @@ def shown(value: object) -> str:
         text = repr(value)
         return text if len(text) <= 100 else f"{text[:100]}..."
     return f"a {type(value).__name__}"
+
+
+def found_instead(error: OSError | ValueError) -> str:
+    """Return what a message says was found where a file could not be opened; a path with a NUL is a ValueError."""
+    number = getattr(error, "errno", None)
+    if number in (ENOENT, ENOTDIR):
+        return "nothing there"
+    if number == EISDIR:
+        return "a folder"
+    return f"what cannot be read: {getattr(error, 'strerror', None) or error}"
 
 
 class DivergenceError(InputError):

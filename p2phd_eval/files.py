@@ -49,7 +49,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         with written(given) as stream:
             yield stream
         return
-    descriptor = _own_descriptor(given)
+    descriptor = own_descriptor(given)
     try:
         before = given.stat() if descriptor is None else os.fstat(descriptor)
     except (FileNotFoundError, NotADirectoryError):  # making the folder will say what is wrong
@@ -169,8 +169,8 @@ def names_sha256(files: Mapping[str, str]) -> str:
     return digest.hexdigest()
 
 
-def _own_descriptor(path: Path) -> int | None:
-    """The number of the stream of this process that a path means, such as 1 for /dev/stdout; None: another file."""
+def own_descriptor(path: Path) -> int | None:
+    """Return the number of the stream of this process that a path means, such as 1 for /dev/stdout; None: no stream."""
     for _ in range(_MOST_LINKS):
         folder = os.path.realpath(path.parent)
         found = _DESCRIPTORS.fullmatch(folder)

@@ -66,7 +66,7 @@ def apart_texts(*values: float) -> list[str]:
     as tell apart those that differ."""
     decimals = _decimals(max(values) - min(values) or max(map(abs, values)))
     while True:
-        texts = [f"{value:.{decimals}f}" for value in values]
+        texts = [_unsigned_zero(f"{value:.{decimals}f}") for value in values]
         if len(set(texts)) == len(set(values)) or decimals >= _MOST_DIGITS:
             return texts
         decimals += 1
@@ -78,6 +78,16 @@ def chance_text(probability: float) -> str:
         return "less than 0.1 %" if probability < 0.5 else "more than 99.9 %"
     percent = 100 * probability
     return f"{percent:.{_decimals(min(percent, 100 - percent), digits=2)}f} %"
+
+
+def fixed_text(value: float, decimals: int) -> str:
+    """Return a number with so many decimals; what is rounded to 0 has no sign: 0.00, never -0.00."""
+    return _fixed(value, decimals)
+
+
+def signed_fixed_text(value: float, decimals: int) -> str:
+    """Return a difference likewise, with its sign: +2.50; what is rounded to 0 has none."""
+    return _signed(value, decimals)
 
 
 def error_text(value: float, error: float) -> str:
@@ -119,5 +129,8 @@ def _fixed(value: float, decimals: int, digits: int = _DIGITS) -> str:
         return str(value)
     if decimals > _MOST_DECIMALS:
         return f"{value:.{digits - 1}e}"
-    text = f"{value:.{decimals}f}"
+    return _unsigned_zero(f"{value:.{decimals}f}")
+
+
+def _unsigned_zero(text: str) -> str:
     return text.removeprefix("-") if float(text) == 0 else text

@@ -9,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import msgspec
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, found_instead
 from p2phd_eval.stores.store_path import AnyPath, as_path
 
 _T = TypeVar("_T")
@@ -110,13 +110,8 @@ def _content(path: AnyPath, expected: str, fix: str) -> bytes:
     try:
         with path.open("rb") as stream:
             content = stream.read(_LARGEST + 1)
-    except FileNotFoundError:
-        raise InputError(str(path), expected=expected, found="nothing there", fix=fix) from None
-    except IsADirectoryError:
-        raise InputError(str(path), expected=expected, found="a folder", fix=fix) from None
     except (OSError, ValueError) as error:  # a path with a NUL is a ValueError
-        reason = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise InputError(str(path), expected=expected, found=f"what cannot be read: {reason}", fix=fix) from error
+        raise InputError(str(path), expected=expected, found=found_instead(error), fix=fix) from error
     if len(content) > _LARGEST:
         raise InputError(str(path), expected=expected, found=f"more than {_LARGEST >> 20} MiB", fix=fix)
     return content

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, found_instead
 from p2phd_eval.stores.store_path import as_path, pinned
 
 # Unpacked, a file may have this many times its own bytes: features compress to two thirds, names to a tenth.
@@ -138,7 +138,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, name: str) -
 
 def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
-        return f"what cannot be read: {error.strerror}"
+        return found_instead(error)
     if isinstance(error, zipfile.BadZipFile | EOFError):
         return f"no .npz archive, or a damaged one ({error})"
     return f"{error}" if type(error) is ValueError else f"{type(error).__name__}: {error}"

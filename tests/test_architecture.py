@@ -29,7 +29,7 @@ FLOORS = (
         "streams",
         "tensor_files",
     },
-    {"beside", "failures", "locks", "ray_cluster", "versions"},
+    {"beside", "failures", "locks", "ray_cluster", "targets", "versions"},
     {"config", "devices", "distributed", "downloads", "images", "interrupts", "torchvision_ops"},
     {"memory", "plugin_import", "workers"},
     {"generators", "scenes", "stats"},

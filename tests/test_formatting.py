@@ -1,23 +1,30 @@
 """Numbers as text: significant digits, signs, one precision for what stands together."""
 
 import math
+import re
+from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import p2phd_eval
 from p2phd_eval.formatting import (
     apart_texts,
     chance_text,
     error_text,
     estimate_texts,
+    fixed_text,
     given_text,
     interval_text,
     number_text,
     one_line,
     printable,
+    signed_fixed_text,
     signed_text,
 )
+
+PACKAGE = Path(p2phd_eval.__file__).parent
 
 
 @pytest.mark.parametrize(
@@ -142,3 +149,25 @@ def test_numbers_that_are_held_against_each_other_can_be_told_apart(values: list
 )
 def test_chances_are_never_said_to_be_certain(probability: float, text: str) -> None:
     assert chance_text(probability) == text
+
+
+@given(st.floats(-1, 1), st.integers(0, 6))
+@settings(deadline=None)
+def test_zero_has_no_sign(value: float, decimals: int) -> None:
+    texts = [
+        *(fixed_text(value, decimals), signed_fixed_text(value, decimals), signed_text(value), number_text(value)),
+        *(error_text(value, 0.1), *estimate_texts(value, (value - 1, value + 1)), *apart_texts(value, 1.0)),
+    ]
+    for text in re.findall(r"[+-][0-9.e+-]+", " ".join(texts)):
+        assert float(text.rstrip(".")) != 0, texts
+    assert float(signed_fixed_text(value, decimals)) == float(f"{value:.{decimals}f}")
+
+
+def test_no_sign_is_written_elsewhere() -> None:
+    """A format such as `:+.1f` makes -0.0 of a small loss."""
+    signed = [
+        f"{path.name}: {found[0]}"
+        for path in PACKAGE.rglob("*.py")
+        for found in re.finditer(r"\{[^{}\n]*:(\+|\{'\+)[^{}\n]*\}", path.read_text())
+    ]
+    assert signed == []

@@ -97,7 +97,7 @@ def test_files_that_are_no_archives_are_refused(tmp_path: Path) -> None:
     for path, found in (
         (tmp_path / "text", "no .npz archive"),
         (tmp_path / "gone", "no such file"),
-        (tmp_path, "read"),
+        (tmp_path, "a folder"),
     ):
         assert npz_names(path) == ()
         with pytest.raises(InputError, match=f"expected arrays, found .*{found}"):

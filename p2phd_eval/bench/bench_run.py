@@ -16,13 +16,14 @@ from p2phd_eval.bench.peer import require_checkout
 from p2phd_eval.bench.speed import BenchResult, settings
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, require_whole
 from p2phd_eval.generators.data.dataset import default_workers
 from p2phd_eval.generators.training.precision import find_precision
 from p2phd_eval.memory import memory_for
 from p2phd_eval.presets import PRESETS, configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 
+_MOST_SAMPLES = 2**31  # of a batch
 _VGG = ("none", "untrained")
 _ON_CUDA = ("fp32", "tf32", "amp-fp16", "amp-bf16", "fp16", "bf16")
 _ELSEWHERE = ("fp32", "amp-bf16")
@@ -109,6 +110,8 @@ def bench(
         find_precision(name, on, options.get("arithmetic"))
     if against is not None:
         require_checkout(against, on)
+    for size in batch_sizes:
+        require_whole(1, _MOST_SAMPLES, {"--batch-sizes": size})
     rows = settings(names, batch_sizes, variants, against=against is not None)
     if data is None and preset in PRESETS:
         # The preset's networks, although the scenes have fewer classes.

@@ -15,6 +15,7 @@ from p2phd_eval.bench.peer import require_checkout
 from p2phd_eval.bench.speed import BenchResult, Measurement, Setting
 from p2phd_eval.bench.stage import Stage
 from p2phd_eval.config import TrainConfig
+from p2phd_eval.errors import require_whole
 from p2phd_eval.generators.data.dataset import Place, TripletDataset, default_workers, load_batches, training_set
 from p2phd_eval.generators.networks.vgg import UNTRAINED
 from p2phd_eval.generators.training.least_memory import least_training_bytes
@@ -24,6 +25,7 @@ from p2phd_eval.progress import OnProgress, unwatched
 
 _SAMPLES = 8  # that the search for the largest batch repeats
 _PREFETCHED = 2  # batches that each worker makes ahead
+_MOST_STEPS = 1_000_000  # that are timed: more is a slip, which would be noticed after days
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +35,10 @@ class Timing:
     warm_up: int = 5  # steps before those that count, after each start
     steps: int = 10  # that count, after each start
     repeats: int = 3  # starts
+
+    def __post_init__(self) -> None:
+        numbers = {"--warm-up": self.warm_up, "--steps": self.steps, "--repeats": self.repeats}
+        require_whole(1, _MOST_STEPS, numbers)
 
 
 def time_settings(

@@ -111,7 +111,8 @@ def make_blind_test(
     needed = _needed(margin, half_width, confidence)
     page, photos = as_path(out), None if reference is None else as_path(reference)
     plan = _plan(exposure, attention_checks, photos, margin, confidence)
-    require_replaceable(page, "--out")
+    for each in (page, key_path(page)):
+        require_replaceable(each, "--out")
     sources = open_source(baseline), open_source(candidate)
     with progress("images", "trials") as on_progress:
         test = make_trials(

@@ -17,7 +17,8 @@ _SETTINGS = ("load_size", "ngf", "n_downsample", "n_blocks", "ndf", "num_d", "wo
 @with_settings(lambda setting: setting.option in _SETTINGS)
 def bench(
     data: Annotated[
-        Path | None, typer.Argument(help="Data set to read. Default: a few embedded scenes, drawn for the time being.")
+        Path | None,
+        typer.Argument(help="Data set to read. Default: a few scenes, which are drawn for it and then removed."),
     ] = None,
     preset: Preset = "512p",
     precisions: Annotated[
@@ -34,7 +35,11 @@ def bench(
     ] = False,
     against: Annotated[
         Path | None,
-        typer.Option("--against", help="Also time NVIDIA's code in this checkout of its pix2pixHD; it is executed."),
+        typer.Option(
+            "--against",
+            metavar="FOLDER",
+            help="Also time NVIDIA's code in this checkout of its pix2pixHD; it is executed.",
+        ),
     ] = None,
     warm_up: Annotated[int, typer.Option("--warm-up", min=1, help="Steps before those that count.")] = 5,
     steps: Annotated[int, typer.Option("--steps", min=1, help="Steps that count, after each start.")] = 10,

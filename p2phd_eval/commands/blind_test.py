@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 
 from p2phd_eval.commands.options.common import Confidence, Json, Seed
-from p2phd_eval.commands.options.places import path
+from p2phd_eval.commands.options.places import path, text_to_write
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
 
@@ -25,7 +25,13 @@ def blind_test(
     ],
     out: Annotated[
         os.PathLike[str] | None,
-        typer.Option("--out", parser=path, metavar="FILE", help="The page to write; its key is written beside it."),
+        typer.Option(
+            "--out",
+            parser=path,
+            callback=text_to_write,
+            metavar="FILE",
+            help="The page to write; its key is written beside it.",
+        ),
     ] = None,
     reference: Annotated[
         os.PathLike[str] | None,
@@ -48,7 +54,7 @@ def blind_test(
         int | None,
         typer.Option(
             "--attention-checks",
-            metavar="N",
+            metavar="NUMBER",
             help="Pairs with a known answer among those of --exposure: 0, or 5 or more. Default: 12.",
         ),
     ] = None,

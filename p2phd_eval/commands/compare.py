@@ -22,7 +22,7 @@ from p2phd_eval.commands.options.common import (
 )
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.commands.options.folders import Baselines, Candidates, Positional, Runs
-from p2phd_eval.commands.options.places import path
+from p2phd_eval.commands.options.places import file_to_write, path
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.estimands import Estimand
@@ -77,6 +77,7 @@ def compare(
         Path | None,
         typer.Option(
             "--labels",
+            metavar="IMAGES",
             rich_help_panel=_EXPLANATION,
             help="Label maps, for --explain: the share of each class, and pictures.",
         ),
@@ -88,8 +89,10 @@ def compare(
         Path | None,
         typer.Option(
             "--picture",
+            metavar="FILE.png",
+            callback=file_to_write(".png"),
             rich_help_panel=_EXPLANATION,
-            help="PNG to write: images of all arms side by side; with --explain the most influential.",
+            help="File to write: images of all arms side by side; with --explain the most influential.",
         ),
     ] = None,
     replicates: Replicates = None,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Instances, Json, LabelNc, WhichEpoch
+from p2phd_eval.commands.options.places import folder_to_write
 from p2phd_eval.config import flat
 from p2phd_eval.report.console import Output, ResultTable
 
@@ -17,7 +18,12 @@ def convert(
             help="Folder of the original (latest_net_G.pth, _D, _E), or a run folder or checkpoint of ours."
         ),
     ],
-    out: Annotated[Path, typer.Argument(help="Run folder to write, or the original's folder where SOURCE is ours.")],
+    out: Annotated[
+        Path,
+        typer.Argument(
+            callback=folder_to_write, help="Run folder to write, or the original's folder where SOURCE is ours."
+        ),
+    ],
     which_epoch: WhichEpoch = None,
     label_nc: LabelNc = None,
     instances: Instances = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Json, Seed, Size
+from p2phd_eval.commands.options.places import folder_to_write
 from p2phd_eval.report.console import Output, ResultTable
 
 if TYPE_CHECKING:
@@ -20,11 +21,11 @@ app = typer.Typer(
 
 @app.command()
 def synthesize(
-    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    out: Annotated[Path, typer.Argument(callback=folder_to_write, help="Folder to make.")],
     n_train: Annotated[int, typer.Option("--train", min=1, help="Training scenes.")] = 200,
     n_test: Annotated[int, typer.Option("--test", min=0, help="Test scenes.")] = 100,
-    width: Annotated[int, typer.Option("--width", help="Pixels.")] = 256,
-    height: Annotated[int, typer.Option("--height", help="Pixels.")] = 128,
+    width: Annotated[int, typer.Option("--width", help="Of maps and photos, in pixels.")] = 256,
+    height: Annotated[int, typer.Option("--height", help="Of maps and photos, in pixels.")] = 128,
     seed: Seed = 0,
     json_target: Json = None,
 ) -> None:
@@ -61,7 +62,7 @@ def synthesize(
 @app.command()
 def celebamask(
     source: Annotated[Path, typer.Argument(help="The folder CelebAMask-HQ, unpacked.")],
-    out: Annotated[Path, typer.Argument(help="Folder to make.")],
+    out: Annotated[Path, typer.Argument(callback=folder_to_write, help="Folder to make.")],
     size: Size = None,
     json_target: Json = None,
 ) -> None:

@@ -6,11 +6,17 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Device, Json, Seed, Weights
+from p2phd_eval.commands.options.places import folder_to_write
 from p2phd_eval.report.console import Output
 
 
 def demo(
-    out: Annotated[Path, typer.Option("--out", help="Folder to write; a second call goes on in it.")] = Path("demo"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="FOLDER", callback=folder_to_write, help="Folder to write; a second call goes on in it."
+        ),
+    ] = Path("demo"),
     margin: Annotated[
         str, typer.Option("--margin", metavar="NUMBER|PERCENT|seeds", help="Difference that still counts as none.")
     ] = "2%",

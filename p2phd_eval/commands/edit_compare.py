@@ -7,6 +7,7 @@ import typer
 
 from p2phd_eval.commands.options.common import Confidence, Device, Json, LpipsWeights, Seed
 from p2phd_eval.commands.options.folders import parse_folders
+from p2phd_eval.commands.options.places import folder_to_write
 from p2phd_eval.editing.edit_judge import EditJudge
 from p2phd_eval.evaluation.arms import GivenFolders
 from p2phd_eval.report.console import Output
@@ -15,7 +16,15 @@ from p2phd_eval.report.console import Output
 def compare(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="The data set that the script is for.")],
     script: Annotated[Path, typer.Option("--script", metavar="FILE", help="Script of edits, JSON.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder for the edited maps, all samples and the results.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            callback=folder_to_write,
+            help="Folder for the edited maps, all samples and the results.",
+        ),
+    ],
     baselines: Annotated[
         list[GivenFolders],
         typer.Option(
@@ -61,11 +70,9 @@ def compare(
 
     Examples:
 
-        p2phd-eval edit compare DATA --baseline fp32-0 fp32-1 fp32-2 --candidate amp-0 amp-1 amp-2 --script edits.json
-        --out edits
+        p2phd-eval edit compare DATA --baseline a0 a1 a2 --candidate b0 b1 b2 --script edits.json --out edits
 
-        p2phd-eval edit compare DATA --baseline runs/fp32 --candidate runs/amp --script edits.json --out edits
-        --judge ssim --margin "10% of seeds"
+        p2phd-eval edit compare DATA --baseline a0 --candidate b0 --script edits.json --out edits --judge ssim
     """
     from p2phd_eval.editing.compare_edits import STRIP, compare_edits
     from p2phd_eval.evaluation.arms import read_arms

@@ -6,22 +6,30 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Json, Size
+from p2phd_eval.commands.options.places import folder_to_write
 from p2phd_eval.editing.faces.map_kinds import FaceMaps
 from p2phd_eval.report.console import Output
 
 
 def faces(
-    out: Annotated[Path, typer.Option("--out", help="Data set to write, or to add a phase to.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="FOLDER", callback=folder_to_write, help="Data set to write, or to add a phase to."
+        ),
+    ],
     landmarks: Annotated[
         Path | None, typer.Argument(help="File of 68 points, or a folder of them: .pts, .txt, .csv, .json or .npy.")
     ] = None,
     photos: Annotated[
-        Path | None, typer.Option("--photos", help="Folder of the photos, paired with the landmarks by name.")
+        Path | None,
+        typer.Option("--photos", metavar="FOLDER", help="Folder of the photos, paired with the landmarks by name."),
     ] = None,
     dlib_model: Annotated[
         Path | None,
         typer.Option(
             "--dlib-model",
+            metavar="FILE",
             help="shape_predictor_68_face_landmarks.dat: find the points in --photos, in place of LANDMARKS.",
         ),
     ] = None,

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Json, Phase, Seed
+from p2phd_eval.commands.options.places import folder_to_write, text_to_write
 from p2phd_eval.report.console import Output
 
 Data = Annotated[Path, typer.Argument(metavar="DATA", help="Data set in pix2pixHD's layout; photos are not needed.")]
@@ -33,7 +34,10 @@ class Regions(str, Enum):
 def apply(
     data: Data,
     script: Annotated[Path, typer.Option("--script", metavar="FILE", help="Script of edits, JSON.")],
-    out: Annotated[Path, typer.Option("--out", help="Folder to make: the edited data set.")],
+    out: Annotated[
+        Path,
+        typer.Option("--out", metavar="FOLDER", callback=folder_to_write, help="Folder to make: the edited data set."),
+    ],
     json_target: Json = None,
 ) -> None:
     """Write the images that a script edits as a data set, which every other command takes.
@@ -59,7 +63,7 @@ def apply(
 
 def random(
     data: Data,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="Script to write, JSON.")],
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", callback=text_to_write, help="Script to write, JSON.")],
     per_image: Annotated[
         int, typer.Option("--per-image", min=1, help="Edits of each image; fewer where it has no place for so many.")
     ] = 3,
@@ -93,11 +97,9 @@ def random(
     """
     from p2phd_eval.editing.edits import KINDS
     from p2phd_eval.editing.random_edits import random_edits
-    from p2phd_eval.images.replacing import require_replaceable
     from p2phd_eval.report.documents.command_documents import EditRandomDocument
 
     output = Output(json_target)
-    require_replaceable(out, "--out")
     result = random_edits(
         data,
         out,

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Device, Phase, Seed
+from p2phd_eval.commands.options.places import folder_to_write
 from p2phd_eval.report.console import Output
 
 
@@ -14,20 +15,31 @@ def serve(
         list[Path],
         typer.Argument(metavar="RUN [RUN2]", help="One or two run folders, checkpoints or folders of the original."),
     ],
-    data: Annotated[Path, typer.Option("--data", help="Data set in pix2pixHD's layout.")],
+    data: Annotated[Path, typer.Option("--data", metavar="DATA", help="Data set in pix2pixHD's layout.")],
     phase: Phase = "test",
     port: Annotated[int, typer.Option("--port", help="On this machine alone. 0: any that is free.")] = 8765,
     out: Annotated[
         Path,
-        typer.Option("--out", help="Folder of the script and of saved data sets; a script in it is taken up again."),
+        typer.Option(
+            "--out",
+            metavar="FOLDER",
+            callback=folder_to_write,
+            help="Folder of the script and of saved data sets; a script in it is taken up again.",
+        ),
     ] = Path("edits"),
     precision: Annotated[
         list[str] | None,
-        typer.Option("--precision", metavar="NAME", help="As of generate: one for all runs, or one for each."),
+        typer.Option(
+            "--precision", metavar="NAME", help="As of `generate`: one for all runs, or one for each; may be repeated."
+        ),
     ] = None,
     clusters: Annotated[
         list[Path] | None,
-        typer.Option("--clusters", metavar="FILE", help="Of each run with an encoder. Default: RUN/clusters.npz."),
+        typer.Option(
+            "--clusters",
+            metavar="FILE",
+            help="Of each run with an encoder; may be repeated. Default: RUN/clusters.npz.",
+        ),
     ] = None,
     seed: Seed = 0,
     device: Device = None,

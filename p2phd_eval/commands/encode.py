@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Device, Instances, Json, LabelNc, Phase, Source, WhichEpoch
+from p2phd_eval.commands.options.places import file_to_write
 from p2phd_eval.report.console import Output, ResultTable
 
 app = typer.Typer(
@@ -21,7 +22,15 @@ def cluster(
     data: Photos,
     n_clusters: Annotated[int, typer.Option("--clusters", min=1, help="Clusters of each class, at most.")] = 10,
     phase: Phase = "train",
-    out: Annotated[Path | None, typer.Option("--out", help="File to write, .npz. Default: RUN/clusters.npz.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            metavar="FILE.npz",
+            callback=file_to_write(".npz"),
+            help="File to write. Default: RUN/clusters.npz.",
+        ),
+    ] = None,
     which_epoch: WhichEpoch = None,
     label_nc: LabelNc = None,
     instances: Instances = None,

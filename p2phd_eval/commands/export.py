@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Instances, Json, LabelNc, Source, WhichEpoch
+from p2phd_eval.commands.options.places import file_to_write
 from p2phd_eval.report.console import Output
 
 app = typer.Typer(no_args_is_help=True, help="Write a generator as a file that other programs run.")
@@ -19,7 +20,9 @@ def _export() -> None:
 @app.command()
 def onnx(
     source: Source,
-    out: Annotated[Path, typer.Option("--out", metavar="FILE.onnx", help="File to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE.onnx", callback=file_to_write(".onnx"), help="File to write.")
+    ],
     precision: Annotated[
         str,
         typer.Option("--precision", metavar="fp32|fp16|bf16|int8", help="What convolutions compute in; norms in fp32."),

@@ -12,7 +12,7 @@ import typer
 
 from p2phd_eval.commands.options.common import Json, ProtocolName
 from p2phd_eval.commands.options.feature_network import with_feature_settings
-from p2phd_eval.commands.options.places import path
+from p2phd_eval.commands.options.places import file_to_write, path
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.report.console import Output, ResultTable
 
@@ -36,7 +36,13 @@ def features(
     ],
     out: Annotated[
         os.PathLike[str],
-        typer.Option("--out", parser=path, metavar="FILE", help="File to write, .npz; or s3://... .npz."),
+        typer.Option(
+            "--out",
+            parser=path,
+            callback=file_to_write(".npz"),
+            metavar="FILE.npz",
+            help="File to write, here or in a store (s3://...).",
+        ),
     ],
     settings: FeatureSettings,
     statistics: Annotated[
@@ -110,7 +116,16 @@ def merge(
         list[Path],  # or of addresses: typer knows no list of what has parameters itself
         typer.Argument(parser=path, metavar="PART", help="The files of all shares, in any order."),
     ],
-    out: Annotated[os.PathLike[str], typer.Option("--out", parser=path, metavar="FILE", help="File to write, .npz.")],
+    out: Annotated[
+        os.PathLike[str],
+        typer.Option(
+            "--out",
+            parser=path,
+            callback=file_to_write(".npz"),
+            metavar="FILE.npz",
+            help="File to write, here or in a store (s3://...).",
+        ),
+    ],
     json_target: Json = None,
 ) -> None:
     """Put the parts of `features --shard` together: features in the order of the images, or merged moments.

@@ -16,7 +16,7 @@ from p2phd_eval.commands.options.common import (
 )
 from p2phd_eval.commands.options.feature_network import with_feature_settings
 from p2phd_eval.commands.options.folders import Baselines, Candidates, Positional, parse_folders
-from p2phd_eval.commands.options.places import path
+from p2phd_eval.commands.options.places import path, text_to_write
 from p2phd_eval.evaluation.arms import GivenFolders
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.quality.distance_weights import parse_distance_weights
@@ -36,13 +36,13 @@ def floor(
             parser=parse_folders,
             metavar="FOLDER...",
             help="The baseline, made again in a way that ought to change nothing: the same seed once more, compiled, "
-            "another batch size or attention kernel. With one run an arm each folder is a variant; with several, once "
-            "for each variant.",
+            "another batch size or attention kernel. With one run an arm each folder is a variant; with several give "
+            "the option once for each variant.",
         ),
     ] = None,
     real: Annotated[
         os.PathLike[str] | None,
-        typer.Option("--real", parser=path, metavar="IMAGES", help="The real photos, for the quality."),
+        typer.Option("--real", parser=path, metavar="IMAGES", help="The real photos, by which quality is judged."),
     ] = None,
     judge: Annotated[
         str | None,
@@ -63,7 +63,7 @@ def floor(
         str,
         typer.Option(
             "--margin",
-            metavar="PERCENT|NUMBER|seeds",
+            metavar="NUMBER|PERCENT|seeds",
             rich_help_panel=STATISTICS,
             help="A change of quality that still counts as none, set in advance: a share of the baseline's FID and of "
             "its distance to the photos, or of FID alone as for `compare`.",
@@ -76,7 +76,13 @@ def floor(
     distance_weights: DistanceWeights = None,
     markdown: Annotated[
         os.PathLike[str] | None,
-        typer.Option("--markdown", parser=path, metavar="FILE", help="Markdown to write, for a pull request."),
+        typer.Option(
+            "--markdown",
+            parser=path,
+            callback=text_to_write,
+            metavar="FILE",
+            help="Markdown to write, for a pull request.",
+        ),
     ] = None,
     json_target: Json = None,
 ) -> None:
@@ -94,7 +100,6 @@ def floor(
     """
     from p2phd_eval.evaluation.arms import read_floor_arms
     from p2phd_eval.files import atomic_write, page_bytes
-    from p2phd_eval.images.replacing import require_replaceable
     from p2phd_eval.quality.noise_floor import noise_floor
     from p2phd_eval.report.documents.floor_documents import floor_document
     from p2phd_eval.report.tables.floor_tables import (
@@ -105,8 +110,6 @@ def floor(
     )
 
     output = Output(json_target)
-    if markdown is not None:
-        require_replaceable(markdown, "--markdown")
     arms = read_floor_arms(folders or (), baselines or (), candidates or (), benign or ())
     every = (arms.baseline, *arms.benign, *arms.candidates)
     result = noise_floor(

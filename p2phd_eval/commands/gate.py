@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Json
-from p2phd_eval.commands.options.places import path
+from p2phd_eval.commands.options.places import path, text_to_write
 
 
 class RequireOption(str, Enum):
@@ -50,8 +50,8 @@ def gate(
         str | None,
         typer.Option(
             "--within",
-            metavar="SHARE|NUMBER",
-            help="The candidate's FID as it was found is not above the baseline's by more than this: 2%, or a number. "
+            metavar="NUMBER|PERCENT",
+            help="The candidate's FID as it was found is not above the baseline's by more than this: a number, or 2%. "
             "The rule knows no error; how often chance alone decides stands beside the result.",
         ),
     ] = None,
@@ -60,11 +60,23 @@ def gate(
     ] = False,
     junit: Annotated[
         os.PathLike[str] | None,
-        typer.Option("--junit", parser=path, metavar="FILE", help="JUnit XML to write, for the CI's list of tests."),
+        typer.Option(
+            "--junit",
+            parser=path,
+            callback=text_to_write,
+            metavar="FILE",
+            help="JUnit XML to write, for the CI's list of tests.",
+        ),
     ] = None,
     summary: Annotated[
         Path | None,
-        typer.Option("--summary", envvar="GITHUB_STEP_SUMMARY", help="File to append a summary in Markdown to."),
+        typer.Option(
+            "--summary",
+            envvar="GITHUB_STEP_SUMMARY",
+            callback=text_to_write,
+            metavar="FILE",
+            help="File to append a summary in Markdown to.",
+        ),
     ] = None,
     json_target: Json = None,
 ) -> None:
@@ -85,12 +97,8 @@ def gate(
     """
     from p2phd_eval.gate.check_gate import check_gate
     from p2phd_eval.gate.outputs import append_summary, band_table, gate_document, gate_table, write_junit
-    from p2phd_eval.images.replacing import require_replaceable
     from p2phd_eval.report.console import Output
 
-    for option, target in (("--junit", junit), ("--summary", summary)):
-        if target is not None:
-            require_replaceable(target, option)
     result = check_gate(
         report,
         require=None if require is None else require.value,

@@ -18,6 +18,7 @@ from p2phd_eval.commands.options.common import (
     Source,
     WhichEpoch,
 )
+from p2phd_eval.commands.options.places import folder_to_write
 from p2phd_eval.config import RESIZE_MODES
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
@@ -30,7 +31,9 @@ _PIN = re.compile(r"(-?[0-9]{1,10})=([0-9]{1,9})")
 def generate(
     source: Source,
     data: Annotated[Path, typer.Argument(help="Data set with label maps; photos only for --style photo.")],
-    out: Annotated[Path, typer.Option("--out", help="Image folder to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", callback=folder_to_write, help="Image folder to write.")
+    ],
     phase: Phase = "test",
     precision: Annotated[
         str,
@@ -99,9 +102,9 @@ def generate(
         int | None,
         typer.Option(
             "--limit",
-            metavar="N",
+            metavar="NUMBER",
             min=1,
-            help="Generate the first N images alone, by name; a later call without it adds the others.",
+            help="Generate so many images alone, the first ones, by name; a later call without it adds the others.",
         ),
     ] = None,
     page: Annotated[
@@ -152,7 +155,7 @@ def generate(
 
         torchrun --nproc-per-node 8 --no-python p2phd-eval generate runs/amp DATA --out runs/amp/samples
 
-        p2phd-eval generate checkpoints/label2city DATA --out samples   (the original's latest_net_G.pth)
+        p2phd-eval generate checkpoints/label2city DATA --out samples  # the original's latest_net_G.pth
     """
     from p2phd_eval.distributed import is_first_process
     from p2phd_eval.generators.sampling.generation import generate as run_sampling

@@ -25,7 +25,7 @@ def metrics(
     protocol: ProtocolName = None,
     json_target: Json = None,
 ) -> None:
-    """Compute FID, KID, FID-infinity, precision, recall, density and coverage of generated images; of CLIP, CMMD too.
+    """Compute FID, KID, FID-infinity, precision, recall, density and coverage of generated images; by CLIP also CMMD.
 
     Examples:
 

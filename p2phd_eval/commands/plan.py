@@ -14,6 +14,7 @@ def plan(
         str,
         typer.Option(
             "--margin",
+            metavar="NUMBER|PERCENT|seeds",
             help="Difference that still counts as none, in units of what the pilot judged (FID@n without a pilot); a "
             "share of the pilot's baseline, such as 2%; or seeds: 2.77 standard deviations over the baseline's "
             "training seeds.",
@@ -26,7 +27,7 @@ def plan(
         ),
     ] = None,
     power: Annotated[
-        float, typer.Option("--power", help="Wished probability that the comparison is decided, 0.5 to 0.999.")
+        float, typer.Option("--power", help="How probable it is to be that the comparison is decided: 0.5 to 0.999.")
     ] = 0.8,
     confidence: Annotated[
         float, typer.Option("--confidence", help="How often an interval that is to exclude 0 holds the truth.")
@@ -51,7 +52,7 @@ def plan(
     ] = None,
     json_target: Json = None,
 ) -> None:
-    """Tell how many images, and how many training seeds an arm, decide a comparison.
+    """Say how many images, and how many training seeds of each arm, it takes to decide a comparison.
 
     For each number of runs an arm: the images needed to show that there is no difference beyond the margin, and to
     find a difference as large as the margin. For these checkpoints (scope A), and where the spread over training

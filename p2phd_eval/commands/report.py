@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Json
-from p2phd_eval.commands.options.places import path
+from p2phd_eval.commands.options.places import folder_to_write, path
 from p2phd_eval.report.console import Output
 from p2phd_eval.stores.store_path import as_path
 
@@ -17,7 +17,11 @@ def report(
     out: Annotated[
         os.PathLike[str] | None,
         typer.Option(
-            "--out", parser=path, metavar="FOLDER", help="Write the three there too, such as to s3://bucket/reports."
+            "--out",
+            parser=path,
+            callback=folder_to_write,
+            metavar="FOLDER",
+            help="Write the three there too, such as to s3://bucket/reports.",
         ),
     ] = None,
     json_target: Json = None,

@@ -17,7 +17,7 @@ from p2phd_eval.commands.options.common import (
     ScopeChoice,
 )
 from p2phd_eval.commands.options.folders import Baselines, Candidates
-from p2phd_eval.commands.options.places import path
+from p2phd_eval.commands.options.places import file_to_write, path
 from p2phd_eval.commands.options.segmenter_choice import SEGMENTER, ClassMapFile, Ignore, SegmenterWeights
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
@@ -89,7 +89,10 @@ def score(
     picture: Annotated[
         Path | None,
         typer.Option(
-            "--picture", help="PNG to write: maps, photos and what was seen, of the worst and of median images."
+            "--picture",
+            metavar="FILE.png",
+            callback=file_to_write(".png"),
+            help="File to write: maps, photos and what was seen, of the worst and of median images.",
         ),
     ] = None,
     batch_size: BatchSize = 4,

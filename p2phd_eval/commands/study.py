@@ -18,6 +18,7 @@ from p2phd_eval.commands.options.common import (
     Track,
     Weights,
 )
+from p2phd_eval.commands.options.places import folder_to_write
 from p2phd_eval.commands.options.segmenter_choice import SEGMENTER, ClassMapFile, Ignore, SegmenterWeights
 from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.errors import InputError
@@ -41,12 +42,17 @@ def study(
     data: Annotated[
         Path | None,
         typer.Argument(
-            metavar="[DATA|REAL]",
+            metavar="DATA|REAL",
             help="Data set with training and test photos; for an arms file of commands also real images of any kind. "
             "Left out: the study in --out goes on.",
         ),
     ] = None,
-    out: Annotated[Path, typer.Option("--out", help="Study folder; a second call goes on in it.")] = Path("study"),
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="FOLDER", callback=folder_to_write, help="Study folder; a second call goes on in it."
+        ),
+    ] = Path("study"),
     arms: Annotated[
         str | None,
         typer.Option(
@@ -126,7 +132,7 @@ def study(
         typer.Option(
             "--validate-every",
             min=0,
-            metavar="EPOCHS",
+            metavar="NUMBER",
             help="Measure the FID against the test photos whenever so many epochs are done, for the report's FID over "
             "epochs. Default: never.",
         ),
@@ -198,8 +204,15 @@ def study(
 
         p2phd-eval study DATA --out study --segmenter segmenter.safetensors
     """
-    from p2phd_eval.commands.study_output import exit_codes, print_forecast, print_result
+    from p2phd_eval.commands.study_output import exit_codes, forecast_document, print_forecast, print_result
 
+    if json_target is not None and (one is not None or (slurm and not dry)):
+        raise InputError(
+            "--json",
+            expected="a call that ends with a report or a plan",
+            found="--slurm, which waits for nothing" if one is None else f"--run {one}",
+            fix="Once all runs have ended: p2phd-eval report STUDY --json FILE",
+        )
     output = Output(json_target)
     distances = parse_distance_weights(distance_weights or ())
     heard: dict[str, Any] = {"progress": output.progress, "note": output.note}
@@ -244,6 +257,7 @@ def study(
             weights["distance_weights"] = distances
             forecast = forecast_executor(plan, out, device=device, jobs=jobs, **made_by, **weights, **heard)
             print_forecast(output, forecast)
+            output.document(forecast_document(forecast))
         else:
             numbers = submit_study(
                 plan, out, lpips_weights=lpips_weights, distance_weights=distances, **asked, **tracked

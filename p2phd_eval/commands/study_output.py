@@ -11,6 +11,7 @@ import typer
 from p2phd_eval.report.console import Output
 
 if TYPE_CHECKING:
+    from p2phd_eval.report.documents.forecast_documents import StudyDryRunDocument
     from p2phd_eval.study.plan_study import Forecast
     from p2phd_eval.study.run_study import StudyResult
 
@@ -38,6 +39,38 @@ def print_forecast(output: Output, forecast: Forecast) -> None:
     commands = [(arm, count[arm], seconds) for arm, seconds in effort.commands.items()]
     if commands:
         output.table(commands_table(commands, devices=sizes["devices"], left=sizes["left"]))
+
+
+def forecast_document(forecast: Forecast) -> StudyDryRunDocument:
+    """Return the document of a study's dry run."""
+    from p2phd_eval.report.documents.document import from_result
+    from p2phd_eval.report.documents.forecast_documents import (
+        PlannedArm,
+        PlannedCluster,
+        PlannedNode,
+        StudyDryRunDocument,
+    )
+
+    plan, effort, cluster = forecast.plan, forecast.effort, forecast.cluster
+    arms = tuple(
+        PlannedArm(name=arm, runs=sum(run.arm == arm for run in plan.runs), command=command, seconds=seconds)
+        for command, each in ((False, effort.train), (True, effort.commands))
+        for arm, seconds in each.items()
+    )
+    room = None
+    if cluster is not None:
+        nodes = tuple(from_result(PlannedNode, node) for node in cluster.nodes)
+        room = from_result(PlannedCluster, cluster, nodes=nodes)
+    return from_result(
+        StudyDryRunDocument,
+        effort,
+        arms=arms,
+        left=len(forecast.left),
+        devices=tuple(map(str, forecast.devices)),
+        cluster=room,
+        stages=effort.seconds,
+        seconds=forecast.total_seconds,
+    )
 
 
 def print_result(output: Output, result: StudyResult) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from p2phd_eval.commands.options.common import Device, Json, Seed, Track
+from p2phd_eval.commands.options.places import folder_to_write
 from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.report.console import Output
 
@@ -15,7 +16,9 @@ _WATCHING = "Watching"
 @with_settings()
 def train(
     data: Annotated[Path, typer.Argument(help="Data set with train_label, train_inst (optional), train_img.")],
-    out: Annotated[Path, typer.Option("--out", help="Run folder to write.")],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FOLDER", callback=folder_to_write, help="Run folder to write.")
+    ],
     seed: Seed = 0,
     amp: Annotated[
         bool, typer.Option("--amp", help="Automatic mixed precision: amp-fp16 on CUDA, amp-bf16 elsewhere.")
@@ -45,6 +48,7 @@ def train(
         Path | None,
         typer.Option(
             "--feature-weights",
+            metavar="FILE",
             help="File of the Inception weights for these FIDs. Default: from the cache, else they are fetched.",
             rich_help_panel=_WATCHING,
         ),

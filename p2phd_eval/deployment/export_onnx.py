@@ -28,6 +28,7 @@ from p2phd_eval.generators.training.precision import PRECISIONS, backend_flags
 from p2phd_eval.images.image_folder import Calibration
 from p2phd_eval.progress import Note, unheard
 from p2phd_eval.scenes.data_set import render_scene
+from p2phd_eval.targets import require_file_target
 
 _CPU = torch.device("cpu")
 _RANGE = 2.0  # of a photo, from -1 to 1
@@ -116,6 +117,7 @@ def export_onnx(
     import_onnx("export onnx")
     import_onnxruntime("export onnx")
     source, out = Path(source), Path(out)
+    require_file_target(out, "--out", ending=".onnx")
     if precision == "int8":
         renderer = open_renderer(
             source,

@@ -33,6 +33,7 @@ from p2phd_eval.editing.script import EditScript, script_for, write_script
 from p2phd_eval.errors import InputError, require_at_least, require_whole
 from p2phd_eval.files import name_bytes
 from p2phd_eval.generators.sampling.region_styles import DrawnStyle
+from p2phd_eval.images.replacing import require_replaceable
 from p2phd_eval.progress import ProgressFactory, silent
 
 _SMALLEST, _LARGEST = 1 / 2000, 1 / 4  # of the image, an object that is edited
@@ -112,13 +113,16 @@ def random_edits(
     Raises
     ------
     InputError
-        For data that cannot be used, an unknown kind, numbers that are too small, or if no edit could be made.
+        For data that cannot be used, an unknown kind, numbers that are too small, a file that cannot be written, or if
+        no edit could be made.
     """
     require_at_least(1, {"--per-image": per_image})
     require_whole(0, 2**64 - 1, {"--seed": seed})
     for kind in kinds:
         if kind not in KINDS:
             raise InputError("--kind", expected=" | ".join(KINDS), found=repr(kind))
+    if out is not None:
+        require_replaceable(out, "--out")
     scenes = DataScenes.open(data, phase, label_nc=label_nc, instances=instances, progress=progress)
     features = features or scenes.features
     if features == "instance" and not scenes.config.instances:

@@ -94,9 +94,7 @@ def read_arms(
         What the reader of the verdict should know of how the runs were made.
     """
     ways = {"folders after REAL": positional, "--baseline": baselines, "--candidate": candidates, "--runs": runs}
-    _require_one_way(ways, (["folders after REAL"], ["--baseline", "--candidate"], ["--runs"]), examples)
-    if len(positional) == 1:
-        raise _unclear("one folder after REAL", examples)
+    _require_one_way(ways, examples)
     if runs:
         names = [f"{group.name}=" for group in runs if group.name is not None]
         if names:
@@ -140,10 +138,7 @@ def read_floor_arms(
     benign : sequence of GivenFolders
         Likewise. Where the baseline has one run, each folder is a variant.
     """
-    ways = {"folders": positional, "--baseline": baselines, "--candidate": candidates}
-    _require_one_way(ways, (["folders"], ["--baseline", "--candidate"]), _FLOOR_EXAMPLES)
-    if len(positional) == 1:
-        raise _unclear("one folder", _FLOOR_EXAMPLES)
+    _require_one_way({"folders": positional, "--baseline": baselines, "--candidate": candidates}, _FLOOR_EXAMPLES)
     if not benign:
         raise InputError("--benign", expected="one folder or more", found="none", fix=_FLOOR_EXAMPLES)
     given = [*(GivenFolders(name=None, folders=(as_path(folder),)) for folder in positional), *baselines, *candidates]
@@ -166,20 +161,18 @@ def read_floor_arms(
     return FloorFolders(baseline=arms[0], candidates=tuple(arms[1:count]), benign=tuple(arms[count:]))
 
 
-def _require_one_way(ways: Mapping[str, Sequence[object]], possible: Sequence[Sequence[str]], examples: str) -> None:
-    """Raise InputError unless the arms are named in one of the possible ways, and the baseline once.
-
-    `ways`: by what it is called, what was given in each way.
-    """
-    used = [way for way, given in ways.items() if given]
-    if used not in possible:
-        raise _unclear(" and ".join(used) or "neither", examples)
-    if len(ways["--baseline"]) > 1:
-        raise _unclear("--baseline more than once", examples)
-
-
-def _unclear(found: str, examples: str) -> InputError:
-    return InputError("arms", expected="one baseline and a candidate, named in one way", found=found, fix=examples)
+def _require_one_way(ways: Mapping[str, Sequence[Any]], examples: str) -> None:
+    """Raise `InputError` unless arms are named in one way; the first of them is that by folders without an option."""
+    used, first = [way for way, given in ways.items() if given], next(iter(ways))
+    if used not in ([first], ["--baseline", "--candidate"], ["--runs"]):
+        found = " and ".join(used) + (" alone" if len(used) == 1 else "") if used else "neither"
+    elif len(ways[first]) == 1:
+        found = first.replace("folders", "one folder")
+    elif len(ways["--baseline"]) > 1:
+        found = "--baseline more than once, which takes several folders"
+    else:
+        return
+    raise InputError("arms", expected="one baseline and a candidate, named in one way", found=found, fix=examples)
 
 
 def require_distinct(folders: Sequence[AnyPath]) -> None:

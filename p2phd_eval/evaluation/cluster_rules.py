@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, found_instead
 from p2phd_eval.evaluation.pairing import examples
 from p2phd_eval.images.condition_ids import condition_clusters, condition_of
 from p2phd_eval.images.names import path_key
@@ -164,7 +164,7 @@ def _read_table(path: Path) -> dict[str, str]:
             header = next(lines, [])
             rows = [(lines.line_num, row) for row in lines if row]
     except OSError as error:
-        raise _not_a_table(path, error.strerror or str(error)) from error
+        raise _not_a_table(path, found_instead(error)) from error
     except UnicodeDecodeError as error:
         raise _not_a_table(path, f"bytes that are no UTF-8 text at byte {error.start}") from error
     except csv.Error as error:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import common_ids
+from p2phd_eval.formatting import signed_text
 from p2phd_eval.images.pictures import difference_column, evenly_spaced, label_colours, picture_grid
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.verdicts.explanation import ImageInfluence
@@ -58,7 +59,7 @@ def influence_strip(
             ]
         )
     captions = difference_column(rows, captions, len(shown) - 1, len(shown) - 2)
-    return picture_grid(rows, captions, [f"{image.id}   {image.influence:+.3g}" for image in images])
+    return picture_grid(rows, captions, [f"{image.id}   {signed_text(image.influence)}" for image in images])
 
 
 def _coloured(stored: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:

@@ -11,6 +11,7 @@ from p2phd_eval.evaluation.pairing import named_as_samples, sorted_by_id
 from p2phd_eval.evaluation.precision_shifts import PrecisionShift
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.identity import is_clip
+from p2phd_eval.formatting import fixed_text
 from p2phd_eval.progress import OnProgress, part_of, unwatched
 from p2phd_eval.stats.distances.cmmd import ClipDistance, cmmd
 from p2phd_eval.stats.distances.fid_infinity import FidInfinity, fid_infinity
@@ -39,11 +40,11 @@ class MetricsResult:
 
     def __repr__(self) -> str:
         near = self.neighbours
-        own = "" if self.cmmd is None else f"; CMMD {self.cmmd.value:.4f}, standard error {self.cmmd.se:.3g}"
+        own = "" if self.cmmd is None else f"; CMMD {fixed_text(self.cmmd.value, 4)}, standard error {self.cmmd.se:.3g}"
         return (
             f"MetricsResult: {self.fid!r}\n"
-            f"KID {self.kid.value:.6f}, standard error {self.kid.se:.3g}; FID-infinity {self.fid_infinity.value:.4f}"
-            f"{own}\n"
+            f"KID {fixed_text(self.kid.value, 6)}, standard error {self.kid.se:.3g}; "
+            f"FID-infinity {fixed_text(self.fid_infinity.value, 4)}{own}\n"
             f"precision {near.precision:.4f}, recall {near.recall:.4f}, density {near.density:.4f}, coverage "
             f"{near.coverage:.4f}"
         )

@@ -8,6 +8,7 @@ import numpy as np
 from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.identity import FeaturePrecision
+from p2phd_eval.formatting import signed_text
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.frechet import frechet_distance
 
@@ -31,8 +32,8 @@ class PrecisionShift:
 
     def __str__(self) -> str:
         return (
-            f"{self.dtype} features shift the FID of {self.name} by {self.shift:+.3g}: FID@{self.n} is {self.fid:.4f} "
-            f"with them and {self.fid_float32:.4f} in float32"
+            f"{self.dtype} features shift the FID of {self.name} by {signed_text(self.shift)}: FID@{self.n} is "
+            f"{self.fid:.4f} with them and {self.fid_float32:.4f} in float32"
         )
 
 

@@ -13,7 +13,7 @@ from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.inputs import naming_choices
-from p2phd_eval.features.merge_features import require_npz, save_features
+from p2phd_eval.features.merge_features import save_features
 from p2phd_eval.features.part_file import Whole, write_part
 from p2phd_eval.features.share import Share
 from p2phd_eval.features.statistics import Statistics
@@ -27,6 +27,7 @@ from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.stores.store_path import as_path
+from p2phd_eval.targets import require_file_target
 
 
 def extract_features(
@@ -72,15 +73,16 @@ def extract_features(
     Raises
     ------
     InputError
-        If the file's name ends otherwise, there is no such share or nothing in it, an image cannot be read, or the
-        network cannot be had.
+        If the file's name ends otherwise or it cannot be written, there is no such share or nothing in it, an image
+        cannot be read, or the network cannot be had.
 
     Examples
     --------
     >>> real = extract_features("photos/", "photos.npz")
     """
     # Cheap failures first: pytorch-fid knows statistics by this ending, and so does this tool.
-    require_npz(out)
+    if out is not None:
+        require_file_target(out, "--out", ending=".npz")
     share = None if shard is None else Share.of(shard)
     _require_executor(executor, executor_options or {}, images, share)
     if isinstance(images, str | os.PathLike):

@@ -16,6 +16,7 @@ from p2phd_eval.features.statistics import Statistics, save_statistics, statisti
 from p2phd_eval.locks import hold_file
 from p2phd_eval.stats.distances.moments import Moments, merge_moments
 from p2phd_eval.stores.store_path import as_path
+from p2phd_eval.targets import require_file_target
 
 # What the stamps of parts may differ in: what is of their own images, and on which machine each was computed.
 _OF_A_PART = ("device", "images_sha256", "n", "formats", "duplicates", "oddities", "odd_examples")
@@ -45,7 +46,7 @@ def merge_features(
     ------
     InputError
         If a file is no part, a share is missing or there twice, parts are of different sources, feature spaces or
-        kinds, or `out` ends otherwise.
+        kinds, or `out` ends otherwise or cannot be written.
 
     References
     ----------
@@ -55,7 +56,8 @@ def merge_features(
     --------
     >>> real = merge_features(sorted(Path("parts").glob("*.npz")), "photos.npz")
     """
-    require_npz(out)
+    if out is not None:
+        require_file_target(out, "--out", ending=".npz")
     loaded = [Part.load(path) for path in parts]
     _require_beside(out, loaded)
     if not loaded:
@@ -77,12 +79,6 @@ def save_features(out: str | os.PathLike[str], found: FeatureSet | Statistics) -
         found.save(out)
     else:
         save_statistics(out, found.moments, found.stamp)
-
-
-def require_npz(out: str | os.PathLike[str] | None) -> None:
-    """Raise InputError unless a file's name ends as pytorch-fid, and this tool, know statistics by."""
-    if out is not None and not as_path(out).name.endswith(".npz"):
-        raise InputError("--out", expected="a file name ending in .npz", found=str(as_path(out)))
 
 
 def require_alike(first: Part, other: Part) -> None:

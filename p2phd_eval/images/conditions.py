@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, found_instead
 from p2phd_eval.images.condition_ids import SampleCounts, sample_counts, sample_id, split_sample
 from p2phd_eval.images.names import is_hidden, pair_key
 
@@ -113,7 +113,7 @@ def _lines(path: Path) -> list[tuple[int, list[str]]]:
             rows = csv.reader(stream, strict=True)
             return [(rows.line_num, row) for row in rows if any(cell.strip() for cell in row)]
     except OSError as error:
-        raise _not_a_table(path, error.strerror or str(error)) from error
+        raise _not_a_table(path, found_instead(error)) from error
     except UnicodeDecodeError as error:
         raise _not_a_table(path, f"bytes that are no UTF-8 text at byte {error.start}") from error
     except csv.Error as error:

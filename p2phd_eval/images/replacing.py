@@ -6,7 +6,8 @@ from pathlib import Path
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.names import IMAGE_ENDINGS, UNREAD_ENDINGS
-from p2phd_eval.stores.store_path import StorePath, as_path, require_writable
+from p2phd_eval.stores.store_path import StorePath, as_path
+from p2phd_eval.targets import require_file_target
 
 # Images, checkpoints and weights, arrays and features, archives.
 _DATA_ENDINGS = (
@@ -21,11 +22,10 @@ def require_replaceable(path: str | os.PathLike[str], option: str) -> None:
     """Raise InputError if a text, a page or a table would replace a file that holds images or weights by its ending.
 
     `option`: what named the file. A link is what it leads to; a file that is not there yet may have any name. So is a
-    place of a store that nothing can be written to.
+    place where no file can be written, see `require_file_target`.
     """
+    require_file_target(path, option)
     given = as_path(path)
-    if isinstance(given, StorePath):
-        require_writable(given)
     file = given if isinstance(given, StorePath) else Path(os.path.realpath(given))
     if file.name.lower().endswith(_DATA_ENDINGS) and file.is_file():
         raise InputError(
@@ -37,15 +37,14 @@ def require_replaceable(path: str | os.PathLike[str], option: str) -> None:
 
 
 def require_own_picture(path: str | os.PathLike[str], given: Iterable[object], option: str) -> None:
-    """Raise InputError if a picture would replace one of the images that it is made of, or a file of other data.
+    """Raise InputError if a PNG cannot be written, or would replace one of the images that it is made of.
 
     `given`: what the images came from; folders and files are looked at. `option`: what named the picture.
     """
+    require_file_target(path, option, ending=".png")
     file = Path(os.path.realpath(path))
     if not file.is_file():
         return
-    if not file.name.lower().endswith(IMAGE_ENDINGS):
-        require_replaceable(file, option)
     inputs = {Path(os.path.realpath(each)): each for each in given if isinstance(each, str | os.PathLike)}
     for place in (file, *file.parents):
         if place in inputs:

@@ -15,7 +15,6 @@ from rich.text import Text
 
 from p2phd_eval.files import json_text, write_json
 from p2phd_eval.formatting import one_line
-from p2phd_eval.images.replacing import require_replaceable
 from p2phd_eval.progress import OnProgress
 from p2phd_eval.report.documents.document import Document
 
@@ -41,13 +40,10 @@ class Output:
     """The two streams of a command; names and other text that it is given reach them as `one_line` has them.
 
     `json_target`: `--json`: a file, or "-" for stdout, which then carries the JSON alone and tables go to stderr.
-    `silent`: print and write nothing: for all processes but the first of those that share a command. Raises
-    `InputError` if the JSON would replace an image or other data.
+    `silent`: print and write nothing: for all processes but the first of those that share a command.
     """
 
     def __init__(self, json_target: str | None = None, *, silent: bool = False) -> None:
-        if json_target not in (None, "-"):
-            require_replaceable(json_target, "--json")
         self._json_target = None if silent else json_target
         self._silent = silent
         self._bar: Progress | None = None  # what a terminal shows while work is going on

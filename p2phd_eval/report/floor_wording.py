@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from p2phd_eval.formatting import number_text
+from p2phd_eval.formatting import number_text, signed_text
 from p2phd_eval.report.wording import VERDICTS
 from p2phd_eval.stats.verdicts.equivalence import Verdict
 from p2phd_eval.stats.verdicts.floor_ratio import FloorRatio, FloorVerdict, Position
@@ -110,7 +110,7 @@ def _photo_text(name: str, found: Widening, result: NoiseFloor) -> str:
 
 
 def _share(value: float) -> str:
-    return f"{100 * value:+.3g}" if math.isfinite(value) else ("no bound" if value > 0 else "-no bound")
+    return signed_text(100 * value) if math.isfinite(value) else ("no bound" if value > 0 else "-no bound")
 
 
 def _end_text(value: float) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from p2phd_eval.formatting import fixed_text
 from p2phd_eval.generators.training.loop import Watchers
 from p2phd_eval.generators.training.run_log import LogRecord, log_line
 from p2phd_eval.progress import Note, OnProgress
@@ -37,7 +38,7 @@ def watch(
         found = held_out(epoch, step, checkpoint)
         note(
             f"epoch {epoch}  held-out FID@{found.n} {found.fid:.3f} (standard error {found.fid_se:.3f}), "
-            f"KID {found.kid:.5f} ({found.kid_se:.5f})  best FID so far: epoch {found.best_epoch}"
+            f"KID {fixed_text(found.kid, 5)} ({found.kid_se:.5f})  best FID so far: epoch {found.best_epoch}"
         )
         trackers.on_scores(step, {"fid": found.fid, "fid_se": found.fid_se, "kid": found.kid, "kid_se": found.kid_se})
 

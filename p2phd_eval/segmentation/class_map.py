@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.errors import InputError, shown
+from p2phd_eval.errors import InputError, found_instead, require_whole, shown
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -23,8 +23,7 @@ _MOST = 65_535  # what a label map's pixel may hold
 _LARGEST = 1 << 20  # bytes
 _UNKNOWN, _IGNORED = -2, -1
 _EXAMPLE = (
-    '[labels]\n0 = "ignore"\n7 = "road"\n\n[predicted]  # where you have fewer classes than the segmenter\n'
-    'terrain = "vegetation"'
+    'a line [labels], and below it 0 = "ignore", 7 = "road" and so on, a line each; docs/segmentation.md shows one'
 )
 
 
@@ -102,9 +101,7 @@ def find_class_map(
         If the file cannot be read or says something else, or names a class that the segmenter does not have; or,
         without one, if the data set has such a class.
     """
-    wrong = next((number for number in ignore if not 0 <= number <= _MOST), None)
-    if wrong is not None:
-        raise InputError("--ignore", expected=f"label numbers, 0 to {_MOST}", found=str(wrong))
+    require_label_numbers(ignore)
     if path is not None:
         given, merged = _read(path)
         return _built(str(path), given, merged, classes, ignore)
@@ -117,9 +114,15 @@ def find_class_map(
             "--segmenter",
             expected=f"the classes of {labels}, such as {shown(foreign)}",
             found=f"{len(classes)} others: {_some(classes)}",
-            fix=f"Say in a file for --class-map which of them each label number is:\n{_EXAMPLE}",
+            fix=f"Say in a file for --class-map which of them each label number is: {_EXAMPLE}.",
         )
     return _built(f"the classes.json of {labels}", by_number, {}, classes, ignore)
+
+
+def require_label_numbers(ignore: Sequence[int]) -> None:
+    """Raise `InputError` if a label number to ignore is none that a label map can hold."""
+    for number in ignore:
+        require_whole(0, _MOST, {"--ignore": number})
 
 
 def _built(
@@ -158,7 +161,7 @@ def _read(path: Path) -> tuple[dict[int, str], dict[str, str]]:
             raise _no_class_map(path, f"{path.stat().st_size} bytes")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
-        raise _no_class_map(path, error.strerror or str(error)) from error
+        raise _no_class_map(path, found_instead(error)) from error
     except UnicodeDecodeError as error:
         raise _no_class_map(path, f"bytes that are no UTF-8 text at byte {error.start}") from error
     if path.suffix.lower() == ".csv":
@@ -207,7 +210,7 @@ def _no_class_map(path: Path, found: str) -> InputError:
         str(path),
         expected="a class map: TOML with [labels] and perhaps [predicted], or CSV with the columns label and class",
         found=found,
-        fix=f"Write it so:\n{_EXAMPLE}",
+        fix=f"Write {_EXAMPLE}.",
     )
 
 

@@ -25,7 +25,7 @@ from p2phd_eval.images.sources.protocol_source import ProtocolSource
 from p2phd_eval.images.sources.repeated import serving
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.progress import ProgressFactory, silent
-from p2phd_eval.segmentation.class_map import ClassMap, find_class_map
+from p2phd_eval.segmentation.class_map import ClassMap, find_class_map, require_label_numbers
 from p2phd_eval.segmentation.find_segmenter import find_segmenter
 from p2phd_eval.segmentation.kept_counts import SegmentedPhotos, Size
 from p2phd_eval.segmentation.label_pixels import at_size, label_numbers
@@ -178,6 +178,7 @@ def segmentation_score(
     # Cheap failures first: options, folders and names.
     require_confidence(confidence)
     require_at_least(1, {"--batch-size": batch_size})
+    require_label_numbers(ignore)
     judge = as_choice(SegmentationScore, judge, "--judge")
     margin_rule = margin if isinstance(margin, MarginRule) else parse_margin(margin)
     require_score_margin(margin_rule)

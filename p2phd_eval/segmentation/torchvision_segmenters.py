@@ -24,6 +24,7 @@ TORCHVISION_SEGMENTERS = {
 }
 
 _MOST_CLASSES = 2**15
+_FIX = "Give a state dict of torchvision's, as .pth or .safetensors."
 _CLASSES = "classes"  # the key of a safetensors file's metadata under which names may stand, as a JSON list
 _AUXILIARY = "aux_classifier."  # a second head, of training alone
 
@@ -37,8 +38,7 @@ def torchvision_segmenter(name: str, weights: Path | None, device: torch.device)
     there are none, or they are of another network; pickled code is never run.
     """
     if weights is None:
-        fix = "Give a state dict of torchvision's, as .pth or .safetensors."
-        raise InputError(f"--segmenter {name}", expected="--segmenter-weights FILE", found="none", fix=fix)
+        raise InputError(f"--segmenter {name}", expected="--segmenter-weights FILE", found="none", fix=_FIX)
     state, names = _read(name, weights)
     head = state.get(TORCHVISION_SEGMENTERS[name])
     if not isinstance(head, Tensor) or head.ndim != 1 or not 2 <= len(head) <= _MOST_CLASSES:
@@ -70,7 +70,7 @@ def _voc(n_classes: int) -> tuple[str, ...] | None:
 def _read(name: str, path: Path) -> tuple[Mapping[str, Any], tuple[str, ...] | None]:
     """Return tensors by name, and the names of the classes where the file has them; nothing in it is run."""
     if path.suffix.lower() != ".safetensors":
-        raw = read_tensors(path, expected=_wanted(name))
+        raw = read_tensors(path, expected=_wanted(name), fix=_FIX)
         if isinstance(raw, Mapping) and isinstance(raw.get("model"), Mapping):
             raw = raw["model"]
         if not isinstance(raw, Mapping):
@@ -117,4 +117,4 @@ def _wanted(name: str) -> str:
 
 
 def _unusable(path: Path, name: str, found: str) -> InputError:
-    return InputError(str(path), expected=_wanted(name), found=found)
+    return InputError(str(path), expected=_wanted(name), found=found, fix=_FIX)

@@ -21,6 +21,7 @@ from p2phd_eval.features.networks.module_features import IMAGENET_MEAN, IMAGENET
 from p2phd_eval.files import atomic_write
 from p2phd_eval.locks import hold_file
 from p2phd_eval.progress import ProgressFactory, silent
+from p2phd_eval.segmentation.class_map import require_label_numbers
 from p2phd_eval.segmentation.labelled_photos import IGNORED, LabelledPhotos, read_labelled_photos
 from p2phd_eval.segmentation.module_segmenter import ModuleSegmenter
 from p2phd_eval.segmentation.trained_file import Header, HeldOut, Recipe, read_header, write_trained
@@ -32,6 +33,7 @@ from p2phd_eval.stats.segmentation.class_counts import (
     segmentation_scores,
 )
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
+from p2phd_eval.targets import require_file_target
 from p2phd_eval.tensor_files import is_finite, read_tensors, tensor_fault
 from p2phd_eval.user_folders import cache_folder
 
@@ -103,12 +105,17 @@ def train_segmenter(
     Raises
     ------
     InputError
-        For unusable data or settings; or where `out` holds something else.
+        For unusable data or settings; or where `out` holds something else or cannot be written.
     """
     require_whole(1, 2**31, {"steps": steps})
     require_whole(16, 2**14, {"width": width})
     require_whole(0, LARGEST_SEED, {"seed": seed})
+    require_label_numbers(ignore)
     where = find_device(device)
+    kept = cache_folder() / "segmenters"
+    require_file_target(kept / "new.safetensors" if out is None else out, "--out", ending=".safetensors")
+    if out is not None and out.is_file():
+        read_header(out)  # what is no segmenter is refused before the photos are read
     photos = read_labelled_photos(data, phase="train", width=width, ignore=ignore, progress=progress)
     if len(photos) < 2:
         raise InputError(str(data), expected="two training photos or more, of which one is kept", found="one")
@@ -123,7 +130,7 @@ def train_segmenter(
         ignore=tuple(sorted(set(ignore))),
     )
     record = _record(recipe, photos)
-    path = cache_folder() / "segmenters" / f"{record}.safetensors" if out is None else out
+    path = kept / f"{record}.safetensors" if out is None else out
     with hold_file(path, patience=math.inf if out is None else 0.0):
         if path.exists():
             return TrainedSegmenter(path=path, header=_finished(path, recipe, photos))

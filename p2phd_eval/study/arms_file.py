@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Struct
 
-from p2phd_eval.errors import InputError, shown
+from p2phd_eval.errors import InputError, found_instead, shown
 from p2phd_eval.generators.training.precision import PRECISIONS
 from p2phd_eval.json_files import convert_json
 from p2phd_eval.report.documents.arm_documents import ArmKind, CommandArm, PrecisionArm
@@ -93,8 +93,8 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise InputError(str(path), expected="TOML, which is UTF-8", found=f"byte {error.start} that is not") from error
     except (OSError, ValueError) as error:
-        found = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        raise InputError(str(path), expected="an arms file (TOML)", found=found) from error
+        fix = "docs/arms.md says how to write one."
+        raise InputError(str(path), expected="an arms file (TOML)", found=found_instead(error), fix=fix) from error
 
 
 class _File:

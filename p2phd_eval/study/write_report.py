@@ -47,7 +47,7 @@ from p2phd_eval.report.documents.study_documents import (
 from p2phd_eval.report.page.markdown import render_markdown
 from p2phd_eval.report.page.report_page import render_page
 from p2phd_eval.runs.held_out import read_validations
-from p2phd_eval.stores.store_path import StorePath, as_path, require_writable
+from p2phd_eval.stores.store_path import as_path
 from p2phd_eval.study.artefacts import read_record
 from p2phd_eval.study.outcome import Outcome, load_outcome
 from p2phd_eval.study.real_images import expected_ids, labels_folder, real_path
@@ -58,6 +58,7 @@ from p2phd_eval.study.study_plan import PlannedRun, StudyPlan, load_plan
 from p2phd_eval.study.study_segmentation import runs_of_segmentation
 from p2phd_eval.study.unaltered import require_same_data, require_unaltered
 from p2phd_eval.study.verdicts import arm_verdicts
+from p2phd_eval.targets import require_folder_target
 
 _FILES = ("report.json", "report.html", "report.md")
 _AGAIN = "Delete it, and p2phd-eval study makes it again."
@@ -85,9 +86,10 @@ def write_report(
         is none, or an artefact or a file of the data is not the one that the study recorded.
     """
     folder, copies = Path(study), None if out is None else as_path(out)
-    if isinstance(copies, StorePath):
-        require_writable(copies / "report.html")
     plan = load_plan(folder)
+    require_folder_target(folder, "STUDY")
+    if copies is not None:
+        require_folder_target(copies, "--out")
     # First: as long as the data differ, the study makes nothing again.
     require_same_data(folder, plan, progress=progress)
     require_unaltered(folder, plan, outcomes_of(folder, plan), progress=progress)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import typer
 from typer.testing import CliRunner, Result
 
 from p2phd_eval.cli import app
@@ -18,6 +19,19 @@ TRAIN_OPTIONS = (
     *("--batch-size", "2", "--epochs", "1", "--epochs-decay", "1", "--vgg", "none"),
 )
 SMALL_FEATURES = ("--dims", 64, "--device", "cpu", "--workers", 0)
+
+
+def all_commands() -> dict[str, Any]:
+    """Every command there is, by what is typed to call it."""
+
+    def below(group: Any, above: str) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, command in group.commands.items():
+            called = f"{above} {name}".strip()
+            found |= below(command, called) if hasattr(command, "commands") else {called: command}
+        return found
+
+    return below(typer.main.get_command(app), "")
 
 
 def invoke(*arguments: object) -> Result:

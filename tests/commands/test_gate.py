@@ -108,9 +108,10 @@ def test_a_truncated_report_is_bad_input(path: Path) -> None:
 
 
 def test_a_junit_file_that_cannot_be_written_is_no_pass(path: Path, tmp_path: Path) -> None:
-    assert f"{path}: expected to read or write it" in error_of(
-        invoke("gate", path, "--max-dfid", 1e3, "--junit", path / "gate.xml")
-    )
-    assert f"{tmp_path}: expected to read or write it" in error_of(
-        invoke("gate", path, "--max-dfid", 1e3, "--summary", tmp_path)
+    for option, target in (("--junit", path / "gate.xml"), ("--summary", tmp_path)):
+        assert f"{option} {target}: expected a file to write" in error_of(
+            invoke("gate", path, "--max-dfid", 1e3, option, target)
+        )
+    assert "/dev/full: expected to read or write it" in error_of(
+        invoke("gate", path, "--max-dfid", 1e3, "--junit", "/dev/full")
     )

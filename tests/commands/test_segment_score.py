@@ -74,7 +74,7 @@ def test_one_arm_has_scores_and_no_verdict() -> None:
     ("options", "words"),
     [
         ((*SEGMENTER,), "expected class numbers that the segmenter knows, found 255"),
-        ((*SEGMENTER, "--ignore", 70000), "--ignore: expected label numbers"),
+        ((*SEGMENTER, "--ignore", 70000), "--ignore: expected a whole number from 0"),
         ((*SEGMENTER, "--ignore", 255, "--margin", 200), "--margin: expected percentage points"),
         ((*SEGMENTER, "--ignore", 255, "--margin", "seeds"), "two or more training seeds of the baseline"),
         ((*SEGMENTER, "--ignore", 255, "--photos", "none"), "none: expected a folder"),

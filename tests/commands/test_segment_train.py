@@ -15,7 +15,11 @@ def test_a_segmenter_is_trained_and_scores_samples(tmp_path: Path, monkeypatch: 
     monkeypatch.chdir(tmp_path)
     write_dataset(tmp_path / "scenes", n_train=4, n_test=3, width=48, height=32)
     typed = ("segment", "train", "scenes", "--out", "s.safetensors", "--steps", 3, "--device", "cpu")
-    assert "Segmenter s.safetensors: " in " ".join(invoke(*typed).stderr.split())
+    trained = invoke(*typed, "--json", "-")
+    assert "Segmenter s.safetensors: " in " ".join(trained.stderr.split())
+    document = document_of(trained)
+    assert (document["file"], document["photos"], document["held_out"]["photos"]) == ("s.safetensors", 3, 1)
+    assert len(document["held_out"]["iou"]) == len(document["classes"])
     before = Path("s.safetensors").read_bytes()
     invoke(*typed)
     assert Path("s.safetensors").read_bytes() == before
@@ -24,4 +28,5 @@ def test_a_segmenter_is_trained_and_scores_samples(tmp_path: Path, monkeypatch: 
         *("segment", "score", "scenes", "scenes/test_img", "--segmenter", "s.safetensors"),
         *("--ignore", 255, "--device", "cpu", "--json", "-"),
     )
-    assert document_of(scored)["stamp"]["segmenter"] == "trained"
+    stamp = document_of(scored)["stamp"]
+    assert (stamp["segmenter"], stamp["identity"]) == ("trained", document["sha256"])

@@ -250,8 +250,9 @@ def test_a_run_that_the_system_kills_is_an_outcome_and_is_tried_again(finished_s
 
 def test_more_seeds_go_on_with_a_study_and_keep_what_there_is(finished_study: Path, tmp_path: Path) -> None:
     study = shutil.copytree(finished_study, tmp_path / "study")
-    tables = invoke("study", "--out", study, "--seeds", "3", "--dry-run").stdout
-    assert "fp32\t4" in tables  # with the repeat
+    planned = invoke("study", "--out", study, "--seeds", "3", "--dry-run", "--json", "-")
+    assert "fp32\t4" in planned.stderr  # with the repeat
+    assert document_of(planned)["arms"][0]["runs"] == 4
     assert report_of(study) == report_of(finished_study)
 
 

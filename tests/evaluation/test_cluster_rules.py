@@ -150,7 +150,7 @@ def test_a_table_that_cannot_be_used(tmp_path: Path, text: str, found: str) -> N
 
 
 def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="nothing there"):
         parse_rule(str(tmp_path / "none.csv"))
     with pytest.raises(InputError, match="no UTF-8"):
         parse_rule(table(tmp_path, "id,cluster\na,b\n", "utf-16"))

@@ -59,7 +59,7 @@ def test_what_is_no_table_of_conditions_is_refused_with_its_line(tmp_path, text,
 
 
 def test_files_that_cannot_be_read_are_refused(tmp_path):
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(InputError, match="nothing there"):
         read_conditions(tmp_path / "p.csv")
     with pytest.raises(InputError, match="no UTF-8 text at byte 20"):
         read_conditions(write(tmp_path / "p.csv", "condition,prompt\ncaf\u00e9,x\n", "latin-1"))

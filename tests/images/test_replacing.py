@@ -37,7 +37,7 @@ def test_a_picture_takes_the_place_of_no_image_that_it_is_made_of(tmp_path: Path
     with pytest.raises(InputError, match="of the images in"):
         require_own_picture(photo, [str(photos)], "--picture")
     (tmp_path / "real.zip").write_bytes(b"")
-    with pytest.raises(InputError, match="holds data by its ending"):
+    with pytest.raises(InputError, match=r"a file name ending in \.png"):
         require_own_picture(tmp_path / "real.zip", [], "--picture")
 
 

@@ -74,7 +74,7 @@ def test_a_number_without_a_class_is_named_with_its_place() -> None:
         ("map.csv", "label,class\n1,road\n1,sky\n", "the label 1 twice"),
         ("map.csv", "label,class\n1,road,x\n", "3 cells"),
         ("map.csv", b"label,class\n1,r\xffad\n", "no UTF-8"),
-        ("none.toml", None, "No such file"),
+        ("none.toml", None, "nothing there"),
     ],
 )
 def test_what_is_no_class_map_is_refused(tmp_path: Path, name: str, content: str | bytes | None, found: str) -> None:

@@ -7,14 +7,17 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.places import path
+from p2phd_eval.commands.options.places import json_to_write, path
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.scope import Scope
 
 Json = Annotated[
     str | None,
     typer.Option(
-        "--json", metavar="FILE|-", help="Write everything the table shows as JSON to FILE, or to stdout (-)."
+        "--json",
+        metavar="FILE|-",
+        callback=json_to_write,
+        help="Write everything the table shows as JSON to FILE, or to stdout (-).",
     ),
 ]
 Source = Annotated[
@@ -114,6 +117,7 @@ LpipsWeights = Annotated[
     Path | None,
     typer.Option(
         "--lpips-weights",
+        metavar="FILE",
         rich_help_panel=FEATURES,
         help="File of torchvision's AlexNet weights, for LPIPS. Default: from the cache, else they are fetched; "
         "without them LPIPS is left out.",

@@ -28,7 +28,7 @@ _OPTIONS: dict[str, Any] = {
         Resize,
         typer.Option(
             "--resize",
-            metavar="RESIZE",
+            metavar="NAME",
             rich_help_panel=FEATURES,
             help="Whose resize to 299 x 299: legacy-pytorch (pytorch-fid's), legacy-tensorflow (torch-fidelity's), "
             "clean (clean-fid's) or torchmetrics.",

@@ -36,7 +36,14 @@ class FolderOptionsCommand(TyperCommand):
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Join the folders of each of these options into one value."""
-        return super().parse_args(ctx, _join_folders(args))
+        joined = _join_folders(args)
+        taker = next((option for option in _OPTIONS for word in joined if word.startswith(f"{option}=")), None)
+        try:
+            return super().parse_args(ctx, joined)
+        except Exception as error:  # click's, or one of the copy of click inside newer versions of typer
+            if type(error).__name__ == "MissingParameter" and taker and error.param.param_type_name == "argument":
+                error.message = f"Write it before {taker}, which takes all that follows, up to the next option."
+            raise
 
 
 _SEVERAL = "Several runs an arm"

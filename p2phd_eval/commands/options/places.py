@@ -1,12 +1,25 @@
-"""Arguments and options that take a path or an address of a store, and those that take a path alone."""
+"""Arguments and options that take a path or an address of a store, or a path alone, or name what is to be written.
 
+A target is looked at while the command line is read: before torch is loaded, and before any work.
+"""
+
+import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import typer
+
 from p2phd_eval.errors import InputError
+from p2phd_eval.images.replacing import require_replaceable
 from p2phd_eval.stores.find_store import address_of
 from p2phd_eval.stores.object_store import redacted
 from p2phd_eval.stores.store_path import AnyPath, as_path
+from p2phd_eval.targets import require_file_target, require_folder_target
+
+_TARGETS = "p2phd_eval.targets"  # the key of a context's data under which files stand, with what named them
+#: What typer calls with the value of a parameter, and what it takes in its place.
+_Callback = Callable[[typer.Context, typer.CallbackParam, Any], Any]
 
 
 def path(given: str) -> AnyPath:
@@ -31,3 +44,38 @@ def require_on_disk(given: Any, option: str) -> None:
 
 
 _COPY = {"s3": " (aws s3 cp --recursive)", "gs": " (gcloud storage cp --recursive)", "hf": " (hf download)"}
+
+
+def _target(require: Callable[[str | os.PathLike[str], str], None]) -> _Callback:
+    """Make the callback of a parameter whose value is refused where nothing can be written to it.
+
+    Nor may two parameters of a command name one file, of which the last would be all that is left.
+    """
+
+    def callback(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
+        if value is None or context.resilient_parsing:  # which it is while a shell completes a line
+            return value
+        is_option = parameter.param_type_name == "option"
+        name = parameter.opts[0] if is_option else str(parameter.metavar)
+        require_on_disk(value, name if is_option else "")
+        require(value, name)
+        file = os.path.realpath(value)
+        other = context.meta.setdefault(_TARGETS, {}).setdefault(file, name)
+        if other != name and (Path(file).is_file() or not Path(file).exists()):
+            raise InputError(name, expected=f"another file than {other}", found=str(value), fix="Name two files.")
+        return value
+
+    return callback
+
+
+def file_to_write(ending: str) -> _Callback:
+    """Return the callback of a file whose kind its ending says; it takes the place of another one of that kind."""
+    return _target(lambda place, name: require_file_target(place, name, ending=ending))
+
+
+#: Of a text, a page or a table, which take the place of no image or weights.
+text_to_write = _target(require_replaceable)
+#: Likewise, or ``-`` for stdout.
+json_to_write = _target(lambda place, name: None if place == "-" else require_replaceable(place, name))
+#: Of a folder that is made, or written to.
+folder_to_write = _target(require_folder_target)

@@ -13,7 +13,7 @@ from PIL import Image
 
 from p2phd_eval.beside import run_beside
 from p2phd_eval.editing.faces.new_phases import new_phases
-from p2phd_eval.errors import InputError, require_whole
+from p2phd_eval.errors import InputError, found_instead, require_whole
 from p2phd_eval.images.decoding import decode_labels, image_size, read_rgb
 from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.png import write_png
@@ -159,8 +159,10 @@ def _read_mapping(path: Path) -> dict[int, str]:
             found="none",
             fix="It comes with the photos, and divides them: nobody is to be in the training and the test part.",
         ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(str(path), expected=expected, found=str(error)) from error
+    except OSError as error:
+        raise InputError(str(path), expected=expected, found=found_instead(error)) from error
+    except UnicodeDecodeError as error:
+        raise InputError(str(path), expected=expected, found=f"byte {error.start} that is no UTF-8") from error
     phases: dict[int, str] = {}
     for number, line in enumerate(lines[1:], start=2):
         if not line.strip():

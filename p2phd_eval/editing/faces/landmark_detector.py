@@ -47,7 +47,10 @@ class LandmarkDetector:
             self._predict = dlib.shape_predictor(str(model))
         except RuntimeError as error:
             raise InputError(
-                str(model), expected="a landmark model of dlib", found=f"a file that dlib does not read ({error})"
+                str(model),
+                expected="a landmark model of dlib",
+                found=f"a file that dlib does not read ({error})",
+                fix="Get it again: it may have been cut short, or still be compressed (.bz2).",
             ) from None
         self._model = model
         self._find: Any = dlib.get_frontal_face_detector()

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.editing.faces.face_points import N_POINTS, Points, check_points
-from p2phd_eval.errors import InputError, shown
+from p2phd_eval.errors import InputError, found_instead, shown
 from p2phd_eval.files import atomic_write
 from p2phd_eval.images.names import is_hidden, pair_key
 from p2phd_eval.json_files import decode_json
@@ -43,10 +43,17 @@ def list_landmarks(given: Path) -> dict[str, Path]:
         paths = sorted(each for each in given.iterdir() if each.suffix.lower() in LANDMARK_ENDINGS)
         paths = [each for each in paths if each.is_file() and not is_hidden(each.name)]
     else:
-        raise InputError(str(given), expected="a file or folder of landmarks", found="nothing there")
+        raise InputError(
+            str(given), expected="a file or folder of landmarks", found="nothing there", fix="Check the path."
+        )
     if not paths:
         endings = ", ".join(LANDMARK_ENDINGS)
-        raise InputError(str(given), expected=f"files of landmarks, which end in {endings}", found="none")
+        raise InputError(
+            str(given),
+            expected=f"files of landmarks, which end in {endings}",
+            found="none",
+            fix=f"Give a folder of them, {N_POINTS} points in each.",
+        )
     found: dict[str, Path] = {}
     for path in paths:
         key = pair_key(path.stem)
@@ -109,7 +116,7 @@ def _content(path: Path) -> bytes:
         with path.open("rb") as stream:
             content = stream.read(_LARGEST + 1)
     except OSError as error:
-        raise InputError(str(path), expected=_EXPECTED, found=error.strerror or str(error)) from error
+        raise InputError(str(path), expected=_EXPECTED, found=found_instead(error)) from error
     if len(content) > _LARGEST:
         raise InputError(str(path), expected=_EXPECTED, found=f"a file of more than {_LARGEST >> 20} MiB")
     return content

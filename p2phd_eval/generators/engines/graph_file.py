@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from p2phd_eval.config import TrainConfig
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, found_instead
 from p2phd_eval.files import atomic_write
 from p2phd_eval.generators.engines.onnx_graph import input_shapes
 from p2phd_eval.generators.engines.onnx_packages import import_onnx
@@ -94,7 +94,7 @@ def read_graph(path: Path, wanted: Mapping[str, str], *, any_calibration: bool =
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise InputError(str(path), expected=expected, found=error.strerror or str(error), fix=fix) from None
+        raise InputError(str(path), expected=expected, found=found_instead(error), fix=fix) from None
     try:
         model = onnx.load_model_from_string(content)
         onnx.checker.check_model(model)

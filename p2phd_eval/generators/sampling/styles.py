@@ -26,6 +26,7 @@ from p2phd_eval.locks import hold_file
 from p2phd_eval.memory import memory_for
 from p2phd_eval.npz_files import read_npz, text_of
 from p2phd_eval.progress import Note, OnProgress, ProgressFactory, silent, unheard
+from p2phd_eval.targets import require_file_target
 from p2phd_eval.versions import versions
 
 STYLES = ("clusters", "photo")
@@ -197,11 +198,10 @@ def cluster_styles(
     clusters : Clusters
         What is in it.
     """
-    if out is not None and out.suffix != ".npz":
-        raise InputError("--out", expected="a file name ending in .npz", found=str(out))
     source, on = Path(source), find_device(device)
     path, checkpoint = open_source(source, which_epoch=which_epoch, label_nc=label_nc, instances=instances)
     target = clusters_path(source, out, "--out")
+    require_file_target(target, "--out", ending=".npz")
     note(f"device: {describe_device(on)}, clusters: {target}")
     photos = PhotoEncoder(path, checkpoint, Path(data), phase, on)
     with hold_file(target):

@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from pathlib import Path
 
-from p2phd_eval.errors import InputError
+from p2phd_eval.errors import InputError, found_instead
 from p2phd_eval.images.encoded_files import read_encoded
 from p2phd_eval.images.result_kinds import KIND_MARK, take_images
 from p2phd_eval.images.sources.disk_state import DiskState, describe_change, disk_state, few, marks_of
@@ -92,7 +92,7 @@ def _read_lines(path: AnyPath) -> dict[str, str]:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise _not_a_list(path, error.strerror or str(error)) from error
+        raise _not_a_list(path, found_instead(error)) from error
     bad = None
     try:
         text = content.decode("utf-8-sig")

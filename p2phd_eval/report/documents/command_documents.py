@@ -1,4 +1,4 @@
-"""What the other commands write with `--json`: training, generation, data, features, cache and weights."""
+"""What the other commands write with `--json`: training, generation, segmenters, data, features, cache and weights."""
 
 from __future__ import annotations
 
@@ -104,6 +104,34 @@ class ConvertDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/conve
     config: dict[str, Any]
     sources: dict[str, str]  # where each setting comes from
     notes: tuple[str, ...]
+
+
+class HeldOutScores(Struct, frozen=True, kw_only=True):
+    """How a segmenter reads photos that it was not trained on."""
+
+    photos: int
+    pixel_accuracy: float  # percent
+    mean_iou: float  # percent, over the classes that their label maps have
+    iou: tuple[float | None, ...]  # percent, in the order of the classes; null: it occurs nowhere
+
+
+class SegmentTrainDocument(Document, frozen=True, kw_only=True, tag="p2phd-eval/segment-train"):
+    """A segmenter that was trained, or was there already."""
+
+    file: str
+    sha256: str  # of the file; `segment score` calls it the segmenter's identity
+    classes: tuple[str, ...]
+    photos: int  # that it was trained on
+    data_sha256: str  # of the names and contents of photos and label maps
+    width: int  # pixels, at which it reads photos
+    channels: int  # of the network's first layer
+    depth: int  # how often it halves the photos
+    steps: int
+    batch_size: int
+    learning_rate: float
+    seed: int
+    ignore: tuple[int, ...]  # labels that stood for no class
+    held_out: HeldOutScores
 
 
 class GraphCheckDocument(Struct, frozen=True, kw_only=True):

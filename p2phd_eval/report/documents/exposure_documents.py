@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
+from p2phd_eval.formatting import signed_fixed_text
 from p2phd_eval.report.documents.blind_test_documents import RESULTS_VERSION, KeyDocument, Version, percent, share_span
 from p2phd_eval.report.documents.document import Document
 from p2phd_eval.report.documents.exposure_plan import ExposurePlan, Position
@@ -149,11 +150,10 @@ def exposure_sentences(analysis: ExposureAnalysis, everyone: ExposureAnalysis) -
     if trend is not None:
         claim = trend.population or trend.asked
         whom = "people and images like these" if trend.population else "these people and images"
-        low, high = (100 * bound for bound in claim.interval)
+        change, low, high = (signed_fixed_text(100 * each, 1) for each in (trend.per_doubling, *claim.interval))
         clear = "changes" if claim.p < 1 - analysis.confidence else "does not change detectably"
         told.append(
-            f"With the time it {clear}: by {100 * trend.per_doubling:+.1f} points a doubling, of {whom} "
-            f"({low:+.1f} to {high:+.1f}, p {claim.p:.2g})."
+            f"With the time it {clear}: by {change} points a doubling, of {whom} ({low} to {high}, p {claim.p:.2g})."
         )
     if everyone.overall.trials != overall.trials:
         told.append(f"With those who failed the attention checks {_chosen(everyone.overall)}.")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from p2phd_eval.evaluation.comparison import ComparisonResult
-from p2phd_eval.formatting import error_text, given_text, interval_text, number_text
+from p2phd_eval.formatting import error_text, fixed_text, given_text, interval_text, number_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.wording import (
     SCOPES,
@@ -112,7 +112,7 @@ def _measured_row(candidate: FIDComparison, measured: MeasuredDifference, confid
     return (
         candidate.name,
         name,
-        *(f"{value:.3f}" if measured.estimand.in_fid else number_text(value) for value in values),
+        *(fixed_text(value, 3) if measured.estimand.in_fid else number_text(value) for value in values),
         error_text(measured.estimate, measured.error.value),
         f"refused: {measured.refusal}" if measured.refusal else interval,
     )
@@ -120,8 +120,8 @@ def _measured_row(candidate: FIDComparison, measured: MeasuredDifference, confid
 
 def _runs(runs: Sequence[float]) -> str:
     if len(runs) == 1:
-        return f"{runs[0]:.3f}"
-    return f"{np.mean(runs):.3f} (sd {np.std(runs, ddof=1):.3f} of {len(runs)} seeds)"
+        return fixed_text(runs[0], 3)
+    return f"{fixed_text(float(np.mean(runs)), 3)} (sd {np.std(runs, ddof=1):.3f} of {len(runs)} seeds)"
 
 
 def _sentences(candidate: FIDComparison) -> list[str]:

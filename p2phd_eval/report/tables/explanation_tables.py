@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from p2phd_eval.formatting import signed_fixed_text, signed_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.stats.verdicts.explanation import ClassPart, ClusterPart, Explanation
 
@@ -26,11 +27,11 @@ def explanation_tables(explanation: Explanation, name: str, of: str = "label map
 
 def _parts_table(explanation: Explanation, name: str) -> ResultTable:
     return ResultTable(
-        title=f"Where dFID@n of {name} comes from: {explanation.dfid:+.3f}",
+        title=f"Where dFID@n of {name} comes from: {signed_fixed_text(explanation.dfid, 3)}",
         columns=("part", "difference", "SE"),
         rows=(
-            ("means", f"{explanation.mean_part:+.3f}", f"{explanation.mean_part_se:.3f}"),
-            ("covariances", f"{explanation.covariance_part:+.3f}", f"{explanation.covariance_part_se:.3f}"),
+            ("means", signed_fixed_text(explanation.mean_part, 3), f"{explanation.mean_part_se:.3f}"),
+            ("covariances", signed_fixed_text(explanation.covariance_part, 3), f"{explanation.covariance_part_se:.3f}"),
         ),
         notes=(
             "Means: the average image drifts away from the real one. Covariances: spread and variety differ.",
@@ -44,7 +45,7 @@ def _images_table(explanation: Explanation, name: str, of: str) -> ResultTable:
     return ResultTable(
         title=f"{of.capitalize()}s with the largest influence on dFID of {name}",
         columns=(of, "influence", "contribution"),
-        rows=tuple((image.id, f"{image.influence:+.3g}", f"{image.contribution:+.3g}") for image in images),
+        rows=tuple((image.id, signed_text(image.influence), signed_text(image.contribution)) for image in images),
         notes=(
             f"Influence: the change of dFID from having drawn this {of}, to first order. Above 0: it speaks "
             "against the candidate.",
@@ -64,8 +65,8 @@ def _clusters_table(clusters: Sequence[ClusterPart], name: str) -> ResultTable:
                 part.name,
                 str(part.images),
                 f"{part.share:.1%}",
-                f"{part.contribution:+.3f}",
-                f"{part.change_without:+.3f}",
+                signed_fixed_text(part.contribution, 3),
+                signed_fixed_text(part.change_without, 3),
             )
             for part in shown
         ),
@@ -85,8 +86,8 @@ def _classes_table(classes: Sequence[ClassPart], name: str) -> ResultTable:
             (
                 part.name,
                 f"{part.share:.1%}",
-                f"{part.contribution:+.3f}",
-                NOTHING if part.correlation is None else f"{part.correlation:+.2f}",
+                signed_fixed_text(part.contribution, 3),
+                NOTHING if part.correlation is None else signed_fixed_text(part.correlation, 2),
                 NOTHING if part.p_holm is None else f"{part.p_holm:.3g}",
             )
             for part in shown

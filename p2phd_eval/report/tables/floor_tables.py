@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from p2phd_eval.formatting import number_text
+from p2phd_eval.formatting import number_text, signed_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.floor_documents import FloorDistancePart, FloorDocument, FloorRatioPart, KidBetween
 from p2phd_eval.report.floor_wording import FLOOR_VERDICTS
@@ -129,8 +129,11 @@ def _photo_cells(row: FloorDistancePart) -> list[str]:
     photo = row.to_photo
     if photo is None:
         return [NOTHING] * 4
-    change = ("0", NOTHING) if photo.change is None else (f"{100 * photo.change.value:+.3g} %", _percents(photo.change))
-    return [f"{number_text(photo.baseline)} to {number_text(photo.candidate)}", *change, VERDICTS[photo.verdict].words]
+    change, interval = "0", NOTHING
+    if photo.change is not None:
+        change, interval = f"{signed_text(100 * photo.change.value)} %", _percents(photo.change)
+    means = f"{number_text(photo.baseline)} to {number_text(photo.candidate)}"
+    return [means, change, interval, VERDICTS[photo.verdict].words]
 
 
 def _kid_cells(kid: KidBetween) -> tuple[str, str, str, str]:
@@ -143,4 +146,4 @@ def _interval(ratio: FloorRatioPart) -> str:
 
 
 def _percents(ratio: FloorRatioPart) -> str:
-    return " to ".join("no bound" if end is None else f"{100 * end:+.3g}" for end in ratio.interval) + " %"
+    return " to ".join("no bound" if end is None else signed_text(100 * end) for end in ratio.interval) + " %"

@@ -4,6 +4,7 @@ from p2phd_eval.evaluation.fid_of_moments import StatisticsFidResult
 from p2phd_eval.evaluation.fid_of_sets import FidResult
 from p2phd_eval.evaluation.metrics_of_sets import MetricsResult
 from p2phd_eval.features.feature_set import FeatureStamp
+from p2phd_eval.formatting import fixed_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.wording import PAIRINGS, draws_text, protocol_text
 from p2phd_eval.stats.distances.cmmd import ClipDistance
@@ -74,8 +75,8 @@ def metrics_table(result: MetricsResult, real: str, fake: str) -> ResultTable:
         rows=(
             (f"FID@{n}", f"{fid.fid:.4f}", fid_se),
             *((*row, NOTHING) for row in _interval_rows(fid.interval)),
-            ("FID-infinity", f"{result.fid_infinity.value:.4f}", NOTHING),
-            ("KID", f"{kid.value:.6f}", f"{kid.se:.3g}"),
+            ("FID-infinity", fixed_text(result.fid_infinity.value, 4), NOTHING),
+            ("KID", fixed_text(kid.value, 6), f"{kid.se:.3g}"),
             *_cmmd_rows(result.cmmd),
             (f"precision (k = {neighbours.precision_k})", f"{neighbours.precision:.4f}", NOTHING),
             (f"recall (k = {neighbours.precision_k})", f"{neighbours.recall:.4f}", NOTHING),
@@ -101,7 +102,7 @@ def _cmmd_rows(found: ClipDistance | None) -> tuple[tuple[str, str, str], ...]:
     if found is None:
         return ()
     return (
-        ("CMMD", f"{found.value:.4f}", f"{found.se:.3g}"),
+        ("CMMD", fixed_text(found.value, 4), f"{found.se:.3g}"),
         ("CMMD with the diagonal", f"{found.with_diagonal:.4f}", NOTHING),
     )
 
@@ -118,7 +119,7 @@ def _cmmd_notes(found: ClipDistance | None) -> tuple[str, ...]:
 def _terms(distance: FrechetDistance) -> tuple[tuple[str, str], ...]:
     return (
         ("mean term", f"{distance.mean_term:.4f}"),
-        ("covariance term", f"{distance.trace_real + distance.trace_fake - 2 * distance.trace_sqrt:.4f}"),
+        ("covariance term", fixed_text(distance.trace_real + distance.trace_fake - 2 * distance.trace_sqrt, 4)),
     )
 
 
@@ -150,12 +151,12 @@ def _interval_rows(interval: FIDInterval | None) -> tuple[tuple[str, str], ...]:
     ratio = NOTHING if richardson.slope_ratio is None else f"{richardson.slope_ratio:.2f}"
     diagnostics = (
         ("slope ratio (2 where the bias is c/n)", ratio),
-        ("bias gap", f"{interval.population.bias_gap:.2f} standard errors"),
+        ("bias gap", f"{fixed_text(interval.population.bias_gap, 2)} standard errors"),
     )
     if interval.interval is None:
         return (("FID of the distributions", "refused, see below"), *diagnostics)
     return (
-        ("FID of the distributions (n to infinity)", f"{interval.population.value:.4f}"),
+        ("FID of the distributions (n to infinity)", fixed_text(interval.population.value, 4)),
         _interval_row(interval.confidence, interval.interval),
         *diagnostics,
     )
@@ -172,7 +173,7 @@ def _block_rows(result: FidResult) -> tuple[tuple[str, str], ...]:
     if interval is None:
         return (("block FID", "refused, see below"), reference)
     return (
-        ("block FID (n to infinity)", f"{population.value:.4f}"),
+        ("block FID (n to infinity)", fixed_text(population.value, 4)),
         _interval_row(result.block_fid.confidence, interval),
         ("its standard error", f"{population.error.value:.4g}"),
         reference,
@@ -190,7 +191,7 @@ def _block_notes(result: FidResult) -> tuple[str, ...]:
 
 def _interval_row(confidence: float, interval: tuple[float, float]) -> tuple[str, str]:
     low, high = interval
-    return f"its {100 * confidence:.4g} % interval", f"({low:.4f}, {high:.4f})"
+    return f"its {100 * confidence:.4g} % interval", f"({fixed_text(low, 4)}, {fixed_text(high, 4)})"
 
 
 def _interval_notes(interval: FIDInterval | None) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """Segmentation scores as tables."""
 
-from p2phd_eval.formatting import estimate_texts, number_text
+from p2phd_eval.formatting import estimate_texts, number_text, signed_fixed_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.segment_documents import ScoreDifferencePart, ScorePart, SegmentArm, SegmentDocument
 from p2phd_eval.report.markdown_text import markdown_text
@@ -96,7 +96,7 @@ def difference_cells(found: ScoreDifferencePart | None) -> tuple[str, str]:
     if found is None:
         return NOTHING, NOTHING
     if found.interval is None:
-        return f"{found.estimate:+.2f}", NOTHING
+        return signed_fixed_text(found.estimate, 2), NOTHING
     estimate, interval = estimate_texts(found.estimate, found.interval, marks=(0.0,))
     return estimate + ("*" if found.p_holm is not None and found.p_holm < 0.05 else ""), interval
 

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import InputError, require_at_least
+from p2phd_eval.formatting import fixed_text
 from p2phd_eval.progress import OnProgress, unwatched
 from p2phd_eval.stats.confidence import require_confidence, t_interval
 from p2phd_eval.stats.design import SamplingDesign, StandardError, require_pairs
@@ -48,8 +49,8 @@ class FIDInterval:
         if self.interval is None:
             return f"no interval for the FID of the distributions: {self.population.refusal}"
         low, high = self.interval
-        interval = f"{100 * self.confidence:.4g} % interval ({low:.4f}, {high:.4f})"
-        return f"FID of the distributions {self.population.value:.4f}, {interval}"
+        interval = f"{100 * self.confidence:.4g} % interval ({fixed_text(low, 4)}, {fixed_text(high, 4)})"
+        return f"FID of the distributions {fixed_text(self.population.value, 4)}, {interval}"
 
     def __repr__(self) -> str:
         return f"FIDInterval: FID at n {self.fid:.4f}, standard error {self.standard_error.value:.4g}\n{self}"

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.errors import MOST_REPLICATES, InputError, as_choice, require_at_least, require_whole
+from p2phd_eval.formatting import signed_text
 from p2phd_eval.progress import ProgressFactory, silent
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.design import SamplingDesign, require_pairs
@@ -78,7 +79,7 @@ class FIDComparison:
     def __repr__(self) -> str:
         found = self.at_n
         return (
-            f"FIDComparison: {self}\ndFID@{self.n} {found.estimate:+.4g}, "
+            f"FIDComparison: {self}\ndFID@{self.n} {signed_text(found.estimate)}, "
             f"standard error {found.error.value:.3g} in scope {self.scope.value}"
         )
 

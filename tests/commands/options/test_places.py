@@ -1,11 +1,78 @@
-"""What takes a path alone says so of an address, in one sentence and without its secrets."""
+"""What is to be written where it cannot, and an address where a path belongs, are refused in one sentence, before any work."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
-from typer.testing import CliRunner
+import typer
 
 from p2phd_eval.cli import app
+from tests.commands.command_line import all_commands, error_of, invoke
+
+_WRITTEN = {"--out", "--json", "--picture", "--markdown", "--junit", "--summary", "OUT"}
+#: Places where no file and no folder can be written; /proc takes nothing, from root either.
+_WRONG = {"file": ("folder", "file.txt/new", "/proc/new"), "folder": ("file.txt", "file.txt/new", "/proc/new")}
+#: Of these `--out` is a folder; of others a file.
+_FOLDERS = {"study", "demo", "train", "generate", "report", "edit apply", "edit compare", "edit faces", "edit serve"}
+
+
+_GROUP = typer.main.get_command(app)
+_COMMANDS = all_commands()
+
+
+def targets(command: str) -> list[tuple[str, list[str]]]:
+    """What a command calls each target, and what is typed before the target alone."""
+    found, arguments = [], 0
+    for each in _COMMANDS[command].params:
+        if each.param_type_name == "argument":
+            found.append((each.name.upper(), ["x"] * arguments))
+            arguments += 1
+        else:
+            found.append((each.opts[0], [each.opts[0]]))
+    return [(called, before) for called, before in found if called in _WRITTEN]
+
+
+@pytest.mark.parametrize("command", _COMMANDS)
+def test_a_wrong_target_is_refused_before_the_work(
+    command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing else is typed, and so nothing else can be found fault with."""
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("file.txt").touch()
+    for called, before in targets(command):
+        kind = "folder" if called == "OUT" or (called == "--out" and command in _FOLDERS) else "file"
+        for place in _WRONG[kind]:
+            assert _GROUP([*command.split(), *before, place], standalone_mode=False) == 2
+            first, _, fix = capsys.readouterr().err.partition("\n")
+            assert first.startswith(f"error: {called} {place}: expected a {kind} to write"), place
+            assert fix == {"file": "Name another file.\n", "folder": "Choose another folder.\n"}[kind]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["file.txt", "folder"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "message"),
+    [
+        ("compare a b c --picture worst.jpg", "--picture: expected a file name ending in .png, found worst.jpg."),
+        ("segment train data --out s.pt", "--out: expected a file name ending in .safetensors, found s.pt."),
+        ("features a --out b.npz --json b.npz", "--json: expected another file than --out, found b.npz."),
+    ],
+)
+def test_a_target_of_another_kind_or_of_another_option_is_refused(typed: str, message: str) -> None:
+    assert message in error_of(invoke(*typed.split()))
+
+
+def test_targets_are_looked_at_before_torch_is_loaded(tmp_path: Path) -> None:
+    code = (
+        "import sys, typer; from p2phd_eval.cli import app\n"
+        "for typed in (['segment', 'train', 'x'], ['compare', 'x', 'y', 'z'], ['train', 'x']):\n"
+        f"    assert typer.main.get_command(app)([*typed, '--json', {str(tmp_path)!r}], standalone_mode=False) == 2\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(
@@ -21,7 +88,7 @@ from p2phd_eval.cli import app
     ],
 )
 def test_an_address_where_a_path_belongs(command: str, shown: str, scheme: str) -> None:
-    result = CliRunner().invoke(app, command.split())
+    result = invoke(*command.split())
     assert result.exit_code == 2
     assert result.output.startswith(f"error: {shown}")
     assert "expected a path: training data, runs, checkpoints, weights and studies lie on disks" in result.output

@@ -101,5 +101,5 @@ def test_changes_are_noticed(root: Path) -> None:
 
 
 def test_a_list_that_is_missing_is_named(root: Path) -> None:
-    with pytest.raises(InputError, match=r"none\.txt: .*No such file"):
+    with pytest.raises(InputError, match=r"none\.txt: .*nothing there"):
         ListSource(root / "none.txt")
