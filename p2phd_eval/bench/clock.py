@@ -37,8 +37,7 @@ class Timing:
     repeats: int = 3  # starts
 
     def __post_init__(self) -> None:
-        numbers = {"--warm-up": self.warm_up, "--steps": self.steps, "--repeats": self.repeats}
-        require_whole(1, _MOST_STEPS, numbers)
+        require_whole(1, _MOST_STEPS, {"--warm-up": self.warm_up, "--steps": self.steps, "--repeats": self.repeats})
 
 
 def time_settings(

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from p2phd_eval.beside import run_beside
-from p2phd_eval.errors import InputError, require_at_least, shown
+from p2phd_eval.errors import InputError, require_at_least, require_whole, shown
 from p2phd_eval.files import write_json
 from p2phd_eval.images.png import write_png
 from p2phd_eval.locks import filled_whole, hold_folder, is_free
@@ -24,6 +24,7 @@ from p2phd_eval.scenes.street import draw_camera, draw_light, draw_street, paint
 CLASSES: tuple[str, ...] = tuple(label.name.lower().replace("_", " ") for label in Label)
 """Names of the classes by label id."""
 
+_MOST_SCENES = 1_000_000  # that a name has digits for
 _MIN_SIDE = 32  # pixels; below this most objects vanish
 _MAX_SIDE = 2**13  # pixels; a scene of so many both ways takes some 5 GB to draw
 
@@ -94,8 +95,8 @@ def write_dataset(
     InputError
         If a number is out of range, or `out` is a file or holds anything.
     """
-    require_at_least(1, {"n_train": n_train})
-    require_at_least(0, {"n_test": n_test})
+    require_whole(1, _MOST_SCENES, {"--train": n_train})
+    require_whole(0, _MOST_SCENES, {"--test": n_test})
     _check_seed_and_size(seed, width, height)
     with hold_folder(out):
         _write(out, {"train": n_train, "test": n_test}, width, height, seed, on_progress)
@@ -127,8 +128,8 @@ def _write_scene(folder: Path, split: str, name: str, scene: Scene, number: int)
 
 
 def _check_seed_and_size(seed: int, width: int, height: int) -> None:
-    require_at_least(0, {"seed": seed})
-    for name, side in (("width", width), ("height", height)):
+    require_at_least(0, {"--seed": seed})
+    for name, side in (("--width", width), ("--height", height)):
         require_at_least(_MIN_SIDE, {name: side})
         if side > _MAX_SIDE:
             raise InputError(name, expected=f"at most {_MAX_SIDE} pixels", found=shown(side))

@@ -107,9 +107,9 @@ def train_segmenter(
     InputError
         For unusable data or settings; or where `out` holds something else or cannot be written.
     """
-    require_whole(1, 2**31, {"steps": steps})
-    require_whole(16, 2**14, {"width": width})
-    require_whole(0, LARGEST_SEED, {"seed": seed})
+    require_whole(1, 2**31, {"--steps": steps})
+    require_whole(16, 2**14, {"--width": width})
+    require_whole(0, LARGEST_SEED, {"--seed": seed})
     require_label_numbers(ignore)
     where = find_device(device)
     kept = cache_folder() / "segmenters"

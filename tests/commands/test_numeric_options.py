@@ -34,7 +34,14 @@ _OPTIONS = {
         "--confidence": ("0.9999999999999999", "0.5"),
         "--margin": ("nan%", "0", "1e308%", "1e308", "100"),
         "--batch-size": ("0",),
+        "--ignore": ("65536",),
     },
+    "segment train data": {"--ignore": ("65536",), "--steps": (f"{10**30}",), "--width": ("8", "100000")},
+    "bench --preset demo": {
+        **{"--warm-up": ("0", f"{10**9}"), "--steps": ("0", f"{10**9}"), "--repeats": ("0", f"{10**9}")},
+        "--batch-sizes": ("0", "1,,2", f"{10**20}"),
+    },
+    "data synthesize data": {"--train": ("0", f"{10**9}"), "--test": (f"{10**9}",), "--width": ("31", f"{10**9}")},
     "metrics a.npz b.npz": {"--seed": (f"{2**64}",), "--workers": ("x",)},
     "plan --image-sd 60 --seed-sd 3 --margin 2 --images 500": {
         "--image-sd": ("1e308",),

@@ -116,13 +116,13 @@ def test_bad_requests(scenes: Path, tmp_path: Path) -> None:
     size = {"width": 64, "height": 32, "seed": 0}
     with pytest.raises(InputError, match="expected a new or empty folder, found a folder that holds files"):
         write_dataset(scenes, n_train=1, n_test=0, **size)
-    with pytest.raises(InputError, match="n_train: expected at least 1, found 0"):
+    with pytest.raises(InputError, match="--train: expected a whole number from 1 to 1000000, found 0"):
         write_dataset(tmp_path / "a", n_train=0, n_test=0, **size)
-    with pytest.raises(InputError, match="height: expected at least 32, found 16"):
+    with pytest.raises(InputError, match="--height: expected at least 32, found 16"):
         render_scene(0, width=64, height=16)
-    with pytest.raises(InputError, match="width: expected at most 8192 pixels, found 1000000000"):
+    with pytest.raises(InputError, match="--width: expected at most 8192 pixels, found 1000000000"):
         render_scene(0, width=10**9, height=32)
-    with pytest.raises(InputError, match="seed: expected at most 9223372036854775807, found 18446744073709551616"):
+    with pytest.raises(InputError, match="--seed: expected at most 9223372036854775807, found 18446744073709551616"):
         render_scene(2**64, width=32, height=32)
-    with pytest.raises(InputError, match="seed: expected at least 0, found -1"):
+    with pytest.raises(InputError, match="--seed: expected at least 0, found -1"):
         render_scene(-1, width=64, height=32)

@@ -40,7 +40,8 @@ class FolderOptionsCommand(TyperCommand):
         taker = next((option for option in _OPTIONS for word in joined if word.startswith(f"{option}=")), None)
         try:
             return super().parse_args(ctx, joined)
-        except Exception as error:  # click's, or one of the copy of click inside newer versions of typer
+        except Exception as raised:
+            error: Any = raised  # click's, or one of the copy of click inside newer versions of typer
             if type(error).__name__ == "MissingParameter" and taker and error.param.param_type_name == "argument":
                 error.message = f"Write it before {taker}, which takes all that follows, up to the next option."
             raise

@@ -2,7 +2,7 @@
 
 import math
 
-from p2phd_eval.formatting import estimate_texts, interval_text, number_text, signed_text
+from p2phd_eval.formatting import estimate_texts, interval_text, number_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.edit_documents import (
     EditCompareDocument,
@@ -198,7 +198,8 @@ def _ratio_cells(ratio: EditRatio | None) -> tuple[str, str]:
 
 
 def _percent(value: float, *, signed: bool = False) -> str:
-    return f"{signed_text(100 * value) if signed else number_text(100 * value)} %"
+    text = f"{100 * value + 0.0:.3g}"  # adding 0 takes the sign of -0 away
+    return f"{'+' if signed and value > 0 else ''}{text} %"
 
 
 def _percents(ratio: EditRatio) -> str:

@@ -38,7 +38,7 @@ def test_tables_hold_what_there_is() -> None:
     assert len(images.styles) == len(images.rows) == 6
     assert [row[0] for row in clusters.rows] == [part.name for part in whole.clusters]
     (absent,) = (row for row in classes.rows if row[0] == "car")
-    assert absent[1:] == ("0.0%", "+0.000", "-", "-")
+    assert absent[1:] == ("0.0%", "0.000", "-", "-")
     assert len(explanation_tables(explanation(), "amp")) == 3
     of_conditions = explanation_tables(whole, "amp", "condition")[1]
     assert (of_conditions.title, of_conditions.columns[0]) == (
