@@ -1,4 +1,4 @@
-"""What is to be written where it cannot, and an address where a path belongs, are refused in one sentence, before any work."""
+"""Targets that cannot be written, and addresses where paths belong, are refused in a sentence, before any work."""
 
 from __future__ import annotations
 
