@@ -40,7 +40,7 @@ def test_json_is_read_as_json_reads_it(encoding: str) -> None:
         (b"[18446744073709551616]", "a whole number of 20 digits"),
         (b'{"a": 1, "a": 2}', "the key 'a' twice"),
         (b"[" * 101 + b"]" * 101, "more than 100 deep"),
-        (b'{"a":' * 5000, "more than 100 deep"),
+        (b'{"a":' * 5000 + b"1" + b"}" * 5000, "more than 100 deep"),
         (b'{"a": "\xff"}', "utf-8"),
         (b'["\xed\xa0\x80"]', "utf-8"),
     ],

@@ -92,7 +92,7 @@ _WRONG = {
     "NaN in the stamp": ({"tool": float("nan")}, "NaN, which is not a number of JSON"),
     "no formats": ({"formats": None}, r"stamp, \$.formats: expected object, found None"),
     "stamp of numbers": ({"stamp": np.array(3)}, "where a text belongs"),
-    "deep stamp": ({"stamp": np.array("[" * 5000)}, "more than 100 deep"),
+    "deep stamp": ({"stamp": np.array("[" * 5000 + "]" * 5000)}, "more than 100 deep"),
 }
 
 
