@@ -7,13 +7,16 @@ import io
 import json
 import os
 import re
+import signal
 import stat
 import sys
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
 from p2phd_eval.errors import InputError
@@ -32,11 +35,11 @@ _MOST_LINKS = 40
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     """Open a temporary file beside `path` that replaces it when the block ends.
 
-    The data reaches the disk (fsync of file and folder) before the rename. If the block or the disk fails, the
-    temporary file is removed and `path` is left as it was. A file that was there hands on its permissions and, where
-    this process may, its owner; its other hard links keep the old content. A symbolic link stays: what it leads to is
-    replaced, or made. A device, a pipe or a stream of this process (`/dev/null`, `/dev/stdout`, `>(...)`) is written
-    to when the block ends; if its reader has left, that is no error.
+    The data reaches the disk (fsync of file and folder) before the rename. If the block or the disk fails, or SIGTERM
+    ends this process, the temporary file is removed and `path` is left as it was. A file that was there hands on its
+    permissions and, where this process may, its owner; its other hard links keep the old content. A symbolic link
+    stays: what it leads to is replaced, or made. A device, a pipe or a stream of this process (`/dev/null`,
+    `/dev/stdout`, `>(...)`) is written to when the block ends; if its reader has left, that is no error.
 
     The file is binary, open for reading and writing, seekable. Raises `OSError` if the file cannot be written; the old
     content survives. Raises `InputError` if `path` is a folder or a whole disk.
@@ -72,7 +75,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         error.filename = str(given)
         raise
     try:
-        with os.fdopen(number, "w+b") as stream:
+        with _removed_by_sigterm(Path(name)), os.fdopen(number, "w+b") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
@@ -87,6 +90,27 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             raise refusal from None
         raise
     _sync_folder(target.parent)
+
+
+@contextmanager
+def _removed_by_sigterm(path: Path) -> Iterator[None]:
+    """Remove a file where SIGTERM, as schedulers send it, would end this process at once in the middle of a write."""
+    usual = signal.SIG_DFL
+    if threading.current_thread() is not threading.main_thread() or signal.getsignal(signal.SIGTERM) is not usual:
+        yield
+        return
+
+    def end(signum: int, frame: FrameType | None) -> None:
+        path.unlink(missing_ok=True)
+        signal.signal(signum, usual)
+        os.kill(os.getpid(), signum)
+
+    signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    finally:
+        if signal.getsignal(signal.SIGTERM) is end:
+            signal.signal(signal.SIGTERM, usual)
 
 
 def temporary_prefix(path: Path) -> str:

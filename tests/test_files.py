@@ -4,6 +4,7 @@ import contextlib
 import hashlib
 import os
 import resource
+import signal
 import subprocess
 import sys
 import textwrap
@@ -140,6 +141,29 @@ def test_a_stream_of_this_process_goes_on_after_it(tmp_path: Path, capfd: pytest
     os.close(write)
     with pytest.raises(OSError, match=r"No space left.*'/dev/full'"):
         write_json("/dev/full", 5)
+
+
+def test_sigterm_in_the_middle_of_a_write_leaves_nothing(tmp_path: Path) -> None:
+    """It ends the process all the same; one that handles it goes on to write."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    code = textwrap.dedent("""
+        import os, signal, sys
+        from p2phd_eval.files import atomic_write
+
+        if len(sys.argv) > 2:
+            signal.signal(signal.SIGTERM, lambda *_: print("handled"))
+        with atomic_write(sys.argv[1]) as stream:
+            stream.write(b"new")
+            os.kill(os.getpid(), signal.SIGTERM)
+        print(signal.getsignal(signal.SIGTERM) is signal.SIG_DFL)
+    """)
+    ended = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (-signal.SIGTERM, "", "")
+    assert (path.read_bytes(), list(tmp_path.iterdir())) == (b"old", [path])
+    handled = subprocess.run([sys.executable, "-c", code, path, "1"], capture_output=True, text=True, check=True)
+    assert handled.stdout == "handled\nFalse\n"
+    assert path.read_bytes() == b"new"
 
 
 @pytest.mark.parametrize("limit", [100, 20_000])
