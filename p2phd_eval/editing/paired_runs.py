@@ -95,7 +95,8 @@ def require_fitting(config: TrainConfig, script: EditScript, where: str) -> None
                 where,
                 expected=f"a run whose {what} are those of the script: {_told(value)}",
                 found=_told(found[what]),
-                fix="Make a script for this run's data: p2phd-eval edit random.",
+                fix=f"Make a script for this run's data: p2phd-eval edit random DATA --label-nc {config.data.label_nc} "
+                "--out SCRIPT.",
             )
     styled = [k for k, edit in enumerate(script.edits, start=1) if isinstance(edit, StyleEdit) or style_of_edit(edit)]
     if not styled:
