@@ -55,7 +55,7 @@ def require_folder_target(path: str | os.PathLike[str], option: str) -> None:
     given = as_path(path)
     where = f"{option} {given}"
     if isinstance(given, StorePath):
-        require_writable(given / "file")
+        require_writable(given / "...")  # whatever lies in it
         return
     _require_room(Path(os.path.realpath(given)), where, "a folder to write to", _ANOTHER_FOLDER)
 

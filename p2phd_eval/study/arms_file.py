@@ -76,7 +76,9 @@ def read_arms_file(path: Path, *, seeds: int | None = None) -> ArmsFile:
         message, _, place = str(error).partition(" (at ")
         line = re.match(r"line (\d+)", place)
         where = f"{path}, line {line[1]}" if line else f"{path}, at its end"
-        raise InputError(where, expected="TOML", found=f"{message[:1].lower()}{message[1:]}") from error
+        raise InputError(
+            where, expected="TOML", found=f"text that is none: {message[:1].lower()}{message[1:]}"
+        ) from error
     except (ValueError, RecursionError) as error:  # where Python's own limits end
         found = "values nested without end" if isinstance(error, RecursionError) else "a number of thousands of digits"
         raise InputError(str(path), expected="TOML that can be read", found=found) from error

@@ -43,7 +43,7 @@ def test_an_arm_is_what_its_table_says(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[[arm]\nname = 3", "arms.toml, line 1: expected TOML, found expected ']]'"),
+        ("[[arm]\nname = 3", "arms.toml, line 1: expected TOML, found text that is none: expected ']]'"),
         ('[[arm]]\nname = "a', "arms.toml, (line 2|at its end): expected TOML"),
         ("[[arm]]\nname = ", "arms.toml, (line 2|at its end): expected TOML"),
         ("seeds = " + 5000 * "9", "arms.toml: expected TOML that can be read, found a number of thousands of digits"),

@@ -152,7 +152,7 @@ def _read_mapping(path: Path) -> dict[int, str]:
     try:
         with path.open(encoding="utf-8") as stream:
             lines = stream.read(_LARGEST_MAPPING).splitlines()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise InputError(
             str(path),
             expected="the file of CelebAMask-HQ that says which photo of CelebA each face is",

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from p2phd_eval.errors import InputError
 from p2phd_eval.files import atomic_write
 from p2phd_eval.images.names import IMAGE_ENDINGS
+from p2phd_eval.targets import require_folder_target
 
 Pixels = npt.NDArray[Any]
 
@@ -68,7 +69,8 @@ class DecodedCache:
 def require_cache_folder(folder: Path, data: Path) -> None:
     """Raise InputError if a cache would lie among images: in a data set or its parts, or in a folder that holds some.
 
-    `folder`: where it is to be; it may be missing. `data`: the data set that is read.
+    Likewise if nothing can be written there. `folder`: where it is to be; it may be missing. `data`: the data set that
+    is read.
     """
     place, root = Path(os.path.realpath(folder)), Path(os.path.realpath(data))
     below = place.relative_to(root).parts if place.is_relative_to(root) else None
@@ -85,3 +87,4 @@ def require_cache_folder(folder: Path, data: Path) -> None:
         raise InputError(
             "--decoded-cache", expected="a folder of its own", found=found, fix="Name a new or an empty folder."
         )
+    require_folder_target(folder, "--decoded-cache")
