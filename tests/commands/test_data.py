@@ -40,8 +40,8 @@ def test_classes_that_cannot_be_read(scenes: Path, tmp_path: Path) -> None:
 
 
 def test_a_file_that_cannot_be_written(scenes: Path) -> None:
-    message = error_of(invoke("data", "validate", scenes, "--json", "/dev/null/result.json"))
-    assert "/dev/null: expected to read or write it, found: " in message
+    message = error_of(invoke("data", "validate", scenes, "--json", "/dev/full"))
+    assert "/dev/full: expected to read or write it, found: " in message
 
 
 def test_celebamask_becomes_a_data_set(tmp_path: Path) -> None:
