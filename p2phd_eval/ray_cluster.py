@@ -140,7 +140,8 @@ def ended_without(head: Head) -> Iterator[None]:
     finally:
         over.set()
         watcher.join()
-        signal.signal(signal.SIGINT, before)
+        # One that was not set from Python is not known to it.
+        signal.signal(signal.SIGINT, signal.SIG_DFL if before is None else before)
 
 
 @dataclass(frozen=True, kw_only=True)
