@@ -155,5 +155,5 @@ def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no UTF-8"):
         parse_rule(table(tmp_path, "id,cluster\na,b\n", "utf-16"))
     (tmp_path / "folder.csv").mkdir()
-    with pytest.raises(InputError, match="directory"):
+    with pytest.raises(InputError, match="found a folder"):
         parse_rule(str(tmp_path / "folder.csv"))
