@@ -63,7 +63,9 @@ def test_killed_actors_and_an_error_lose_nothing(cluster: str, photos: Path, wat
     content = (photos / "59.png").read_bytes()
     (photos / "59.png").write_bytes(content[:50])
     with pytest.raises(InputError, match=r"59.png: expected a readable image"):
-        extract_features(photos, tmp_path / "x.npz", settings=WATCHED, executor="ray", executor_options=options)
+        # One at a time, so that the error of the last block comes after the blocks before it.
+        one_by_one = {**options, "at_once": "1"}
+        extract_features(photos, tmp_path / "x.npz", settings=WATCHED, executor="ray", executor_options=one_by_one)
     assert (tmp_path / "killed").exists()
     kept = {int(path.stem) for path in (tmp_path / "x.npz.parts").glob("*.npz")}
     assert len(kept) >= 2
