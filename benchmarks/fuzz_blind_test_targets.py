@@ -12,15 +12,20 @@ from fuzz_image_targets import png
 from fuzz_target import Case, Target
 
 
-def _blind_test_seeds(work: Path) -> list[Case]:
-    from p2phd_eval.blind_test.make_and_score import make_blind_test
-    from p2phd_eval.blind_test.scoring import answers_checksum
-
+def _write_images(work: Path) -> None:
+    """The images that pages are made of, in the folders ``a`` and ``b``."""
     for folder in ("a", "b"):
         for n in range(8):
             path = work / folder / f"i{n}.png"
             path.parent.mkdir(exist_ok=True)
             path.write_bytes(png(n + (folder == "b") * 100))
+
+
+def _blind_test_seeds(work: Path) -> list[Case]:
+    from p2phd_eval.blind_test.make_and_score import make_blind_test
+    from p2phd_eval.blind_test.scoring import answers_checksum
+
+    _write_images(work)
     made = make_blind_test(work / "a", work / "b", work / "page.html", trials=6)
     key = json.loads(made.key.read_bytes())
     cases = []
@@ -57,11 +62,7 @@ def _exposure_seeds(work: Path) -> list[Case]:
     from p2phd_eval.blind_test.make_and_score import make_blind_test
     from p2phd_eval.report.documents.exposure_documents import ExposedAnswer, ExposureResults, Timing
 
-    for folder in ("a", "b"):
-        for n in range(8):
-            path = work / folder / f"i{n}.png"
-            path.parent.mkdir(exist_ok=True)
-            path.write_bytes(png(n + (folder == "b") * 100))
+    _write_images(work)
     wishes: dict[str, Any] = {"exposure": "100ms..200ms", "trials": 6, "attention_checks": 5}
     made = make_blind_test(work / "a", work / "b", work / "page.html", **wishes)
     key = read_key(Path(str(made.key)))

@@ -28,22 +28,25 @@ class FeaturesExecutor(str, Enum):
     RAY = "ray"
 
 
+FeaturesFile = Annotated[
+    os.PathLike[str],
+    typer.Option(
+        "--out",
+        parser=path,
+        callback=file_to_write(".npz"),
+        metavar="FILE.npz",
+        help="File to write, here or in a store (s3://...).",
+    ),
+]
+
+
 @with_feature_settings
 def features(
     data: Annotated[
         os.PathLike[str],
         typer.Argument(parser=path, help="Images: folder, .zip, .tar, shards or .txt list, as for `fid`."),
     ],
-    out: Annotated[
-        os.PathLike[str],
-        typer.Option(
-            "--out",
-            parser=path,
-            callback=file_to_write(".npz"),
-            metavar="FILE.npz",
-            help="File to write, here or in a store (s3://...).",
-        ),
-    ],
+    out: FeaturesFile,
     settings: FeatureSettings,
     statistics: Annotated[
         bool,
@@ -116,16 +119,7 @@ def merge(
         list[Path],  # or of addresses: typer knows no list of what has parameters itself
         typer.Argument(parser=path, metavar="PART", help="The files of all shares, in any order."),
     ],
-    out: Annotated[
-        os.PathLike[str],
-        typer.Option(
-            "--out",
-            parser=path,
-            callback=file_to_write(".npz"),
-            metavar="FILE.npz",
-            help="File to write, here or in a store (s3://...).",
-        ),
-    ],
+    out: FeaturesFile,
     json_target: Json = None,
 ) -> None:
     """Put the parts of `features --shard` together: features in the order of the images, or merged moments.
