@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.files import remove_unfinished, temporary_prefix
+from p2phd_eval.files import remove_unfinished, temporary_prefix, write_json
+from p2phd_eval.json_files import read_json_or_none
 from p2phd_eval.stores.store_path import StorePath, as_path, require_writable
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 #: The name of a folder's lock.
 LOCK = ".lock"
 _PART = ".part"  # the folder of what is not whole yet
+_NEW = ".new.json"  # in it: the names of what is moved out of it to places where nothing was
 _ORPHANS_SECONDS = 10.0  # in which the data workers of a killed process, which share its lock, notice and end
 _POLL_SECONDS = 0.1
 
@@ -55,6 +57,7 @@ def hold_folder(folder: str | os.PathLike[str], *, patience: float = 0.0, clean:
     try:
         with _held(target, target / LOCK, patience):
             if clean:
+                _take_back(target)
                 _clean(target)
             yield
     finally:
@@ -93,26 +96,46 @@ def hold_file(path: str | os.PathLike[str], *, patience: float = 0.0) -> Iterato
 
 
 def is_free(folder: Path) -> bool:
-    """Whether nothing is in a folder but its lock, and what a killed process left of `filled_whole`."""
-    return all(path.name in (LOCK, _PART) for path in folder.iterdir())
+    """Whether nothing is in a folder that is held, see `hold_folder`, but its lock."""
+    return all(path.name == LOCK for path in folder.iterdir())
 
 
 @contextmanager
 def filled_whole(folder: Path, order: Callable[[Path], Any]) -> Iterator[Path]:
     """Give the block a hidden folder to fill, whose content is moved into `folder` when the block ends; else it goes.
 
+    Of a process that is killed while it moves, the next `hold_folder` takes back what had been moved.
+
     `folder`: held, see `hold_folder`. `order`: the key by which files and folders are moved one after the other: what
     says that all is there, last.
     """
     part = folder / _PART
-    shutil.rmtree(part, ignore_errors=True)  # what a killed process left
     part.mkdir()
     try:
         yield part
-        for path in sorted(part.iterdir(), key=order):
+        made = sorted(part.iterdir(), key=order)
+        write_json(part / _NEW, [path.name for path in made if not (folder / path.name).exists()])
+        for path in made:
             path.replace(folder / path.name)
     finally:
-        shutil.rmtree(part, ignore_errors=True)
+        _take_back(folder)
+
+
+def _take_back(folder: Path) -> None:
+    """Remove the hidden folder of `filled_whole`, and what was moved out of it unless that is all there was."""
+    part = folder / _PART
+    if part.is_symlink() or not part.is_dir():
+        return
+    if any(path.name != _NEW for path in part.iterdir()):
+        names = read_json_or_none(list[str], part / _NEW) or ()
+        for path in list(folder.iterdir()):  # never what lies outside, whoever wrote the names
+            if path.name not in names or path.name in (LOCK, _PART):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+    shutil.rmtree(part, ignore_errors=True)
 
 
 @contextmanager

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -80,12 +82,72 @@ def test_devices_take_what_several_processes_write() -> None:
 def test_a_folder_is_filled_in_order_or_not_at_all(tmp_path: Path) -> None:
     (tmp_path / ".part").mkdir()
     (tmp_path / ".part" / "left").touch()  # by a process that was killed
-    with pytest.raises(KeyError), filled_whole(tmp_path, Path.is_file) as part:
-        (part / "photos").mkdir()
-        raise KeyError
-    assert is_free(tmp_path)
-    with filled_whole(tmp_path, lambda path: path.name == "record") as part:
-        for name in ("record", "photos"):
-            (part / name).touch()
+    with hold_folder(tmp_path):
+        with pytest.raises(KeyError), filled_whole(tmp_path, Path.is_file) as part:
+            (part / "photos").mkdir()
+            raise KeyError
+        assert is_free(tmp_path)
+        with filled_whole(tmp_path, lambda path: path.name == "record") as part:
+            for name in ("record", "photos"):
+                (part / name).touch()
+        assert not is_free(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["photos", "record"]
-    assert not is_free(tmp_path)
+
+
+_KILLED_AT_A_MOVE = """
+import os, signal, sys
+from pathlib import Path
+from p2phd_eval.locks import filled_whole, hold_folder
+
+folder, moves, move = Path(sys.argv[1]), int(sys.argv[2]), Path.replace
+
+def counted(path, target):
+    global moves
+    if path.parent.name == ".part" and path.name in "abc":
+        if not moves:
+            os.kill(os.getpid(), signal.SIGKILL)
+        moves -= 1
+    return move(path, target)
+
+Path.replace = counted
+with hold_folder(folder), filled_whole(folder, lambda path: path.name) as part:
+    (part / "a").mkdir()
+    (part / "a" / "photo").touch()
+    (part / "b").touch()
+    (part / "c").write_text("new")
+"""
+
+
+@pytest.mark.parametrize("moves", [0, 1, 2])
+def test_what_a_killed_process_had_moved_is_taken_back(tmp_path: Path, moves: int) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    (folder / "c").write_text("of before")  # of an earlier phase, say
+    ended = subprocess.run([sys.executable, "-c", _KILLED_AT_A_MOVE, folder, str(moves)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert len([path for path in folder.iterdir() if path.name in ("a", "b")]) == moves
+    with hold_folder(folder):
+        assert {path.name for path in folder.iterdir()} == {".lock", "c"}
+    assert (folder / "c").read_text() == "of before"
+
+
+def test_what_is_whole_stays_where_its_process_was_killed_after_the_last_move(tmp_path: Path) -> None:
+    (tmp_path / ".part").mkdir()
+    (tmp_path / ".part" / ".new.json").write_text('["photo"]')
+    (tmp_path / "photo").touch()
+    with hold_folder(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["photo"]
+
+
+def test_a_list_of_what_was_moved_that_came_with_a_folder_reaches_nothing_outside(tmp_path: Path) -> None:
+    kept, folder = tmp_path / "kept", tmp_path / "folder"
+    kept.mkdir()
+    (folder / ".part" / "rest").mkdir(parents=True)
+    names = ["../kept", str(kept), "..", ".", "", "/", ".part", ".lock"]
+    (folder / ".part" / ".new.json").write_text(json.dumps(names))
+    (folder / "mine").touch()
+    with hold_folder(folder):
+        pass
+    assert kept.is_dir()
+    assert [path.name for path in folder.iterdir()] == ["mine"]
