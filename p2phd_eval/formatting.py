@@ -128,7 +128,7 @@ def _fixed(value: float, decimals: int, digits: int = _DIGITS) -> str:
     if not math.isfinite(value):
         return str(value)
     if decimals > _MOST_DECIMALS:
-        return f"{value:.{digits - 1}e}"
+        return f"{value:.{digits - 1}e}" if value else "0"
     return _unsigned_zero(f"{value:.{decimals}f}")
 
 

@@ -72,6 +72,7 @@ def test_an_estimate_has_the_precision_of_its_interval() -> None:
     assert estimate_texts(-0.0669, (-1.899, 1.766)) == ("-0.07", "(-1.90, +1.77)")
     assert estimate_texts(109.0, (108.123, 109.9)) == ("+109.00", "(+108.12, +109.90)")
     assert estimate_texts(1.0, (0.0004, 2.0), (0.0,)) == ("+1.0000", "(+0.0004, +2.0000)")
+    assert estimate_texts(0.0, (-8e-16, 8e-16)) == ("0", "(-8.00e-16, +8.00e-16)")
     assert estimate_texts(2e-9, (1e-9, 3e-9)) == ("+2.00e-09", "(+1.00e-09, +3.00e-09)")
 
 

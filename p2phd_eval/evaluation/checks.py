@@ -25,15 +25,15 @@ def said_once(
 ) -> tuple[str, ...]:
     """Return what a check says of several sets, once where it says the same of more than one.
 
-    `named`, sequence of (str, set): the generated sets. `check`: takes a named set and returns warnings that hold its
-    name.
+    `named`, sequence of (str, set): the generated sets. `check`: takes a named set and returns warnings that begin
+    with its name.
     """
     names_of: dict[str, list[str]] = {}
     for each in named:
         for warning in check(each):
-            names_of.setdefault(warning.replace(each[0], "\0", 1), []).append(each[0])
+            names_of.setdefault(warning.removeprefix(each[0]), []).append(each[0])
     return tuple(
-        text.replace("\0", "all generated sets" if 1 < len(names) == len(named) else " and ".join(names))
+        ("all generated sets" if 1 < len(names) == len(named) else " and ".join(names)) + text
         for text, names in names_of.items()
     )
 

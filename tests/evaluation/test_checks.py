@@ -143,3 +143,4 @@ def test_what_holds_for_several_sets_is_said_once() -> None:
     assert said_once([("a", 1), ("b", 2), ("c", 1)], check) == ("a and c has 1", "b has 2")
     assert said_once([("a", 1), ("b", 0)], check) == ("a has 1",)
     assert said_once([("a", 0)], check) == ()
+    assert said_once([("a has", 1), ("has", 1)], check) == ("all generated sets has 1",)

@@ -1,6 +1,7 @@
 """Reads a whole data set before a run does, and lists everything that a run would stumble over."""
 
 from collections import Counter, defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -48,7 +49,7 @@ class DataReport:
     instances: bool
     phases: tuple[PhaseReport, ...]
     problems: tuple[str, ...]  # in all phases, and in the data set as a whole
-    warnings: tuple[str, ...] = ()  # in all phases
+    warnings: tuple[str, ...] = ()  # likewise
 
 
 def validate_data(
@@ -82,6 +83,7 @@ def validate_data(
     if stored is not None and label_nc not in (None, stored):
         problems.append(f"{data / 'classes.json'}: it states {stored} classes, --label-nc says {label_nc}")
     label_nc = stored if label_nc is None else label_nc
+    assumed = label_nc is None
     config = DataConfig(instances=any(data.glob("*_inst")) if instances is None else instances)
     if label_nc is not None:
         config = replace(config, label_nc=label_nc)
@@ -95,7 +97,22 @@ def validate_data(
         instances=config.instances,
         phases=tuple(reports),
         problems=(*problems, *(problem for report in reports for problem in report.problems)),
-        warnings=tuple(warning for report in reports for warning in report.warnings),
+        warnings=(
+            *(_assumed_warnings(data, config.label_nc, reports) if assumed else ()),
+            *(warning for report in reports for warning in report.warnings),
+        ),
+    )
+
+
+def _assumed_warnings(data: Path, label_nc: int, reports: Sequence[PhaseReport]) -> tuple[str, ...]:
+    """Say where nobody stated the classes, and the labels are those of a data set with far fewer than Cityscapes."""
+    largest = max((label for report in reports for label in report.class_shares), default=None)
+    if largest is None or 2 * (largest + 1) > label_nc:
+        return ()
+    return (
+        f"{data}: {label_nc} classes are assumed, as in Cityscapes, and no label is above {largest}: networks would have "
+        f"{label_nc - largest - 1} input channels that are always 0. State the classes with --label-nc, or in "
+        f'{data / "classes.json"}: {{"label_nc": {largest + 1}}}',
     )
 
 

@@ -37,6 +37,17 @@ def test_sound_data_have_no_warning(data: Path) -> None:
     assert (report.problems, report.warnings) == ((), ())
 
 
+def test_classes_that_nobody_stated_are_a_warning_where_the_labels_are_far_fewer(data: Path) -> None:
+    (warning,) = validate_data(data).warnings
+    assert warning.startswith(f"{data}: 35 classes are assumed, as in Cityscapes, and no label is above 1: networks")
+    document = warning.partition("classes.json: ")[2]
+    (data / "classes.json").write_text(document)
+    assert validate_data(data).warnings == ()
+    (data / "classes.json").unlink()
+    Image.fromarray(np.full((8, 8), 17, dtype=np.uint8)).save(data / "train_label" / "0.png")
+    assert validate_data(data).warnings == ()  # Cityscapes has some that are rare
+
+
 def test_photos_that_are_not_what_they_seem_are_warnings(data: Path) -> None:
     for k, exif in ((0, _exif()), (1, Image.Exif())):
         with Image.open(data / "train_img" / f"{k}.png") as image:
