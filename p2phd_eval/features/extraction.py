@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -65,7 +66,11 @@ class FeatureExtractor:
     def with_hashes(self, source: ImageSource, *, keep: bool = True) -> tuple[FeatureSet, list[str]]:
         """Return the features of a source as a call does, and the SHA-256 of each image's content, hexadecimal."""
         if self._cache is not None and not source.in_process and keep:
-            hashes = self._hash(source)
+            with ThreadPoolExecutor(max_workers=1) as beside:
+                # Hashing 90 MB would be a tenth of what a short command takes.
+                weights = beside.submit(self._known_weights)
+                hashes = self._hash(source)
+                weights.result()
             return self._cached(source, hashes, self._cache), hashes
         from p2phd_eval.features.pipeline import feature_set_of, require_unchanged
 
@@ -114,19 +119,24 @@ class FeatureExtractor:
             yield from read_features(source, network, indices, workers=workers, on_progress=on_progress)
 
     def _identity(self) -> NetworkIdentity:
-        settings = self.settings
-        if self._network is None and settings.network is None:
-            # Hashing 90 MB for each set anew would be a tenth of what a short command takes.
-            self._known = self._known or known_weights(settings.weights)
-            if self._known is not None:
-                return NetworkIdentity(
-                    weights=self._known.name,
-                    weights_sha256=self._known.sha256,
-                    resize=settings.resize.value,
-                    dims=settings.dims,
-                    dtype=settings.precision.dtype,
-                )
-        return self.network().identity
+        settings, weights = self.settings, self._known_weights()
+        if weights is None:
+            return self.network().identity
+        return NetworkIdentity(
+            weights=weights.name,
+            weights_sha256=weights.sha256,
+            resize=settings.resize.value,
+            dims=settings.dims,
+            dtype=settings.precision.dtype,
+        )
+
+    def _known_weights(self) -> WeightsFile | None:
+        """The weights of a network that is not needed yet; None where its identity takes the network."""
+        if self._network is not None or self.settings.network is not None:
+            return None
+        # Once, not for each set anew.
+        self._known = self._known or known_weights(self.settings.weights)
+        return self._known
 
     def _hash(self, source: ImageSource) -> list[str]:
         n = len(source)

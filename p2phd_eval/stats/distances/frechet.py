@@ -196,11 +196,11 @@ def _trace_sqrt_of_factors(real: npt.NDArray[np.float64], fake: npt.NDArray[np.f
     if np.array_equal(real, fake):
         return float(np.vdot(real, fake))
     if centred:
-        return nuclear_norm_by_square(_without_sum(real) @ _without_sum(fake).T)
+        return nuclear_norm_by_square(without_sum(real) @ without_sum(fake).T)
     return nuclear_norm(real @ fake.T)
 
 
-def _without_sum(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def without_sum(rows: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """From n rows that add up to 0, n - 1 with the same products X'X, which need not add up to anything.
 
     They are the others of H X, where the Householder reflection H makes the first one the sum over sqrt(n), which is 0.

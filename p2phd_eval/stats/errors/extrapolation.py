@@ -22,6 +22,7 @@ from p2phd_eval.stats.distances.moments import Moments, moments, moments_of_rest
 from p2phd_eval.stats.errors.block_influence import influence_in_axes
 from p2phd_eval.stats.errors.influence import FidInfluence, fid_influence, influence_by_eigenvectors
 from p2phd_eval.stats.errors.measurement import Measurement
+from p2phd_eval.stats.errors.part_fids import PartFids
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.threads import map_in_threads
 
@@ -261,15 +262,20 @@ class _Fids:
         self._influence_of: Callable[[Any, Any], FidInfluence] = fid_influence
         self._distance_of: Callable[[Any, Any], FrechetDistance] = frechet_distance
         self._wholes: Sequence[Moments] | None = None
+        self._parts: PartFids | None = None
         if axes is not None:
             self._values = [axes.coordinates(each) for each in values]
             self._influence_of = partial(influence_in_axes, axes=axes)
             self._distance_of = partial(distance_in_axes, axes=axes)
         elif smallest > values[0].shape[1]:
             self._wholes = wholes or map_in_threads(moments, values, True, at_once=at_once)
+        elif max(map(len, values)) <= values[0].shape[1]:
+            self._parts = PartFids(values[0], values[1:])
 
     def of_halves(self, k: int, halves: list[list[Rows]]) -> list[FidInfluence]:
         """Return the FIDs of both halves of set k, with their influences."""
+        if self._parts is not None:
+            return [self._parts.influence(k - 1, rows[0], rows[k]) for rows in halves]
         first, second = (self._taken(k, rows) for rows in halves)
         if self._wholes is None:
             return [self._influence_of(*first), self._influence_of(*second)]
@@ -282,6 +288,8 @@ class _Fids:
 
     def of_all(self, k: int) -> FidInfluence:
         """Return the FID of the whole of set k, with its influences."""
+        if self._parts is not None:
+            return self._parts.influence(k - 1, np.arange(len(self._values[0])), np.arange(len(self._values[k])))
         found = None
         if self._wholes is not None:
             summaries = self._wholes[0], self._wholes[k]
@@ -290,6 +298,8 @@ class _Fids:
 
     def of_quarter(self, k: int, rows: list[Rows]) -> float:
         """Return the FID of a quarter of set k."""
+        if self._parts is not None:
+            return self._parts.value(k - 1, rows[0], rows[k])
         return self._distance_of(*self._taken(k, rows)).value
 
     def _taken(self, k: int, rows: list[Rows]) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:

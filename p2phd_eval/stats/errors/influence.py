@@ -109,16 +109,15 @@ def assemble_influence(
     row, x'Tx / (n - 1) and y'T^-1 y / (n - 1).
     """
     squares = [squared_lengths(each) for each in rows]
-    return _influence(
+    return influence_of_pulls(
         distance,
-        step,
-        _Pull(squares=squares[0], along=rows[0] @ step, transported=transported[0]),
-        _Pull(squares=squares[1], along=rows[1] @ step, transported=transported[1]),
+        Pull(squares=squares[0], along=rows[0] @ step, transported=transported[0]),
+        Pull(squares=squares[1], along=rows[1] @ step, transported=transported[1]),
     )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Pull:
+class Pull:
     """What the influences of a set's images x are made of, with x centred at the mean and over sqrt(n - 1); (n,)."""
 
     squares: Matrix  # |x|^2
@@ -126,9 +125,10 @@ class _Pull:
     transported: Matrix  # x'Tx, or x'T^-1 x of generated images
 
 
-def _influence(distance: FrechetDistance, step: Matrix, real: _Pull, fake: _Pull) -> FidInfluence:
-    real_influence, real_terms = _influence_and_terms(real, step, 1)
-    fake_influence, fake_terms = _influence_and_terms(fake, step, -1)
+def influence_of_pulls(distance: FrechetDistance, real: Pull, fake: Pull) -> FidInfluence:
+    """Put the influences together from what both sets' images are made of."""
+    real_influence, real_terms = _influence_and_terms(real, distance.mean_term, 1)
+    fake_influence, fake_terms = _influence_and_terms(fake, distance.mean_term, -1)
     return FidInfluence(
         distance=distance, real=real_influence, fake=fake_influence, real_terms=real_terms, fake_terms=fake_terms
     )
@@ -175,9 +175,8 @@ def influence_by_eigenvectors(
         return None
     trace_sqrt, unit, real_map, fake_map = found
     step = summaries[0].mean - summaries[1].mean
-    return _influence(
+    return influence_of_pulls(
         distance_of_moments(*summaries, lambda *_: trace_sqrt),
-        step,
         _pull_in_blocks(real, summaries[0], step, real_map, unit, trace_sqrt),
         _pull_in_blocks(fake, summaries[1], step, fake_map, unit, trace_sqrt),
     )
@@ -221,7 +220,7 @@ def _pull_in_blocks(
     factor: npt.NDArray[Any] | None,
     unit: float,
     trace_sqrt: float,
-) -> _Pull:
+) -> Pull:
     """Go through rows (n, d) a block at a time.
 
     `factor` [d, d]: F of the map F F', None for the identity; of its dtype are the products. `unit`: what rows are
@@ -241,12 +240,12 @@ def _pull_in_blocks(
             transported[block] = squared_lengths(moved)
     if factor is not None:
         transported *= trace_sqrt / transported.sum()
-    return _Pull(squares=squares, along=along, transported=squares if factor is None else transported)
+    return Pull(squares=squares, along=along, transported=squares if factor is None else transported)
 
 
-def _influence_and_terms(pull: _Pull, step: Matrix, sign: int) -> tuple[Matrix, Matrix]:
+def _influence_and_terms(pull: Pull, mean_term: float, sign: int) -> tuple[Matrix, Matrix]:
     n = len(pull.squares)
     # x'(I - T)x / (n - 1), whose sum over the images is Tr[(I - T) S].
     spread = pull.squares - pull.transported
     along = sign * np.sqrt(n - 1) * pull.along
-    return 2 * along + n * spread - spread.sum(), np.column_stack((along + step @ step / 2, n * spread))
+    return 2 * along + n * spread - spread.sum(), np.column_stack((along + mean_term / 2, n * spread))
