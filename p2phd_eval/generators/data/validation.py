@@ -110,8 +110,8 @@ def _assumed_warnings(data: Path, label_nc: int, reports: Sequence[PhaseReport])
     if largest is None or 2 * (largest + 1) > label_nc:
         return ()
     return (
-        f"{data}: {label_nc} classes are assumed, as in Cityscapes, and no label is above {largest}: networks would have "
-        f"{label_nc - largest - 1} input channels that are always 0. State the classes with --label-nc, or in "
+        f"{data}: {label_nc} classes are assumed, as in Cityscapes, and no label is above {largest}: networks would "
+        f"have {label_nc - largest - 1} input channels that are always 0. State the classes with --label-nc, or in "
         f'{data / "classes.json"}: {{"label_nc": {largest + 1}}}',
     )
 
