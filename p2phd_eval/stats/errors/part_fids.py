@@ -99,10 +99,12 @@ class _Part:
 
     def squares(self) -> Matrix:
         """Squared lengths [n]."""
-        moved: Matrix = (self._whole.squares - 2 * (self._whole.rows @ self._shift))[self._rows]
-        return (moved + self._shift @ self._shift) / (self._n - 1)
+        moved = (self._whole.squares - 2 * (self._whole.rows @ self._shift))[self._rows]
+        squares: Matrix = (moved + self._shift @ self._shift) / (self._n - 1)
+        return squares
 
     def along(self, step: Matrix) -> Matrix:
         """Products [n] with a vector [d]."""
-        products: Matrix = (self._whole.rows @ step)[self._rows]
-        return (products - self._shift @ step) / np.sqrt(self._n - 1)
+        products = (self._whole.rows @ step)[self._rows]
+        along: Matrix = (products - self._shift @ step) / np.sqrt(self._n - 1)
+        return along
