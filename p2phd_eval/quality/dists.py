@@ -1,6 +1,5 @@
 """DISTS, the distance of two images in the structure and texture of VGG16's activations."""
 
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
@@ -9,6 +8,7 @@ from torch.nn import functional
 
 from p2phd_eval.features.networks.float32_products import float32_products
 from p2phd_eval.quality.distance_weights import weights_sha256
+from p2phd_eval.quality.fitted_weights import fitted_weights
 from p2phd_eval.quality.image_distance import ImageDistance, QualityMetric
 from p2phd_eval.quality.pillow_resize import resized
 from p2phd_eval.tensor_files import read_state
@@ -55,8 +55,7 @@ class Dists:
         shapes = {f"features.{name}": tuple(tensor.shape) for name, tensor in layers.state_dict().items()}
         state = read_state(path, shapes, expected=_WANTED, fix=_FIX)
         layers.load_state_dict({name.removeprefix("features."): each for name, each in state.items()}, assign=True)
-        with as_file(files("torchmetrics") / "functional" / "image" / "dists_models" / "weights.pt") as file:
-            fitted = torch.load(file, map_location=device, weights_only=True)
+        fitted = fitted_weights("dists_models/weights.pt", device)
         total = fitted["alpha"].sum() + fitted["beta"].sum()
         self._alpha, self._beta = (
             torch.split((fitted[name] / total).flatten(), _CHANNELS) for name in ("alpha", "beta")

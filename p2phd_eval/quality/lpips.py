@@ -1,6 +1,5 @@
 """LPIPS, the distance between two images in the activations of AlexNet."""
 
-from importlib.resources import as_file, files
 from pathlib import Path
 
 import torch
@@ -8,6 +7,7 @@ from torch import Tensor
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.float32_products import float32_products
+from p2phd_eval.quality.fitted_weights import fitted_weights
 from p2phd_eval.quality.image_distance import ImageDistance, QualityMetric
 from p2phd_eval.quality.lpips_weights import URL, LpipsWeights, find_lpips_weights, load_lpips_state
 from p2phd_eval.torchvision_ops import declare_missing_operators
@@ -44,8 +44,7 @@ class Lpips:
         convolutions.load_state_dict(
             {name.removeprefix("features."): value for name, value in state.items()}, assign=True
         )
-        with as_file(files("torchmetrics") / "functional" / "image" / "lpips_models" / "alex.pth") as file:
-            fitted = torch.load(file, map_location=device, weights_only=True)
+        fitted = fitted_weights("lpips_models/alex.pth", device)
         self._layers = convolutions.to(device)
         self._channels = [fitted[f"lin{k}.model.1.weight"] for k in range(len(fitted))]  # each (1, C, 1, 1)
         self._shift, self._scale = (torch.tensor(each, device=device)[:, None, None] for each in (_SHIFT, _SCALE))

@@ -24,6 +24,7 @@ from p2phd_eval.features.weights.index import (
     WHEEL_SOURCE,
     WeightsFile,
     given_file,
+    known_weights,
     local_files,
     remember_weights,
 )
@@ -84,6 +85,8 @@ def list_sources() -> tuple[WeightsSource, ...]:
 def find_weights(explicit: Path | None = None, *, on_progress: OnProgress = unwatched) -> WeightsFile:
     """Find the weights: the given file if there is one, else the cached ones, else a download.
 
+    A file with the content of one that was checked before is not read again: whoever loads it compares its tensors.
+
     Parameters
     ----------
     explicit : Path, optional
@@ -96,6 +99,9 @@ def find_weights(explicit: Path | None = None, *, on_progress: OnProgress = unwa
     InputError
         If the given file cannot be used, or nothing is there and nothing can be fetched.
     """
+    known = known_weights(explicit)
+    if known is not None:
+        return known
     given = given_file(explicit)
     if given is None:
         return fetch_weights(on_progress=on_progress)

@@ -163,6 +163,9 @@ class ResnetBlock(nn.Module):
 
 def initialise(module: nn.Module) -> None:
     """Draw the original's initial weights from torch's global generator."""
+    # Of what has no numbers none are drawn: torch would import its compiler for it, which takes a second.
+    if any(each.is_meta for each in module.parameters(recurse=False)):
+        return
     # Convolutions N(0, 0.02), batch norm N(1, 0.02), biases of convolutions left at PyTorch's default: as the original.
     if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
         nn.init.normal_(module.weight, 0.0, 0.02)

@@ -205,7 +205,8 @@ def backend_flags(precision: Precision, *, deterministic: bool = False, autotune
         yield
     finally:
         cuda.allow_tf32, cudnn.allow_tf32, cudnn.benchmark = before
-        torch.use_deterministic_algorithms(was_deterministic, warn_only=warned_only)
+        if deterministic:  # torch imports its compiler for it, which takes a second
+            torch.use_deterministic_algorithms(was_deterministic, warn_only=warned_only)
         _determinism.fill_uninitialized_memory = filled
 
 
