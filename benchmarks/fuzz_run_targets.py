@@ -218,9 +218,11 @@ def _read_manifests(folder: Path) -> None:
 def _plan_seeds(work: Path) -> list[Case]:
     from p2phd_eval.study.plan_study import plan_study
     from p2phd_eval.study.study_plan import PLAN_FILE, save_plan
+    from p2phd_eval.study.study_request import StudyRequest
 
     data, _ = _run(work)
-    save_plan(work / "study", plan_study(data, work / "study", preset=_tiny(), vgg="none"))
+    request = StudyRequest(preset=_tiny(), settings={"vgg": "none"})
+    save_plan(work / "study", plan_study(data, work / "study", request))
     return [{PLAN_FILE: (work / "study" / PLAN_FILE).read_bytes()}]
 
 

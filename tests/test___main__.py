@@ -17,7 +17,7 @@ ROOT = str(Path(p2phd_eval.__file__).parent.parent)
 
 
 #: The file that a study starts its runs by.
-PROGRAM = study_command(Path("study"), feature_weights=None, lpips_weights=None, track=())[1]
+PROGRAM = study_command(Path("study"))[1]
 
 
 @pytest.mark.parametrize("started", [("-m", "p2phd_eval"), (PROGRAM,)], ids=["module", "file"])

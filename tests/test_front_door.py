@@ -90,8 +90,8 @@ def test_commands_and_calls_have_the_same_defaults(name: str, call: str) -> None
     [
         (
             "study",
-            "run_study.run_study plan_study.plan_study plan_study.forecast_study executor_forecast.forecast_executor "
-            "run_job.make_run submit_study.submit_study",
+            "run_study.run_study study_request.StudyRequest plan_study.plan_study plan_study.forecast_study "
+            "executor_forecast.forecast_executor run_job.make_run",
         ),
         ("demo", "run_demo.run_demo"),
         ("gate", "check_gate.check_gate"),

@@ -215,67 +215,86 @@ def study(
         )
     output = Output(json_target)
     distances = parse_distance_weights(distance_weights or ())
-    heard: dict[str, Any] = {"progress": output.progress, "note": output.note}
-    tracked: dict[str, Any] = {"feature_weights": feature_weights, "track": [each.value for each in track or ()]}
+    trackers = [each.value for each in track or ()]
     if one is not None:
         from p2phd_eval.study.run_job import make_run
 
         with exit_codes(output):
-            make_run(out, one, device=device, **tracked, **heard)
+            make_run(
+                out,
+                one,
+                device=device,
+                feature_weights=feature_weights,
+                track=trackers,
+                progress=output.progress,
+                note=output.note,
+            )
         return
     # Here, since a study starts many runs, and none of them needs what reports are made of.
     from p2phd_eval.executor_options import parse_options
     from p2phd_eval.study.executor_forecast import forecast_executor
+    from p2phd_eval.study.metric_weights import MetricWeights
     from p2phd_eval.study.plan_study import plan_study
-    from p2phd_eval.study.run_study import run_study
+    from p2phd_eval.study.run_study import make_study
+    from p2phd_eval.study.study_request import StudyRequest
     from p2phd_eval.study.submit_study import submit_study
 
     if slurm and executor is Executor.RAY:
         raise InputError("--slurm", expected="it with --executor slurm, or without", found="--executor ray")
-    asked: dict[str, Any] = {"executor_options": parse_options(executor_option or ())}
-    made_by = {"executor": "slurm" if slurm else executor.value, **asked}
-    settings |= {
-        "arms": arms,
-        "seeds": seeds,
-        "generation": generation,
-        "judge": judge,
-        "margin": margin,
-        "cluster_by": cluster_by,
-        "confidence": confidence,
-        "edits": edits,
-        "segmenter": segmenter,
-        "segmenter_weights": segmenter_weights,
-        "class_map": class_map,
-        "ignore": ignore,
-    }
-    settings |= {"repeat": repeat, "validate_every": validate_every, "preset": preset, "device": device}
-    settings["command"] = shlex.join(["p2phd-eval", *map(redacted, sys.argv[1:])])
+    asked = parse_options(executor_option or ())
+    weights = MetricWeights(features=feature_weights, lpips=lpips_weights, distances=distances)
+    request = StudyRequest(
+        arms=arms,
+        seeds=seeds,
+        generation=generation,
+        judge=judge,
+        margin=margin,
+        cluster_by=cluster_by,
+        confidence=confidence,
+        edits=edits,
+        segmenter=segmenter,
+        segmenter_weights=segmenter_weights,
+        class_map=class_map,
+        ignore=ignore,
+        repeat=repeat,
+        preset=preset,
+        settings={**settings, "validate_every": validate_every},
+        command=shlex.join(["p2phd-eval", *map(redacted, sys.argv[1:])]),
+    )
     if dry or slurm:
-        plan = plan_study(data, out, progress=output.progress, **settings)
+        plan = plan_study(data, out, request, device=device, progress=output.progress)
         if dry:
-            weights: dict[str, Any] = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
-            weights["distance_weights"] = distances
-            forecast = forecast_executor(plan, out, device=device, jobs=jobs, **made_by, **weights, **heard)
+            forecast = forecast_executor(
+                plan,
+                out,
+                executor="slurm" if slurm else executor.value,
+                executor_options=asked,
+                device=device,
+                weights=weights,
+                jobs=jobs,
+                progress=output.progress,
+                note=output.note,
+            )
             print_forecast(output, forecast)
             output.document(forecast_document(forecast))
         else:
-            numbers = submit_study(
-                plan, out, lpips_weights=lpips_weights, distance_weights=distances, **asked, **tracked
-            )
+            numbers = submit_study(plan, out, weights=weights, executor_options=asked, track=trackers)
             output.note(f"{len(plan.runs)} runs and the report after them, by Slurm's jobs {', '.join(numbers)}.")
         return
     with exit_codes(output):
-        result = run_study(
+        result = make_study(
             data,
             out,
-            lpips_weights=lpips_weights,
-            distance_weights=distances,
+            request,
+            weights,
+            device=device,
+            track=trackers,
             jobs=jobs,
-            **made_by,
+            executor=executor.value,
+            executor_options=asked,
             in_terminal=True,
             on_forecast=lambda forecast: print_forecast(output, forecast),
-            **tracked,
-            **heard,
-            **settings,
+            progress=output.progress,
+            note=output.note,
         )
     print_result(output, result)

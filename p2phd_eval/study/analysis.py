@@ -28,6 +28,7 @@ from p2phd_eval.report.documents.document import SCHEMA_VERSION, Document
 from p2phd_eval.report.documents.study_documents import ComparisonsDocument, QualityDocument, quality_part
 from p2phd_eval.study.artefacts import content_sha256, finished, read_record, record, values_sha256
 from p2phd_eval.study.comparisons import compare_study
+from p2phd_eval.study.metric_weights import MetricWeights
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.real_images import real_path
 from p2phd_eval.study.run_files import features_path, samples_folder, stored_at
@@ -36,47 +37,6 @@ from p2phd_eval.study.study_floor import floor_of_study, samples_of_floor
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
 from p2phd_eval.study.study_segmentation import open_segmenter, runs_of_segmentation, segmentation_of_study
 from p2phd_eval.study.training_photos import reference_features, usable_reference
-
-
-def analyse(
-    study: Path,
-    plan: StudyPlan,
-    outcomes: Mapping[str, Outcome],
-    *,
-    device: torch.device,
-    weights: Path | None,
-    lpips_weights: Path | None,
-    distance_weights: Mapping[str, Path],
-    progress: ProgressFactory,
-) -> None:
-    """Write `analysis/comparisons.json`, `quality.json` and, where asked for, those of edits, segmentation and floor.
-
-    What is there of these runs stays.
-
-    `study`: a study folder whose runs have ended. `outcomes`: how each run ended, by name. `device`: where the photos'
-    features and the distances of images are computed. `weights` and `lpips_weights`: Inception's, and those of LPIPS's
-    AlexNet; by default those of the cache, fetched if need be. `distance_weights`: see `quality_of_runs`. Raises
-    `InputError` as `FeatureExtractor`, `compare_study` and `quality_of_runs` do.
-    """
-    if not plan.precisions:
-        # Of others the measurement of their training steps says it.
-        write_json(study / "analysis" / "machine.json", asdict(describe_machine(device)))
-    analysis = _Analysis(
-        study,
-        plan,
-        outcomes,
-        device=device,
-        weights=weights,
-        lpips_weights=lpips_weights,
-        distance_weights=distance_weights,
-        progress=progress,
-    )
-    for stage in analysis.stages():
-        path = study / "analysis" / f"{stage.name}.json"
-        if finished(study, stage.name, stage.inputs, path) is None:
-            start = time.perf_counter()
-            write_json(path, stage.make().to_builtins())
-            record(study, stage.name, stage.inputs, path, time.perf_counter() - start)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,34 +48,36 @@ class _Stage:
     make: Callable[[], Document]
 
 
-class _Analysis:
-    """What a study's documents are made from; parameters as for `analyse`."""
+class Analysis:
+    """The comparisons of a study, its per-image quality and, where asked for, its edits, segmentation and floor.
+
+    `study`: a study folder whose runs have ended. `outcomes`: how each run ended, by name. `device`: where the photos'
+    features and the distances of images are computed. Raises `InputError` as `FeatureExtractor`, `compare_study` and
+    `quality_of_runs` do.
+    """
 
     def __init__(
         self,
         study: Path,
         plan: StudyPlan,
         outcomes: Mapping[str, Outcome],
+        weights: MetricWeights,
         *,
         device: torch.device,
-        weights: Path | None,
-        lpips_weights: Path | None,
-        distance_weights: Mapping[str, Path],
         progress: ProgressFactory,
     ) -> None:
         self._study, self._plan, self._outcomes = study, plan, outcomes
-        self._device, self._progress = device, progress
-        self._lpips_weights, self._distance_weights = lpips_weights, distance_weights
+        self._weights, self._device, self._progress = weights, device, progress
         self._rules = _rules_sha256(plan, outcomes)
-        self._real, self._reference = _photo_features(study, plan, device, weights, progress)
+        self._real, self._reference = _photo_features(study, plan, device, weights.features, progress)
         self._photos_sha256 = {
             name: "none" if features is None else file_sha256(study / "features" / f"{name}.npz")
             for name, features in (("real", self._real), ("reference", self._reference))
         }
-        self._lpips = _lpips_identity(lpips_weights)
+        self._lpips = _lpips_identity(weights.lpips)
         #: What distances of images are made from, beside the images.
         self._rulers = {"rules": self._rules, "data": plan.data_sha256, "lpips": self._lpips}
-        self._rulers |= {name: weights_sha256(path) for name, path in distance_weights.items()}
+        self._rulers |= {name: weights_sha256(path) for name, path in weights.distances.items()}
         self._finished = [run for run in plan.runs if not outcomes[run.name].failed]
         #: By run, the hash of its samples, and by run and way those of their features.
         self._samples = {run.name: _samples_sha256(study, run) for run in self._finished}
@@ -125,16 +87,25 @@ class _Analysis:
             for way in run.sampling
         }
 
-    def stages(self) -> list[_Stage]:
-        """Return the documents that there are of this study."""
-        found = [
+    def write(self) -> None:
+        """Write `comparisons.json`, `quality.json` and so on into `analysis/`; what is there of these runs stays."""
+        folder = self._study / "analysis"
+        if not self._plan.precisions:
+            # Of others the measurement of their training steps says it.
+            write_json(folder / "machine.json", asdict(describe_machine(self._device)))
+        found = (
             self._of_comparisons(),
             self._of_quality(),
             self._of_edits(),
             self._of_segmentation(),
             self._of_floor(),
-        ]
-        return [each for each in found if each is not None]
+        )
+        for stage in (each for each in found if each is not None):
+            path = folder / f"{stage.name}.json"
+            if finished(self._study, stage.name, stage.inputs, path) is None:
+                start = time.perf_counter()
+                write_json(path, stage.make().to_builtins())
+                record(self._study, stage.name, stage.inputs, path, time.perf_counter() - start)
 
     def _of_comparisons(self) -> _Stage:
         inputs = {"rules": self._rules, **self._photos_sha256, **self._features}
@@ -173,8 +144,8 @@ class _Analysis:
             photos,
             runs,
             baseline=plan.arms[0],
-            lpips_weights=self._lpips_weights,
-            distance_weights=self._distance_weights,
+            lpips_weights=self._weights.lpips,
+            distance_weights=self._weights.distances,
             device=self._device,
             cluster_by=None if plan.cluster_by is None else parse_rule(plan.cluster_by),
             confidence=plan.confidence,
@@ -194,7 +165,7 @@ class _Analysis:
             **{path.name: file_sha256(latest_path(Path(path))) for arm in arms for path in arm.folders},
         }
         make = partial(
-            edits_of_study, self._study, plan, arms, self._lpips_weights, self._device, progress=self._progress
+            edits_of_study, self._study, plan, arms, self._weights.lpips, self._device, progress=self._progress
         )
         return _Stage(name="edits", inputs=inputs, make=make)
 
@@ -232,8 +203,7 @@ class _Analysis:
             floor,
             self._real,
             device=self._device,
-            lpips_weights=self._lpips_weights,
-            distance_weights=self._distance_weights,
+            weights=self._weights,
             progress=self._progress,
         )
         return _Stage(name="floor", inputs=inputs, make=make)

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -15,6 +14,7 @@ from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
 from p2phd_eval.study.executors.find_executor import find_cluster
 from p2phd_eval.study.executors.ray_runs import RayRuns
 from p2phd_eval.study.executors.slurm_jobs import SlurmJobs
+from p2phd_eval.study.metric_weights import USUAL_WEIGHTS, MetricWeights
 from p2phd_eval.study.plan_study import Forecast, forecast_study
 from p2phd_eval.study.study_plan import StudyPlan
 
@@ -26,9 +26,7 @@ def forecast_executor(
     executor: str = "local",
     executor_options: Mapping[str, str] | None = None,
     device: str | torch.device | None = None,
-    feature_weights: Path | None = None,
-    lpips_weights: Path | None = None,
-    distance_weights: Mapping[str, Path] | None = None,
+    weights: MetricWeights = USUAL_WEIGHTS,
     jobs: int = 1,
     progress: ProgressFactory = silent,
     note: Note = unheard,
@@ -39,23 +37,19 @@ def forecast_executor(
     Raises `InputError` also if there is no such cluster.
     """
     cluster = find_cluster(executor, Path(out), executor_options or {})
-    how: dict[str, Any] = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
     if cluster is None:
-        return forecast_study(
-            plan, out, device=device, distance_weights=distance_weights, jobs=jobs, progress=progress, note=note, **how
-        )
+        return forecast_study(plan, out, device=device, weights=weights, jobs=jobs, progress=progress, note=note)
     with closing(cluster):
         return forecast_on(
             cluster,
             plan,
             Path(out),
             device=device,
-            distance_weights=distance_weights or {},
+            weights=weights,
             jobs=jobs,
             keep=False,
             progress=progress,
             note=note,
-            **how,
         )
 
 
@@ -65,9 +59,7 @@ def forecast_on(
     study: Path,
     *,
     device: str | torch.device | None,
-    feature_weights: Path | None,
-    lpips_weights: Path | None,
-    distance_weights: Mapping[str, Path],
+    weights: MetricWeights,
     jobs: int,
     keep: bool,
     progress: ProgressFactory,
@@ -84,10 +76,7 @@ def forecast_on(
             found=str(jobs),
             fix="A cluster makes as many runs at a time as fit: see --executor-option gpus, cpus and at_once.",
         )
-    weights = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
-    given: dict[str, Any] = {name: None if path is None else path.resolve() for name, path in weights.items()}
-    given["distance_weights"] = {name: path.resolve() for name, path in distance_weights.items()}
-    at_once = min(cluster.at_once, len(plan.runs))
+    weights, at_once = weights.resolved(), min(cluster.at_once, len(plan.runs))
     if isinstance(cluster, RayRuns):
         note(f"Ray at {cluster.address}: {len(cluster.nodes)} nodes")
         if plan.precisions:
@@ -100,13 +89,15 @@ def forecast_on(
                     plan=plan,
                     out=study.resolve(),
                     device=cluster.device,
+                    weights=weights,
                     jobs=at_once,
                     keep=keep,
-                    **given,
                 )
                 on_progress(1, 1)
             return replace(found, cluster=cluster.room_of_nodes)
-    found = forecast_study(plan, study, device=device, jobs=at_once, keep=keep, progress=progress, note=note, **given)
+    found = forecast_study(
+        plan, study, device=device, weights=weights, jobs=at_once, keep=keep, progress=progress, note=note
+    )
     if isinstance(cluster, RayRuns):
         return replace(found, cluster=cluster.room_of_nodes)
     if plan.precisions:

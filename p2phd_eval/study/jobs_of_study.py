@@ -1,9 +1,10 @@
 """The runs of a study as jobs for an executor."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from p2phd_eval.study.executors.executor import Job
+from p2phd_eval.study.metric_weights import MetricWeights
 from p2phd_eval.study.schedule import study_command
 from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
 
@@ -12,10 +13,8 @@ def jobs_of(
     study: Path,
     plan: StudyPlan,
     runs: Iterable[PlannedRun],
+    weights: MetricWeights,
     *,
-    feature_weights: Path | None,
-    lpips_weights: Path | None,
-    distance_weights: Mapping[str, Path],
     track: Sequence[str],
     logged: bool = True,
 ) -> list[Job]:
@@ -23,16 +22,7 @@ def jobs_of(
 
     `logged`: whether it prints into its log, rather than where its executor does.
     """
-    command = study_command(
-        study,
-        feature_weights=feature_weights,
-        lpips_weights=lpips_weights,
-        distance_weights=distance_weights,
-        track=track,
-    )
-    given = [feature_weights, lpips_weights, *distance_weights.values()]
-    weights = [path.resolve() for path in given if path is not None]
-    jobs = []
+    command, jobs = study_command(study, weights, track=track), []
     for run in runs:
         folders = [plan.data] if plan.data else []
         folders += [] if run.command is None else [run.command.folder]
@@ -44,7 +34,7 @@ def jobs_of(
                 # Another process would wait for the training that it shares.
                 after=run.trained_by if run.trained_by != run.name else None,
                 # The interpreter and the program are as much a part of it as the data.
-                needs=(*map(Path, command[:2]), *map(Path, folders), *weights),
+                needs=(*map(Path, command[:2]), *map(Path, folders), *weights.resolved().files),
             )
         )
     return jobs

@@ -3,7 +3,7 @@
 import statistics
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import pairwise
@@ -33,6 +33,7 @@ from p2phd_eval.report.documents.document import read_document
 from p2phd_eval.report.documents.study_documents import PaceDocument
 from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.study.artefacts import finished, record, values_sha256
+from p2phd_eval.study.metric_weights import MetricWeights
 from p2phd_eval.study.real_images import real_path
 from p2phd_eval.study.study_plan import StudyPlan
 from p2phd_eval.study.training_photos import reference_photos
@@ -51,32 +52,30 @@ def measure_pace(
     *,
     step_seconds: float,
     device: torch.device,
-    weights: Path | None,
-    lpips_weights: Path | None,
-    distance_weights: Mapping[str, Path],
+    weights: MetricWeights,
     keep: bool,
     progress: ProgressFactory,
 ) -> PaceDocument:
     """Time the stages of a study on a few images, once for a configuration and a device.
 
     `study`: its folder; what was kept in `analysis/pace.json` is used again. `step_seconds`: how long a training step
-    takes, by which the number of generated images is chosen. `weights`, `lpips_weights` and `distance_weights`: as for
-    `analyse`. `keep`: whether to keep it. Raises `InputError` if the data or the weights cannot be used.
+    takes, by which the number of generated images is chosen. `keep`: whether to keep it. Raises `InputError` if the
+    data or the weights cannot be used.
     """
     path = study / "analysis" / "pace.json"
     assert plan.base is not None  # it trains
     asked = {"config": plan.base.to_dict(), "arms": list(plan.precisions), "device": describe_device(device)}
     if plan.generation:
         asked["generation"] = list(plan.generation)
-    if distance_weights:
-        asked["distances"] = sorted(distance_weights)
+    if weights.distances:
+        asked["distances"] = sorted(weights.distances)
     inputs = {"data": plan.data_sha256, "asked": values_sha256(asked)}
     if finished(study, "pace", inputs, path) is not None:
         return read_document(path, PaceDocument)
     begun = time.perf_counter()
     with TemporaryDirectory() as folder, progress("time a few images", "stages") as on_progress:
         few = round(min(max(_ENOUGH_SECONDS / step_seconds, 2), _MOST_GENERATED))
-        pace = _Stages(plan, Path(folder), device, weights, on_progress).all(few, lpips_weights, distance_weights)
+        pace = _Stages(plan, Path(folder), device, weights, on_progress).all(few)
     if keep:
         write_json(path, pace.to_builtins())
         record(study, "pace", inputs, path, time.perf_counter() - begun)
@@ -87,10 +86,11 @@ class _Stages:
     """Times one stage after the other, on images of untrained networks: they take as long as those of trained ones."""
 
     def __init__(
-        self, plan: StudyPlan, folder: Path, device: torch.device, weights: Path | None, on_progress: OnProgress
+        self, plan: StudyPlan, folder: Path, device: torch.device, weights: MetricWeights, on_progress: OnProgress
     ) -> None:
         self._plan, self._folder, self._device, self._on_progress = plan, folder, device, on_progress
-        self._extract = FeatureExtractor(FeatureSettings(weights=weights, device=str(device)))
+        self._weights = weights
+        self._extract = FeatureExtractor(FeatureSettings(weights=weights.features, device=str(device)))
         assert plan.base is not None
         self._base = plan.base
         photos = real_path(plan)
@@ -100,7 +100,7 @@ class _Stages:
         self._precisions = tuple(dict.fromkeys(name for run in own for name in run.sampling))
         self._done = 0
 
-    def all(self, few: int, lpips_weights: Path | None, distance_weights: Mapping[str, Path]) -> PaceDocument:
+    def all(self, few: int) -> PaceDocument:
         start = _START_SECONDS + self._seconds(self._save_networks) + self._seconds(self._extract.network)
         self._link_data(few)
         generate = {name: self._generation(name) for name in self._precisions}
@@ -109,7 +109,7 @@ class _Stages:
             generate={name: seconds for name, (_, seconds) in generate.items()},
             features=self._features(),
             comparison=self._comparison(),
-            quality=self._quality(lpips_weights, distance_weights),
+            quality=self._quality(),
         )
 
     def _seconds(self, work: Callable[[], object]) -> float:
@@ -192,7 +192,7 @@ class _Stages:
         )
         return seconds / len(arms) * max(1.0, n / _COMPARED) ** 2
 
-    def _quality(self, lpips_weights: Path | None, distance_weights: Mapping[str, Path]) -> float:
+    def _quality(self) -> float:
         """What one image of a pair takes, once everything is imported and loaded."""
         samples = open_source(self._folder / "samples" / self._precisions[0])
         runs = [
@@ -204,8 +204,8 @@ class _Stages:
                 self._photos,
                 runs,
                 baseline=runs[0].name,
-                lpips_weights=lpips_weights,
-                distance_weights=distance_weights,
+                lpips_weights=self._weights.lpips,
+                distance_weights=self._weights.distances,
                 device=self._device,
             )
 

@@ -10,8 +10,7 @@ import torch
 
 from p2phd_eval.config import TrainConfig
 from p2phd_eval.devices import describe_device, find_device
-from p2phd_eval.errors import InputError, as_choice, require_at_least
-from p2phd_eval.evaluation.cluster_rules import parse_rule
+from p2phd_eval.errors import InputError, require_at_least
 from p2phd_eval.features.weights.find import find_weights
 from p2phd_eval.files import file_sha256
 from p2phd_eval.generators.data.triplets import find_triplets
@@ -19,9 +18,7 @@ from p2phd_eval.generators.training.precision import amp_name
 from p2phd_eval.images.conditions import read_conditions
 from p2phd_eval.presets import configure
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
-from p2phd_eval.quality.distance_weights import NO_WEIGHTS
 from p2phd_eval.report.documents.arm_documents import PrecisionArm
-from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.compared_arms import require_judgeable
 from p2phd_eval.stats.verdicts.margins import parse_margin
@@ -29,24 +26,18 @@ from p2phd_eval.study.arms_file import arms_file_of, read_arms_file
 from p2phd_eval.study.artefacts import data_sha256, describe_change
 from p2phd_eval.study.effort import Effort, effort, measure, step_seconds
 from p2phd_eval.study.executors.cluster_room import ClusterRoom
+from p2phd_eval.study.metric_weights import USUAL_WEIGHTS, MetricWeights
 from p2phd_eval.study.pace import measure_pace
 from p2phd_eval.study.real_images import is_data_set, read_real
 from p2phd_eval.study.run_files import ended
 from p2phd_eval.study.study_edits import require_script
-from p2phd_eval.study.study_plan import (
-    PLAN_FILE,
-    PlannedRun,
-    StudyPlan,
-    continue_plan,
-    load_plan,
-    other_data,
-    parse_arms,
-    parse_generation,
-)
-from p2phd_eval.study.study_segmentation import require_segmenter, study_segmenter
+from p2phd_eval.study.study_plan import PLAN_FILE, PlannedRun, StudyPlan, continue_plan, load_plan, other_data
+from p2phd_eval.study.study_request import StudyRequest
+from p2phd_eval.study.study_segmentation import require_segmenter
 from p2phd_eval.study.training_photos import require_reference
 
 _SEEDS = (0, 1, 2)  # of a study that was asked for none
+_AS_USUAL = StudyRequest()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -70,30 +61,16 @@ class Forecast:
 def plan_study(
     data: str | os.PathLike[str] | None = None,
     out: str | os.PathLike[str] = "study",
+    request: StudyRequest = _AS_USUAL,
     *,
-    arms: str | Path | Sequence[str] | None = None,
-    seeds: int | Sequence[int] | None = None,
-    generation: str | Sequence[str] | None = None,
-    judge: Estimand | str | None = None,
-    margin: float | str | None = None,
-    cluster_by: str | None = None,
-    confidence: float | None = None,
-    edits: str | Path | None = None,
-    segmenter: str | None = None,
-    segmenter_weights: str | Path | None = None,
-    class_map: str | Path | None = None,
-    ignore: Sequence[int] | None = None,
-    repeat: bool | None = None,
-    preset: str | TrainConfig = "512p",
     device: str | torch.device | None = None,
-    command: str = "p2phd_eval.run_study",
     progress: ProgressFactory = silent,
     on_data: Callable[[Mapping[str, str]], None] = lambda files: None,
-    **options: Any,
 ) -> StudyPlan:
     """Plan a study as `run_study` does, which says what the parameters mean; nothing is written.
 
-    `on_data`: called with the hash of each file of the data, by its name below the data set.
+    `request`: what of these there is to say. `on_data`: called with the hash of each file of the data, by its name
+    below the data set.
 
     Raises
     ------
@@ -101,37 +78,15 @@ def plan_study(
         If the data or an option cannot be used, or the study in `out` is another one.
     """
     out, torch_device = Path(out), find_device(device)
-    file, own = arms_file_of(arms), list[str]()
+    file, own = arms_file_of(request.arms), list[str]()
     goes_on = (out / PLAN_FILE).exists() or (data is None and file is None)
     before = load_plan(out) if goes_on else None
-    asked = {
-        "judge": None if judge is None else as_choice(Estimand, judge, "--judge"),
-        "margin": None if margin is None else str(margin),
-        "cluster_by": cluster_by,
-        "confidence": confidence,
-        "edits": None if edits is None else str(Path(edits).resolve()),
-        "segmenter": study_segmenter(segmenter, segmenter_weights, class_map, ignore or ()),
-        "repeat": repeat,
-    }
-    changes: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
-    if arms is not None and file is None:
-        names = arms if isinstance(arms, str) else ",".join(map(str, arms if not isinstance(arms, Path) else [arms]))
-        changes |= {"arms": parse_arms(names, amp_name(torch_device)), "made_by": {}}
-    if generation is not None:
-        names = generation if isinstance(generation, str) else ",".join(generation)
-        changes["generation"] = parse_generation(names)
-    if seeds is not None:
-        changes["seeds"] = _seeds_of(seeds)
-    if cluster_by is not None:
-        parse_rule(cluster_by)
-    parse_margin(margin)
-    if confidence is not None:
-        require_confidence(confidence)
+    changes = request.changes(torch_device)
     root: Path | None
     if data is not None:
-        root, base = Path(data).resolve(), _configure(Path(data), preset, file, arms, before, options)
+        root, base = Path(data).resolve(), _configure(Path(data), request, file, before)
     else:
-        root, base = _kept_data(preset, before, options)
+        root, base = _kept_data(request, before)
     if file is not None:
         changes |= _from_file(file, out, changes.get("seeds", _SEEDS if before is None else before.seeds), progress)
         own = [name for name, arm in changes["made_by"].items() if isinstance(arm, PrecisionArm)]
@@ -148,7 +103,7 @@ def plan_study(
             found="one in it",
         )
     if base is not None and root is not None:
-        trains = own if file is not None else arms is not None or before is None or before.precisions
+        trains = own if file is not None else request.arms is not None or before is None or before.precisions
         _require_triplets(root, base, (base.data.phase, "test") if trains else ("test",), progress)
     with progress("read the data", "files") as on_progress:
         files = {} if root is None else read_real(root, None if base is None else base.data, on_progress)
@@ -164,7 +119,7 @@ def plan_study(
         plan = dataclasses.replace(before, **changes)
     else:
         usual = {"arms": ("fp32", amp_name(torch_device)), "seeds": _SEEDS}
-        plan = StudyPlan(**{**usual, **changes}, base=base, command=command)
+        plan = StudyPlan(**{**usual, **changes}, base=base, command=request.command)
     if len(plan.arms) < 2 and (not plan.generation or plan.edits is not None):
         raise InputError(
             "--arms",
@@ -193,9 +148,7 @@ def forecast_study(
     out: str | os.PathLike[str] = "study",
     *,
     device: str | torch.device | None = None,
-    feature_weights: Path | None = None,
-    lpips_weights: Path | None = None,
-    distance_weights: Mapping[str, Path] | None = None,
+    weights: MetricWeights = USUAL_WEIGHTS,
     jobs: int = 1,
     keep: bool = False,
     progress: ProgressFactory = silent,
@@ -210,12 +163,8 @@ def forecast_study(
         Its folder; the measurement of a study that began is used again.
     device : str or torch.device, optional
         By default all CUDA devices, or mps or cpu.
-    feature_weights : Path, optional
-        Inception's weights, which are looked for, and fetched if need be.
-    lpips_weights : Path, optional
-        Those of LPIPS's AlexNet, likewise; without them LPIPS is left out.
-    distance_weights : mapping of str to Path, optional
-        Weights of further distances of two images: see `run_study`.
+    weights : MetricWeights
+        Those that are not the cache's; all are looked for, and fetched if need be.
     jobs : int
         Runs at a time on each device.
     keep : bool
@@ -238,7 +187,7 @@ def forecast_study(
         note("A CPU shows the quality of reduced precision, not its speed.")
     # The cheap failure first: without weights, a night of training would end in an error.
     with progress("fetch Inception weights", "bytes") as on_progress:
-        weights_sha256 = find_weights(feature_weights, on_progress=on_progress).sha256
+        weights_sha256 = find_weights(weights.features, on_progress=on_progress).sha256
     study, on = Path(out), torch.device(devices[0])
     left = tuple(run for run in plan.runs if not ended(study, plan, run, weights_sha256))
     if left:
@@ -248,15 +197,7 @@ def forecast_study(
     pace = None
     if left and steps and len(steps) == len(plan.precisions):
         pace = measure_pace(
-            study,
-            plan,
-            step_seconds=max(steps),
-            device=on,
-            weights=feature_weights,
-            lpips_weights=lpips_weights,
-            distance_weights=distance_weights or NO_WEIGHTS,
-            keep=keep,
-            progress=progress,
+            study, plan, step_seconds=max(steps), device=on, weights=weights, keep=keep, progress=progress
         )
     return Forecast(
         plan=plan,
@@ -267,20 +208,9 @@ def forecast_study(
     )
 
 
-def _seeds_of(seeds: int | Sequence[int]) -> tuple[int, ...]:
-    found = tuple(range(seeds) if isinstance(seeds, int) else seeds)
-    if not found or len(set(found)) < len(found):
-        raise InputError("--seeds", expected="at least one seed, each once", found=repr(seeds))
-    if not all(isinstance(seed, int) and seed >= 0 for seed in found):
-        raise InputError("--seeds", expected="a number of seeds, or numbers from 0 on", found=repr(seeds))
-    return found
-
-
-def _kept_data(
-    preset: str | TrainConfig, before: StudyPlan | None, options: Mapping[str, Any]
-) -> tuple[Path | None, TrainConfig | None]:
+def _kept_data(request: StudyRequest, before: StudyPlan | None) -> tuple[Path | None, TrainConfig | None]:
     """The data and the configuration of a study that goes on; none where arms are held against each other."""
-    unused = [name for name, value in options.items() if value is not None] + ["preset"] * (preset != "512p")
+    unused = request.given_settings + ["preset"] * (request.preset != _AS_USUAL.preset)
     if unused:
         raise InputError(
             f"--{unused[0].replace('_', '-')}",
@@ -292,19 +222,12 @@ def _kept_data(
     return Path(before.data).resolve(), before.base
 
 
-def _configure(
-    root: Path,
-    preset: str | TrainConfig,
-    file: Path | None,
-    arms: object,
-    before: StudyPlan | None,
-    options: Mapping[str, Any],
-) -> TrainConfig | None:
+def _configure(root: Path, request: StudyRequest, file: Path | None, before: StudyPlan | None) -> TrainConfig | None:
     """The configuration of pix2pixHD's runs; None for real images that are no data set, which commands can do with."""
-    commands = file is not None or (arms is None and before is not None and before.made_by)
+    commands = file is not None or (request.arms is None and before is not None and before.made_by)
     if not commands or is_data_set(root):
-        return configure(root, preset, **options)
-    unused = [name for name, value in options.items() if value is not None]
+        return configure(root, request.preset, **request.settings)
+    unused = request.given_settings
     if unused:
         raise InputError(
             f"--{unused[0].replace('_', '-')}",

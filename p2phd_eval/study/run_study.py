@@ -14,11 +14,10 @@ from p2phd_eval.devices import find_device
 from p2phd_eval.files import remove_unfinished
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard, unwatched
-from p2phd_eval.quality.distance_weights import require_distance_weights
 from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.study.alike import require_alike
-from p2phd_eval.study.analysis import analyse
+from p2phd_eval.study.analysis import Analysis
 from p2phd_eval.study.arms_file import arms_file_of
 from p2phd_eval.study.artefacts import remove_unfinished_records, save_data
 from p2phd_eval.study.executor_forecast import forecast_on
@@ -26,11 +25,13 @@ from p2phd_eval.study.executors.executor import Ended, Executor, Job
 from p2phd_eval.study.executors.find_executor import find_cluster
 from p2phd_eval.study.executors.local_processes import LocalProcesses
 from p2phd_eval.study.jobs_of_study import jobs_of
+from p2phd_eval.study.metric_weights import MetricWeights
 from p2phd_eval.study.outcome import Outcome, killed, save_outcome
 from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
 from p2phd_eval.study.run_files import run_folder
 from p2phd_eval.study.schedule import RunFailed, StudyStopped, run_jobs
 from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
+from p2phd_eval.study.study_request import StudyRequest
 from p2phd_eval.study.write_report import outcomes_of, write_verified_report
 from p2phd_eval.tracking.trackers import tracker_names
 
@@ -170,70 +171,91 @@ def run_study(
     >>> run_study("photos", "study", arms="arms.toml", seeds=3)
     >>> run_study(out="study", seeds=5)
     """
-    study, track = Path(out), tracker_names(track)
-    feature_weights, lpips_weights = (None if each is None else Path(each) for each in (feature_weights, lpips_weights))
+    request = StudyRequest(
+        arms=arms,
+        seeds=seeds,
+        generation=generation,
+        judge=judge,
+        margin=margin,
+        cluster_by=cluster_by,
+        confidence=confidence,
+        edits=edits,
+        segmenter=segmenter,
+        segmenter_weights=segmenter_weights,
+        class_map=class_map,
+        ignore=ignore,
+        repeat=repeat,
+        preset=preset,
+        settings=options,
+        command=command,
+    )
+    features, lpips = (None if each is None else Path(each) for each in (feature_weights, lpips_weights))
     distances = {name: Path(path) for name, path in (distance_weights or {}).items()}
-    require_distance_weights(distances)
-    if data is None and not arms_file_of(arms):
+    return make_study(
+        data,
+        Path(out),
+        request,
+        MetricWeights(features=features, lpips=lpips, distances=distances),
+        device=device,
+        track=track,
+        jobs=jobs,
+        executor=executor,
+        executor_options=executor_options or {},
+        in_terminal=in_terminal,
+        on_forecast=on_forecast,
+        progress=progress,
+        note=note,
+    )
+
+
+def make_study(
+    data: str | os.PathLike[str] | None,
+    study: Path,
+    request: StudyRequest,
+    weights: MetricWeights,
+    *,
+    device: str | torch.device | None,
+    track: Sequence[str],
+    jobs: int,
+    executor: str,
+    executor_options: Mapping[str, str],
+    in_terminal: bool,
+    on_forecast: Callable[[Forecast], None],
+    progress: ProgressFactory,
+    note: Note,
+) -> StudyResult:
+    """Do what `run_study` does, and raise what it raises, with a request that is put together; `study`: the folder."""
+    track = tracker_names(track)
+    if data is None and not arms_file_of(request.arms):
         load_plan(study)  # a folder without one is none to work in
     # Runs have locks of their own: those of a job array work side by side in this folder.
     with hold_folder(study, clean=False), ExitStack() as stack:
         _remove_unfinished(study)
         # The cheap failure first: without a cluster, the hashes of a large data set would end in an error.
-        cluster = find_cluster(executor, study, executor_options or {})
+        cluster = find_cluster(executor, study, executor_options)
         if cluster is not None:
             stack.enter_context(closing(cluster))
         files: dict[str, str] = {}
-        plan = plan_study(
-            data,
-            study,
-            arms=arms,
-            seeds=seeds,
-            generation=generation,
-            judge=judge,
-            margin=margin,
-            cluster_by=cluster_by,
-            confidence=confidence,
-            edits=edits,
-            segmenter=segmenter,
-            segmenter_weights=segmenter_weights,
-            class_map=class_map,
-            ignore=ignore,
-            repeat=repeat,
-            preset=preset,
-            device=device,
-            command=command,
-            progress=progress,
-            on_data=files.update,
-            **options,
-        )
-        given: dict[str, Any] = {"feature_weights": feature_weights, "lpips_weights": lpips_weights}
-        given["distance_weights"] = distances
-        heard: dict[str, Any] = {"progress": progress, "note": note}
+        plan = plan_study(data, study, request, device=device, progress=progress, on_data=files.update)
         if cluster is None:
-            forecast = forecast_study(plan, study, device=device, jobs=jobs, keep=True, **given, **heard)
+            forecast = forecast_study(
+                plan, study, device=device, weights=weights, jobs=jobs, keep=True, progress=progress, note=note
+            )
             on = torch.device(forecast.devices[0])
         else:
-            forecast = forecast_on(cluster, plan, study, device=device, jobs=jobs, keep=True, **given, **heard)
+            forecast = forecast_on(
+                cluster, plan, study, device=device, weights=weights, jobs=jobs, keep=True, progress=progress, note=note
+            )
             on = find_device(device)
         on_forecast(forecast)
         save_data(study, files)
         save_plan(study, plan)
         maker: Executor = cluster or stack.enter_context(closing(LocalProcesses(forecast.devices)))
         logged = cluster is not None or len(forecast.devices) > 1 or not in_terminal
-        made = jobs_of(study, plan, forecast.left, **given, track=track, logged=logged)
-        _make_runs(study, plan, made, maker, **heard)
+        made = jobs_of(study, plan, forecast.left, weights, track=track, logged=logged)
+        _make_runs(study, plan, made, maker, progress=progress, note=note)
         outcomes = require_alike(study, plan, outcomes_of(study, plan), note)
-        analyse(
-            study,
-            plan,
-            outcomes,
-            device=on,
-            weights=feature_weights,
-            lpips_weights=lpips_weights,
-            distance_weights=distances,
-            progress=progress,
-        )
+        Analysis(study, plan, outcomes, weights, device=on, progress=progress).write()
         return StudyResult(report=write_verified_report(study), page=study / "report.html", outcomes=outcomes)
 
 

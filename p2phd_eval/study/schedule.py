@@ -5,14 +5,14 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 
 import p2phd_eval
 from p2phd_eval.progress import Note, unheard
-from p2phd_eval.quality.distance_weights import NO_WEIGHTS
 from p2phd_eval.study.executors.executor import Ended, Executor, Job
+from p2phd_eval.study.metric_weights import USUAL_WEIGHTS, MetricWeights
 
 _POLL_SECONDS = 0.1
 _PROGRAM = str(Path(p2phd_eval.__file__).with_name("__main__.py").resolve())
@@ -94,21 +94,9 @@ def run_jobs(
             time.sleep(_POLL_SECONDS)
 
 
-def study_command(
-    study: Path,
-    *,
-    feature_weights: Path | None,
-    lpips_weights: Path | None,
-    distance_weights: Mapping[str, Path] = NO_WEIGHTS,
-    track: Sequence[str],
-) -> tuple[str, ...]:
+def study_command(study: Path, weights: MetricWeights = USUAL_WEIGHTS, *, track: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the command that goes on with a study; "--run" and a name may follow."""
-    files = {"--feature-weights": feature_weights, "--lpips-weights": lpips_weights}
-    given = [text for option, path in files.items() if path is not None for text in (option, str(path.resolve()))]
-    given += [
-        text for name, path in distance_weights.items() for text in ("--distance-weights", f"{name}={path.resolve()}")
-    ]
-    given += [text for name in track for text in ("--track", name)]
+    given = [*weights.resolved().options, *(text for name in track for text in ("--track", name))]
     # By its file: with -m Python would search the current folder for every module first.
     return (sys.executable, _PROGRAM, "study", "--out", str(study.resolve()), *given)
 

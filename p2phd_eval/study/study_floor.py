@@ -17,6 +17,7 @@ from p2phd_eval.quality.floor_of_arms import MARGIN, floor_of_arms
 from p2phd_eval.report.documents.floor_documents import FloorDocument, floor_document
 from p2phd_eval.report.wording import generated_name
 from p2phd_eval.stats.verdicts.margins import parse_margin
+from p2phd_eval.study.metric_weights import MetricWeights
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.real_images import real_path
 from p2phd_eval.study.run_files import below, features_path, samples_folder
@@ -96,14 +97,12 @@ def floor_of_study(
     real: FeatureSet | None,
     *,
     device: torch.device,
-    lpips_weights: Path | None,
-    distance_weights: Mapping[str, Path],
+    weights: MetricWeights,
     progress: ProgressFactory,
 ) -> FloorDocument:
     """Hold the candidates of a study against its benign arms; raises as `floor_of_arms`.
 
-    `study`: its folder. `real`: the features of the real images; None without any. `lpips_weights` and
-    `distance_weights`: see `find_distances`.
+    `study`: its folder. `real`: the features of the real images; None without any.
     """
 
     def arm(name: str) -> FloorArm:
@@ -120,7 +119,7 @@ def floor_of_study(
         )
 
     photos, rule = real_path(plan), parse_margin(plan.margin)
-    distances, notes = find_distances(device, lpips_weights=lpips_weights, weights=distance_weights)
+    distances, notes = find_distances(device, lpips_weights=weights.lpips, weights=weights.distances)
     found = floor_of_arms(
         arm(samples.name),
         [arm(name) for name in samples.candidates],

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from p2phd_eval.features.weights.index import require_there
 from p2phd_eval.locks import hold_folder
-from p2phd_eval.quality.distance_weights import NO_WEIGHTS, require_distance_weights
 from p2phd_eval.study.executors.slurm_jobs import SlurmJobs
 from p2phd_eval.study.jobs_of_study import jobs_of
+from p2phd_eval.study.metric_weights import USUAL_WEIGHTS, MetricWeights
 from p2phd_eval.study.study_plan import StudyPlan, save_plan
 from p2phd_eval.tracking.trackers import tracker_names
 
@@ -18,9 +18,7 @@ def submit_study(
     plan: StudyPlan,
     out: str | os.PathLike[str] = "study",
     *,
-    feature_weights: Path | None = None,
-    lpips_weights: Path | None = None,
-    distance_weights: Mapping[str, Path] | None = None,
+    weights: MetricWeights = USUAL_WEIGHTS,
     executor_options: Mapping[str, str] | None = None,
     track: Sequence[str] = (),
 ) -> list[str]:
@@ -31,7 +29,9 @@ def submit_study(
     plan : StudyPlan
     out : path-like
         The study folder; what Slurm runs, and what it prints, goes to `slurm/` in it.
-    feature_weights, lpips_weights, distance_weights, track
+    weights : MetricWeights
+        Those that are not the cache's.
+    track
         As for `run_study`.
     executor_options : mapping of str to str, optional
         What is asked of Slurm, such as `{"partition": "gpu", "time": "12:00:00"}`: see docs/executors.md.
@@ -47,23 +47,14 @@ def submit_study(
         If there is no Slurm here, it takes the jobs not, or has some of an earlier call in its queue; an option is none
         of its own, a file of weights is not there, or Slurm can write no log into the folder, because of its name.
     """
-    require_there("--feature-weights", feature_weights)
-    require_there("--lpips-weights", lpips_weights)
-    require_distance_weights(distance_weights or NO_WEIGHTS)
+    require_there("--feature-weights", weights.features)
+    require_there("--lpips-weights", weights.lpips)
     study = Path(out)
     with hold_folder(study, clean=False):
         slurm = SlurmJobs(study, executor_options or {})
         slurm.require_none_queued()
         save_plan(study, plan)
-        jobs = jobs_of(
-            study,
-            plan,
-            plan.runs,
-            feature_weights=feature_weights,
-            lpips_weights=lpips_weights,
-            distance_weights=distance_weights or NO_WEIGHTS,
-            track=tracker_names(track),
-        )
+        jobs = jobs_of(study, plan, plan.runs, weights, track=tracker_names(track))
         # The same command without a run goes on with the study: it makes what is left, compares and reports.
         report = replace(jobs[0], name="report", command=jobs[0].command[:-2], log=study / "slurm" / "report.log")
         return slurm.submit_all(jobs, report)

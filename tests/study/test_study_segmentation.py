@@ -23,6 +23,7 @@ from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.plan_study import plan_study
 from p2phd_eval.study.run_files import samples_folder
 from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
+from p2phd_eval.study.study_request import StudyRequest
 from p2phd_eval.study.study_segmentation import (
     PICTURE,
     open_segmenter,
@@ -76,8 +77,9 @@ def test_a_study_of_images_goes_on_without_training_photos(plan: StudyPlan, tmp_
     arms.write_text("".join(f'[[arm]]\nname = "{name}"\nimages = "{name}"\n' for name in ("a", "b")))
     for name in ("a", "b"):
         write_samples(Path(plan.data), tmp_path / name, 60)
-    options = {"seeds": 1, "label_nc": 4, "instances": False, "segmenter": SEGMENTER, "ignore": [VOID]}
-    begun = plan_study(plan.data, tmp_path / "study", arms=arms, device="cpu", **options)  # type: ignore[arg-type]
+    settings = {"label_nc": 4, "instances": False}
+    request = StudyRequest(arms=arms, seeds=1, segmenter=SEGMENTER, ignore=[VOID], settings=settings)
+    begun = plan_study(plan.data, tmp_path / "study", request, device="cpu")
     save_plan(tmp_path / "study", begun)
     assert plan_study(None, tmp_path / "study", device="cpu") == begun
     assert begun.segmenter == plan.segmenter
