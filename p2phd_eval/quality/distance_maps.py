@@ -6,13 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.networks.float32_products import float32_products
 from p2phd_eval.quality.lpips import SMALLEST_SIDE, Lpips
-from p2phd_eval.quality.structural_similarity import SSIM_WINDOW, ssim_maps
+from p2phd_eval.torchvision_ops import declare_missing_operators
 
 Pixels = npt.NDArray[np.uint8]
 Maps = npt.NDArray[np.float32]
+
+_SSIM_WINDOW = 11  # pixels
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +48,7 @@ class DistanceMaps:
 
     def require_size(self, width: int, height: int, where: str) -> None:
         """Raise `InputError` for images that are too small to be compared."""
-        smallest = SSIM_WINDOW if self._lpips is None else SMALLEST_SIDE
+        smallest = _SSIM_WINDOW if self._lpips is None else SMALLEST_SIDE
         if min(width, height) < smallest:
             raise InputError(
                 where,
@@ -59,8 +63,21 @@ class DistanceMaps:
         before, after = (
             torch.from_numpy(each).to(self._device).permute(0, 3, 1, 2).float() / 255 for each in (first, second)
         )
-        # Rounding leaves a little more than 1 where images are the same.
-        maps[SSIM.name] = (1 - ssim_maps(before, after).mean(1)).clamp(min=0.0).cpu().numpy()
+        maps[SSIM.name] = (1 - _ssim_map(before, after)).cpu().numpy()
         if self._lpips is not None:
             maps[LPIPS.name] = self._lpips.maps(2 * before - 1, 2 * after - 1).cpu().numpy()
         return maps
+
+
+def _ssim_map(first: Tensor, second: Tensor) -> Tensor:
+    """SSIM at each pixel of images float32 (N, 3, H, W) in [0, 1], float32 (N, H, W)."""
+    declare_missing_operators()
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    with float32_products():
+        _, similarity = structural_similarity_index_measure(
+            second, first, data_range=1.0, reduction="none", return_full_image=True
+        )
+    assert isinstance(similarity, Tensor)
+    # Rounding leaves a little more than 1 where images are the same.
+    return similarity.mean(1).clamp(max=1.0)

@@ -4,10 +4,10 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
-from p2phd_eval.quality.structural_similarity import SSIM_WINDOW, ssim_maps
+from p2phd_eval.features.networks.float32_products import float32_products
+from p2phd_eval.torchvision_ops import declare_missing_operators
 
 #: Largest PSNR in dB, of a mean squared error of 1/12: that of rounding to 8 bits (uniform within half a level).
 #: Images that are closer than that, identical ones above all, differ by less than their files can tell.
@@ -37,18 +37,25 @@ class ImageDistance:
 
 
 def _ssim(first: Tensor, second: Tensor) -> Tensor:
-    return ssim_maps(first, second).flatten(1).mean(1)
+    declare_missing_operators()
+    from torchmetrics.functional.image import structural_similarity_index_measure
+
+    with float32_products():
+        similarity = structural_similarity_index_measure(second, first, data_range=1.0, reduction="none")
+    assert isinstance(similarity, Tensor)  # a pair only where the whole map is asked for
+    return similarity
 
 
 def _psnr(first: Tensor, second: Tensor) -> Tensor:
-    return -10 * torch.log10((second - first).square().mean((1, 2, 3)))
+    declare_missing_operators()
+    from torchmetrics.functional.image import peak_signal_noise_ratio
+
+    return peak_signal_noise_ratio(second, first, data_range=1.0, reduction="none", dim=(1, 2, 3))
 
 
 #: As torchmetrics computes it by default: a Gaussian window of 11 x 11 pixels with standard deviation 1.5, K1 = 0.01,
 #: K2 = 0.03, reflected at the borders (Wang et al., 2004); the mean of the three channels.
-SSIM = ImageDistance(
-    metric=QualityMetric(name="SSIM", unit="", better="higher"), smallest_side=SSIM_WINDOW, function=_ssim
-)
+SSIM = ImageDistance(metric=QualityMetric(name="SSIM", unit="", better="higher"), smallest_side=11, function=_ssim)
 
 #: 10 log10(255^2 / MSE) of all three channels together, in dB; it would be infinite for identical images.
 PSNR = ImageDistance(
