@@ -7,7 +7,7 @@ splits keep it together, and resamples draw it together.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -376,6 +376,23 @@ def first_equal(values: Sequence[npt.NDArray[Any]], design: SamplingDesign) -> l
     What is computed for such sets must be computed once: twice, rounding would look like a difference.
     """
     return [next(j for j in range(1, k + 1) if j == k or _same(values, design, j, k)) for k in range(1, len(values))]
+
+
+def cancelled(weights: npt.ArrayLike, equal: Callable[[int, int], bool]) -> npt.NDArray[np.float64]:
+    """Move the weight (K,) of each set onto the first that is equal to it, so that what cancels out leaves no rounding.
+
+    `equal`: whether set j, the earlier, and set k are the same.
+    """
+    totals = np.array(weights, dtype=np.float64)
+    # Weights such as 1/3 add up to 0 but for rounding.
+    rounding = 1e-12 * np.abs(totals).max()
+    for k in np.flatnonzero(totals).tolist():
+        first = next((j for j in range(k) if equal(j, k)), None)
+        if first is not None:
+            totals[first] += totals[k]
+            totals[k] = 0.0
+    totals[np.abs(totals) <= rounding] = 0.0
+    return totals
 
 
 def _same(values: Sequence[npt.NDArray[Any]], design: SamplingDesign, j: int, k: int) -> bool:

@@ -59,6 +59,20 @@ def test_the_baseline_again_is_within_any_margin():
     assert (same.verdict, same.dfid_se_bootstrap, same.swap.p_value) == (Verdict.WITHIN, 0, 1)
 
 
+def test_the_runs_of_the_baseline_again_leave_no_rounding():
+    """Weights of a third: what both arms have in common cancels out to the bit, whatever the order of the runs."""
+    real, first, second = triplets()
+    runs = (first, second, dataclasses.replace(first, values=first.values + second.values / 3))
+    arms = [FeatureArm(name="fp32", runs=runs), FeatureArm(name="again", runs=runs[::-1])]
+    (same,) = compare_feature_sets(
+        real, arms, margin=absolute_margin(1.0), scope=Scope.CHECKPOINTS, replicates=3
+    ).candidates
+    assert numbers(same) == (0, 0, 0, 0, 0, 0)
+    assert {each.estimand for each in same.measured} == {Estimand.FID_AT_N, Estimand.FID, Estimand.KID, Estimand.KID_RQ}
+    assert all((each.estimate, each.error.value) == (0, 0) for each in same.measured)
+    assert same.dfid_se_bootstrap == 0
+
+
 def test_the_order_of_the_images_does_not_matter():
     sets = triplets()
     rng = np.random.default_rng(1)

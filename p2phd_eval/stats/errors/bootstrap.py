@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.design import SamplingDesign, checked_contrasts, checked_sets
+from p2phd_eval.stats.design import SamplingDesign, cancelled, checked_contrasts, checked_sets
 from p2phd_eval.stats.errors.resampled_fid import GRAMS_UP_TO, ResampledFid
 from p2phd_eval.stats.threads import map_in_threads
 
@@ -126,6 +126,8 @@ def bootstrap_contrasts(
     # Large [d, d] matrices go one at a time, on all cores: several would not fit into the caches.
     small = resampled.uses_grams or values[0].shape[1] <= 1024
     fids = np.concatenate(map_in_threads(several, jobs, small, progress))
+    # Equal sets that were drawn together have equal replicates.
+    weights = np.array([cancelled(row, lambda j, k: np.array_equal(fids[:, j], fids[:, k])) for row in weights])
     return tuple(_summary(fids @ row) for row in weights)
 
 

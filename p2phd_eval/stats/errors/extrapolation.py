@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from p2phd_eval.errors import InputError, require_at_least
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.stats.design import Rows, SamplingDesign, checked_sets, first_equal
+from p2phd_eval.stats.design import Rows, SamplingDesign, cancelled, checked_sets, first_equal
 from p2phd_eval.stats.distances.block_frechet import ReferenceAxes, distance_in_axes
 from p2phd_eval.stats.distances.frechet import FrechetDistance, frechet_distance
 from p2phd_eval.stats.distances.moments import Moments, moments, moments_of_rest
@@ -121,12 +121,14 @@ class HalfSamples:
         scale = np.array([each.distance.trace_real + each.distance.trace_fake for each in self.whole])
         known = [float(steps[k] / gaps[k]) for k in np.flatnonzero(used) if gaps[k] > _NO_BIAS * scale[k]]
         biased = len(known) == int(np.count_nonzero(used))
-        gap = float(used @ gaps)
+        table = np.stack((fids, self.half_fids, self.quarter_fids))
+        exact = cancelled(used, lambda j, k: np.array_equal(table[:, j], table[:, k]))
+        gap = float(exact @ gaps)
         return HalfSampleRichardson(
-            value=float(used @ (fids - gaps)),
-            at_n=float(used @ fids),
-            at_half=float(used @ self.half_fids),
-            at_quarter=float(used @ self.quarter_fids),
+            value=float(exact @ (fids - gaps)),
+            at_n=float(exact @ fids),
+            at_half=float(exact @ self.half_fids),
+            at_quarter=float(exact @ self.quarter_fids),
             slope_ratio=max(known, key=lambda ratio: abs(ratio - 2)) if biased else None,
             slope_holds=biased and all(SLOPE_RANGE[0] <= ratio <= SLOPE_RANGE[1] for ratio in known),
             residual_bias=_residual_bias(gap, known) if biased else _above(abs(gap), _NO_BIAS * scale[used != 0].max()),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from p2phd_eval.stats.design import SamplingDesign, StandardError
+from p2phd_eval.stats.design import SamplingDesign, StandardError, cancelled
 from p2phd_eval.stats.estimands import Estimand
 
 Influence = npt.NDArray[np.float64]
@@ -25,12 +25,8 @@ class Measurement:
 
     def value(self, weights: Sequence[float]) -> float:
         """Return the weighted sum of the values; exactly 0 where sets of equal values cancel out."""
-        totals: dict[float, float] = {}
-        for weight, value in zip(weights, self.values, strict=True):
-            totals[value] = totals.get(value, 0.0) + weight
-        # Weights such as 1/3 add up to 0 but for rounding.
-        largest = max(map(abs, weights))
-        return float(sum(value * total for value, total in totals.items() if abs(total) > 1e-12 * largest))
+        totals = cancelled(weights, lambda j, k: self.values[j] == self.values[k]).tolist()
+        return float(sum(value * total for value, total in zip(self.values, totals, strict=True) if total))
 
     def influences(self, weights: Sequence[float]) -> tuple[Influence, ...]:
         """Return how each image of each set, the real one first, pulls on the weighted sum."""
@@ -38,8 +34,16 @@ class Measurement:
         return real, *(weight * fake for weight, fake in zip(weights, self.fake, strict=True))
 
     def standard_error(self, weights: Sequence[float], design: SamplingDesign) -> StandardError:
-        """Return the standard error of the weighted sum; images are random, the generators fixed."""
-        return design.standard_error(self.influences(weights))
+        """Return the standard error of the weighted sum; images are random, the generators fixed.
+
+        It is exactly 0 where equal sets that were drawn together cancel out.
+        """
+
+        def equal(j: int, k: int) -> bool:
+            same = self.values[j] == self.values[k] and design.drawn_together((j + 1, k + 1))
+            return same and np.array_equal(self.real[j], self.real[k]) and np.array_equal(self.fake[j], self.fake[k])
+
+        return design.standard_error(self.influences(cancelled(weights, equal).tolist()))
 
     def runs(self, positions: Sequence[int]) -> tuple[float, ...]:
         """Return the values of some of the sets, such as the training runs of one arm."""
