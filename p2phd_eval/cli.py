@@ -26,7 +26,7 @@ from p2phd_eval.commands.generate import generate
 from p2phd_eval.commands.metrics import metrics
 from p2phd_eval.commands.options.folders import FolderOptionsCommand
 from p2phd_eval.commands.options.hints import hint, renamed
-from p2phd_eval.commands.options.places import require_on_disk
+from p2phd_eval.commands.options.places import paths_alone
 from p2phd_eval.commands.plan import plan
 from p2phd_eval.commands.report import report
 from p2phd_eval.commands.study import study
@@ -65,7 +65,7 @@ class _Group(TyperGroup):
                         parameter.default = False
                 elif hasattr(parameter, "type_descriptor"):
                     _name_value(parameter)
-                _refuse_addresses(parameter)
+                parameter.callback = paths_alone(parameter.callback)
         try:
             return super().make_context(info_name, args, *rest, **settings)
         except Exception as error:
@@ -86,18 +86,6 @@ class _Group(TyperGroup):
                 _explain(error, _commands(self))
                 raise
             raise typer.Exit(_report(error, debug=ctx.params.get("debug", False))) from error
-
-
-def _refuse_addresses(parameter: Any) -> None:
-    """Let a parameter that takes paths alone say so of addresses; of those that take both, these are no `Path`."""
-    process, option = parameter.process_value, "" if parameter.param_type_name == "argument" else parameter.opts[0]
-
-    def process_value(ctx: Any, value: Any) -> Any:
-        found = process(ctx, value)
-        require_on_disk(found, option)
-        return found
-
-    parameter.process_value = process_value
 
 
 _VALUES = {int: "NUMBER", float: "NUMBER", str: "NAME", Path: "PATH"}

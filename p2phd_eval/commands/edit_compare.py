@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from p2phd_eval.commands.options.common import Confidence, Device, Json, LpipsWeights, Seed
-from p2phd_eval.commands.options.folders import parse_folders
+from p2phd_eval.commands.options.folders import parse_run_folders
 from p2phd_eval.commands.options.places import folder_to_write
 from p2phd_eval.editing.edit_judge import EditJudge
 from p2phd_eval.evaluation.arms import GivenFolders
@@ -29,7 +29,7 @@ def compare(
         list[GivenFolders],
         typer.Option(
             "--baseline",
-            parser=parse_folders,
+            parser=parse_run_folders,
             metavar="RUN...",
             help="The baseline's run folders, one for each training seed. NAME= before the first names the arm.",
         ),
@@ -38,7 +38,7 @@ def compare(
         list[GivenFolders],
         typer.Option(
             "--candidate",
-            parser=parse_folders,
+            parser=parse_run_folders,
             metavar="RUN...",
             help="A candidate's, of the same seeds; once for each candidate.",
         ),
@@ -66,7 +66,7 @@ def compare(
 
     Each run generates the data set and each edit of the script alone. Runs pair by their training seeds. Per edit the
     distance of the arms is taken inside and outside of what was edited, on the edited map and on the map as it was, and
-    between the baseline's seeds. Photos that are there are kept.
+    between the baseline's seeds. Samples that are there are kept.
 
     Examples:
 

@@ -17,7 +17,7 @@ from p2phd_eval.commands.options.common import (
     ScopeChoice,
 )
 from p2phd_eval.commands.options.folders import Baselines, Candidates
-from p2phd_eval.commands.options.places import file_to_write, path
+from p2phd_eval.commands.options.places import file_to_write, name_or_path, path
 from p2phd_eval.commands.options.segmenter_choice import SEGMENTER, ClassMapFile, Ignore, SegmenterWeights
 from p2phd_eval.report.console import Output
 from p2phd_eval.stats.segmentation.score_names import SegmentationScore
@@ -48,6 +48,7 @@ def score(
         str,
         typer.Option(
             "--segmenter",
+            callback=name_or_path,
             metavar="NAME|FILE|MODULE:CALLABLE",
             rich_help_panel=SEGMENTER,
             help="Who segments; see docs/segmenters.md.",

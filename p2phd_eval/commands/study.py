@@ -18,7 +18,7 @@ from p2phd_eval.commands.options.common import (
     Track,
     Weights,
 )
-from p2phd_eval.commands.options.places import folder_to_write
+from p2phd_eval.commands.options.places import folder_to_write, name_or_path
 from p2phd_eval.commands.options.segmenter_choice import SEGMENTER, ClassMapFile, Ignore, SegmenterWeights
 from p2phd_eval.commands.options.settings import Preset, with_settings
 from p2phd_eval.errors import InputError
@@ -57,6 +57,7 @@ def study(
         str | None,
         typer.Option(
             "--arms",
+            callback=name_or_path,
             metavar="NAMES|FILE.toml",
             help="Training precisions separated by commas, the baseline first; amp is what `train --amp` is here. Or "
             "an arms file, whose arms may be commands of any generator. Default: fp32,amp.",
@@ -113,6 +114,7 @@ def study(
         str | None,
         typer.Option(
             "--segmenter",
+            callback=name_or_path,
             metavar="NAME|FILE|MODULE:CALLABLE",
             rich_help_panel=SEGMENTER,
             help="Segment the samples, and score them against the test maps, as `segment score` does.",

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from p2phd_eval.commands.options.places import json_to_write, path
+from p2phd_eval.commands.options.places import json_to_write, name_or_path, path
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.scope import Scope
 
@@ -50,6 +50,7 @@ ClusterBy = Annotated[
     str | None,
     typer.Option(
         "--cluster-by",
+        callback=name_or_path,
         metavar="RULE",
         rich_help_panel=STATISTICS,
         help="Which images are alike: cityscapes-city, cityscapes-sequence, a regular expression on the stem (its "
@@ -127,6 +128,7 @@ DistanceWeights = Annotated[
     list[str] | None,
     typer.Option(
         "--distance-weights",
+        callback=name_or_path,
         metavar="NAME=PATH",
         rich_help_panel=FEATURES,
         help="Compare images by this distance as well, with the weights at PATH: dists or dreamsim, see "

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from p2phd_eval.commands.options.common import FEATURES, Device, Weights
+from p2phd_eval.commands.options.places import name_or_path
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.identity import FeaturePrecision, Resize
 
@@ -18,6 +19,7 @@ _OPTIONS: dict[str, Any] = {
         str | None,
         typer.Option(
             "--feature-network",
+            callback=name_or_path,
             metavar="NAME|MODULE:CALLABLE",
             rich_help_panel=FEATURES,
             help="Another network than FID's: clip, dinov2_vitl14, or your own; see docs/feature-spaces.md.",

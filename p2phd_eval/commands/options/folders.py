@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from p2phd_eval.commands.options.places import path
+from p2phd_eval.commands.options.places import path, require_on_disk
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.arms import GivenFolders
 from p2phd_eval.stores.store_path import as_path
@@ -29,6 +29,14 @@ def parse_folders(joined: str) -> GivenFolders:
     if named and not Path(first).exists():
         name, first = named.groups()
     return GivenFolders(name=name, folders=tuple(map(as_path, (first, *others))))
+
+
+def parse_run_folders(joined: str) -> GivenFolders:
+    """Likewise of folders of trained runs, which lie on disks."""
+    given = parse_folders(joined)
+    for folder in given.folders:
+        require_on_disk(str(folder))
+    return given
 
 
 class FolderOptionsCommand(TyperCommand):

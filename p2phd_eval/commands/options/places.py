@@ -27,20 +27,45 @@ def path(given: str) -> AnyPath:
     return as_path(given)
 
 
-def require_on_disk(given: Any, option: str) -> None:
-    """Raise `InputError` if what was typed where a path belongs, one or several, is an address.
+def paths_alone(callback: _Callback | None) -> _Callback:
+    """Make the callback of a parameter that refuses addresses before another one looks at the value.
 
-    `option`: what it was given to; empty for an argument.
+    Parameters of paths alone have values that are of the type `Path`; of those that take both, addresses are not.
     """
-    for each in given if isinstance(given, list | tuple) else (given,):
-        if isinstance(each, Path) and (address := address_of(str(each))) is not None:
-            raise InputError(
-                f"{option} {redacted(address)}".lstrip(),
-                expected="a path: training data, runs, checkpoints, weights and studies lie on disks",
-                found=f"an address of {address.partition('://')[0]}://",
-                fix=f"Copy it to a disk first{_COPY.get(address[:2], '')}, or write to a disk and copy that. Addresses "
-                "are taken for images, features, reports and what is written of them: see docs/object-stores.md.",
-            )
+
+    def checked(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
+        if not context.resilient_parsing:  # which it is while a shell completes a line
+            for each in value if isinstance(value, list | tuple) else (value,):
+                if isinstance(each, Path):
+                    require_on_disk(str(each), _given_as(parameter))
+        return value if callback is None else callback(context, parameter, value)
+
+    return checked
+
+
+def name_or_path(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
+    """Refuse an address, as the callback of an option whose text, one or several, is a name, a path, or NAME=PATH."""
+    for each in value if isinstance(value, list | tuple) else () if value is None else (value,):
+        for text in (each, each.partition("=")[2]):
+            require_on_disk(text, _given_as(parameter))
+    return value
+
+
+def require_on_disk(given: str, option: str = "") -> None:
+    """Raise `InputError` if what was typed where a path belongs is an address; `option`: what it was given to."""
+    if (address := address_of(given)) is not None:
+        raise InputError(
+            f"{option} {redacted(address)}".lstrip(),
+            expected="a path: training data, runs, checkpoints, weights and studies lie on disks",
+            found=f"an address of {address.partition('://')[0]}://",
+            fix=f"Copy it to a disk first{_COPY.get(address[:2], '')}, or write to a disk and copy that. Addresses "
+            "are taken for images, features, reports and what is written of them: see docs/object-stores.md.",
+        )
+
+
+def _given_as(parameter: Any) -> str:
+    """What an option is called; empty for an argument, of which a message shows what was typed."""
+    return "" if parameter.param_type_name == "argument" else str(parameter.opts[0])
 
 
 _COPY = {"s3": " (aws s3 cp --recursive)", "gs": " (gcloud storage cp --recursive)", "hf": " (hf download)"}
@@ -55,9 +80,7 @@ def _target(require: Callable[[str | os.PathLike[str], str], None]) -> _Callback
     def callback(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
         if value is None or context.resilient_parsing:  # which it is while a shell completes a line
             return value
-        is_option = parameter.param_type_name == "option"
-        name = parameter.opts[0] if is_option else str(parameter.metavar)
-        require_on_disk(value, name if is_option else "")
+        name = _given_as(parameter) or str(parameter.metavar)
         require(value, name)
         file = os.path.realpath(value)
         other = context.meta.setdefault(_TARGETS, {}).setdefault(file, name)

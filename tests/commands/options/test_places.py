@@ -85,6 +85,12 @@ def test_targets_are_looked_at_before_torch_is_loaded(tmp_path: Path) -> None:
         ("generate s3://bucket/run/checkpoints/latest.pt data --out samples", "s3://bucket/run/checkpoints/lat", "s3"),
         ("edit serve run hf://datasets/me/run --data data", "hf://datasets/me/run", "hf"),
         ("segment train data --out s3:/bucket/s.safetensors", "--out s3://bucket/s.safetensors", "s3"),
+        ("study data --arms s3://bucket/arms.toml", "--arms s3://bucket/arms.toml", "s3"),
+        ("segment score a b --segmenter hf://me/segformer", "--segmenter hf://me/segformer", "hf"),
+        ("fid a b --feature-network s3://bucket/my.py:build", "--feature-network s3://bucket/my.py:build", "s3"),
+        ("fid a b --cluster-by gs://bucket/cities.csv", "--cluster-by gs://bucket/cities.csv", "gs"),
+        ("floor a b --distance-weights dists=s3://bucket/vgg.pth", "--distance-weights s3://bucket/vgg.pth", "s3"),
+        ("edit compare data --script e --out o --baseline a s3://bucket/run --candidate c", "s3://bucket/run", "s3"),
     ],
 )
 def test_an_address_where_a_path_belongs(command: str, shown: str, scheme: str) -> None:
