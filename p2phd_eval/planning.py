@@ -15,9 +15,7 @@ from p2phd_eval.report.documents.study_documents import ReportDocument
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.margins import MarginRule, find_margin, parse_margin, require_margin_fits
 from p2phd_eval.stats.verdicts.power import LARGEST_SD, VarianceComponents
-from p2phd_eval.stats.verdicts.sample_size import PlannedArm, at_upper_seed_sd, plan_sizes, seed_sd_range
-
-_MOST_IMAGES = 10**12
+from p2phd_eval.stats.verdicts.sample_size import MOST_IMAGES, PlannedArm, at_upper_seed_sd, plan_sizes, seed_sd_range
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -78,7 +76,7 @@ def plan_comparison(
     >>> plan_comparison("pilot.json", margin="2%")[0].plan.rows[0].images_within
     >>> plan_comparison(image_sd=60, seed_sd=3, margin=2.0, images=500)[0].plan.runs_within
     """
-    require_whole(2, _MOST_IMAGES, {"--images": images})
+    require_whole(2, MOST_IMAGES, {"--images": images})
     for option, sd in (("--image-sd", image_sd), ("--seed-sd", seed_sd)):
         if sd is not None and not is_number(sd, 0, LARGEST_SD):
             expected = f"a standard deviation: a number from 0 to {LARGEST_SD:g}"

@@ -1,4 +1,4 @@
-"""Do two precisions still agree on maps that no data set holds? Edited photos of the runs of several arms, compared."""
+"""Do two precisions still agree on maps that no data set holds? Samples of edited maps, by the runs of several arms."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ from p2phd_eval.images.pictures import label_colours
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import Note, ProgressFactory, silent, unheard
-from p2phd_eval.quality.distance_maps import LPIPS, MSE, SSIM, DistanceKind, DistanceMaps
+from p2phd_eval.quality.distance_maps import LPIPS, MSE, SSIM, DistanceMaps
+from p2phd_eval.quality.image_distance import QualityMetric
 from p2phd_eval.quality.lpips import find_lpips
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.verdicts.equivalence import holm
@@ -53,7 +54,7 @@ _RUNS = "runs"
 _EVERY = "all"
 STRIP = "worst.png"  # the picture of the worst edits, likewise
 Pixels = npt.NDArray[np.uint8]
-EditPhotos = Callable[[int], tuple[Pixels, Pixels]]
+EditSamples = Callable[[int], tuple[Pixels, Pixels]]
 
 
 _JUDGED = {EditJudge.MSE: MSE, EditJudge.SSIM: SSIM, EditJudge.LPIPS: LPIPS}
@@ -72,7 +73,7 @@ class WideningRow:
 
 @dataclass(frozen=True, kw_only=True)
 class LocalityRow:
-    """How much the photos of both arms change outside of what was edited.
+    """How much the samples of both arms change outside of what was edited.
 
     All networks see whole maps: instance norm does, and batch norm too, as it takes the statistics of the one image.
     """
@@ -100,7 +101,7 @@ class EditComparison:
     arms: tuple[EditedArm, ...]  # the baseline first
     script: EditScript
     precision: str  # of generation
-    judge: DistanceKind
+    judge: QualityMetric
     margin: ShareMargin | None
     confidence: float
     distances: EditDistances
@@ -125,9 +126,9 @@ def compare_edits(
     progress: ProgressFactory = silent,
     note: Note = unheard,
 ) -> EditComparison:
-    """Generate the photos of a data set and those of its edits, each alone, by all runs, and compare the arms.
+    """Generate the samples of a data set and those of its edits, each alone, by all runs, and compare the arms.
 
-    Photos that an earlier call finished are kept, as by `generate`.
+    Samples that an earlier call finished are kept, as by `generate`.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def compare_edits(
     script : str or Path
         See `apply_edits`.
     out : str or Path
-        The folder for the edited maps and all photos.
+        The folder for the edited maps and all samples.
     margin : str, ShareMargin or None
         A widening that still counts as none; see `parse_share`.
     judge : EditJudge or its value
@@ -177,7 +178,7 @@ def compare_edits(
     opened = open_arms(arms, data, edits, progress=progress)
     lpips, why_not = find_lpips(lpips_weights, on)
     measure = DistanceMaps(lpips, on)
-    if judged not in measure.kinds:
+    if judged not in measure.metrics:
         raise InputError("--judge lpips", expected="the weights of LPIPS", found="none", fix=why_not[0])
     scenes = scenes_for(edits, data, str(script), progress)
     apply_edits(scenes, script, out / EDITED, alone=True, progress=progress)
@@ -189,24 +190,24 @@ def compare_edits(
             generate(
                 run.source,
                 maps,
-                photos_of(out, arm, run) / name,
+                samples_of(out, arm, run) / name,
                 phase=edits.phase,
                 precision=precision,
-                batch_size=1,  # so that a photo does not depend on which others it is generated with
+                batch_size=1,  # so that a sample does not depend on which others it is generated with
                 seed=seed,
                 device=on,
                 progress=_named(progress, about),
             )
     applied = read_applied(out / EDITED).edits
-    photos = edit_photos(out, opened, scenes, applied, edits.phase)
-    found = _measured(out, opened, scenes, applied, photos, measure, progress)
+    samples = edit_samples(out, opened, scenes, applied, edits.phase)
+    found = _measured(out, opened, scenes, applied, samples, measure, progress)
     worst = _worst(found, opened, judged)
-    write_png(out / STRIP, _strip(found, opened, worst, judged, scenes, applied, photos, out))
+    write_png(out / STRIP, _strip(found, opened, worst, judged, scenes, applied, samples, out))
     left_out = [edit for k, edit in enumerate(found.edits) if not _known(found, k)]
     notes = [*recipe_notes(opened), *why_not]
     if left_out:
         notes.append(
-            f"{len(left_out)} of {len(found.edits)} edits change no pixel at the photos' size, and are left out, such "
+            f"{len(left_out)} of {len(found.edits)} edits change no pixel at the samples' size, and are left out, such "
             f"as edit {left_out[0].number}."
         )
     judgements = [_candidate(found, opened, k, judged, margin, confidence) for k in range(1, len(opened))]
@@ -227,22 +228,22 @@ def compare_edits(
     )
 
 
-def photos_of(out: Path, arm: EditedArm, run: EditedRun) -> Path:
-    """Return the folder of a run's photos, `original` and `edited`, below that of the comparison."""
+def samples_of(out: Path, arm: EditedArm, run: EditedRun) -> Path:
+    """Return the folder of a run's samples, `original` and `edited`, below that of the comparison."""
     return out / _RUNS / f"{quote(arm.name, safe=' ')}-seed{run.seed}"  # no two names in one folder
 
 
-def edit_photos(
+def edit_samples(
     out: Path, arms: Sequence[EditedArm], scenes: DataScenes, applied: Sequence[AppliedEdit], phase: str
-) -> EditPhotos:
-    """Return what reads the photos of all runs for an edit's position, of its map as it was and edited.
+) -> EditSamples:
+    """Return what reads the samples of all runs for an edit's position, of its map as it was and edited.
 
-    uint8 (runs, H, W, 3) each. It raises `InputError` for a photo that cannot be read.
+    uint8 (runs, H, W, 3) each. It raises `InputError` for a sample that cannot be read.
     """
     edited = find_triplets(out / EDITED, phase, scenes.config, photos=False)
     names = {triplet.label.relative_to(out / EDITED).as_posix(): image_name(triplet) for triplet in edited}
     originals = {key: image_name(triplet) for key, triplet in scenes.triplets.items()}
-    folders = [photos_of(out, arm, run) for arm in arms for run in arm.runs]
+    folders = [samples_of(out, arm, run) for arm in arms for run in arm.runs]
     sources = {name: [open_source(folder / name) for folder in folders] for name in ("original", EDITED)}
     places = {
         name: [{image: k for k, image in enumerate(source.names)} for source in each] for name, each in sources.items()
@@ -252,10 +253,10 @@ def edit_photos(
         found = [source.load(place[image]).pixels for source, place in zip(sources[kind], places[kind], strict=True)]
         return np.stack(found)
 
-    def photos(k: int) -> tuple[Pixels, Pixels]:
+    def samples(k: int) -> tuple[Pixels, Pixels]:
         return read("original", originals[applied[k].edit.image]), read(EDITED, names[applied[k].label])
 
-    return photos
+    return samples
 
 
 def _named(progress: ProgressFactory, about: str) -> ProgressFactory:
@@ -267,12 +268,12 @@ def _measured(
     arms: Sequence[EditedArm],
     scenes: DataScenes,
     applied: Sequence[AppliedEdit],
-    photos: EditPhotos,
+    samples: EditSamples,
     measure: DistanceMaps,
     progress: ProgressFactory,
 ) -> EditDistances:
-    first, _ = photos(0)
-    measure.require_size(first.shape[2], first.shape[1], f"photos of {applied[0].edit.image}")
+    first, _ = samples(0)
+    measure.require_size(first.shape[2], first.shape[1], f"samples of {applied[0].edit.image}")
     edits = []
     for each in applied:
         height, width = scenes.scene(each.edit.image).label.shape
@@ -287,7 +288,7 @@ def _measured(
     with progress("compare", "edits") as on_progress:
         return measure_edits(
             edits,
-            photos,
+            samples,
             lambda k: read_area(out / EDITED / applied[k].area),
             _pairs(arms),
             sum(len(arm.runs) for arm in arms),
@@ -351,7 +352,7 @@ def _candidate(
     found: EditDistances,
     arms: Sequence[EditedArm],
     candidate: int,
-    judge: DistanceKind,
+    judge: QualityMetric,
     margin: ShareMargin | None,
     confidence: float,
 ) -> EditedCandidate:
@@ -360,7 +361,7 @@ def _candidate(
         by_kind.setdefault(edit.kind, []).append(k)
     rows_of = _rows_of(found, arms, candidate)
     rows: list[WideningRow] = []
-    for distance, place in itertools.product(found.kinds, PLACES):
+    for distance, place in itertools.product(found.metrics, PLACES):
         judged = {
             kind: each
             for kind, among in by_kind.items()
@@ -381,7 +382,7 @@ def _candidate(
     main = [row.widening for row in rows if (row.distance, row.place, row.kind) == (judge.name, "inside", _EVERY)]
     if not main:
         raise InputError(
-            "script", expected="edits of two images or more that change a pixel at the photos' size", found="fewer"
+            "script", expected="edits of two images or more that change a pixel at the samples' size", found="fewer"
         )
     return EditedCandidate(
         name=arms[candidate].name,
@@ -396,7 +397,7 @@ def _locality(
 ) -> tuple[LocalityRow, ...]:
     count = len(arms[0].runs)
     rows = []
-    for distance in found.kinds:
+    for distance in found.metrics:
         changed = found.changed[distance.name]
         kept = [k for k in range(len(found.edits)) if np.isfinite(changed[0, k])]
         images = [found.edits[k].image for k in kept]
@@ -415,7 +416,7 @@ def _locality(
     return tuple(rows)
 
 
-def _worst(found: EditDistances, arms: Sequence[EditedArm], judge: DistanceKind, at_most: int = 6) -> list[int]:
+def _worst(found: EditDistances, arms: Sequence[EditedArm], judge: QualityMetric, at_most: int = 6) -> list[int]:
     """Positions of the edits of which the first candidate's gap widened most."""
     own, _ = _rows_of(found, arms, 1)
     place = judge.name, PLACES[0]
@@ -428,10 +429,10 @@ def _strip(
     found: EditDistances,
     arms: Sequence[EditedArm],
     worst: Sequence[int],
-    judge: DistanceKind,
+    judge: QualityMetric,
     scenes: DataScenes,
     applied: Sequence[AppliedEdit],
-    photos: EditPhotos,
+    samples: EditSamples,
     out: Path,
 ) -> Pixels:
     """Draw the worst edits by the pair of runs whose gap widened most."""
@@ -457,7 +458,7 @@ def _strip(
                     paint(scenes.scene(edit.image).label),
                     paint(read_maps(triplets[applied[k].label], scenes.config)[0]),
                 ),
-                photos=photos(k),
+                samples=samples(k),
                 runs=found.pairs[own][pair],
             )
         )

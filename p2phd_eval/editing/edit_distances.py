@@ -9,7 +9,8 @@ import numpy.typing as npt
 from PIL import Image
 
 from p2phd_eval.progress import OnProgress, unwatched
-from p2phd_eval.quality.distance_maps import DistanceKind, DistanceMaps
+from p2phd_eval.quality.distance_maps import DistanceMaps
+from p2phd_eval.quality.image_distance import QualityMetric
 
 Place = Literal["inside", "outside"]
 PLACES: tuple[Place, ...] = ("inside", "outside")
@@ -25,26 +26,26 @@ class ComparedEdit:
     number: int  # its place in the script, from 1
     kind: str
     image: str  # key
-    inside: float  # share of the photo's pixels that it changed
+    inside: float  # share of the sample's pixels that it changed
 
 
 @dataclass(frozen=True, kw_only=True)
 class EditDistances:
-    """Distances, edit by edit: NaN where there is no pixel inside or outside at the photos' size."""
+    """Distances, edit by edit: NaN where there is no pixel inside or outside at the samples' size."""
 
     edits: tuple[ComparedEdit, ...]
-    kinds: tuple[DistanceKind, ...]
+    metrics: tuple[QualityMetric, ...]
     pairs: tuple[tuple[int, int], ...]  # positions of runs
-    #: By the distance's name and place: (pairs, edits), between the photos of both runs of the maps as they were.
+    #: By the distance's name and place: (pairs, edits), between the samples of both runs of the maps as they were.
     original: Mapping[tuple[str, Place], Values]
     edited: Mapping[tuple[str, Place], Values]  # likewise of the edited maps, at the same pixels
-    #: By the distance's name, (runs, edits): how much a run's own photo changed outside of what was edited.
+    #: By the distance's name, (runs, edits): how much a run's own sample changed outside of what was edited.
     changed: Mapping[str, Values]
 
 
 def measure_edits(
     edits: Sequence[ComparedEdit],
-    photos: Callable[[int], tuple[Pixels, Pixels]],
+    samples: Callable[[int], tuple[Pixels, Pixels]],
     areas: Callable[[int], Mask],
     pairs: Sequence[tuple[int, int]],
     runs: int,
@@ -57,11 +58,11 @@ def measure_edits(
     Parameters
     ----------
     edits : sequence of ComparedEdit
-    photos : callable
-        From an edit's position to the photos of all runs, uint8 (runs, H, W, 3) each: of the map as it was and of the
+    samples : callable
+        From an edit's position to the samples of all runs, uint8 (runs, H, W, 3) each: of the map as it was and of the
         edited one.
     areas : callable
-        From an edit's position to what it changed, bool (h, w); brought to the photos' size (nearest).
+        From an edit's position to what it changed, bool (h, w); brought to the samples' size (nearest).
     pairs : sequence of (int, int)
         Which runs are compared with each other.
     runs : int
@@ -69,7 +70,7 @@ def measure_edits(
     measure : DistanceMaps
     on_progress : callable
     """
-    names = [kind.name for kind in measure.kinds]
+    names = [metric.name for metric in measure.metrics]
 
     def unknown(rows: int) -> Values:
         return np.full((rows, len(edits)), np.nan)
@@ -78,7 +79,7 @@ def measure_edits(
     changed = {name: unknown(runs) for name in names}
     first, second = (np.array([pair[side] for pair in pairs]) for side in (0, 1))
     for k in range(len(edits)):
-        before, after = photos(k)
+        before, after = samples(k)
         area = resized_mask(areas(k), (before.shape[2], before.shape[1]))
         masks: dict[Place, Mask] = {"inside": area, "outside": ~area}
         for table, images in ((original, before), (edited, after)):
@@ -91,7 +92,12 @@ def measure_edits(
                 changed[name][:, k] = maps[:, masks["outside"]].mean(axis=1, dtype=np.float64)
         on_progress(k + 1, len(edits))
     return EditDistances(
-        edits=tuple(edits), kinds=measure.kinds, pairs=tuple(pairs), original=original, edited=edited, changed=changed
+        edits=tuple(edits),
+        metrics=measure.metrics,
+        pairs=tuple(pairs),
+        original=original,
+        edited=edited,
+        changed=changed,
     )
 
 

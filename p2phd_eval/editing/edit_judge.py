@@ -4,7 +4,7 @@ from enum import Enum
 
 
 class EditJudge(str, Enum):
-    """A distance of two photos, always taken inside of what was edited."""
+    """A distance of two samples, always taken inside of what was edited."""
 
     MSE = "mse"
     SSIM = "ssim"

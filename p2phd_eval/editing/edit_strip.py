@@ -1,4 +1,4 @@
-"""The edits of which two arms' photos moved apart most, as a picture."""
+"""The edits of which two arms' samples moved apart most, as a picture."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,19 +17,19 @@ class StripRow:
 
     caption: str
     maps: tuple[Pixels, Pixels]  # (h, w, 3), in colours, as it was and edited
-    photos: tuple[Pixels, Pixels]  # (runs, H, W, 3), of the map as it was and edited
+    samples: tuple[Pixels, Pixels]  # (runs, H, W, 3), of the map as it was and edited
     runs: tuple[int, int]  # which of them are shown: of the baseline and of the candidate
 
 
 def edit_strip(rows: Sequence[StripRow], names: tuple[str, str]) -> Pixels:
-    """Draw the map and the photos of both arms, as they were and edited, and where the edited photos differ.
+    """Draw the map and the samples of both arms, as they were and edited, and where the edited samples differ.
 
     `names`: of the baseline and of the candidate. The result is uint8 (H, W, 3).
     """
     tiles = []
     for row in rows:
         first, second = row.runs
-        before, after = row.photos
+        before, after = row.samples
         tiles.append(
             [
                 before[first],  # first, as it gives the tiles' size

@@ -1,4 +1,4 @@
-"""The runs of two arms or more whose edited photos are compared: opened, and paired by their training seeds."""
+"""The runs of two arms or more whose samples of edited maps are compared: opened, and paired by training seeds."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -179,8 +179,8 @@ def _require_one_size(runs: Sequence[EditedRun]) -> None:
             if sizes[0] != sizes[1]:
                 raise InputError(
                     str(run.source),
-                    expected=f"photos of the size of those of {first.source}, such as {sizes[0][0]} x {sizes[0][1]} of "
-                    f"a map of {size[0]} x {size[1]}",
+                    expected=f"samples of the size of those of {first.source}, such as {sizes[0][0]} x {sizes[0][1]} "
+                    f"of a map of {size[0]} x {size[1]}",
                     found=f"{sizes[1][0]} x {sizes[1][1]}",
                     fix="Compare runs that were trained at one size.",
                 )

@@ -1,7 +1,6 @@
 """The distance of two images at each pixel, so that parts of images can be averaged apart."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +9,7 @@ from torch import Tensor
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.float32_products import float32_products
+from p2phd_eval.quality.image_distance import QualityMetric
 from p2phd_eval.quality.lpips import SMALLEST_SIDE, Lpips
 from p2phd_eval.torchvision_ops import declare_missing_operators
 
@@ -18,19 +18,10 @@ Maps = npt.NDArray[np.float32]
 
 _SSIM_WINDOW = 11  # pixels
 
-
-@dataclass(frozen=True, kw_only=True)
-class DistanceKind:
-    """A distance of two images; 0 for the same, larger is farther."""
-
-    name: str
-    unit: str  # empty: none
-    weights_sha256: str | None = None  # of the network whose activations it compares, where that is known
-
-
-MSE = DistanceKind(name="MSE", unit="squared levels of 8 bits")
-SSIM = DistanceKind(name="1 - SSIM", unit="")
-LPIPS = DistanceKind(name="LPIPS", unit="")
+# Distances: 0 for the same, larger is farther.
+MSE = QualityMetric(name="MSE", unit="squared levels of 8 bits", better="lower")
+SSIM = QualityMetric(name="1 - SSIM", unit="", better="lower")
+LPIPS = QualityMetric(name="LPIPS", unit="", better="lower")
 
 
 class DistanceMaps:
@@ -44,7 +35,7 @@ class DistanceMaps:
 
     def __init__(self, lpips: Lpips | None, device: torch.device | str) -> None:
         self._lpips, self._device = lpips, device
-        self.kinds = (MSE, SSIM) if lpips is None else (MSE, SSIM, LPIPS)
+        self.metrics = (MSE, SSIM) if lpips is None else (MSE, SSIM, LPIPS)
 
     def require_size(self, width: int, height: int, where: str) -> None:
         """Raise `InputError` for images that are too small to be compared."""

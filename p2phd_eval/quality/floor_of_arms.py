@@ -12,11 +12,10 @@ from p2phd_eval.evaluation.comparison import ComparisonResult, FeatureArm, compa
 from p2phd_eval.evaluation.pairing import aligned, require_same_stamps
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
 from p2phd_eval.progress import ProgressFactory, silent
-from p2phd_eval.quality.distance_maps import DistanceKind
 from p2phd_eval.quality.distance_weights import WEIGHTED
 from p2phd_eval.quality.floor_arms import FloorArm, FloorRun, RealPhotos, common_images, common_seeds, require_arms
-from p2phd_eval.quality.image_distance import ImageDistance
-from p2phd_eval.quality.pair_distances import Values, distance_kind, pair_distances
+from p2phd_eval.quality.image_distance import ImageDistance, QualityMetric
+from p2phd_eval.quality.pair_distances import Values, metric_of_distance, pair_distances
 from p2phd_eval.stats.confidence import require_confidence
 from p2phd_eval.stats.errors.kernel_between import KernelBetween, kernel_between
 from p2phd_eval.stats.verdicts.compared_arms import FIDComparison
@@ -50,7 +49,7 @@ _WHOSE_WEIGHTS = {
 class FloorRow:
     """A candidate in one distance."""
 
-    kind: DistanceKind
+    metric: QualityMetric
     ratio: FloorRatio  # of its distance to the baseline over the noise floor
     to_photo: Widening | None  # how much farther from the photos than the baseline it is; None without photos
 
@@ -83,7 +82,7 @@ class NoiseFloor:
     baseline: str
     benign: tuple[BenignVariant, ...]
     candidates: tuple[FloorCandidate, ...]
-    judge: DistanceKind
+    judge: QualityMetric
     images: int
     clusters: int | None  # None: each image is its own
     seeds: tuple[int, ...]  # of the runs that all arms have
@@ -158,8 +157,8 @@ def floor_of_arms(
     require_confidence(confidence)
     require_tolerance(tolerance)
     rule = margin if isinstance(margin, MarginRule) else parse_margin(margin)
-    kinds = [distance_kind(each) for each in distances]
-    judged = _judge(judge, kinds)
+    metrics = [metric_of_distance(each) for each in distances]
+    judged = _judge(judge, metrics)
     arms = [baseline, *benign, *candidates]
     require_arms(baseline, candidates, benign)
     seeds, notes = common_seeds(arms)
@@ -181,8 +180,8 @@ def floor_of_arms(
     to_photo = {name: _by_arm(arms, table) for name, table in found.to_photo.items()}
     share = rule.amount if rule is not None and rule.kind == "relative" else _PHOTO_SHARE
 
-    def rows(kind: DistanceKind) -> list[FloorRow]:
-        own = between[kind.name]
+    def rows(metric: QualityMetric) -> list[FloorRow]:
+        own = between[metric.name]
         ratios = floor_ratios(
             [own[arm.name] for arm in candidates],
             [own[arm.name] for arm in benign],
@@ -192,15 +191,17 @@ def floor_of_arms(
         )
         farther: Sequence[Widening | None] = [None] * len(candidates)
         if to_photo:
-            before, *after = (to_photo[kind.name][arm.name] for arm in (baseline, *candidates))
+            before, *after = (to_photo[metric.name][arm.name] for arm in (baseline, *candidates))
             images = range(len(ids)) if labels is None else labels
             of_photos = ShareMargin(share=share)
             farther = judge_together(
                 [widening(before, each, images, margin=of_photos, confidence=confidence) for each in after]
             )
-        return [FloorRow(kind=kind, ratio=each, to_photo=photo) for each, photo in zip(ratios, farther, strict=True)]
+        return [
+            FloorRow(metric=metric, ratio=each, to_photo=photo) for each, photo in zip(ratios, farther, strict=True)
+        ]
 
-    rows_of = {kind.name: rows(kind) for kind in kinds}
+    rows_of = {metric.name: rows(metric) for metric in metrics}
     comparison = None
     if real is not None:
         comparison = compare_feature_sets(
@@ -216,7 +217,7 @@ def floor_of_arms(
     kids = _kids(arms, runs, ids, labels, seed, progress)
     fids: Sequence[FIDComparison | None] = [None] * len(candidates) if comparison is None else comparison.candidates
     judgements = tuple(
-        _candidate(arm.name, tuple(rows_of[kind.name][k] for kind in kinds), judged, kids.get(arm.name), fid)
+        _candidate(arm.name, tuple(rows_of[metric.name][k] for metric in metrics), judged, kids.get(arm.name), fid)
         for k, (arm, fid) in enumerate(zip(candidates, fids, strict=True))
     )
     of_first = samples[0].features
@@ -246,14 +247,14 @@ def floor_of_arms(
 
 def require_judged(judge: str | None, distances: Sequence[ImageDistance]) -> None:
     """Raise `InputError` unless a distance of this name is measured; before anything is computed."""
-    _judge(judge, [distance_kind(each) for each in distances])
+    _judge(judge, [metric_of_distance(each) for each in distances])
 
 
-def _judge(judge: str | None, kinds: Sequence[DistanceKind]) -> DistanceKind:
-    by_name = {kind.name.removeprefix("1 - ").lower(): kind for kind in kinds}
+def _judge(judge: str | None, metrics: Sequence[QualityMetric]) -> QualityMetric:
+    by_name = {metric.name.removeprefix("1 - ").lower(): metric for metric in metrics}
     if judge is None:
-        named = {kind.name: kind for kind in kinds}
-        return next((named[name] for name in _USUAL_JUDGES if name in named), kinds[0])
+        named = {metric.name: metric for metric in metrics}
+        return next((named[name] for name in _USUAL_JUDGES if name in named), metrics[0])
     if judge.lower() not in by_name:
         raise InputError(
             f"--judge {judge}",
@@ -265,9 +266,9 @@ def _judge(judge: str | None, kinds: Sequence[DistanceKind]) -> DistanceKind:
 
 
 def _candidate(
-    name: str, rows: tuple[FloorRow, ...], judge: DistanceKind, kid: KernelBetween | None, fid: FIDComparison | None
+    name: str, rows: tuple[FloorRow, ...], judge: QualityMetric, kid: KernelBetween | None, fid: FIDComparison | None
 ) -> FloorCandidate:
-    judged = next(row for row in rows if row.kind == judge)
+    judged = next(row for row in rows if row.metric == judge)
     quality = joint_quality([each.verdict for each in (fid, judged.to_photo) if each is not None])
     return FloorCandidate(
         name=name,

@@ -65,7 +65,7 @@ def quality_sentence(candidate: FloorCandidate, result: NoiseFloor) -> str:
         words = VERDICTS[candidate.fid.verdict].words
         parts.append(f"FID@{candidate.fid.n} {number_text(dfid.baseline)} to {number_text(dfid.candidate)}: {words}")
     if candidate.judged.to_photo is not None:
-        parts.append(_photo_text(candidate.judged.kind.name, candidate.judged.to_photo, result))
+        parts.append(_photo_text(candidate.judged.metric.name, candidate.judged.to_photo, result))
     return f"Quality: {'; '.join(parts)}."
 
 

@@ -26,9 +26,10 @@ from p2phd_eval.json_files import read_json_or_none
 from p2phd_eval.locks import hold_folder
 from p2phd_eval.progress import Note, ProgressFactory
 from p2phd_eval.report.documents.arm_documents import CommandArm
+from p2phd_eval.report.documents.study_documents import Status
 from p2phd_eval.study.arm_inputs import PYTHON_CACHE, changed_inputs, find_program
 from p2phd_eval.study.artefacts import Artefact, finished, is_whole, record
-from p2phd_eval.study.outcome import Outcome, Status, killed, load_outcome
+from p2phd_eval.study.outcome import Outcome, killed, load_outcome
 from p2phd_eval.study.placeholders import fill
 from p2phd_eval.study.real_images import expected_ids
 from p2phd_eval.study.run_files import (

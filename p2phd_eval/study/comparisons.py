@@ -13,7 +13,7 @@ from p2phd_eval.features.feature_set import FeatureSet
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.report.documents.comparison_documents import CompareDocument, comparison_document
-from p2phd_eval.report.documents.study_documents import ComparisonsDocument, SampledArm
+from p2phd_eval.report.documents.study_documents import COMMON_SAMPLING, ComparisonsDocument, SampledArm
 from p2phd_eval.report.wording import generated_name
 from p2phd_eval.stats.verdicts.explanation import ClassShares
 from p2phd_eval.stats.verdicts.margins import MarginRule, parse_margin
@@ -21,7 +21,7 @@ from p2phd_eval.stats.verdicts.scope import Scope
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.real_images import labels_folder, real_path
 from p2phd_eval.study.run_files import features_path, samples_folder
-from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan
+from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
 
 _Entry = tuple[PlannedRun, str]  # a run and the precision in which it generated
 _Arm = tuple[str, Sequence[_Entry]]  # name and runs

@@ -22,10 +22,10 @@ from p2phd_eval.generators.training.run_log import read_log
 from p2phd_eval.progress import Note, ProgressFactory
 from p2phd_eval.report.documents.bench_documents import BenchDocument, TimedData, bench_document
 from p2phd_eval.report.documents.document import read_document
-from p2phd_eval.report.documents.study_documents import PaceDocument
+from p2phd_eval.report.documents.study_documents import COMMON_SAMPLING, PaceDocument
 from p2phd_eval.study.artefacts import finished, read_record, record, values_sha256
 from p2phd_eval.study.run_files import run_folder
-from p2phd_eval.study.study_plan import COMMON_SAMPLING, OWN_SAMPLING, PlannedRun, StudyPlan
+from p2phd_eval.study.study_plan import OWN_SAMPLING, PlannedRun, StudyPlan
 from p2phd_eval.study.training_photos import reference_photos
 
 # Enough for a plan and for a median; `bench` measures thoroughly.

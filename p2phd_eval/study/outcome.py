@@ -3,12 +3,10 @@
 import signal
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from p2phd_eval.files import write_json
 from p2phd_eval.json_files import read_json_or_none
-
-Status = Literal["finished", "diverged", "out_of_memory", "killed", "failed", "timed_out"]
+from p2phd_eval.report.documents.study_documents import Status
 
 #: What another try may change: memory that others took, a machine that went down, what a command found missing.
 RETRIED: tuple[Status, ...] = ("out_of_memory", "killed", "failed", "timed_out")

@@ -13,10 +13,11 @@ from p2phd_eval.evaluation.arms import ArmFolders
 from p2phd_eval.generators.sampling.styles import cluster_styles
 from p2phd_eval.progress import ProgressFactory
 from p2phd_eval.report.documents.edit_documents import EditCompareDocument
+from p2phd_eval.report.documents.study_documents import COMMON_SAMPLING
 from p2phd_eval.report.edit_report import write_edit_report
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.run_files import run_folder
-from p2phd_eval.study.study_plan import COMMON_SAMPLING, StudyPlan
+from p2phd_eval.study.study_plan import StudyPlan
 
 _FOLDER = "edits"  # below the study's
 
@@ -60,7 +61,7 @@ def edits_of_study(
     *,
     progress: ProgressFactory,
 ) -> EditCompareDocument:
-    """Compare edits under the arms of a study, and keep the photos in its folder; raises as `compare_edits`."""
+    """Compare edits under the arms of a study, and keep the samples in its folder; raises as `compare_edits`."""
     assert plan.edits is not None and plan.base is not None
     folders = [Path(folder) for arm in arms for folder in arm.folders]
     if plan.base.features.kind != "none":

@@ -15,13 +15,14 @@ from p2phd_eval.quality.find_distances import find_distances
 from p2phd_eval.quality.floor_arms import FloorArm, FloorRun, RealPhotos
 from p2phd_eval.quality.floor_of_arms import MARGIN, floor_of_arms
 from p2phd_eval.report.documents.floor_documents import FloorDocument, floor_document
+from p2phd_eval.report.documents.study_documents import COMMON_SAMPLING
 from p2phd_eval.report.wording import generated_name
 from p2phd_eval.stats.verdicts.margins import parse_margin
 from p2phd_eval.study.metric_weights import MetricWeights
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.real_images import real_path
 from p2phd_eval.study.run_files import below, features_path, samples_folder
-from p2phd_eval.study.study_plan import COMMON_SAMPLING, PlannedRun, StudyPlan
+from p2phd_eval.study.study_plan import PlannedRun, StudyPlan
 
 Sampled = tuple[PlannedRun, str]  # a run, and the way in which it generated
 

@@ -15,12 +15,10 @@ from p2phd_eval.generators.training.precision import PRECISIONS
 from p2phd_eval.report.documents.arm_documents import ArmKind, CommandArm, PrecisionArm
 from p2phd_eval.report.documents.document import from_result, read_document
 from p2phd_eval.report.documents.segment_documents import StudySegmenter
-from p2phd_eval.report.documents.study_documents import StudyDocument
+from p2phd_eval.report.documents.study_documents import COMMON_SAMPLING, StudyDocument
 from p2phd_eval.stats.estimands import Estimand
 
 PLAN_FILE = "study.json"
-#: The precision in which every run of pix2pixHD generates, so that training alone tells the arms apart.
-COMMON_SAMPLING = "fp32"
 #: The way in which the runs of commands generate: their own.
 OWN_SAMPLING = "own"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from p2phd_eval.editing.apply_edits import read_applied
-from p2phd_eval.editing.compare_edits import EDITED, STRIP, EditComparison, compare_edits, photos_of, read_area
+from p2phd_eval.editing.compare_edits import EDITED, STRIP, EditComparison, compare_edits, read_area, samples_of
 from p2phd_eval.editing.edit_judge import EditJudge
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.arms import ArmFolders
@@ -62,7 +62,7 @@ def test_distances_are_those_of_the_photos_inside_and_outside_of_the_edit(
                 (result.distances.original, "original", original),
                 (result.distances.edited, EDITED, edited),
             ):
-                photos = [read_rgb(photos_of(out, *runs[run]) / folder / name).astype(float) for run in pair]
+                photos = [read_rgb(samples_of(out, *runs[run]) / folder / name).astype(float) for run in pair]
                 squares = np.square(photos[0] - photos[1]).mean(axis=2)
                 assert table["MSE", "inside"][row, k] == pytest.approx(squares[area].mean(), rel=1e-5)
                 assert table["MSE", "outside"][row, k] == pytest.approx(squares[~area].mean(), rel=1e-5)
@@ -97,7 +97,7 @@ def test_photos_are_those_of_generate(
 ) -> None:
     result, out = compared
     generate(trained_arms[1].folders[0], edited_scenes / "data", tmp_path, batch_size=1, device="cpu")
-    original = photos_of(out, result.arms[1], result.arms[1].runs[0]) / "original"
+    original = samples_of(out, result.arms[1], result.arms[1].runs[0]) / "original"
     for path in tmp_path.glob("*.png"):
         assert path.read_bytes() == (original / path.name).read_bytes()
 

@@ -109,7 +109,7 @@ def test_runs_of_other_classes_and_other_sizes_are_refused(
         edited_scenes / "data",
         tmp_path / "smaller",
     )
-    with pytest.raises(InputError, match="photos of the size"):
+    with pytest.raises(InputError, match="samples of the size"):
         open_arms([arm("fp32", trained_arms[0].folders[0]), arm("amp", smaller)], edited_scenes / "data", script)
     more = train_run(
         replace(TINY, data=replace(TINY.data, label_nc=TINY.data.label_nc + 1), seed=1, precision="amp-bf16"),

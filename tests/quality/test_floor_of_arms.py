@@ -46,7 +46,7 @@ def test_pictures_that_moved_little_far_and_not_at_all() -> None:
     verdicts = {each.name: each.verdict for each in found.candidates}
     assert verdicts == {"near": FloorVerdict.INSIDE, "far": FloorVerdict.QUALITY_UNKNOWN, "same": FloorVerdict.INSIDE}
     assert (found.judge.name, found.images, found.seeds) == ("1 - SSIM", N, (0,))
-    assert {row.kind.name for row in found.candidates[0].rows} == {"1 - SSIM", "MSE"}
+    assert {row.metric.name for row in found.candidates[0].rows} == {"1 - SSIM", "MSE"}
     assert any("again: every image is the one of fp32" in note for note in found.notes)
     assert "near: inside" in repr(found)
 
@@ -54,7 +54,7 @@ def test_pictures_that_moved_little_far_and_not_at_all() -> None:
 def test_the_distance_is_the_mean_over_images() -> None:
     row = only(judged(arm("far", FAR), judge="mse")).judged
     expected = np.square(FAR.astype(float) - BASE).mean()
-    assert (row.kind.name, row.kind.unit) == ("MSE", "squared levels of 8 bits")
+    assert (row.metric.name, row.metric.unit) == ("MSE", "squared levels of 8 bits")
     assert row.ratio.distance == pytest.approx(expected, rel=1e-5)
     assert row.ratio.floors[0] == 0
     assert row.ratio.farthest == 1
@@ -82,7 +82,9 @@ def test_quality_that_is_kept_and_that_is_lost() -> None:
     assert found.photo_margin == 4
     assert far.judged.to_photo is not None
     distance = np.square(photos.astype(float) - FAR).mean()
-    assert next(row for row in far.rows if row.kind.name == "MSE").to_photo.edited == pytest.approx(distance, rel=1e-5)  # type: ignore[union-attr]
+    assert next(row for row in far.rows if row.metric.name == "MSE").to_photo.edited == pytest.approx(
+        distance, rel=1e-5
+    )  # type: ignore[union-attr]
 
 
 def test_kid_stands_beside_that_of_benign_variants() -> None:

@@ -68,7 +68,7 @@ class WideningRowPart(Struct, frozen=True, kw_only=True):
 
 
 class LocalityPart(Struct, frozen=True, kw_only=True):
-    """How much photos change outside of what was edited."""
+    """How much samples change outside of what was edited."""
 
     distance: str
     baseline: EditEstimate
@@ -169,7 +169,7 @@ def edit_document(result: EditComparison, data: str, script: str, below: Path | 
         ),
         precision=result.precision,
         judge=result.judge.name,
-        units={kind.name: kind.unit for kind in found.kinds},
+        units={metric.name: metric.unit for metric in found.metrics},
         margin=None if result.margin is None else from_result(MarginPart, result.margin),
         confidence=result.confidence,
         candidates=tuple(

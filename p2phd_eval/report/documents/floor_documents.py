@@ -149,11 +149,11 @@ def floor_document(
         ),
         real=real,
         judge=result.judge.name,
-        units={row.kind.name: row.kind.unit for row in result.candidates[0].rows},
+        units={row.metric.name: row.metric.unit for row in result.candidates[0].rows},
         weights_sha256={
-            row.kind.name: row.kind.weights_sha256
+            row.metric.name: row.metric.weights_sha256
             for row in result.candidates[0].rows
-            if row.kind.weights_sha256 is not None
+            if row.metric.weights_sha256 is not None
         },
         candidates=tuple(_candidate(each, result, names_of(each.name)) for each in result.candidates),
     )
@@ -179,7 +179,7 @@ def _distance(row: FloorRow, result: NoiseFloor) -> FloorDistancePart:
     return from_result(
         FloorDistancePart,
         ratio,
-        distance=row.kind.name,
+        distance=row.metric.name,
         to_baseline=ratio.distance,
         floors=dict(zip(names, ratio.floors, strict=True)),
         farthest=names[ratio.farthest],

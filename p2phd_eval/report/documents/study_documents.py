@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from p2phd_eval.quality.run_quality import RunQuality
     from p2phd_eval.stats.verdicts.paired_means import MeanDifference
 
+#: The precision in which every run of pix2pixHD generates, so that training alone tells the arms apart.
+COMMON_SAMPLING = "fp32"
+
 Status = Literal["finished", "diverged", "out_of_memory", "killed", "failed", "timed_out"]
 
 

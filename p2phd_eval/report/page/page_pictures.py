@@ -16,8 +16,7 @@ from p2phd_eval.images.condition_ids import images_of_conditions
 from p2phd_eval.images.pictures import difference_column, evenly_spaced, label_colours
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
-from p2phd_eval.report.documents.study_documents import ReportDocument
-from p2phd_eval.report.tables.generation_costs import COMMON
+from p2phd_eval.report.documents.study_documents import COMMON_SAMPLING, ReportDocument
 from p2phd_eval.report.wording import generated_name
 
 _WIDEST = 512  # pixels of an embedded picture
@@ -88,7 +87,7 @@ def _first_runs(report: ReportDocument) -> list[tuple[str, str]]:
     found: dict[str, str] = {}
     for run in report.runs:
         if not run.failed and not run.repeat and run.arm not in found:
-            found[run.arm] = run.samples.get(COMMON) or next(iter(run.samples.values()))
+            found[run.arm] = run.samples.get(COMMON_SAMPLING) or next(iter(run.samples.values()))
             asked = (each for each in report.what_was_run.generation or () if each in run.samples)
             found |= {generated_name(run.arm, precision): run.samples[precision] for precision in asked}
     return list(found.items())

@@ -10,8 +10,6 @@ from p2phd_eval.formatting import number_text
 from p2phd_eval.report.console import NOTHING
 from p2phd_eval.report.documents.study_documents import GenerationCost, ReportDocument
 
-#: In which all arms generate, to be compared.
-COMMON = "fp32"
 #: What `cost_texts` are.
 COSTS = ("images/s", "peak memory", "size")
 ABOUT_COSTS = (

@@ -9,9 +9,9 @@ from rich.filesize import decimal
 from p2phd_eval.formatting import estimate_texts, given_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
-from p2phd_eval.report.documents.study_documents import ArmVerdict, ReportDocument
+from p2phd_eval.report.documents.study_documents import COMMON_SAMPLING, ArmVerdict, ReportDocument
 from p2phd_eval.report.tables.edit_tables import widening_sentence
-from p2phd_eval.report.tables.generation_costs import ABOUT_COSTS, COMMON, COSTS, cost_texts, generation_costs
+from p2phd_eval.report.tables.generation_costs import ABOUT_COSTS, COSTS, cost_texts, generation_costs
 from p2phd_eval.report.wording import VERDICTS, generated_name, scale_sentence, verdict_words
 
 
@@ -142,7 +142,7 @@ def study_table(report: ReportDocument) -> ResultTable:
     columns = ["arm", "verdict", "runs", "failed", f"FID@{n}", "judged", "difference", "interval", "margin"]
     known = {generated_name(*images): cost_texts(cost) for images, cost in generation_costs(report).items()}
     if known:
-        arms = [generated_name(row[0], COMMON) for row in rows[: 1 + len(judged)]]
+        arms = [generated_name(row[0], COMMON_SAMPLING) for row in rows[: 1 + len(judged)]]
         costs = [known.get(name, (NOTHING,) * len(COSTS)) for name in (*arms, *(each.name for _, each in generated))]
         told = [k for k in range(len(COSTS)) if any(cost[k] != NOTHING for cost in costs)]
         columns += [COSTS[k] for k in told]

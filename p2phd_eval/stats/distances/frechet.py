@@ -59,7 +59,7 @@ def frechet_distance(real: npt.ArrayLike, fake: npt.ArrayLike) -> FrechetDistanc
     ----------
     Heusel et al. (2017), eq. 6; Dowson and Landau (1982); Mathiasen and Hvilshøj (2020), arXiv:2009.14075.
     """
-    real_values, fake_values = checked_features(real, "real"), checked_features(fake, "fake")
+    real_values, fake_values = checked_features(real, "real"), checked_features(fake, "generated")
     require_equal_dims(real_values, fake_values)
     n_real, d = real_values.shape
     if n_real > d and len(fake_values) > d:
@@ -104,7 +104,7 @@ def distance_of_moments(
 
 def require_comparable(real: Moments, fake: Moments) -> None:
     """Raise InputError unless these are moments, of the same d and ddof."""
-    for name, side in (("real", real), ("fake", fake)):
+    for name, side in (("real", real), ("generated", fake)):
         require_covariance(side.mean, side.covariance, f"{name} moments")
     require_equal_dims(real.mean, fake.mean)
     require_equal_ddof(real, fake)
@@ -126,7 +126,7 @@ def trace_sqrt_of_covariances(real: npt.NDArray[np.float64], fake: npt.NDArray[n
         if trace is not None:
             return trace
     real_factor = covariance_factor(real, "real covariance") if lower is None else lower.T
-    return nuclear_norm(real_factor @ covariance_factor(fake, "fake covariance").T)
+    return nuclear_norm(real_factor @ covariance_factor(fake, "generated covariance").T)
 
 
 def sum_of_roots(squares: npt.NDArray[np.float64]) -> float | None:

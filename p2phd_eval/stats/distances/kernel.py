@@ -147,7 +147,7 @@ def checked_kernel_sets(
     real: npt.ArrayLike, fake: npt.ArrayLike, *, paired: bool
 ) -> tuple[npt.NDArray[Any], npt.NDArray[Any]]:
     """Return features of two sets that a kernel distance can be had of; raises InputError as `kernel_distance`."""
-    real_values, fake_values = checked_features(real, "real"), checked_features(fake, "fake")
+    real_values, fake_values = checked_features(real, "real"), checked_features(fake, "generated")
     require_equal_dims(real_values, fake_values)
     _require_counts(len(real_values), len(fake_values), paired)
     return real_values, fake_values
@@ -364,7 +364,7 @@ def _tile_sums(pairs: KernelPairs, rows: slice, columns: slice, kernels: Sequenc
 
 
 def _require_counts(n_real: int, n_fake: int, paired: bool) -> None:
-    for name, n in (("real", n_real), ("fake", n_fake)):
+    for name, n in (("real", n_real), ("generated", n_fake)):
         if n < 3:
             raise InputError(
                 f"{name} features",

@@ -78,9 +78,9 @@ def neighbour_metrics(
     Kynkäänniemi et al. (2019), "Improved precision and recall metric for assessing generative models", eqs. 1 and 2;
     Naeem et al. (2020), "Reliable fidelity and diversity metrics for generative models", section 3.
     """
-    real_values, fake_values = checked_features(real, "real"), checked_features(fake, "fake")
+    real_values, fake_values = checked_features(real, "real"), checked_features(fake, "generated")
     require_equal_dims(real_values, fake_values)
-    for name, values in (("real", real_values), ("fake", fake_values)):
+    for name, values in (("real", real_values), ("generated", fake_values)):
         require_neighbours(name, len(values), (precision_k, density_k))
     # Distances do not change, but their rounding grows with the features' distance from 0.
     reals, fakes = centred_together(real_values, fake_values, multiply)

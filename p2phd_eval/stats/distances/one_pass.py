@@ -54,7 +54,7 @@ def kernel_distance_and_neighbours(
                 real_values, fake_values, multiply=multiply, on_progress=part_of(on_progress, 50, 50, 100)
             ),
         )
-    for name, values in (("real", real_values), ("fake", fake_values)):
+    for name, values in (("real", real_values), ("generated", fake_values)):
         require_neighbours(name, len(values), (PRECISION_NEIGHBOURS, DENSITY_NEIGHBOURS))
     reals, fakes = centred_together(real_values, fake_values, multiply)
     search = NeighbourSearch(reals, fakes, precision_k=PRECISION_NEIGHBOURS, density_k=DENSITY_NEIGHBOURS)

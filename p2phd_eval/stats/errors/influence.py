@@ -79,7 +79,7 @@ def fid_influence(real: npt.ArrayLike, fake: npt.ArrayLike) -> FidInfluence:
     ----------
     Rippl, Munk and Sturm (2016), "Limit laws of the empirical Wasserstein distance: Gaussian distributions".
     """
-    real_values, fake_values = checked_features(real, "real"), checked_features(fake, "fake")
+    real_values, fake_values = checked_features(real, "real"), checked_features(fake, "generated")
     require_equal_dims(real_values, fake_values)
     few = [len(values) <= values.shape[1] for values in (real_values, fake_values)]
     if not any(few):

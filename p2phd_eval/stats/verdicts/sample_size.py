@@ -24,7 +24,8 @@ from p2phd_eval.stats.verdicts.power import (
 from p2phd_eval.stats.verdicts.scope import Scope
 
 RUNS = (2, 3, 4, 5, 8, 10)  # an arm, what a plan looks at
-_MOST_IMAGES = 10**9  # what needs more is called out of reach
+#: What needs more images is called out of reach.
+MOST_IMAGES = 10**9
 _MOST_RUNS = 10**4
 
 
@@ -170,10 +171,10 @@ def plan_sizes(
         return detection_power(components, size, n=images, runs=seeds, confidence=confidence) >= power
 
     def row(seeds: int | None) -> PlanRow:
-        images_within = _first(lambda images: within(images, seeds), 2, _MOST_IMAGES)
-        images_detect = _first(lambda images: detects(images, seeds), 2, _MOST_IMAGES)
-        fades = images_within is not None and not within(_MOST_IMAGES, seeds)
-        fades |= images_detect is not None and not detects(_MOST_IMAGES, seeds)
+        images_within = _first(lambda images: within(images, seeds), 2, MOST_IMAGES)
+        images_detect = _first(lambda images: detects(images, seeds), 2, MOST_IMAGES)
+        fades = images_within is not None and not within(MOST_IMAGES, seeds)
+        fades |= images_detect is not None and not detects(MOST_IMAGES, seeds)
         margin_shown = difference_found = None
         if n is not None:
             if not from_seeds:
@@ -292,7 +293,7 @@ def undecided_needs(
         """As many times the images as there are runs."""
         return -(-components.n_images * runs // min(present))
 
-    images = _first(lambda n: decided(n, present if recipes else None), components.n_images + 1, _MOST_IMAGES)
+    images = _first(lambda n: decided(n, present if recipes else None), components.n_images + 1, MOST_IMAGES)
     if not recipes:
         return UndecidedNeeds(images=images, runs=None)
     runs = _first(lambda count: with_runs(components.n_images, count), min(present) + 1, _MOST_RUNS)
@@ -312,7 +313,7 @@ def enough_images(
     `runs`: of the baseline and of the candidate; None for these checkpoints. `is_enough`: whether an error is; it holds
     for every error that is smaller, or better known, than one for which it holds.
     """
-    return _first(lambda images: is_enough(_error(components, images, runs)), 2, _MOST_IMAGES)
+    return _first(lambda images: is_enough(_error(components, images, runs)), 2, MOST_IMAGES)
 
 
 def _error(components: VarianceComponents, images: int, runs: tuple[int, int] | None) -> StandardError:

@@ -212,7 +212,7 @@ def test_progress_counts_the_tiles(monkeypatch):
     ("n_real", "n_fake", "paired", "message"),
     [
         (2, 9, False, "real features: expected at least 3 images, found 2"),
-        (9, 2, False, "fake features: expected at least 3 images, found 2"),
+        (9, 2, False, "generated features: expected at least 3 images, found 2"),
         (9, 7, True, "the same number of images, row i of each from one label map, found 9 and 7"),
     ],
 )

@@ -171,7 +171,7 @@ def test_swapping_the_sets_swaps_precision_and_recall():
     ("sizes", "options", "message"),
     [
         ((5, 9), {}, "real features: expected more than k = 5 images, so that each has k neighbours, found 5"),
-        ((9, 5), {}, "fake features: expected more than k = 5 images"),
+        ((9, 5), {}, "generated features: expected more than k = 5 images"),
         ((9, 9), {"precision_k": 9}, "more than k = 9 images"),
         ((9, 9), {"density_k": 0}, "neighbours: expected k of at least 1, found 0"),
     ],
