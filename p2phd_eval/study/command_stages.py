@@ -9,6 +9,7 @@ import sys
 import time
 from collections import deque
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
@@ -58,6 +59,26 @@ class CommandFailed(Exception):
     def __init__(self, outcome: Outcome) -> None:
         super().__init__(outcome.why)
         self.outcome = outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """How many images a command has made, of those that it is to make."""
+
+    out: Path
+    samples: Path  # where in it they are found
+    wanted: int
+
+    def files(self) -> int:
+        """Return how many files there are, while it runs; a folder that it removes meanwhile is passed over."""
+        return min(self.wanted, sum(len(names) for _, _, names in os.walk(self.out)))
+
+    def images(self) -> int:
+        """Return how many images there are, once it has ended."""
+        try:
+            return min(self.wanted, len(open_source(self.samples)))
+        except InputError:
+            return 0
 
 
 class CommandStages:
@@ -114,7 +135,7 @@ class CommandStages:
         self._empty_unless_begun(folder, begun, inputs)
         start, began = time.perf_counter(), time.time()
         log = run_folder(self._study, trainer) / "train.log"
-        self._execute("train", trainer, arm, arm.train, {"run": str(folder.resolve())}, log, wanted=None)
+        self._execute("train", trainer, arm, arm.train, {"run": str(folder.resolve())}, log, made=None)
         if not any(path.is_file() for path in folder.rglob("*")):
             self._fail(f"train wrote nothing into {{run}}, {folder}{_elsewhere(arm, began)}")
         # Commands that generate may write beside the weights, as some note their options there.
@@ -148,8 +169,8 @@ class CommandStages:
             if path is not None:
                 values["run"] = str(path.resolve())
             log = run_folder(self._study, self._run) / "generate.log"
-            count = None if wanted is None else len(wanted)
-            self._execute("generate", self._run, self._arm, self._arm.generate, values, log, wanted=count)
+            made = None if not wanted else _Made(out=out, samples=samples, wanted=len(wanted))
+            self._execute("generate", self._run, self._arm, self._arm.generate, values, log, made=made)
             outside = [path for path in (out, *out.rglob("*")) if path.is_symlink()]
             if outside:
                 self._fail(f"it wrote links into {{out}}, such as {min(outside).name}, whose images are not kept there")
@@ -194,7 +215,7 @@ class CommandStages:
         places: Mapping[str, str],
         log: Path,
         *,
-        wanted: int | None,
+        made: _Made | None,
     ) -> None:
         self._require_unchanged(arm, f"{run.arm}, {stage}", "since the study was planned")
         values = {
@@ -228,7 +249,7 @@ class CommandStages:
                 stderr=stream,
             )
             try:
-                late = self._wait(process, arm, stop, run, stage, places.get("out"), wanted)
+                late = self._wait(process, arm, stop, run, stage, made)
             finally:
                 if process.poll() is None:
                     process.terminate()
@@ -260,24 +281,25 @@ class CommandStages:
         stop: StopRequest,
         run: PlannedRun,
         stage: str,
-        out: str | None,
-        wanted: int | None,
+        made: _Made | None,
     ) -> bool:
         """Wait for the end of a process; return whether it was ended because it took too long."""
         began = counted = time.monotonic()
-        with self._progress(f"{stage} {run.name}", "images" if wanted else "commands") as on_progress:
+        with self._progress(f"{stage} {run.name}", "commands" if made is None else "images") as on_progress:
             while process.poll() is None:
                 now = time.monotonic()
                 if stop.signum is not None or (arm.timeout_s is not None and now - began > arm.timeout_s):
                     process.terminate()
                     process.wait()
                     return stop.signum is None
-                if wanted and out is not None and now - counted > _COUNT_SECONDS:
+                if made is not None and now - counted > _COUNT_SECONDS:
                     counted = now
-                    # A folder that the command removes meanwhile is passed over.
-                    on_progress(min(wanted, sum(len(names) for _, _, names in os.walk(out))), wanted)
+                    on_progress(made.files(), made.wanted)
                 time.sleep(_POLL_SECONDS)
-            on_progress(wanted or 1, wanted or 1)
+            if made is None:
+                on_progress(1, 1)
+            else:
+                on_progress(made.images(), made.wanted)
         return False
 
     def _require_unchanged(self, arm: CommandArm, where: str, when: str) -> None:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 import torch
+from PIL import Image
 
+from p2phd_eval.config import DataConfig, TrainConfig
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.sources.open import open_source
-from p2phd_eval.progress import silent, unheard
+from p2phd_eval.progress import OnProgress, ProgressFactory, silent, unheard
 from p2phd_eval.report.documents.arm_documents import CommandArm
 from p2phd_eval.study.arm_inputs import find_inputs
 from p2phd_eval.study.artefacts import read_record
@@ -38,20 +41,28 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def stages(folder: Path, tmp_path: Path) -> Callable[..., CommandStages]:
-    def of(name: str = "base", /, *, conditions: Path | None = None, **arms: dict[str, object]) -> CommandStages:
+    def of(
+        name: str = "base",
+        /,
+        *,
+        conditions: Path | None = None,
+        config: TrainConfig | None = None,
+        progress: ProgressFactory = silent,
+        **arms: dict[str, object],
+    ) -> CommandStages:
         """The stages of the first run of an arm, of a study of arms that are given by what is not usual about them."""
         made = {arm: CommandArm(**{"generate": GENERATE, "folder": str(folder), **own}) for arm, own in arms.items()}
         plan = StudyPlan(
             data=str(folder / "real"),
             data_sha256="0",
-            base=None,
+            base=config,
             arms=tuple(made),
             seeds=(0, 1),
             made_by=made,
             conditions=None if conditions is None else str(conditions),
         )
         run, arm = plan.run(f"{name}-s0"), made[name]
-        heard = {"progress": silent, "note": unheard}
+        heard = {"progress": progress, "note": unheard}
         return CommandStages(tmp_path / "study", plan, run, arm, device=torch.device("cpu"), **heard)  # type: ignore[arg-type]
 
     return of
@@ -248,3 +259,25 @@ for image in [name + "@" + seed for name in names for seed in "01"][: int(sys.ar
         CommandFailed, match="each of 2 conditions with the same seeds, found 3 images, without 'dog@1'"
     ):
         stages(conditions=table, base={"generate": (*made[:-1], "3")}).generate(OWN_SAMPLING, None)
+
+
+def test_images_that_a_command_did_not_make_are_not_counted(stages: Callable[..., CommandStages], folder: Path) -> None:
+    """Of eight label maps the command draws six, and files of other kinds beside them."""
+    for i in range(8):
+        path = folder / "real" / "test_label" / f"{i}.png"
+        path.parent.mkdir(exist_ok=True)
+        Image.new("L", (24, 16)).save(path)
+    ends = []
+
+    @contextmanager
+    def progress(what: str, unit: str) -> Iterator[OnProgress]:
+        last: list[tuple[int, int]] = []
+        yield lambda done, total: last.append((done, total))
+        ends.append((what, unit, last[-1]))
+
+    config = TrainConfig(data=DataConfig(label_nc=3, instances=False))
+    text = "import runpy, sys; runpy.run_path('generate.py'); [open(sys.argv[1] + '/' + i, 'w') for i in 'abcd']"
+    with pytest.raises(CommandFailed, match="2 of 8 images are missing, such as '6', '7'"):
+        made = code(text, "{out}", "{seed}", "5")
+        stages(base={"generate": made}, config=config, progress=progress).generate(OWN_SAMPLING, None)
+    assert ends == [("generate base-s0", "images", (6, 8))]
