@@ -84,21 +84,6 @@ def read_features(
         on_progress(done, len(indices))
 
 
-def compute_features(
-    source: ImageSource, network: FeatureNetwork, *, workers: int | None = None, on_progress: OnProgress = unwatched
-) -> FeatureSet:
-    """Compute the features of all images of a source, one row an image in the source's order.
-
-    Images may differ in size: each is resized on its own.
-
-    `source`: at least one image. `network`, `workers`, `on_progress`: see `read_features`. The values are float32 (n,
-    dims). Raises `InputError` if an image cannot be read, or the source changed meanwhile.
-    """
-    blocks = list(read_features(source, network, range(len(source)), workers=workers, on_progress=on_progress))
-    require_unchanged(source)
-    return feature_set_of(source, network, blocks)
-
-
 def feature_set_of(source: ImageSource, network: FeatureNetwork, blocks: Sequence[FeatureBlock]) -> FeatureSet:
     """Put the blocks of all images of a source together, in its order."""
     return assemble(blocks, network, source=source.name, names=source.names, ids=source.ids)

@@ -2,14 +2,13 @@
 
 import signal
 import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import FrameType
 
 import p2phd_eval
+from p2phd_eval.interrupts import CaughtSignals
 from p2phd_eval.progress import Note, unheard
 from p2phd_eval.study.executors.executor import Ended, Executor, Job
 from p2phd_eval.study.metric_weights import USUAL_WEIGHTS, MetricWeights
@@ -60,7 +59,7 @@ def run_jobs(
     """
     waiting, at_work, ended, tries = list(jobs), dict[str, Job](), list[Ended](), Counter[str]()
     stopping, passed_on = False, 0
-    with _Caught() as caught:
+    with CaughtSignals() as caught:
         while True:
             for each in executor.ended():
                 job = at_work.pop(each.name)
@@ -99,25 +98,3 @@ def study_command(study: Path, weights: MetricWeights = USUAL_WEIGHTS, *, track:
     given = [*weights.resolved().options, *(text for name in track for text in ("--track", name))]
     # By its file: with -m Python would search the current folder for every module first.
     return (sys.executable, _PROGRAM, "study", "--out", str(study.resolve()), *given)
-
-
-class _Caught:
-    """Context in which SIGINT and SIGTERM are written down instead of ending this process."""
-
-    def __init__(self) -> None:
-        self.signals: list[int] = []
-        self._before: dict[signal.Signals, signal._HANDLER] = {}
-
-    def __enter__(self) -> "_Caught":
-        # Elsewhere Python allows no handlers: in a thread of a program that handles signals itself.
-        if threading.current_thread() is threading.main_thread():
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._before[number] = signal.signal(number, self._receive)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        for number, handler in self._before.items():
-            signal.signal(number, handler)
-
-    def _receive(self, signum: int, frame: FrameType | None) -> None:
-        self.signals.append(signum)

@@ -8,10 +8,10 @@ from p2phd_eval.errors import InputError
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.metric import FidMetric
 from p2phd_eval.features.networks.inception import FidInception, load_inception
-from p2phd_eval.features.pipeline import compute_features
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.stats.distances.frechet import frechet_distance
+from tests.features.all_features import all_features
 
 DIMS = 64
 SETTINGS = FeatureSettings(dims=DIMS, device="cpu", workers=0, cache=False)
@@ -31,7 +31,7 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def expected(images: tuple[np.ndarray, np.ndarray], network: FidInception) -> float:
-    features = [compute_features(ArraySource(each), network, workers=0).values for each in images]
+    features = [all_features(ArraySource(each), network, workers=0).values for each in images]
     return frechet_distance(*features).value
 
 

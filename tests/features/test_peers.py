@@ -12,11 +12,11 @@ from PIL import Image
 
 from p2phd_eval.features.identity import Resize
 from p2phd_eval.features.networks.inception import load_inception
-from p2phd_eval.features.pipeline import compute_features
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.stats.distances.frechet import frechet_distance
 from p2phd_eval.torchvision_ops import declare_missing_operators
+from tests.features.all_features import all_features
 from tests.features.peer import DIMS, pytorch_fid_network, save_state
 
 # Both sides are float32 networks of 94 layers; they differ in the order of their sums and in how they normalise.
@@ -47,7 +47,7 @@ def state_file(inception_weights: WeightsFile, tmp_path_factory: pytest.TempPath
 
 
 def ours(weights: WeightsFile, folder: Path, resize: Resize, dims: int = 2048) -> Features:
-    return compute_features(open_source(folder), load_inception(weights, "cpu", resize=resize, dims=dims)).values
+    return all_features(open_source(folder), load_inception(weights, "cpu", resize=resize, dims=dims)).values
 
 
 def stacked(folder: Path) -> torch.Tensor:

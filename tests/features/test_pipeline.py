@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +12,18 @@ from PIL import Image
 
 import p2phd_eval
 from p2phd_eval.errors import InputError
+from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_set import FeatureSet
+from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.networks.inception import FidInception, load_inception
-from p2phd_eval.features.pipeline import compute_features, read_features
+from p2phd_eval.features.pipeline import read_features
 from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.frechet import frechet_distance
+from tests.features.all_features import all_features
 from tests.features.peer import pytorch_fid_network
+from tests.features.tiny_network import SPEC
 
 MODES = ("RGB", "L", "P", "RGBA", "1", "RGB")
 SIZES = ((64, 48), (301, 200), (128, 256), (64, 48))  # width and height in pixels
@@ -50,7 +55,7 @@ def shallow(inception_weights: WeightsFile) -> FidInception:
 
 @pytest.fixture(scope="module")
 def real_features(real: ImageSource, inception: FidInception) -> FeatureSet:
-    return compute_features(real, inception)
+    return all_features(real, inception)
 
 
 def test_fid_is_pytorch_fids_for_images_of_all_kinds(
@@ -70,7 +75,7 @@ def test_fid_is_pytorch_fids_for_images_of_all_kinds(
         fid_score.get_activations(sorted(Path(source.name).iterdir()), network, batch_size=1, num_workers=0)
         for source in (real, generated)
     ]
-    ours = [real_features.values, compute_features(generated, inception).values]
+    ours = [real_features.values, all_features(generated, inception).values]
     np.testing.assert_allclose(ours[0], peer[0], rtol=1e-4, atol=1e-4)
     # Its own distance, in coordinates of the joint span: a rotation changes no Fréchet distance, and the
     # square root of a 2048 x 2048 matrix takes a minute.
@@ -103,7 +108,7 @@ def test_no_feature_depends_on_processes_neighbours_or_order(
 ) -> None:
     """To the bit: passes have a fixed size, and images of a pass do not see each other."""
     calls: list[tuple[int, int]] = []
-    got = compute_features(real, inception, workers=2, on_progress=lambda done, total: calls.append((done, total)))
+    got = all_features(real, inception, workers=2, on_progress=lambda done, total: calls.append((done, total)))
     np.testing.assert_array_equal(got.values, real_features.values)
     assert got.stamp == real_features.stamp
     assert calls == [(8, N), (N, N)]
@@ -116,7 +121,7 @@ def test_the_size_of_a_pass_changes_rounding_alone(
     real: ImageSource, real_features: FeatureSet, inception: FidInception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(inception, "batch_size", 3)
-    got = compute_features(real, inception)
+    got = all_features(real, inception)
     np.testing.assert_allclose(got.values, real_features.values, rtol=1e-4, atol=1e-5)
     other = real_features.values[::-1] * 0.5
     expected = frechet_distance(real_features.values, other).value
@@ -128,7 +133,7 @@ def test_the_hash_of_the_images_covers_names_and_contents(tmp_path: Path, shallo
         folder = tmp_path / f"{name}-{colour}"
         folder.mkdir()
         Image.new("L", (8, 8), colour).save(folder / f"{name}.png")
-        return compute_features(open_source(folder), shallow).stamp.images_sha256
+        return all_features(open_source(folder), shallow).stamp.images_sha256
 
     assert len({stamp("a", 0), stamp("a", 1), stamp("b", 0)}) == 3
 
@@ -141,7 +146,7 @@ def test_formats_copies_and_oddities_are_counted(tmp_path: Path, shallow: FidInc
     exif = Image.Exif()
     exif[0x0112] = 6  # EXIF 2.3, tag Orientation
     black.save(tmp_path / "e.jpg", exif=exif)
-    stamp = compute_features(open_source(tmp_path), shallow).stamp
+    stamp = all_features(open_source(tmp_path), shallow).stamp
     assert (stamp.formats, stamp.duplicates) == ({"JPEG": 1, "PNG": 4}, 2)
     assert stamp.oddities == {"unscaled": 2, "turned": 1}
     assert stamp.odd_examples == {"unscaled": "d.png", "turned": "e.jpg"}
@@ -153,7 +158,7 @@ def test_an_unreadable_image_is_named(tmp_path: Path, shallow: FidInception, wor
     path = tmp_path / "images" / "01_leftImg8bit.png"
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(InputError, match=r"01_leftImg8bit\.png: expected a readable image"):
-        compute_features(images, shallow, workers=workers)
+        all_features(images, shallow, workers=workers)
 
 
 def _add(folder: Path) -> None:
@@ -169,12 +174,14 @@ def _rewrite(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("change", [_add, _remove, _rewrite])
-def test_a_folder_that_changes_while_it_is_read_is_refused(
-    tmp_path: Path, shallow: FidInception, change: Callable[[Path], None]
-) -> None:
+def test_a_folder_that_changes_while_it_is_read_is_refused(tmp_path: Path, change: Callable[[Path], None]) -> None:
     images = write_images(tmp_path / "images", seed=3, n=3)
+    settings = FeatureSettings(network=SPEC, device="cpu", workers=0, cache=False)
+    extract = FeatureExtractor(
+        settings, progress=lambda what, unit: nullcontext(lambda done, total: change(tmp_path / "images"))
+    )
     with pytest.raises(InputError, match="expected the same images from the first to the last read"):
-        compute_features(images, shallow, on_progress=lambda done, total: change(tmp_path / "images"))
+        extract(images)
 
 
 def test_nothing_stays_in_the_graph(real_features: FeatureSet, inception: FidInception) -> None:

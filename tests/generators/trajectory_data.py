@@ -17,7 +17,9 @@ from p2phd_eval.config import (
     ObjectiveConfig,
     TrainConfig,
 )
-from p2phd_eval.generators.data.batch import Batch
+from p2phd_eval.generators.data.batch import Batch, regions_of
+from p2phd_eval.generators.networks.conditioning import encode
+from p2phd_eval.generators.networks.synthesis import Synthesis
 from p2phd_eval.generators.training.step import Pix2PixHD
 
 Arrays = dict[str, npt.NDArray[Any]]
@@ -66,6 +68,18 @@ def networks_of(model: Pix2PixHD) -> dict[str, nn.Module]:
     """Return the networks by the original's names: G, D and, where there is one, E."""
     found = {"G": model.generator, "D": model.discriminator, "E": model.encoder}
     return {name: network for name, network in found.items() if network is not None}
+
+
+def output_of(model: Pix2PixHD, batch: Batch) -> torch.Tensor:
+    """Return what the networks of a model make of a batch as they stand, (N, 3, H, W) in [-1, 1]."""
+    config, features = model.config, batch.features
+    dtype = model.precision.weights_dtype
+    with torch.no_grad():
+        if model.encoder is not None:
+            assert batch.photo is not None
+            features = model.encoder(batch.photo.to(dtype), *regions_of(batch, config))
+        conditioning = encode(batch.label, batch.instance, config.data.label_nc).to(dtype)
+        return Synthesis(model.generator, model.encoder)(conditioning, features=features)
 
 
 def config_of(original: dict[str, Any], vgg: str = "none") -> TrainConfig:

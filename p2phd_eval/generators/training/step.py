@@ -273,12 +273,6 @@ class Pix2PixHD:
     def _autocast(self) -> AbstractContextManager[Any]:
         return self.precision.autocast(self.device, self._amax_history)
 
-    @torch.no_grad()
-    def synthesize(self, batch: Batch) -> torch.Tensor:
-        """Return what the generator makes of a batch as it stands, float32 or wider (N, 3, H, W) in [-1, 1]."""
-        with self.precision.autocast(self.device):
-            return at_least_float32(self._synthesis(self._conditioning(batch), **self._style(batch)))
-
     def state_dict(self) -> dict[str, Any]:
         """Return networks, optimizers (scalers and counters included), the pool and the history of float8's scales."""
         state: dict[str, Any] = {

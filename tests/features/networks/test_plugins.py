@@ -12,11 +12,11 @@ from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.plugins import load_plugin
-from p2phd_eval.features.pipeline import compute_features
 from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.torchvision_ops import declare_missing_operators
 from tests.documentation import DOCS
+from tests.features.all_features import all_features
 
 CPU = torch.device("cpu")
 _numbers = itertools.count()
@@ -78,7 +78,7 @@ def test_a_plugin_of_the_current_folder_gives_features(plugin, tmp_path: Path) -
 
     network = load_plugin(plugin(THREE_LINES), device=CPU, weights=tmp_path / "conv.pt")
     source = open_source(tmp_path / "images")
-    here, elsewhere = (compute_features(source, network, workers=workers) for workers in (0, 2))
+    here, elsewhere = (all_features(source, network, workers=workers) for workers in (0, 2))
     np.testing.assert_array_equal(here.values, elsewhere.values)
     assert here.stamp.weights == "conv"
     assert here.stamp.resize == "pillow-bicubic-20"

@@ -149,8 +149,6 @@ def test_products_of_8_bits_and_their_gradients() -> None:
 
 def test_a_step_takes_note_of_every_product(tiny: TrainConfig) -> None:
     model = Pix2PixHD(replace(tiny, precision="amp-fp8"), CPU)
-    model.synthesize(random_batch(CPU))  # is no step
-    assert all((value == 0).all() for value in model.state_dict()["amax_history"].values())
     model.train_step(random_batch(CPU))
     history = model.state_dict()["amax_history"]
     convolutions = {

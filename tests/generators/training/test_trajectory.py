@@ -24,7 +24,7 @@ import torch
 from p2phd_eval.generators.data.batch import Batch
 from p2phd_eval.generators.training.step import Pix2PixHD
 from tests.generators.golden import DATA, fill, load_golden
-from tests.generators.trajectory_data import Arrays, batch_of, config_of, drawn_batch, networks_of
+from tests.generators.trajectory_data import Arrays, batch_of, config_of, drawn_batch, networks_of, output_of
 
 RELATIVE = 2e-5  # of losses; absolute of outputs in [-1, 1]
 TRAJECTORIES = {t["name"]: t for t in json.loads((DATA / "trajectories.json").read_text())}
@@ -59,7 +59,7 @@ def test_stored_data(name: str) -> None:
     drawn = [{key: golden.arrays[f"{key}_{i}"] for key in ("label", "inst", "real")} for i in range(original["n"])]
     batches = [batch_of(original, one) for one in drawn]
     model = follow(golden.document, batches)
-    torch.testing.assert_close(model.synthesize(batches[0]), golden.tensor("out_after").double(), rtol=0, atol=RELATIVE)
+    torch.testing.assert_close(output_of(model, batches[0]), golden.tensor("out_after").double(), rtol=0, atol=RELATIVE)
     follow(golden.document, batches, precision="fp32", steps=2)  # before rounding has grown
 
 
@@ -86,5 +86,5 @@ def test_drawn_data(name: str, arrays: Arrays, request: pytest.FixtureRequest) -
     for key, statistics in expected.items():
         absolute = free if key.endswith("running_mean") else 1e-6
         np.testing.assert_allclose(state[key].numpy(), statistics, rtol=RELATIVE, atol=absolute, err_msg=key)
-    output = model.synthesize(batches[0])[..., ::2, ::2]
+    output = output_of(model, batches[0])[..., ::2, ::2]
     torch.testing.assert_close(output, torch.from_numpy(out_after).double(), rtol=0, atol=RELATIVE)
