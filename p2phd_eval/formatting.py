@@ -80,6 +80,16 @@ def chance_text(probability: float) -> str:
     return f"{percent:.{_decimals(min(percent, 100 - percent), digits=2)}f} %"
 
 
+def duration_text(seconds: float) -> str:
+    """Return a duration in two units, such as "2 h 05 min", or in days."""
+    minutes = round(seconds / 60)
+    if minutes >= 72 * 60:
+        return f"{round(minutes / 1440):,} days"
+    if minutes >= 60:
+        return f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes} min" if seconds >= 120 else f"{seconds:.0f} s"
+
+
 def fixed_text(value: float, decimals: int) -> str:
     """Return a number with so many decimals; what is rounded to 0 has no sign: 0.00, never -0.00."""
     return _fixed(value, decimals)

@@ -12,6 +12,7 @@ import p2phd_eval
 from p2phd_eval.formatting import (
     apart_texts,
     chance_text,
+    duration_text,
     error_text,
     estimate_texts,
     fixed_text,
@@ -172,3 +173,8 @@ def test_no_sign_is_written_elsewhere() -> None:
         for found in re.finditer(r"\{[^{}\n]*:(\+|\{'\+)[^{}\n]*\}", path.read_text())
     ]
     assert signed == []
+
+
+def test_how_long_it_takes_can_be_read() -> None:
+    texts = [duration_text(seconds) for seconds in (0.2, 119, 120, 3569, 7500, 72 * 3600 - 31, 143696335)]
+    assert texts == ["0 s", "119 s", "2 min", "59 min", "2 h 05 min", "71 h 59 min", "1,663 days"]

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from p2phd_eval.files import json_text, write_json
-from p2phd_eval.formatting import one_line
+from p2phd_eval.formatting import duration_text, one_line
 from p2phd_eval.progress import OnProgress
 from p2phd_eval.report.documents.document import Document
 
@@ -200,6 +200,6 @@ class _PlainProgress:
         self._finished = done >= total
         self._last = now
         rate = (done - self._first) / max(now - self._start, 1e-9)
-        left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
+        left = f", {duration_text((total - done) / rate)} left" if rate > 0 and done < total else ""
         speed = f", {rate / self._size:.3g} {self._unit}/s" if rate > 0 and self._unit != "%" else ""
         self._say(f"{self._description}: {done / self._size:.0f}/{total / self._size:.0f} {self._unit}{speed}{left}")

@@ -5,13 +5,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from p2phd_eval.formatting import error_text, estimate_texts, given_text, interval_text, number_text, signed_text
+from p2phd_eval.formatting import (
+    duration_text,
+    error_text,
+    estimate_texts,
+    given_text,
+    interval_text,
+    number_text,
+    signed_text,
+)
 from p2phd_eval.report.console import ResultTable
 from p2phd_eval.report.documents.bench_documents import BenchDocument
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import Quality, ReportDocument
 from p2phd_eval.report.tables.generation_costs import cost_texts, generation_costs, median_of_known
-from p2phd_eval.report.tables.study_tables import duration
 from p2phd_eval.report.wording import generated_name, verdict_words
 from p2phd_eval.stats.estimands import Estimand
 from p2phd_eval.stats.verdicts.explanation import Explanation
@@ -178,7 +185,7 @@ def speed_table(report: ReportDocument) -> Table:
                 _number(None if rate is None or base is None else rate / base, ".2f", "×"),
                 _number(None if peak is None else peak / 2**30, ".2f", " GiB"),
                 _number(None if peak is None or base_peak is None else peak / base_peak, ".2f", "×"),
-                Cell(_NOTHING) if mean is None else Cell(duration(mean), mean),
+                Cell(_NOTHING) if mean is None else Cell(duration_text(mean), mean),
             )
         )
     against = f"against {baseline}"
@@ -232,7 +239,7 @@ def _duration(seconds: Sequence[float]) -> Cell:
     if not seconds:
         return Cell(_NOTHING)
     middle = statistics.median(seconds)
-    return Cell(duration(middle), middle)
+    return Cell(duration_text(middle), middle)
 
 
 def bench_table(bench: BenchDocument) -> Table:

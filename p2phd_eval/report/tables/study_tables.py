@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence, Set
 from msgspec import UNSET
 from rich.filesize import decimal
 
-from p2phd_eval.formatting import estimate_texts, given_text
+from p2phd_eval.formatting import duration_text, estimate_texts, given_text
 from p2phd_eval.report.console import NOTHING, ResultTable
 from p2phd_eval.report.documents.comparison_documents import Candidate, CompareDocument, JudgedDifference
 from p2phd_eval.report.documents.study_documents import COMMON_SAMPLING, ArmVerdict, ReportDocument
@@ -36,16 +36,16 @@ def plan_table(
     if seconds is None:
         time = f"How long it takes is unknown, since an arm does not fit into memory ({side_by_side})."
     else:
-        stages = ", ".join(f"{stage} {duration(value)}" for stage, value in seconds.items() if value > 0)
+        stages = ", ".join(f"{stage} {duration_text(value)}" for stage, value in seconds.items() if value > 0)
         time = (
-            f"About {duration(sum(seconds.values()))} in all, {side_by_side}: {stages}. From a few steps and images, "
+            f"About {duration_text(sum(seconds.values()))} in all, {side_by_side}: {stages}. From a few steps and images, "
             f"timed on {on} as it is now."
         )
     return ResultTable(
         title="Study",
         columns=("arm", "runs", "steps a run", "training a run"),
         rows=tuple(
-            (name, str(count), str(steps), "does not fit" if training is None else duration(training))
+            (name, str(count), str(steps), "does not fit" if training is None else duration_text(training))
             for name, count, steps, training in rows
         ),
         notes=(time, f"Disk: about {decimal(disk)}."),
@@ -65,7 +65,7 @@ def commands_table(rows: Sequence[tuple[str, int, float | None]], *, devices: in
         title="Arms that are commands",
         columns=("arm", "runs", "a run"),
         rows=tuple(
-            (name, str(runs), NOTHING if seconds is None else duration(seconds)) for name, runs, seconds in rows
+            (name, str(runs), NOTHING if seconds is None else duration_text(seconds)) for name, runs, seconds in rows
         ),
         notes=(f"{side_by_side[0].upper()}{side_by_side[1:]}{note}",),
     )
@@ -159,14 +159,6 @@ def study_table(report: ReportDocument) -> ResultTable:
             *(VERDICTS[candidate.verdict].style for _, candidate in generated),
         ),
     )
-
-
-def duration(seconds: float) -> str:
-    """Return a duration in two units, such as "2 h 05 min"."""
-    minutes = round(seconds / 60)
-    if minutes >= 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
-    return f"{minutes} min" if seconds >= 120 else f"{seconds:.0f} s"
 
 
 def _runs(report: ReportDocument, arm: str) -> tuple[str, ...]:
