@@ -26,7 +26,7 @@ from p2phd_eval.commands.generate import generate
 from p2phd_eval.commands.metrics import metrics
 from p2phd_eval.commands.options.folders import FolderOptionsCommand
 from p2phd_eval.commands.options.hints import hint, renamed
-from p2phd_eval.commands.options.places import paths_alone
+from p2phd_eval.commands.options.places import checked_places
 from p2phd_eval.commands.plan import plan
 from p2phd_eval.commands.report import report
 from p2phd_eval.commands.study import study
@@ -65,7 +65,7 @@ class _Group(TyperGroup):
                         parameter.default = False
                 elif hasattr(parameter, "type_descriptor"):
                     _name_value(parameter)
-                parameter.callback = paths_alone(parameter.callback)
+                parameter.callback = checked_places(parameter.callback)
         try:
             return super().make_context(info_name, args, *rest, **settings)
         except Exception as error:

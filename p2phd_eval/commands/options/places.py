@@ -18,6 +18,7 @@ from p2phd_eval.stores.store_path import AnyPath, as_path
 from p2phd_eval.targets import require_file_target, require_folder_target
 
 _TARGETS = "p2phd_eval.targets"  # the key of a context's data under which files stand, with what named them
+_READ = "p2phd_eval.read"  # likewise of files that are read
 #: What typer calls with the value of a parameter, and what it takes in its place.
 _Callback = Callable[[typer.Context, typer.CallbackParam, Any], Any]
 
@@ -27,20 +28,52 @@ def path(given: str) -> AnyPath:
     return as_path(given)
 
 
-def paths_alone(callback: _Callback | None) -> _Callback:
-    """Make the callback of a parameter that refuses addresses before another one looks at the value.
+def checked_places(callback: _Callback | None) -> _Callback:
+    """Make the callback of any parameter, around its own: it refuses an address where only a path can be, and a file
+    to write that is read as well.
 
     Parameters of paths alone have values that are of the type `Path`; of those that take both, addresses are not.
     """
 
     def checked(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
-        if not context.resilient_parsing:  # which it is while a shell completes a line
-            for each in value if isinstance(value, list | tuple) else (value,):
-                if isinstance(each, Path):
-                    require_on_disk(str(each), _given_as(parameter))
-        return value if callback is None else callback(context, parameter, value)
+        looked_at = not context.resilient_parsing  # which it is while a shell completes a line
+        places = value if isinstance(value, list | tuple) else (value,)
+        for each in places if looked_at else ():
+            if isinstance(each, Path):
+                require_on_disk(str(each), _given_as(parameter))
+        found = value if callback is None else callback(context, parameter, value)
+        for each in places if looked_at else ():
+            if isinstance(each, os.PathLike) or (isinstance(each, str) and _is_file(each)):
+                _require_apart(context, _shown_as(parameter), each)
+        return found
 
     return checked
+
+
+def _is_file(text: str) -> bool:
+    """Whether a text that may be a name or a path is that of a file."""
+    try:
+        return Path(text).is_file()
+    except (OSError, ValueError):  # too long for a path, or with a NUL
+        return False
+
+
+def _require_apart(context: typer.Context, name: str, place: str | os.PathLike[str]) -> None:
+    """Raise `InputError` where a file is read and written, whichever of both is looked at first."""
+    try:
+        file = os.path.realpath(place)
+    except ValueError:  # a NUL, of which whoever reads it will tell
+        return
+    targets, read = (context.meta.setdefault(key, {}) for key in (_TARGETS, _READ))
+    if targets.get(file) != name:
+        read.setdefault(file, name)
+    if file in targets and file in read and not Path(file).is_dir():
+        raise InputError(
+            targets[file],
+            expected=f"another file than {read[file]}, which is read",
+            found=str(place),
+            fix="Name another file.",
+        )
 
 
 def name_or_path(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
@@ -68,6 +101,11 @@ def _given_as(parameter: Any) -> str:
     return "" if parameter.param_type_name == "argument" else str(parameter.opts[0])
 
 
+def _shown_as(parameter: Any) -> str:
+    """What a parameter is called in the help."""
+    return _given_as(parameter) or str(parameter.metavar or parameter.name.upper())
+
+
 _COPY = {"s3": " (aws s3 cp --recursive)", "gs": " (gcloud storage cp --recursive)", "hf": " (hf download)"}
 
 
@@ -80,7 +118,7 @@ def _target(require: Callable[[str | os.PathLike[str], str], None]) -> _Callback
     def callback(context: typer.Context, parameter: typer.CallbackParam, value: Any) -> Any:
         if value is None or context.resilient_parsing:  # which it is while a shell completes a line
             return value
-        name = _given_as(parameter) or str(parameter.metavar)
+        name = _shown_as(parameter)
         require(value, name)
         file = os.path.realpath(value)
         other = context.meta.setdefault(_TARGETS, {}).setdefault(file, name)

@@ -38,8 +38,8 @@ def plan_table(
     else:
         stages = ", ".join(f"{stage} {duration_text(value)}" for stage, value in seconds.items() if value > 0)
         time = (
-            f"About {duration_text(sum(seconds.values()))} in all, {side_by_side}: {stages}. From a few steps and images, "
-            f"timed on {on} as it is now."
+            f"About {duration_text(sum(seconds.values()))} in all, {side_by_side}: {stages}. From a few steps and "
+            f"images, timed on {on} as it is now."
         )
     return ResultTable(
         title="Study",

@@ -101,3 +101,21 @@ def test_an_address_where_a_path_belongs(command: str, shown: str, scheme: str) 
     assert f"found an address of {scheme}://." in result.output
     assert "Copy it to a disk first" in result.output
     assert "word" not in result.output
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        ("gate found.json --require within --json found.json", "--json: expected another file than REPORT, which"),
+        ("gate --junit found.json --require within found.json", "--junit: expected another file than REPORT, which"),
+        ("plan found.json --margin 2% --json ./found.json", "--json: expected another file than PILOT, which"),
+        ("blind-test --json found.json r.json --score found.json", "--json: expected another file than --score, which"),
+        ("fid a b --cluster-by found.json --json found.json", "--json: expected another file than --cluster-by, which"),
+    ],
+)
+def test_what_is_read_is_not_written(command: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key of a blind test, or a comparison of hours, cannot be made again from what took its place."""
+    monkeypatch.chdir(tmp_path)
+    Path("found.json").write_text("{}")
+    assert said in error_of(invoke(*command.split()))
+    assert Path("found.json").read_text() == "{}"
