@@ -217,19 +217,13 @@ def study(
         )
     output = Output(json_target)
     distances = parse_distance_weights(distance_weights or ())
-    trackers = [each.value for each in track or ()]
+    progress, note, trackers = output.progress, output.note, [each.value for each in track or ()]
     if one is not None:
         from p2phd_eval.study.run_job import make_run
 
         with exit_codes(output):
             make_run(
-                out,
-                one,
-                device=device,
-                feature_weights=feature_weights,
-                track=trackers,
-                progress=output.progress,
-                note=output.note,
+                out, one, device=device, feature_weights=feature_weights, track=trackers, progress=progress, note=note
             )
         return
     # Here, since a study starts many runs, and none of them needs what reports are made of.
@@ -264,7 +258,7 @@ def study(
         command=shlex.join(["p2phd-eval", *map(redacted, sys.argv[1:])]),
     )
     if dry or slurm:
-        plan = plan_study(data, out, request, device=device, progress=output.progress)
+        plan = plan_study(data, out, request, device=device, progress=progress)
         if dry:
             forecast = forecast_executor(
                 plan,
@@ -274,14 +268,14 @@ def study(
                 device=device,
                 weights=weights,
                 jobs=jobs,
-                progress=output.progress,
-                note=output.note,
+                progress=progress,
+                note=note,
             )
             print_forecast(output, forecast)
             output.document(forecast_document(forecast))
         else:
             numbers = submit_study(plan, out, weights=weights, executor_options=asked, track=trackers)
-            output.note(f"{len(plan.runs)} runs and the report after them, by Slurm's jobs {', '.join(numbers)}.")
+            note(f"{len(plan.runs)} runs and the report after them, by Slurm's jobs {', '.join(numbers)}.")
         return
     with exit_codes(output):
         result = make_study(
@@ -296,7 +290,7 @@ def study(
             executor_options=asked,
             in_terminal=True,
             on_forecast=lambda forecast: print_forecast(output, forecast),
-            progress=output.progress,
-            note=output.note,
+            progress=progress,
+            note=note,
         )
     print_result(output, result)

@@ -137,28 +137,10 @@ def quality_of_runs(
         )
     clusters = cluster_labels(found.ids, cluster_by)
     scope = Scope.RECIPES if all(len(positions) > 1 for positions in arms.values()) else Scope.CHECKPOINTS
-
-    def arm_qualities(metric: str) -> list[ArmQuality]:
-        values = {arm: found.to_photo[metric][positions] for arm, positions in arms.items()}
-        differences = {
-            arm: mean_difference(values[baseline], own, scope=scope, clusters=clusters, confidence=confidence)
-            for arm, own in values.items()
-            if arm != baseline
-        }
-        adjusted = dict(zip(differences, holm([each.p_value for each in differences.values()]), strict=True))
-        return [
-            ArmQuality(
-                metric=metric,
-                arm=arm,
-                mean=image_mean(own, clusters=clusters, confidence=confidence),
-                difference=differences.get(arm),
-                p_holm=adjusted.get(arm),
-            )
-            for arm, own in values.items()
-        ]
-
-    rows = _rows_of_kinds(kinds)
-    to_photo = tuple(row for metric in found.metrics for row in arm_qualities(metric.name))
+    rows, to_photo = _rows_of_kinds(kinds), list[ArmQuality]()
+    for metric in found.metrics:
+        values = {arm: found.to_photo[metric.name][positions] for arm, positions in arms.items()}
+        to_photo += _arm_qualities(metric.name, values, baseline, scope, clusters, confidence)
     between = tuple(
         RunDistance(
             metric=metric.name,
@@ -171,7 +153,7 @@ def quality_of_runs(
     )
     return RunQuality(
         metrics=found.metrics,
-        to_photo=to_photo,
+        to_photo=tuple(to_photo),
         between=between,
         notes=(
             _scope_note(found, scope, confidence, cluster_by, clustered=clusters is not None),
@@ -182,6 +164,33 @@ def quality_of_runs(
             *why_not,
         ),
     )
+
+
+def _arm_qualities(
+    metric: str,
+    values: Mapping[str, npt.NDArray[np.float64]],
+    baseline: str,
+    scope: Scope,
+    clusters: Sequence[str] | None,
+    confidence: float,
+) -> list[ArmQuality]:
+    """Hold the arms against their photos in one metric; `values`: of each arm, by run and image."""
+    differences = {
+        arm: mean_difference(values[baseline], own, scope=scope, clusters=clusters, confidence=confidence)
+        for arm, own in values.items()
+        if arm != baseline
+    }
+    adjusted = dict(zip(differences, holm([each.p_value for each in differences.values()]), strict=True))
+    return [
+        ArmQuality(
+            metric=metric,
+            arm=arm,
+            mean=image_mean(own, clusters=clusters, confidence=confidence),
+            difference=differences.get(arm),
+            p_holm=adjusted.get(arm),
+        )
+        for arm, own in values.items()
+    ]
 
 
 def _kinds(runs: Sequence[QualityRun], arms: dict[str, list[int]], baseline: str) -> list[_PairKind]:

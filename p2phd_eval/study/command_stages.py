@@ -217,22 +217,13 @@ class CommandStages:
         *,
         made: _Made | None,
     ) -> None:
-        self._require_unchanged(arm, f"{run.arm}, {stage}", "since the study was planned")
-        values = {
-            "seed": str(run.seed),
-            "data": self._plan.data,
-            "device": str(self._device),
-            "python": sys.executable,
-            **({} if self._plan.conditions is None else {"conditions": self._plan.conditions}),
-            **places,
-        }
-        given = {name: fill(value, values) for name, value in arm.environment.items()}
-        # A script of Python imports what lies beside it; the command line forbids that to its own processes.
-        environment = {**{name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}, **given}
-        program = find_program(command[0], Path(arm.folder), arm.environment)
-        if program is None:
-            raise InputError(f"{run.arm}, {stage}", expected="a program that can be run", found=repr(command[0]))
-        filled = [fill(program, values), *(fill(part, values) for part in command[1:])]
+        """Run a command of an arm to its end; raises `CommandFailed`, `StudyStopped` and `InputError`.
+
+        `places`: what it is told of folders, by their placeholders. `made`: by what its images are counted meanwhile.
+        """
+        where = f"{run.arm}, {stage}"
+        self._require_unchanged(arm, where, "since the study was planned")
+        filled, environment = self._filled(where, run, arm, command, places)
         self._note(f"{run.name}: {stage}, prints into {log}")
         log.parent.mkdir(parents=True, exist_ok=True)
         before = _states(self._plan.data, self._study)
@@ -258,21 +249,39 @@ class CommandStages:
             raise StudyStopped(stop.signum, f"{run.name}: {stage} was stopped; it begins again.")
         said = _last_lines(log, below(self._study, log))
         if late:
-            seconds = f"{arm.timeout_s:g}"
-            self._fail(f"{stage} took longer than its {seconds} s (timeout_s)", status="timed_out")
+            self._fail(f"{stage} took longer than its {arm.timeout_s:g} s (timeout_s)", status="timed_out")
         if process.returncode < 0:
-            outcome = killed(-process.returncode)
-            raise CommandFailed(Outcome(status="killed", why=f"{stage}: {outcome.why}{said}"))
+            self._fail(f"{stage}: {killed(-process.returncode).why}{said}", status="killed")
         if process.returncode:
             self._fail(f"{stage} ended with exit code {process.returncode}{said}")
-        self._require_unchanged(arm, f"{run.arm}, {stage}", "while it ran")
+        self._require_unchanged(arm, where, "while it ran")
         if _states(self._plan.data, self._study) != before:
             raise InputError(
-                f"{run.arm}, {stage}",
+                where,
                 expected=f"a command that writes into {{out}} and {{run}}, and leaves {self._plan.data} as it is",
                 found="other files there, or files of another size or time, after it ran",
                 fix="Restore them, and let the command write elsewhere.",
             )
+
+    def _filled(
+        self, where: str, run: PlannedRun, arm: CommandArm, command: tuple[str, ...], places: Mapping[str, str]
+    ) -> tuple[list[str], dict[str, str]]:
+        """Return a command and its environment with the values of their placeholders."""
+        values = {
+            "seed": str(run.seed),
+            "data": self._plan.data,
+            "device": str(self._device),
+            "python": sys.executable,
+            **({} if self._plan.conditions is None else {"conditions": self._plan.conditions}),
+            **places,
+        }
+        given = {name: fill(value, values) for name, value in arm.environment.items()}
+        # A script of Python imports what lies beside it; the command line forbids that to its own processes.
+        environment = {**{name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}, **given}
+        program = find_program(command[0], Path(arm.folder), arm.environment)
+        if program is None:
+            raise InputError(where, expected="a program that can be run", found=repr(command[0]))
+        return [fill(program, values), *(fill(part, values) for part in command[1:])], environment
 
     def _wait(
         self,

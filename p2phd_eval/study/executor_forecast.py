@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Mapping
-from contextlib import closing
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -36,25 +36,16 @@ def forecast_executor(
     `executor` and `executor_options`: see `run_study`. On a Ray cluster the steps and images are timed on a node of it.
     Raises `InputError` also if there is no such cluster.
     """
-    cluster = find_cluster(executor, Path(out), executor_options or {})
-    if cluster is None:
-        return forecast_study(plan, out, device=device, weights=weights, jobs=jobs, progress=progress, note=note)
-    with closing(cluster):
+    study = Path(out)
+    cluster = find_cluster(executor, study, executor_options or {})
+    with nullcontext() if cluster is None else closing(cluster):
         return forecast_on(
-            cluster,
-            plan,
-            Path(out),
-            device=device,
-            weights=weights,
-            jobs=jobs,
-            keep=False,
-            progress=progress,
-            note=note,
+            cluster, plan, study, device=device, weights=weights, jobs=jobs, keep=False, progress=progress, note=note
         )
 
 
 def forecast_on(
-    cluster: SlurmJobs | RayRuns,
+    cluster: SlurmJobs | RayRuns | None,
     plan: StudyPlan,
     study: Path,
     *,
@@ -65,10 +56,14 @@ def forecast_on(
     progress: ProgressFactory,
     note: Note,
 ) -> Forecast:
-    """Say what a study takes on a cluster; the other parameters are those of `forecast_study`.
+    """Say what a study takes on a cluster, or on this machine; the other parameters are those of `forecast_study`.
 
     Ray gives a node to time on at once, Slurm perhaps tomorrow: for Slurm steps are timed on this machine.
     """
+    if cluster is None:
+        return forecast_study(
+            plan, study, device=device, weights=weights, jobs=jobs, keep=keep, progress=progress, note=note
+        )
     if jobs != 1:
         raise InputError(
             "--jobs",

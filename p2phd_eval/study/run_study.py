@@ -27,7 +27,7 @@ from p2phd_eval.study.executors.local_processes import LocalProcesses
 from p2phd_eval.study.jobs_of_study import jobs_of
 from p2phd_eval.study.metric_weights import MetricWeights
 from p2phd_eval.study.outcome import Outcome, killed, save_outcome
-from p2phd_eval.study.plan_study import Forecast, forecast_study, plan_study
+from p2phd_eval.study.plan_study import Forecast, plan_study
 from p2phd_eval.study.run_files import run_folder
 from p2phd_eval.study.schedule import RunFailed, StudyStopped, run_jobs
 from p2phd_eval.study.study_plan import StudyPlan, load_plan, save_plan
@@ -237,16 +237,10 @@ def make_study(
             stack.enter_context(closing(cluster))
         files: dict[str, str] = {}
         plan = plan_study(data, study, request, device=device, progress=progress, on_data=files.update)
-        if cluster is None:
-            forecast = forecast_study(
-                plan, study, device=device, weights=weights, jobs=jobs, keep=True, progress=progress, note=note
-            )
-            on = torch.device(forecast.devices[0])
-        else:
-            forecast = forecast_on(
-                cluster, plan, study, device=device, weights=weights, jobs=jobs, keep=True, progress=progress, note=note
-            )
-            on = find_device(device)
+        forecast = forecast_on(
+            cluster, plan, study, device=device, weights=weights, jobs=jobs, keep=True, progress=progress, note=note
+        )
+        on = torch.device(forecast.devices[0]) if cluster is None else find_device(device)
         on_forecast(forecast)
         save_data(study, files)
         save_plan(study, plan)
