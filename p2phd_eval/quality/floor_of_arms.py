@@ -201,7 +201,7 @@ def floor_of_arms(
             FloorRow(metric=metric, ratio=each, to_photo=photo) for each, photo in zip(ratios, farther, strict=True)
         ]
 
-    rows_of = {metric.name: rows(metric) for metric in metrics}
+    by_candidate = list(zip(*map(rows, metrics), strict=True))
     comparison = None
     if real is not None:
         comparison = compare_feature_sets(
@@ -217,8 +217,8 @@ def floor_of_arms(
     kids = _kids(arms, runs, ids, labels, seed, progress)
     fids: Sequence[FIDComparison | None] = [None] * len(candidates) if comparison is None else comparison.candidates
     judgements = tuple(
-        _candidate(arm.name, tuple(rows_of[metric.name][k] for metric in metrics), judged, kids.get(arm.name), fid)
-        for k, (arm, fid) in enumerate(zip(candidates, fids, strict=True))
+        _candidate(arm.name, own, judged, kids.get(arm.name), fid)
+        for arm, own, fid in zip(candidates, by_candidate, fids, strict=True)
     )
     of_first = samples[0].features
     clusters = None if labels is None else len(set(labels))

@@ -199,22 +199,22 @@ def segmentation_score(
     counter = PhotoSegmenter(found, classes, batch_size=batch_size, device=on)
 
     counted = _counted(counter, inputs, progress)
+    counts = {name: [each.counts for each in runs] for name, runs in counted.arms.items()}
+    baseline, *candidates = counts
     comparison = compare_segmentations(
-        [each.counts for each in next(iter(counted.arms.values()))],
-        {name: [each.counts for each in runs] for name, runs in list(counted.arms.items())[1:]},
+        counts[baseline],
+        {name: counts[name] for name in candidates},
         real=None if counted.real is None else counted.real.counts,
-        baseline_name=next(iter(counted.arms)),
+        baseline_name=baseline,
         judge=judge,
         margin=margin_rule,
         scope=scope,
         clusters=clusters,
         confidence=confidence,
     )
-    last = list(counted.arms.values())[-1]
-    order = _order([each.counts for each in last], judge)
+    order = _order(list(counts.values())[-1], judge)
     if picture is not None:
         write_png(picture, _picture(counter, classes, inputs, order))
-    first = next(iter(counted.arms.values()))[0]
     return SegmentationResult(
         comparison=comparison,
         stamp=SegmentationStamp(
@@ -223,8 +223,8 @@ def segmentation_score(
             classes=classes.classes,
             class_map_sha256=classes.sha256,
             size="that of the label map; predictions by the nearest pixel",
-            photo_sizes=tuple(sorted(set(first.sizes))),
-            protocol=next(iter(inputs.arms.values()))[0].protocol,
+            photo_sizes=tuple(sorted(set(counted.arms[baseline][0].sizes))),
+            protocol=inputs.arms[baseline][0].protocol,
         ),
         ids=inputs.ids,
         confusions={
