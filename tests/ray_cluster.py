@@ -20,6 +20,10 @@ def ray_cluster() -> Iterator[Any]:
         # On a busy machine Ray's own processes take longer than its patience.
         patch.setenv("RAY_raylet_start_wait_time_s", "240")
         patch.setenv("RAY_agent_register_timeout_ms", "240000")
+        # That a node is gone is seen at the fifth look: after two and a half seconds, not fifteen. One that is busy has
+        # ten seconds to answer each.
+        patch.setenv("RAY_health_check_period_ms", "500")
+        patch.setenv("RAY_health_check_initial_delay_ms", "1000")
         patch.setenv("OMP_NUM_THREADS", "1")
         # The nodes find this package where this process found it.
         packages = [str(Path(p2phd_eval.__file__).parents[1]), os.environ.get("PYTHONPATH", "")]
