@@ -47,6 +47,8 @@ os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
 
 
 class _Group(TyperGroup):
+    _prepared = False  # whether parameters know what they are called and take, once for all calls
+
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         # `features merge` stands beside `features DATA`; a folder of that name is ./merge.
         if " ".join(args[:2]) in self.commands:
@@ -57,6 +59,16 @@ class _Group(TyperGroup):
         args, notes = renamed(args, _options_of(_commands(self)))
         for note in notes:
             typer.echo(note, err=True)
+        if not self._prepared:
+            self._prepare()
+        try:
+            return super().make_context(info_name, args, *rest, **settings)
+        except Exception as error:
+            if hasattr(error, "format_message"):
+                _explain(error, _commands(self))
+            raise
+
+    def _prepare(self) -> None:
         for command in _commands(self).values():
             for parameter in command.get_params(typer.Context(command, help_option_names=_HELP)):
                 if getattr(parameter, "is_flag", False):
@@ -66,12 +78,7 @@ class _Group(TyperGroup):
                 elif hasattr(parameter, "type_descriptor"):
                     _name_value(parameter)
                 parameter.callback = checked_places(parameter.callback)
-        try:
-            return super().make_context(info_name, args, *rest, **settings)
-        except Exception as error:
-            if hasattr(error, "format_message"):
-                _explain(error, _commands(self))
-            raise
+        self._prepared = True
 
     def invoke(self, ctx: Any) -> Any:
         try:

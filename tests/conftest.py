@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import os
 import random
@@ -23,6 +24,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import typer.testing
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.features.networks.inception import FidInception, load_inception
@@ -65,6 +67,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for item in items:
             if item.get_closest_marker("cuda") is not None:
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA GPU"))
+
+
+# For each call typer builds all commands anew: two thirds of what one takes that is refused.
+typer.testing._get_command = functools.cache(typer.main.get_command)
 
 
 def pytest_collection_finish() -> None:
