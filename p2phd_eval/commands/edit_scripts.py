@@ -2,6 +2,7 @@
 
 from enum import Enum
 from pathlib import Path
+from shlex import quote
 from typing import Annotated
 
 import typer
@@ -122,4 +123,5 @@ def random(
             data_sha256=result.script.data_sha256,
         )
     )
-    output.note(str(result), f"Apply them: p2phd-eval edit apply {data} --script {out} --out EDITED")
+    given = f"{quote(str(data))} --script {quote(str(out))}"
+    output.note(str(result), f"Apply them: p2phd-eval edit apply {given} --out EDITED")

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from p2phd_eval.config import TrainConfig, recipe_of
 from p2phd_eval.editing.edits import StyleEdit, style_of_edit
@@ -123,7 +124,8 @@ def _open(folder: Path, data: Path, script: EditScript) -> EditedRun:
     config, sha256 = checkpoint.config, file_sha256(path)
     require_fitting(config, script, str(folder))
     if config.features.kind != "none":
-        load_clusters(clusters_path(folder, None, "RUN"), checkpoint, sha256, f"{folder} {data}")
+        arguments = f"{quote(str(folder))} {quote(str(data))}"
+        load_clusters(clusters_path(folder, None, "RUN"), checkpoint, sha256, arguments)
     return EditedRun(source=folder, config=config, checkpoint_sha256=sha256)
 
 

@@ -4,6 +4,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import torch
@@ -246,7 +247,7 @@ def find_checkpoint(run: Path) -> Path:
             str(run),
             expected="a run folder or a checkpoint",
             found=f"no {path.relative_to(run)} in it" if run.is_dir() else "nothing there",
-            fix=f"Train first: p2phd-eval train DATA --out {run}",
+            fix=f"Train first: p2phd-eval train DATA --out {quote(str(run))}",
         )
     return path
 

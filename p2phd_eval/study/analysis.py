@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
+from shlex import quote
 
 import torch
 from msgspec import structs
@@ -235,7 +236,7 @@ def _samples_sha256(study: Path, run: PlannedRun) -> str:
             str(path),
             expected=f"the images that {run.name} made",
             found="others, written since: by another arm's command, or by hand",
-            fix=f"A command writes into {{out}} alone. Make them again: p2phd-eval study --out {study}",
+            fix=f"A command writes into {{out}} alone. Make them again: p2phd-eval study --out {quote(str(study))}",
         )
     return found
 

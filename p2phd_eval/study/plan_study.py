@@ -31,7 +31,15 @@ from p2phd_eval.study.pace import measure_pace
 from p2phd_eval.study.real_images import is_data_set, read_real
 from p2phd_eval.study.run_files import ended
 from p2phd_eval.study.study_edits import require_script
-from p2phd_eval.study.study_plan import PLAN_FILE, PlannedRun, StudyPlan, continue_plan, load_plan, other_data
+from p2phd_eval.study.study_plan import (
+    PLAN_FILE,
+    PlannedRun,
+    StudyPlan,
+    continue_plan,
+    load_plan,
+    other_data,
+    require_data,
+)
 from p2phd_eval.study.study_request import StudyRequest
 from p2phd_eval.study.study_segmentation import require_segmenter
 from p2phd_eval.study.training_photos import require_reference
@@ -86,7 +94,7 @@ def plan_study(
     if data is not None:
         root, base = Path(data).resolve(), _configure(Path(data), request, file, before)
     else:
-        root, base = _kept_data(request, before)
+        root, base = _kept_data(out, request, before)
     if file is not None:
         changes |= _from_file(file, out, changes.get("seeds", _SEEDS if before is None else before.seeds), progress)
         own = [name for name, arm in changes["made_by"].items() if isinstance(arm, PrecisionArm)]
@@ -208,7 +216,7 @@ def forecast_study(
     )
 
 
-def _kept_data(request: StudyRequest, before: StudyPlan | None) -> tuple[Path | None, TrainConfig | None]:
+def _kept_data(out: Path, request: StudyRequest, before: StudyPlan | None) -> tuple[Path | None, TrainConfig | None]:
     """The data and the configuration of a study that goes on; none where arms are held against each other."""
     unused = request.given_settings + ["preset"] * (request.preset != _AS_USUAL.preset)
     if unused:
@@ -219,6 +227,7 @@ def _kept_data(request: StudyRequest, before: StudyPlan | None) -> tuple[Path | 
         )
     if before is None or not before.data:
         return None, None
+    require_data(out, before)
     return Path(before.data).resolve(), before.base
 
 

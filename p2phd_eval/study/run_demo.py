@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 import numpy as np
 import torch
@@ -101,7 +102,7 @@ def run_demo(
         device=device,
         feature_weights=feature_weights,
         jobs=min(usable_cores(), len(_ARMS) * _SEEDS),
-        command=f"p2phd-eval demo --out {out}",
+        command=f"p2phd-eval demo --out {quote(str(out))}",
         on_forecast=on_forecast,
         progress=progress,
         note=note,

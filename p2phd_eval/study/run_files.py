@@ -25,8 +25,10 @@ def samples_folder(study: Path, run: PlannedRun, way: str) -> Path:
     out = out_folder(study, run, way)
     if run.command is None or run.command.images is None:
         return out
-    values = {"out": str(out), "seed": str(run.seed)}
-    return Path(run.command.folder, fill(run.command.images, values))
+    values = {"out": str(out.absolute()), "seed": str(run.seed)}
+    found = Path(run.command.folder, fill(run.command.images, values))
+    # As the study's own folder was given: it may be relative to another folder than the command's, and is moved.
+    return out / found.relative_to(out.absolute()) if found.is_relative_to(out.absolute()) else found
 
 
 def out_folder(study: Path, run: PlannedRun, way: str) -> Path:

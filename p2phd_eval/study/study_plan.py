@@ -5,6 +5,7 @@ import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from p2phd_eval.config import TrainConfig, recipe_of
@@ -207,7 +208,7 @@ def load_plan(out: Path) -> StudyPlan:
             str(out),
             expected=f"a study folder, with {PLAN_FILE}",
             found="none in it" if out.is_dir() else "no such folder",
-            fix=f"Begin one: p2phd-eval study DATA --out {out}",
+            fix=f"Begin one: p2phd-eval study DATA --out {quote(str(out))}",
         )
     stored = read_document(path, StudyDocument)
     _require_precisions(tuple(arm for arm in stored.arms if arm not in stored.made_by), f"{path}, arms")
@@ -240,9 +241,21 @@ def other_data(before: StudyPlan, now: StudyPlan, where: str, difference: str) -
         f"{where}, data",
         expected=f"the files of {before.data} as the study began",
         found=difference if now.data == before.data else f"those of {now.data}: {difference}",
-        fix=f"Restore them, and go on with `p2phd-eval study --out {where}`; or begin another study of what is there "
-        f"now, as {begun} began this one, with another --out.",
+        fix=f"Restore them, and go on with `p2phd-eval study --out {quote(where)}`; or begin another study of what is "
+        f"there now, as {begun} began this one, with another --out.",
     )
+
+
+def require_data(study: Path, plan: StudyPlan) -> None:
+    """Raise InputError if nothing is left where the data of a study lay; `study`: its folder."""
+    if not Path(plan.data).exists():
+        raise InputError(
+            f"{study}, data",
+            expected=f"{plan.data}, as the study began",
+            found="nothing there",
+            fix="Put it back; or, if it lies elsewhere now, say where: p2phd-eval study DATA --out "
+            f"{quote(str(study))}",
+        )
 
 
 def continue_plan(before: StudyPlan, now: StudyPlan, where: str) -> None:
@@ -250,7 +263,7 @@ def continue_plan(before: StudyPlan, now: StudyPlan, where: str) -> None:
 
     Raises `InputError` if data or configuration differ, or arms or seeds of the earlier plan are gone.
     """
-    fix = f"Go on with `p2phd-eval study --out {where}` and no other options, or choose another --out."
+    fix = f"Go on with `p2phd-eval study --out {quote(where)}` and no other options, or choose another --out."
     if before.data_sha256 != now.data_sha256:
         raise other_data(before, now, where, "others")
     old, new = (_recipe_of(plan.base, now.base) for plan in (before, now))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from shlex import quote
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.progress import ProgressFactory
@@ -9,7 +10,7 @@ from p2phd_eval.study.artefacts import data_sha256, describe_change, is_whole, r
 from p2phd_eval.study.outcome import Outcome
 from p2phd_eval.study.real_images import read_real
 from p2phd_eval.study.run_files import features_path, samples_folder, stored_at, trained_path
-from p2phd_eval.study.study_plan import StudyPlan, other_data
+from p2phd_eval.study.study_plan import StudyPlan, other_data, require_data
 
 _ANALYSES = ("comparisons", "quality", "edits", "segmentation", "floor", "bench", "pace")
 _PHOTOS = ("real", "reference")
@@ -23,7 +24,7 @@ def require_unaltered(
     Artefacts that are missing, or were never recorded, are for those to say who need them. `study`: its folder.
     `outcomes`: how each run ended, by name.
     """
-    again = f"p2phd-eval study --out {study}"
+    again = f"p2phd-eval study --out {quote(str(study))}"
     with progress("compare the study with its records", "artefacts") as on_progress:
         parts = list(_artefacts(study, plan, outcomes))
         for done, (name, path) in enumerate(parts, start=1):
@@ -51,14 +52,8 @@ def require_same_data(study: Path, plan: StudyPlan, *, progress: ProgressFactory
     """
     if not plan.data:
         return
+    require_data(study, plan)
     data = Path(plan.data)
-    if not data.exists():
-        raise InputError(
-            f"{study}, data",
-            expected=f"the files of {data} as the study began",
-            found="no such folder",
-            fix=f"Put it back; or, if it lies elsewhere now, say where: p2phd-eval study DATA --out {study}",
-        )
     with progress("read the data", "files") as on_progress:
         files = read_real(data, None if plan.base is None else plan.base.data, on_progress)
     if data_sha256(files) != plan.data_sha256:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from msgspec import UNSET
@@ -126,7 +127,7 @@ def outcomes_of(study: Path, plan: StudyPlan) -> dict[str, Outcome]:
                 str(folder),
                 expected="a run that has ended",
                 found="no outcome.json in it that can be read" if folder.is_dir() else "no such folder",
-                fix=f"Finish the study: p2phd-eval study --out {study}",
+                fix=f"Finish the study: p2phd-eval study --out {quote(str(study))}",
             )
         found[run.name] = outcome
     return found

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from p2phd_eval.report.documents.arm_documents import CommandArm
 from p2phd_eval.study.artefacts import Artefact
-from p2phd_eval.study.run_files import below, images_inputs, stage_inputs, stored_at, train_inputs
+from p2phd_eval.study.run_files import below, images_inputs, samples_folder, stage_inputs, stored_at, train_inputs
 from p2phd_eval.study.study_plan import StudyPlan
 
 ARM = CommandArm(
@@ -67,3 +68,20 @@ def test_paths_below_a_study_are_relative_to_it(tmp_path: Path) -> None:
     assert below(tmp_path / "study", tmp_path / "images") == str(tmp_path / "images")
     (tmp_path / "results").mkdir()
     assert stored_at(Path(f"{tmp_path}/results::fake_B")) == tmp_path / "results"
+
+
+def test_images_below_out_are_the_study_s_wherever_the_command_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The arms file may lie elsewhere than where the study was begun, and its study be moved."""
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    for images in ("{out}/results/images::fake", "theirs/{seed}"):
+        run = plan(msgspec.structs.replace(ARM, images=images, folder="/code")).run("a-s1")
+        found[images] = [samples_folder(study, run, "own") for study in (Path("study"), tmp_path / "study")]
+    below_out = "runs/a-s1/samples/own/results/images::fake"
+    assert found == {
+        "{out}/results/images::fake": [Path("study", below_out), tmp_path / "study" / below_out],
+        "theirs/{seed}": [Path("/code/theirs/1"), Path("/code/theirs/1")],
+    }
+    assert below(Path("study"), Path("study", below_out)) == below_out

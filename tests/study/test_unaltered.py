@@ -14,6 +14,7 @@ from p2phd_eval.progress import silent
 from p2phd_eval.report.documents.arm_documents import CommandArm
 from p2phd_eval.study.artefacts import record
 from p2phd_eval.study.outcome import Outcome
+from p2phd_eval.study.plan_study import plan_study
 from p2phd_eval.study.run_files import trained_path
 from p2phd_eval.study.study_plan import StudyPlan, load_plan
 from p2phd_eval.study.unaltered import require_unaltered
@@ -82,5 +83,7 @@ def test_data_that_changed_are_named_before_what_could_be_made_again(finished_st
     with pytest.raises(InputError, match=rf"found 1 changed \(test_img/{photo.name}\)\.\nRestore them, and go on"):
         write_report(study)
     data.rename(tmp_path / "elsewhere")
-    with pytest.raises(InputError, match=rf"no such folder\.\nPut it back; .*: p2phd-eval study DATA --out {study}"):
+    with pytest.raises(InputError, match=rf"nothing there\.\nPut it back; .*: p2phd-eval study DATA --out {study}"):
         write_report(study)
+    with pytest.raises(InputError, match=rf"study, data: .*nothing there\.\nPut it back; .* DATA --out {study}"):
+        plan_study(out=study, device="cpu")

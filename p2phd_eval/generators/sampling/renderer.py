@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -227,7 +228,7 @@ class Renderer:
     @cached_property
     def _clusters(self) -> tuple[Clusters, str]:
         path = clusters_path(self._source, self._clusters_given, "--clusters")
-        arguments = f"{self._source} {self._data or 'DATA'}"
+        arguments = " ".join(quote(str(each)) for each in (self._source, self._data or "DATA"))
         return load_clusters(path, self.checkpoint, self.checkpoint_sha256, arguments), file_sha256(path)
 
     def dataset(self, data: Path, phase: str) -> TripletDataset:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 
 from msgspec import Struct, structs
 
@@ -117,5 +118,5 @@ def require_own_feature_maps(data: Path, phase: str, triplets: tuple[Triplet, ..
             str(folder),
             expected="feature maps of the photos that are there now",
             found=f"{len(wrong)} of others or altered ones, such as {wrong[0]}",
-            fix=f"Make them again: p2phd-eval encode precompute RUN {data} --phase {phase}",
+            fix=f"Make them again: p2phd-eval encode precompute RUN {quote(str(data))} --phase {phase}",
         )
