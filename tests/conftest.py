@@ -33,6 +33,7 @@ from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.user_folders import CACHE_VARIABLE, cache_folder
 
 sys.dont_write_bytecode = False
+gc.disable()  # until all tests are imported: nearly nothing of it is garbage
 
 pytest_plugins = (
     "tests.browser",
@@ -73,10 +74,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 typer.testing._get_command = functools.cache(typer.main.get_command)
 
 
-def pytest_collection_finish() -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtestloop() -> None:
     """Who collects garbage need not look through all that was imported, each time for a quarter of a second."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def pytest_sessionfinish() -> None:
