@@ -10,6 +10,7 @@ from p2phd_eval.commands.options.common import Confidence, Json, Seed
 from p2phd_eval.commands.options.places import path, text_to_write
 from p2phd_eval.errors import InputError
 from p2phd_eval.report.console import Output
+from p2phd_eval.stores.store_path import as_path
 
 _MARGIN, _CONFIDENCE = 0.1, 0.95
 
@@ -94,7 +95,7 @@ def blind_test(
 
         p2phd-eval blind-test runs/fp32/samples runs/amp/samples --out timed.html --exposure 125ms..8s
     """
-    from p2phd_eval.blind_test.key import read_key
+    from p2phd_eval.blind_test.key import key_path, read_key
     from p2phd_eval.blind_test.make_and_score import make_blind_test, score_blind_test
     from p2phd_eval.report.documents.blind_test_documents import page_document, score_document
     from p2phd_eval.report.tables.blind_test_tables import claims_table, page_table, people_table
@@ -123,6 +124,8 @@ def blind_test(
         )
     if out is None:
         raise InputError("--out", expected="the page to write, such as page.html", found="none")
+    if json_target is not None and os.path.realpath(json_target) == os.path.realpath(key_path(as_path(out))):
+        raise InputError("--json", expected="another file than the key of the page", found=str(json_target))
     base, cand = paths
     made = make_blind_test(
         base,

@@ -134,9 +134,33 @@ def file_to_write(ending: str) -> _Callback:
     return _target(lambda place, name: require_file_target(place, name, ending=ending))
 
 
+def _require_result(place: str | os.PathLike[str], option: str) -> None:
+    """Raise `InputError` where a result would replace an image, weights, or what nothing makes again."""
+    require_replaceable(place, option)
+    try:
+        with Path(place).open("rb") as stream:
+            begins = stream.read(_HEAD)
+    except OSError:  # not there yet, or in a store
+        return
+    for schema, what in _KEPT.items():
+        if f'"schema": "{schema}"'.encode() in begins:
+            raise InputError(
+                option,
+                expected="a new file, or one that such a result may replace",
+                found=f"{place}, {what}",
+                fix="Name another file.",
+            )
+
+
+_HEAD = 100  # bytes of a document, in which it says what it is
+_KEPT = {
+    "p2phd-eval/study": "the plan of a study, without which it cannot go on",
+    "p2phd-eval/blind-test-key": "the key of a blind test, without which nothing can be scored",
+}
+
 #: Of a text, a page or a table, which take the place of no image or weights.
-text_to_write = _target(require_replaceable)
+text_to_write = _target(_require_result)
 #: Likewise, or ``-`` for stdout.
-json_to_write = _target(lambda place, name: None if place == "-" else require_replaceable(place, name))
+json_to_write = _target(lambda place, name: None if place == "-" else _require_result(place, name))
 #: Of a folder that is made, or written to.
 folder_to_write = _target(require_folder_target)

@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from p2phd_eval.cli import app
+from p2phd_eval.files import json_text
 from tests.commands.command_line import all_commands, error_of, invoke
 
 _WRITTEN = {"--out", "--json", "--picture", "--markdown", "--junit", "--summary", "OUT"}
@@ -119,3 +120,27 @@ def test_what_is_read_is_not_written(command: str, said: str, tmp_path: Path, mo
     Path("found.json").write_text("{}")
     assert said in error_of(invoke(*command.split()))
     assert Path("found.json").read_text() == "{}"
+
+
+@pytest.mark.parametrize(
+    ("schema", "command"),
+    [
+        ("p2phd-eval/study", "study data --out study --json kept.json"),
+        ("p2phd-eval/blind-test-key", "gate found.json --require within --junit kept.json"),
+        ("p2phd-eval/blind-test-key", "blind-test a b --out kept.json"),
+    ],
+)
+def test_what_nothing_makes_again_is_not_replaced(
+    schema: str, command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("kept.json").write_text(json_text({"schema": schema}))
+    said = error_of(invoke(*command.split()))
+    assert "expected a new file, or one that such a result may replace, found kept.json, the" in said
+    assert Path("kept.json").read_text() == json_text({"schema": schema})
+
+
+def test_the_key_of_a_page_is_not_its_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = error_of(invoke("blind-test", "a", "b", "--out", "p.html", "--json", "./p.key.json"))
+    assert "--json: expected another file than the key of the page" in said
