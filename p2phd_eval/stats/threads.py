@@ -1,10 +1,12 @@
 """Many decompositions on all cores: several at a time where they are small, else one at a time on all of them."""
 
+import functools
+import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from p2phd_eval.cores import usable_cores
 from p2phd_eval.progress import OnProgress, unwatched
@@ -36,7 +38,7 @@ def map_in_threads(
     results = []
     cores = usable_cores()
     workers = min(cores, at_once or cores) if parallel else 1
-    with threadpool_limits(cores // workers if parallel else None, user_api="blas"):
+    with _blas(len(sys.modules)).limit(limits=cores // workers if parallel else None, user_api="blas"):
         pool = ThreadPoolExecutor(max_workers=workers)
         try:
             for done, result in enumerate(pool.map(work, jobs), start=1):
@@ -46,3 +48,12 @@ def map_in_threads(
             # An interrupt must not wait for what has not begun.
             pool.shutdown(wait=True, cancel_futures=True)
     return results
+
+
+@functools.lru_cache(maxsize=1)
+def _blas(modules: int) -> ThreadpoolController:
+    """Return what sets the threads of every BLAS that is loaded: each came with a module, whose number tells of others.
+
+    To look for them among all libraries of the process takes longer than small jobs do.
+    """
+    return ThreadpoolController()
