@@ -58,13 +58,6 @@ def torchrun(n: int, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.fixture(scope="module")
-def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    path = tmp_path_factory.mktemp("distributed") / "run.py"
-    path.write_text(_TRAIN)
-    return path
-
-
-@pytest.fixture(scope="module")
 def config(tiny: TrainConfig) -> TrainConfig:
     """Ten steps in float64 on all parts at once: local enhancer, fixed at first, encoder, batches of 2."""
     return replace(
@@ -83,21 +76,37 @@ def training(config: TrainConfig, data: Path, out: Path, *, resume: bool = False
 
 
 @pytest.fixture(scope="module")
-def runs(
-    scenes: Path, config: TrainConfig, in_8_bits: TrainConfig, script: Path, tmp_path_factory: pytest.TempPathFactory
-) -> Path:
-    """Runs of two ranks, one after the other under one torchrun: whole, of an epoch, gone on from one rank, 8 bits."""
+def ended(
+    scenes: Path, config: TrainConfig, in_8_bits: TrainConfig, tmp_path_factory: pytest.TempPathFactory
+) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Runs of two ranks, one after the other under one torchrun, and how it ended.
+
+    Whole, of an epoch, gone on from one rank, 8 bits; and at last of a photo that cannot be read.
+    """
     folder = tmp_path_factory.mktemp("runs")
     shorter = replace(config, epochs=1)
     train_networks(shorter, scenes, folder / "more", device=CPU)
+    data = Path(shutil.copytree(scenes, folder / "data"))
+    # One photo is cut short: whichever rank draws it dies, in the middle of the run.
+    broken = sorted((data / "train_img").iterdir())[2]
+    broken.write_bytes(broken.read_bytes()[:100])
     trainings = (
         training(config, scenes, folder / "two"),
         training(shorter, scenes, folder / "fewer"),
         training(config, scenes, folder / "more", resume=True),
         training(in_8_bits, scenes, folder / "two in 8 bits"),
+        training(config, data, folder / "broken"),
     )
-    process = torchrun(2, script, json.dumps(trainings))
-    assert process.returncode == 0, process.stderr
+    script = folder / "run.py"
+    script.write_text(_TRAIN)
+    return torchrun(2, script, json.dumps(trainings)), folder
+
+
+@pytest.fixture(scope="module")
+def runs(ended: tuple[subprocess.CompletedProcess[str], Path]) -> Path:
+    """Those that came to their end."""
+    process, folder = ended
+    assert (folder / "broken").is_dir(), process.stderr  # the last one began
     return folder
 
 
@@ -182,14 +191,9 @@ def test_each_sample_is_seen_once_an_epoch(tiny: TrainConfig) -> None:
     assert list(_places(12, config, 4, Ranks())) == one[4:]  # resumed in the middle of an epoch
 
 
-def test_a_rank_that_dies_ends_the_others_with_its_error(
-    scenes: Path, config: TrainConfig, script: Path, tmp_path: Path
-) -> None:
-    data = Path(shutil.copytree(scenes, tmp_path / "data"))
-    # One photo is cut short: whichever rank draws it dies, in the middle of the run.
-    broken = sorted((data / "train_img").iterdir())[2]
-    broken.write_bytes(broken.read_bytes()[:100])
-    process = torchrun(2, script, json.dumps([training(config, data, tmp_path / "run")]))
+def test_a_rank_that_dies_ends_the_others_with_its_error(ended: tuple[subprocess.CompletedProcess[str], Path]) -> None:
+    process, folder = ended
+    broken = sorted((folder / "data/train_img").iterdir())[2]
     assert process.returncode != 0
     assert f"{broken}: expected a readable image" in process.stderr
 

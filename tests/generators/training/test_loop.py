@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -90,24 +89,33 @@ def test_training_lowers_the_feature_matching_loss(scenes: Path, tiny: TrainConf
     assert sum(losses[-9:]) < 0.8 * sum(losses[:9])
 
 
-# Runs `train_networks`, and sends itself a signal after some steps: as Ctrl-C or a scheduler would, with real handlers.
-# Then the next training, if there is one.
+# Runs `train_networks`, and after some steps either sends itself a signal, as Ctrl-C or a scheduler would, with real
+# handlers; or lets files grow no more, as the kernel does when a disk or a quota is full. Then the next training.
 _INTERRUPTED = textwrap.dedent("""
-    import json, os, signal, sys
+    import json, os, resource, signal, sys
     from pathlib import Path
     import torch
     from p2phd_eval.config import TrainConfig
+    from p2phd_eval.errors import InputError
     from p2phd_eval.generators.training.loop import Watchers, train_networks
 
     torch.set_num_threads(1)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    room = resource.getrlimit(resource.RLIMIT_FSIZE)
     for config, data, out, stop_after, number in json.loads(sys.argv[1]):
         def on_progress(done, total):
-            if done == stop_after:
+            if done == stop_after and number:
                 os.kill(os.getpid(), number)
+            elif done == stop_after:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, room[1]))
         config = TrainConfig.from_dict(config)
         watchers = Watchers(on_progress=on_progress)
-        result = train_networks(config, Path(data), Path(out), device=torch.device("cpu"), watchers=watchers)
-        print(result.step, result.stopped_by)
+        try:
+            result = train_networks(config, Path(data), Path(out), device=torch.device("cpu"), watchers=watchers)
+            print(result.step, result.stopped_by, flush=True)
+        except InputError as error:
+            print(error, flush=True)
+        resource.setrlimit(resource.RLIMIT_FSIZE, room)
 """)
 
 INTERRUPTIONS = {
@@ -120,16 +128,28 @@ INTERRUPTIONS = {
 
 @pytest.fixture(scope="module")
 def interrupted(scenes: Path, tiny: TrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run for each precision, which a signal ended after five steps."""
+    """A run for each precision, which a signal ended after five steps; one with a full disk; at last, one killed.
+
+    In one process, since to start several would take longer than all runs.
+    """
     folder = tmp_path_factory.mktemp("interrupted")
+    keeping = replace(tiny, checkpoint_every=4)
     trainings = [
-        (replace(tiny, precision=precision).to_dict(), str(scenes), str(folder / precision), 5, int(number))
-        for precision, number in INTERRUPTIONS.items()
+        *((replace(tiny, precision=precision), precision, 5, number) for precision, number in INTERRUPTIONS.items()),
+        (replace(keeping, grid_every=100), "full", 5, 0),
+        (keeping, "killed", 6, signal.SIGKILL),
     ]
-    command = [sys.executable, "-c", _INTERRUPTED, json.dumps(trainings)]
-    process = subprocess.run(command, capture_output=True, text=True, check=True)
-    assert process.stdout.splitlines() == [f"5 {int(number)}" for number in INTERRUPTIONS.values()]
+    given = [(config.to_dict(), str(scenes), str(folder / name), *end) for config, name, *end in trainings]
+    command = [sys.executable, "-c", _INTERRUPTED, json.dumps(given)]
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert process.returncode == -signal.SIGKILL, process.stderr
+    (folder / "said").write_text(process.stdout)
     return folder
+
+
+def test_a_signal_ends_a_run_after_its_step(interrupted: Path) -> None:
+    ends = (interrupted / "said").read_text().splitlines()[: len(INTERRUPTIONS)]
+    assert ends == [f"5 {int(number)}" for number in INTERRUPTIONS.values()]
 
 
 @pytest.mark.parametrize("precision", INTERRUPTIONS)
@@ -149,20 +169,16 @@ def test_interrupted_and_resumed_is_bitwise_equal_to_uninterrupted(
 
 
 def test_a_killed_run_loses_only_what_came_after_its_checkpoint(
-    scenes: Path, tiny: TrainConfig, tmp_path: Path
+    scenes: Path, tiny: TrainConfig, interrupted: Path
 ) -> None:
     """SIGKILL leaves no time to save: the log's lines beyond the checkpoint go, and the result is the same."""
-    config = replace(tiny, checkpoint_every=4)
-    trainings = [(config.to_dict(), str(scenes), str(tmp_path / "killed"), 6, int(signal.SIGKILL))]
-    command = [sys.executable, "-c", _INTERRUPTED, json.dumps(trainings)]
-    process = subprocess.run(command, capture_output=True, check=False)
-    assert process.returncode == -signal.SIGKILL
-    assert load_checkpoint(tmp_path / "killed/checkpoints/latest.pt").step == 4
-    assert log_of(tmp_path / "killed")[-1]["step"] == 6
-    with (tmp_path / "killed/log.jsonl").open("a") as stream:
+    run = interrupted / "killed"
+    assert load_checkpoint(run / "checkpoints/latest.pt").step == 4
+    assert log_of(run)[-1]["step"] == 6
+    with (run / "log.jsonl").open("a") as stream:
         stream.write('{"step": 7, "los')  # a line cut short
-    train_networks(config, scenes, tmp_path / "killed", device=CPU, resume=True)
-    assert [line["step"] for line in log_of(tmp_path / "killed")] == list(range(1, TOTAL + 1))
+    train_networks(replace(tiny, checkpoint_every=4), scenes, run, device=CPU, resume=True)
+    assert [line["step"] for line in log_of(run)] == list(range(1, TOTAL + 1))
 
 
 def test_resume_without_a_run_starts_one_and_a_finished_run_stays(
@@ -236,41 +252,10 @@ def test_fewer_samples_than_a_batch(scenes: Path, tiny: TrainConfig, tmp_path: P
         train_networks(replace(tiny, batch_size=7), scenes, tmp_path / "run", device=CPU)
 
 
-# The kernel refuses to let files grow beyond a limit, as it does when a disk or a quota is full.
-_FULL_DISK = textwrap.dedent("""
-    import json, resource, signal, sys
-    from pathlib import Path
-    import torch
-    from p2phd_eval.config import TrainConfig
-    from p2phd_eval.errors import InputError
-    from p2phd_eval.generators.training.loop import Watchers, train_networks
-
-    config, data, out = sys.argv[1:]
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    def on_progress(done, total):
-        if done == 5:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-    config = TrainConfig.from_dict(json.loads(config))
-    try:
-        watchers = Watchers(on_progress=on_progress)
-        train_networks(config, Path(data), Path(out), device=torch.device("cpu"), watchers=watchers)
-    except InputError as error:
-        print(error)
-""")
-
-
-def test_a_full_disk_leaves_the_old_checkpoint(scenes: Path, tiny: TrainConfig, tmp_path: Path) -> None:
-    config = replace(tiny, checkpoint_every=4, grid_every=100)
-    run = tmp_path / "run"
-    process = subprocess.run(
-        [sys.executable, "-c", _FULL_DISK, json.dumps(config.to_dict()), str(scenes), str(run)],
-        capture_output=True,
-        text=True,
-        check=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert "expected room to save the checkpoint of step 8" in process.stdout
-    assert "the checkpoint before is intact" in process.stdout
+def test_a_full_disk_leaves_the_old_checkpoint(interrupted: Path) -> None:
+    run, said = interrupted / "full", (interrupted / "said").read_text()
+    assert "expected room to save the checkpoint of step 8" in said
+    assert "the checkpoint before is intact" in said
     assert load_checkpoint(run / "checkpoints/latest.pt").step == 4
     assert [path.name for path in (run / "checkpoints").iterdir()] == ["latest.pt"]  # no half-written file stays
 
