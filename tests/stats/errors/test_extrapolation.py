@@ -340,11 +340,9 @@ def test_the_standard_error_holds_the_chance_in_the_splits():
     design, rng = SamplingDesign.paired(n, 3), np.random.default_rng(11)
     scene = rng.normal(size=(n, d))
     sets = [scene + scale * rng.normal(size=(n, d)) for scale in (0.5, 0.6, 0.9)]
+    splits = [half_samples(sets, design, splits=1, rng=np.random.default_rng(seed)) for seed in range(repeats)]
     for weights in ((1, 0), (-1, 1)):
-        ones = [
-            half_samples(sets, design, splits=1, rng=np.random.default_rng(seed)).contrast(weights)
-            for seed in range(repeats)
-        ]
+        ones = [each.contrast(weights) for each in splits]
         many = [np.mean([one.influences[k] for one in ones], axis=0) for k in range(3)]
         squares = [design.standard_error(one.influences).value ** 2 for one in ones]
         chance = np.var([one.value for one in ones], ddof=1)

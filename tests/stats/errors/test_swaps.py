@@ -97,11 +97,11 @@ def test_all_swaps_of_few_images(statistic, n_real):
 def test_random_swaps_are_those_of_the_generator(statistic):
     sets = triplets(12, 5, 0.1)
     result = swap_test(
-        *sets, SamplingDesign.paired(12, 3), statistic=statistic, swaps=300, rng=np.random.default_rng(3)
+        *sets, SamplingDesign.paired(12, 3), statistic=statistic, swaps=100, rng=np.random.default_rng(3)
     )
-    swaps = np.random.default_rng(3).integers(0, 2, size=(300, 12), dtype=bool)
+    swaps = np.random.default_rng(3).integers(0, 2, size=(100, 12), dtype=bool)
     assert result.p_value == share_of_extreme(statistic, *sets, swaps, paired=True)
-    assert (result.swaps, result.exhaustive) == (300, False)
+    assert (result.swaps, result.exhaustive) == (100, False)
 
 
 def test_clusters_are_swapped_whole():
