@@ -14,9 +14,10 @@ from p2phd_eval.images.png import write_png
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.stats.verdicts.scope import Scope
 from tests.commands.command_line import document_of, invoke
+from tests.features import tiny_network
 from tests.features.feature_sets import arm_file
 
-SETTINGS = FeatureSettings(dims=64, device="cpu", workers=0, cache=False)
+SETTINGS = FeatureSettings(network=tiny_network.SPEC, device="cpu", workers=0, cache=False)
 
 
 def files(folder: Path, *names: str) -> list[Path]:
@@ -62,7 +63,6 @@ def test_a_list_is_the_runs_of_an_arm(tmp_path: Path) -> None:
     assert (by_set.scope, by_set.candidates[0].estimate) == (Scope.RECIPES, by_path.candidates[0].estimate)
 
 
-@pytest.mark.usefixtures("inception_weights")
 def test_images_in_memory_pair_up_by_the_ids_they_are_given(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     arrays = [rng.integers(0, 256, (9, 24, 40, 3), dtype=np.uint8) for _ in range(3)]

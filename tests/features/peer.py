@@ -21,14 +21,18 @@ def full_state(weights: WeightsFile) -> dict[str, torch.Tensor]:
 
 
 @functools.cache
-def pytorch_fid_network(weights: WeightsFile, block: int = 3, own_resize: bool = True) -> torch.nn.Module:
-    """``pytorch_fid.inception.InceptionV3([block])`` in eval mode; without its resize it takes (x - 128) / 128."""
+def pytorch_fid_network(
+    weights: WeightsFile, blocks: tuple[int, ...] = (3,), own_resize: bool = True
+) -> torch.nn.Module:
+    """``pytorch_fid.inception.InceptionV3(blocks)`` in eval mode; without its resize it takes (x - 128) / 128."""
     declare_missing_operators()
     from pytorch_fid import inception
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(inception, "load_state_dict_from_url", lambda *args, **kwargs: full_state(weights))
-        network: torch.nn.Module = inception.InceptionV3([block], resize_input=own_resize, normalize_input=own_resize)
+        network: torch.nn.Module = inception.InceptionV3(
+            list(blocks), resize_input=own_resize, normalize_input=own_resize
+        )
     return network.eval()
 
 

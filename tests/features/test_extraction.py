@@ -28,14 +28,16 @@ from p2phd_eval.images.sources.generated import GeneratedSource
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.progress import OnProgress
 from p2phd_eval.user_folders import CACHE_VARIABLE, cache_folder
+from tests.features import tiny_network
 
-SMALL = FeatureSettings(dims=64, device="cpu", workers=0)
+TINY = FeatureSettings(network=tiny_network.SPEC, device="cpu", workers=0)
+INCEPTION = FeatureSettings(dims=64, device="cpu", workers=0)
 
 
 class Watched:
     """An extractor with what it reported: the titles of its work, and its notes."""
 
-    def __init__(self, settings: FeatureSettings = SMALL) -> None:
+    def __init__(self, settings: FeatureSettings = TINY) -> None:
         self.work: list[str] = []
         self.notes: list[str] = []
         self.extract = FeatureExtractor(settings, progress=self._progress, note=self.notes.append)
@@ -75,7 +77,7 @@ def noise(folder: Path, seeds: range) -> Path:
 
 @pytest.mark.usefixtures("cache")
 def test_a_second_time_no_image_goes_through_the_network(photos: Path) -> None:
-    first, second = Watched(), Watched()
+    first, second = Watched(INCEPTION), Watched(INCEPTION)
     computed = first.extract(open_source(photos))
     found = second.extract(open_source(photos))
     assert (first.forwards, second.forwards) == ([str(photos)], [])
@@ -125,8 +127,8 @@ def test_edits_are_noticed(photos: Path, edit: Callable[[Path], None]) -> None:
 
 @pytest.mark.usefixtures("cache")
 def test_other_settings_have_other_features(photos: Path) -> None:
-    settings = [SMALL, replace(SMALL, resize=Resize.CLEAN), replace(SMALL, dims=192)]
-    settings.append(replace(SMALL, precision=FeaturePrecision.BF16))
+    settings = [INCEPTION, replace(INCEPTION, resize=Resize.CLEAN), replace(INCEPTION, dims=192)]
+    settings.append(replace(INCEPTION, precision=FeaturePrecision.BF16))
     watched = [Watched(each) for each in settings]
     shapes = [each.extract(open_source(photos)).values.shape for each in watched]
     assert [each.forwards for each in watched] == [[str(photos)]] * 4
@@ -138,7 +140,7 @@ def test_weights_that_are_replaced_between_two_sets_do_not_mix_in_the_cache(
 ) -> None:
     given = tmp_path / "given.pt"
     shutil.copyfile(inception_weights.path, given)
-    settings = replace(SMALL, weights=given)
+    settings = replace(INCEPTION, weights=given)
     first = Watched(settings).extract(open_source(photos))
     watched = Watched(settings)
     assert watched.extract(open_source(photos)).stamp == first.stamp  # known by now, without the network
@@ -167,7 +169,7 @@ def test_a_damaged_entry_is_computed_again_with_a_note(photos: Path, cache: Path
 @pytest.mark.usefixtures("cache")
 def test_an_interrupted_extraction_goes_on(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     noise(photos, range(4, 21))
-    whole = Watched(replace(SMALL, cache=False)).extract(open_source(photos))
+    whole = Watched(replace(TINY, cache=False)).extract(open_source(photos))
     monkeypatch.setattr(resumable, "PART", 8)
     calls: list[tuple[int, int]] = []
 
@@ -181,7 +183,7 @@ def test_an_interrupted_extraction_goes_on(photos: Path, tmp_path: Path, monkeyp
         yield on_progress
 
     with pytest.raises(KeyboardInterrupt):
-        FeatureExtractor(SMALL, progress=interrupting)(open_source(photos))
+        FeatureExtractor(TINY, progress=interrupting)(open_source(photos))
     assert calls == [(8, 21), (16, 21)]
     assert [entry.n for entry in FeatureCache().entries()] == [8]
 
@@ -192,7 +194,7 @@ def test_an_interrupted_extraction_goes_on(photos: Path, tmp_path: Path, monkeyp
     def recording(description: str, unit: str) -> Iterator[OnProgress]:
         yield lambda done, total: calls.append((done, total))
 
-    features = FeatureExtractor(SMALL, progress=recording)(open_source(photos))
+    features = FeatureExtractor(TINY, progress=recording)(open_source(photos))
     assert calls == [(16, 21), (21, 21)]
     np.testing.assert_array_equal(features.values, whole.values)
     assert (features.ids, features.stamp) == (whole.ids, whole.stamp)
@@ -202,7 +204,7 @@ def test_an_interrupted_extraction_goes_on(photos: Path, tmp_path: Path, monkeyp
 
 @pytest.mark.usefixtures("cache")
 def test_what_is_not_to_be_kept_is_not(photos: Path) -> None:
-    Watched(replace(SMALL, cache=False)).extract(open_source(photos))
+    Watched(replace(TINY, cache=False)).extract(open_source(photos))
     Watched().extract(open_source(photos), keep=False)
     labels = open_source(photos)
     Watched().extract(GeneratedSource(labels, lambda label: label))
@@ -223,14 +225,14 @@ def test_generated_images_are_those_of_the_generator(photos: Path) -> None:
 @pytest.mark.usefixtures("cache")
 def test_a_reduced_precision_is_held_against_float32(photos: Path, tmp_path: Path) -> None:
     sources = [open_source(photos), open_source(noise(tmp_path / "fake", range(10, 16)))]
-    watched = Watched(replace(SMALL, precision=FeaturePrecision.BF16))
+    watched = Watched(replace(INCEPTION, precision=FeaturePrecision.BF16))
     reduced = [watched.extract(source) for source in sources]
     (shift,) = precision_shifts(watched.extract, sources, reduced, ["fake"])
     from p2phd_eval.stats.distances.frechet import frechet_distance
 
-    exact = frechet_distance(*(Watched().extract(source).values for source in sources)).value
+    exact = frechet_distance(*(Watched(INCEPTION).extract(source).values for source in sources)).value
     assert (shift.name, shift.dtype, shift.n) == ("fake", "bfloat16", 4)
-    assert precision_shifts(Watched().extract, sources, reduced, ["fake"]) == ()
+    assert precision_shifts(Watched(INCEPTION).extract, sources, reduced, ["fake"]) == ()
     assert precision_shifts(watched.extract, [sources[0], reduced[1]], reduced, ["fake"]) == ()
     assert shift.fid_float32 == pytest.approx(exact, rel=1e-9)
     assert shift.shift == shift.fid - shift.fid_float32 != 0

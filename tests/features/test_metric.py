@@ -5,21 +5,17 @@ import pytest
 import torch
 
 from p2phd_eval.errors import InputError
-from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.metric import FidMetric
-from p2phd_eval.features.networks.inception import FidInception, load_inception
-from p2phd_eval.features.weights.index import WeightsFile
+from p2phd_eval.features.networks.module_features import ModuleFeatures
 from p2phd_eval.images.sources.arrays import ArraySource
 from p2phd_eval.stats.distances.frechet import frechet_distance
+from tests.features import tiny_network
 from tests.features.all_features import all_features
-
-DIMS = 64
-SETTINGS = FeatureSettings(dims=DIMS, device="cpu", workers=0, cache=False)
 
 
 @pytest.fixture(scope="module")
-def network(inception_weights: WeightsFile) -> FidInception:
-    return load_inception(inception_weights, "cpu", dims=DIMS)
+def network() -> ModuleFeatures:
+    return tiny_network.build(torch.device("cpu"), None)
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +26,13 @@ def images() -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def expected(images: tuple[np.ndarray, np.ndarray], network: FidInception) -> float:
+def expected(images: tuple[np.ndarray, np.ndarray], network: ModuleFeatures) -> float:
     features = [all_features(ArraySource(each), network, workers=0).values for each in images]
     return frechet_distance(*features).value
 
 
 def test_batches_of_any_size_and_layout_give_the_same_bits(
-    images: tuple[np.ndarray, np.ndarray], network: FidInception, expected: float
+    images: tuple[np.ndarray, np.ndarray], network: ModuleFeatures, expected: float
 ) -> None:
     found = []
     for size in (1, 3, 8, 13):
@@ -49,24 +45,24 @@ def test_batches_of_any_size_and_layout_give_the_same_bits(
         found.append(metric.compute().value)
     assert len(set(found)) == 1
     # From moments here, from rows there.
-    assert found[0] == pytest.approx(expected, abs=DIMS * 1e-7)
+    assert found[0] == pytest.approx(expected, abs=tiny_network.DIMS * 1e-7)
 
 
 def test_more_images_may_follow_a_result(
-    images: tuple[np.ndarray, np.ndarray], network: FidInception, expected: float
+    images: tuple[np.ndarray, np.ndarray], network: ModuleFeatures, expected: float
 ) -> None:
     metric = FidMetric(network)
     metric.update(images[0][:5], real=True)
     metric.update(images[1], real=False)
     early = metric.compute().value
     metric.update(images[0][5:], real=True)
-    assert metric.compute().value == pytest.approx(expected, abs=DIMS * 1e-7)
+    assert metric.compute().value == pytest.approx(expected, abs=tiny_network.DIMS * 1e-7)
     assert early != pytest.approx(expected, rel=1e-3)
 
 
-def test_reset_keeps_the_real_images(images: tuple[np.ndarray, np.ndarray], network: FidInception) -> None:
+def test_reset_keeps_the_real_images(images: tuple[np.ndarray, np.ndarray], network: ModuleFeatures) -> None:
     metric = FidMetric(network)
-    assert repr(metric) == "FidMetric: inception-2015-12-05 on cpu"
+    assert repr(metric) == "FidMetric: tiny on cpu"
     metric.update(images[0], real=True)
     metric.update(images[0], real=False)
     metric.reset()
@@ -80,13 +76,13 @@ def test_reset_keeps_the_real_images(images: tuple[np.ndarray, np.ndarray], netw
     assert metric.compute().value == value
 
 
-def test_floats_are_refused(network: FidInception) -> None:
+def test_floats_are_refused(network: ModuleFeatures) -> None:
     with pytest.raises(InputError, match="dtype uint8"):
         FidMetric(network).update(torch.zeros(2, 3, 8, 8), real=True)
 
 
 def test_floats_that_were_cast_to_bytes_are_warned_of(
-    images: tuple[np.ndarray, np.ndarray], network: FidInception
+    images: tuple[np.ndarray, np.ndarray], network: ModuleFeatures
 ) -> None:
     metric = FidMetric(network)
     metric.update(images[0][:4], real=True)
@@ -97,7 +93,7 @@ def test_floats_that_were_cast_to_bytes_are_warned_of(
 
 
 def test_batches_with_labels_or_targets_are_refused(
-    images: tuple[np.ndarray, np.ndarray], network: FidInception
+    images: tuple[np.ndarray, np.ndarray], network: ModuleFeatures
 ) -> None:
     metric = FidMetric(network)
     for batch in ([images[0], np.zeros(13)], (images[0], images[1])):

@@ -21,6 +21,7 @@ from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.images.sources.source import ImageSource
 from p2phd_eval.stats.distances.frechet import frechet_distance
+from p2phd_eval.torchvision_ops import declare_missing_operators
 from tests.features.all_features import all_features
 from tests.features.peer import pytorch_fid_network
 from tests.features.tiny_network import SPEC
@@ -66,6 +67,7 @@ def test_fid_is_pytorch_fids_for_images_of_all_kinds(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    declare_missing_operators()
     from pytorch_fid import fid_score
 
     generated = write_images(tmp_path / "generated", seed=1, n=6)
@@ -104,15 +106,18 @@ def test_rows_ids_sizes_and_stamp_follow_the_set(
 
 
 def test_no_feature_depends_on_processes_neighbours_or_order(
-    real: ImageSource, real_features: FeatureSet, inception: FidInception
+    real: ImageSource, real_features: FeatureSet, inception: FidInception, shallow: FidInception
 ) -> None:
     """To the bit: passes have a fixed size, and images of a pass do not see each other."""
     calls: list[tuple[int, int]] = []
-    got = all_features(real, inception, workers=2, on_progress=lambda done, total: calls.append((done, total)))
-    np.testing.assert_array_equal(got.values, real_features.values)
-    assert got.stamp == real_features.stamp
-    assert calls == [(8, N), (N, N)]
-    for indices in ([3], [9, 0, 4], range(N - 1, -1, -1)):
+    alone, got = (
+        all_features(real, shallow, workers=n, on_progress=lambda done, total: calls.append((done, total)))
+        for n in (0, 2)
+    )
+    np.testing.assert_array_equal(got.values, alone.values)
+    assert got.stamp == alone.stamp
+    assert calls == [(8, N), (N, N)] * 2
+    for indices in ([3], range(N - 1, -1, -1)):  # one alone; all the other way round, in a whole pass and a part
         rows = np.concatenate([block.values for block in read_features(real, inception, indices, workers=0)])
         np.testing.assert_array_equal(rows, real_features.values[list(indices)])
 
@@ -184,6 +189,6 @@ def test_a_folder_that_changes_while_it_is_read_is_refused(tmp_path: Path, chang
         extract(images)
 
 
-def test_nothing_stays_in_the_graph(real_features: FeatureSet, inception: FidInception) -> None:
-    batch = torch.zeros(inception.batch_size, 3, 299, 299, requires_grad=True)
+def test_nothing_stays_in_the_graph(inception: FidInception) -> None:
+    batch = torch.zeros(1, 3, 299, 299, requires_grad=True)
     assert not inception.embed(batch).requires_grad

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from p2phd_eval.errors import InputError
@@ -30,14 +30,25 @@ TOWER, ADAPTER = f"{KIND}_pretrain.pth.tar", f"{KIND}_single_lora"
 RANK, ALPHA = 16, 0.5
 
 
+def timms_network() -> nn.Module:
+    """Without weights: the way in which timm draws 87 million takes longer than all else here."""
+    import timm
+
+    with torch.device("meta"):
+        network: nn.Module = timm.create_model("vit_base_patch32_clip_224", num_classes=0)
+    return network.eval()
+
+
 @pytest.fixture(scope="module")
 def state() -> dict[str, Tensor]:
     """Random weights under timm's names, which are DINO's but for the normalisation before the blocks."""
-    import timm
-
     torch.manual_seed(0)
-    network = timm.create_model("vit_base_patch32_clip_224", num_classes=0)
-    return {**network.state_dict(), "proj": torch.randn(768, 512) / 768**0.5}
+    found = {
+        # Of those with one axis, scales of normalisations are 1, and biases 0.
+        name: 0.02 * torch.randn(each.shape) if each.ndim > 1 else torch.full(each.shape, float("weight" in name))
+        for name, each in timms_network().state_dict().items()
+    }
+    return {**found, "proj": torch.randn(768, 512) / 768**0.5}
 
 
 @pytest.fixture(scope="module")
@@ -84,17 +95,16 @@ def tensors(images: npt.NDArray[np.uint8]) -> Tensor:
 def test_distances_are_those_of_timms_network_with_the_adapter_merged(
     dreamsim: DreamSim, state: dict[str, Tensor], adapter: dict[str, Tensor]
 ) -> None:
-    import timm
     from torchvision.transforms.functional import InterpolationMode, normalize, resize, to_tensor
 
-    network = timm.create_model("vit_base_patch32_clip_224", num_classes=0).eval()
+    network = timms_network()
     merged = {name: each for name, each in state.items() if name != "proj"}
     for block in range(12):
         b, a = (
             adapter[f"base_model.model.extractor_list.0.model.blocks.{block}.attn.qkv.lora_{x}.weight"] for x in "BA"
         )
         merged[f"blocks.{block}.attn.qkv.weight"] = state[f"blocks.{block}.attn.qkv.weight"] + ALPHA / RANK * b @ a
-    network.load_state_dict(merged)
+    network.load_state_dict(merged, assign=True)
 
     def embedded(images: npt.NDArray[np.uint8]) -> Tensor:
         small = [to_tensor(resize(Image.fromarray(each), [224, 224], InterpolationMode.BICUBIC)) for each in images]
@@ -109,7 +119,7 @@ def test_distances_are_those_of_timms_network_with_the_adapter_merged(
     torch.testing.assert_close(found, expected, rtol=0, atol=2e-6)
     assert float(found.min()) > 1e-3  # far above the tolerance
     with torch.no_grad():  # the adapter shows, too
-        network.load_state_dict({name: each for name, each in state.items() if name != "proj"})
+        network.load_state_dict({name: each for name, each in state.items() if name != "proj"}, assign=True)
     without = 1 - functional.cosine_similarity(embedded(first), embedded(second))
     assert float((without - expected).abs().max()) > 1e-4
 

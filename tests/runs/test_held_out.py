@@ -45,6 +45,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+@pytest.fixture(autouse=True)
+def _passes_of_few_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of as many as there are: a pass of the network takes as long for three images as for eight."""
+    monkeypatch.setattr("p2phd_eval.features.networks.inception.usual_batch_size", lambda device: 3)
+
+
 class Progress:
     """Remembers what work there was."""
 

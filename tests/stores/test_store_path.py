@@ -17,12 +17,12 @@ from p2phd_eval.features.extraction import FeatureExtractor
 from p2phd_eval.features.feature_settings import FeatureSettings
 from p2phd_eval.features.inputs import open_input
 from p2phd_eval.features.statistics import load_statistics, save_statistics
-from p2phd_eval.features.weights.index import WeightsFile
 from p2phd_eval.images.sources.open import open_source
 from p2phd_eval.stats.distances.moments import Moments
 from p2phd_eval.stores.object_cache import LIMIT_VARIABLE
 from p2phd_eval.stores.object_store import redacted, without_users
 from p2phd_eval.stores.store_path import StorePath, as_path, pinned
+from tests.features import tiny_network
 from tests.stores.servers import BUCKET, web_server
 
 
@@ -128,13 +128,11 @@ def test_statistics_are_written_to_a_store_and_read_from_it(s3: Any) -> None:
         load_statistics(f"s3://{BUCKET}/other.npz")
 
 
-def test_features_of_a_store_are_those_of_a_disk_bit_for_bit(
-    s3: Any, tmp_path: Path, inception_weights: WeightsFile
-) -> None:
+def test_features_of_a_store_are_those_of_a_disk_bit_for_bit(s3: Any, tmp_path: Path) -> None:
     paths = photos(tmp_path / "here", 20)
     for path in paths:
         s3.upload_file(str(path), BUCKET, f"there/{path.relative_to(tmp_path / 'here')}")
-    settings = FeatureSettings(dims=64, device="cpu", workers=2, weights=inception_weights.path)
+    settings = FeatureSettings(network=tiny_network.SPEC, device="cpu", workers=2)
     here, there, again = (
         FeatureExtractor(each)(open_source(place))
         for each, place in (

@@ -24,9 +24,13 @@ def _images(shape: tuple[int, int, int, int]) -> torch.Tensor:
 # Smaller and larger than 299, not square, and 299 itself.
 @pytest.mark.parametrize("shape", [(2, 3, 64, 128), (1, 3, 400, 310), (1, 3, 299, 299)])
 def test_features_are_pytorch_fids(
-    inception: FidInception, inception_weights: WeightsFile, shape: tuple[int, int, int, int]
+    inception: FidInception,
+    inception_weights: WeightsFile,
+    monkeypatch: pytest.MonkeyPatch,
+    shape: tuple[int, int, int, int],
 ) -> None:
     images = _images(shape)
+    monkeypatch.setattr(inception, "batch_size", len(images))  # a pass of the usual size takes several times as long
     with torch.no_grad():
         expected = pytorch_fid_network(inception_weights)(images / 255)[0][:, :, 0, 0]
     got = inception.features(images)
@@ -39,9 +43,10 @@ def test_features_are_pytorch_fids(
     "context", [torch.autocast("cpu", dtype=torch.bfloat16), torch.inference_mode()], ids=["autocast", "inference"]
 )
 def test_the_callers_contexts_do_not_change_features(
-    inception: FidInception, context: contextlib.AbstractContextManager[object]
+    inception: FidInception, monkeypatch: pytest.MonkeyPatch, context: contextlib.AbstractContextManager[object]
 ) -> None:
     images = _images((1, 3, 50, 60))
+    monkeypatch.setattr(inception, "batch_size", 1)
     expected = inception.features(images)
     flags = (torch.backends.cudnn.allow_tf32, torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark)
     with context:

@@ -156,15 +156,20 @@ def test_feature_matching_pulls_only_the_sample() -> None:
     assert real.grad is None
 
 
+def torchvisions_vgg19() -> nn.Sequential:
+    """The `features` of its VGG19, without the classifier of 124 million weights that would be drawn beside them."""
+    declare_missing_operators()
+    from torchvision.models.vgg import cfgs, make_layers
+
+    return make_layers(cfgs["E"])
+
+
 @pytest.fixture(scope="module")
 def vgg_file(tmp_path_factory: pytest.TempPathFactory) -> str:
     """VGG19 with random weights: the real architecture, so real keys and shapes; 80 MB."""
-    declare_missing_operators()
-    from torchvision.models import vgg19
-
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("vgg") / "vgg.pt"
-    torch.save(vgg19(weights=None).features.state_dict(), path)
+    torch.save(torchvisions_vgg19().state_dict(), path)
     return str(path)
 
 
@@ -178,9 +183,7 @@ def test_vgg_loss_from_a_file(vgg_file: str) -> None:
     assert fake.grad.abs().sum() > 0
     assert all(parameter.grad is None for parameter in loss.parameters())
     # The original's slices end after the ReLUs 1, 3, 5, 9 and 13, with weights 1/32 to 1.
-    from torchvision.models import vgg19
-
-    network = vgg19(weights=None).features
+    network = torchvisions_vgg19()
     network.load_state_dict(torch.load(vgg_file, weights_only=True))
     expected, x, y = 0.0, fake.detach(), real
     weights = {1: 1 / 32, 6: 1 / 16, 11: 1 / 8, 20: 1 / 4, 29: 1.0}

@@ -161,13 +161,13 @@ def vgg_activations(x: Tensor, state: State) -> list[Tensor]:
 
 
 def edges(instances: Tensor) -> Tensor:
-    found = torch.zeros(instances.shape, dtype=torch.float64)
     n, _, height, width = instances.shape
+    found, numbers = np.zeros((n, 1, height, width)), instances[:, 0].tolist()  # lists, whose entries are fast to read
     for s, y, x in itertools.product(range(n), range(height), range(width)):
         neighbours = [(y - 1, x), (y + 1, x), (y, x - 1), (y, x + 1)]
-        inside = [instances[s, 0, v, u] for v, u in neighbours if 0 <= v < height and 0 <= u < width]
-        found[s, 0, y, x] = float(any(other != instances[s, 0, y, x] for other in inside))
-    return found
+        inside = [numbers[s][v][u] for v, u in neighbours if 0 <= v < height and 0 <= u < width]
+        found[s, 0, y, x] = any(other != numbers[s][y][x] for other in inside)
+    return torch.from_numpy(found)
 
 
 def pool(features: Tensor, regions: Tensor) -> Tensor:
