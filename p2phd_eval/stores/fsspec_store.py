@@ -25,6 +25,8 @@ _CREDENTIALS = {
     "gs": "Run `gcloud auth application-default login`, or set GOOGLE_APPLICATION_CREDENTIALS.",
     "hf": "Run `hf auth login`, or set HF_TOKEN.",
 }
+# How a part is read and no more: the hub's files are read 5 MiB ahead otherwise.
+_EXACT = {"hf": {"cache_type": "none"}}
 # What tells contents apart, the surest first; each store has some of them.
 _VERSIONS = (
     "generation",
@@ -49,16 +51,26 @@ class FsspecStore:
 
     def state(self, url: str) -> ObjectState | None:
         """Return an object's size and version; None where there is no such object."""
+
+        def ask(files: Any) -> Any:
+            files.invalidate_cache(url)  # what is there now is what counts
+            return files.info(url)
+
         try:
-            found = self._call(url, lambda files: files.info(url))
+            found = self._call(url, ask)
         except FileNotFoundError:
             return None
         return _state(found) if found["type"] == "file" else None
 
     def objects(self, url: str) -> Iterator[tuple[str, ObjectState]]:
         """List what is below a folder."""
+
+        def ask(files: Any) -> Any:
+            files.invalidate_cache()
+            return files.find(url, detail=True)
+
         try:
-            found = self._call(url, lambda files: files.find(url, detail=True))
+            found = self._call(url, ask)
         except FileNotFoundError:
             return
         root = f"{self._connected(url)._strip_protocol(url).rstrip('/')}/"
@@ -69,7 +81,9 @@ class FsspecStore:
     def read(self, url: str, state: ObjectState, start: int, end: int) -> bytes:
         """Return a part of an object."""
         try:
-            content: bytes = self._call(url, lambda files: files.cat_file(url, start=start, end=end))
+            # With what is known of it: the state is asked for afterwards.
+            exact = _EXACT.get(url.partition("://")[0], {})
+            content: bytes = self._call(url, lambda files: files.cat_file(url, start=start, end=end, **exact))
         except FileNotFoundError:
             raise changed_object(url) from None
         if self.state(url) != state:
@@ -98,7 +112,6 @@ class FsspecStore:
     def _call(self, url: str, work: Callable[[Any], _T]) -> _T:
         scheme = url.partition("://")[0]
         files = self._connected(url)
-        files.invalidate_cache()  # what is there now is what counts
         try:
             return work(files)
         except FileNotFoundError:

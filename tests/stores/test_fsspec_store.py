@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import http.server
 import io
+import json
+import threading
 
 import fsspec
 import pytest
@@ -36,3 +39,38 @@ def test_a_library_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(__import__("sys").modules, "gcsfs", None)
     with pytest.raises(InputError, match=r"expected gcsfs, to reach gs://.*\n.*p2phd-eval\[gs\]"):
         FsspecStore().state("gs://bucket/a.png")
+
+
+def test_a_part_of_the_hub_is_two_requests_and_no_byte_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("huggingface_hub")
+    content, asked = bytes(range(256)) * 40, list[tuple[str, str | None]]()
+
+    class Hub(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            part = self.headers["Range"]
+            asked.append((self.path.partition("?")[0], part))
+            if part:
+                first, last = map(int, part.removeprefix("bytes=").split("-"))
+                answer = content[first : last + 1]
+            else:
+                file = {"type": "file", "path": "a.bin", "size": len(content), "oid": "1"}
+                answer = json.dumps([file] if "/tree/" in self.path else {"id": "me/run"}).encode()
+            self.send_response(206 if part else 200)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Hub) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setitem(fsspec.config.conf, "hf", {"endpoint": f"http://127.0.0.1:{server.server_port}"})
+        store, url = FsspecStore(), "hf://datasets/me/run/a.bin"
+        state = store.state(url)
+        assert state == ObjectState(len(content), "1")
+        asked.clear()
+        assert store.read(url, state, 1000, 3000) == content[1000:3000]
+        server.shutdown()
+    tree = "/api/datasets/me/run/tree/main"
+    assert asked == [("/datasets/me/run/resolve/main/a.bin", "bytes=1000-2999"), (tree, None)]
