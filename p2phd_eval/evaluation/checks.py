@@ -4,8 +4,6 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-import numpy as np
-
 from p2phd_eval.errors import InputError
 from p2phd_eval.evaluation.pairing import NamedSet, NamedStamp
 from p2phd_eval.features.feature_set import FeatureSet, FeatureStamp
@@ -168,7 +166,8 @@ def _kinds(stamp: FeatureStamp) -> str:
 
 
 def _unique_sizes(features: FeatureSet) -> set[tuple[int, int]]:
-    return {(int(width), int(height)) for width, height in np.unique(features.sizes, axis=0)}
+    # Not by np.unique, which loads NumPy's masked arrays.
+    return {(width, height) for width, height in features.sizes.tolist()}
 
 
 def _text(sizes: set[tuple[int, int]]) -> str:

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from p2phd_eval.errors import InputError
 from p2phd_eval.images.protocols import PhotoResize, Protocol, Size
@@ -61,6 +60,8 @@ class ProtocolSource(ImageSource):
             raise self._of_another_size(index, _size(image))
         if self.resized is None:
             return image
+        from PIL import Image  # here: sets whose features are kept need none
+
         pixels = np.array(Image.fromarray(image.pixels).resize(self._protocol.size, Image.Resampling.BICUBIC))
         return LoadedImage(
             pixels=pixels, sha256=self._sha256(image.sha256), format=image.format, oddities=image.oddities
