@@ -208,9 +208,9 @@ def kill_first_run() -> None:
     deadline = time.monotonic() + 200
     while time.monotonic() < deadline:
         for children in Path("/proc/self/task").glob("*/children"):
-            for pid in children.read_text().split():
-                # Others come and go before it.
-                with contextlib.suppress(OSError):  # it has ended
+            # Threads and processes come and go.
+            with contextlib.suppress(OSError):
+                for pid in children.read_text().split():
                     if b"--run" in Path(f"/proc/{pid}/cmdline").read_bytes():
                         os.kill(int(pid), signal.SIGKILL)
                         return
