@@ -23,7 +23,7 @@ exclude_patterns = ["_build", "studies/*/**"]
 default_role = "code"  # `names` in docstrings
 nitpicky = True  # a reference that leads nowhere is a warning, and `make docs` makes warnings errors
 
-myst_heading_anchors = 3  # those that GitHub gives to headings, too
+myst_heading_anchors = 4  # those that GitHub gives to headings, too
 myst_enable_extensions = ["deflist"]
 
 autosummary_generate = False
