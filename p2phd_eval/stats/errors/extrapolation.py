@@ -133,8 +133,8 @@ class HalfSamples:
             slope_holds=biased and all(SLOPE_RANGE[0] <= ratio <= SLOPE_RANGE[1] for ratio in known),
             residual_bias=_residual_bias(gap, known) if biased else _above(abs(gap), _NO_BIAS * scale[used != 0].max()),
             influences=(
-                used @ self._real_influences,
-                *(w * fake for w, fake in zip(used, self._fake_influences, strict=True)),
+                exact @ self._real_influences,
+                *(w * fake for w, fake in zip(exact, self._fake_influences, strict=True)),
             ),
             splits=self.splits,
         )

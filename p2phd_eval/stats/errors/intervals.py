@@ -144,8 +144,7 @@ def population_estimate(samples: HalfSamples, weights: Sequence[float], design: 
     samples.
     """
     richardson = samples.contrast(weights)
-    # Of the block FID as well: the influences are those of the samples.
-    sampling = samples.measurement(Estimand.FID).standard_error(weights, design)
+    sampling = design.standard_error(richardson.influences)
     residual = richardson.residual_bias
     error = StandardError(value=math.hypot(sampling.value, residual or 0.0), df=sampling.df)
     gap = abs(richardson.value - richardson.at_n)

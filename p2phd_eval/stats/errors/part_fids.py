@@ -41,9 +41,11 @@ class PartFids:
 
         `k`: from 0 on. `real`, `fake`: two or more different images of the real set and of that one.
         """
-        first, second = _Part(self._real, real), _Part(self._fakes[k], fake)
+        same = self._same(k, real, fake)
+        first = _Part(self._real, real)
+        second = first if same else _Part(self._fakes[k], fake)
         squares = first.squares(), second.squares()
-        if self._equal[k] and np.array_equal(real, fake):
+        if same:
             # The identity, so that the distance and all influences are exactly 0.
             transported, trace_sqrt = squares, float(squares[0].sum())
         else:
@@ -65,12 +67,16 @@ class PartFids:
 
     def value(self, k: int, real: Rows, fake: Rows) -> float:
         """Return the FID of a part alone, several times as fast; parameters as for `influence`."""
-        if self._equal[k] and np.array_equal(real, fake):
+        if self._same(k, real, fake):
             return 0.0
         first, second = _Part(self._real, real), _Part(self._fakes[k], fake)
         step = first.mean - second.mean
         nuclear = nuclear_norm_by_square(without_sum(without_sum(self._centred_gram(k, real, fake)).T))
         return max(0.0, float(step @ step) + first.trace + second.trace - 2 * nuclear)
+
+    def _same(self, k: int, real: Rows, fake: Rows) -> bool:
+        """Whether both parts are the same images."""
+        return self._equal[k] and np.array_equal(real, fake)
 
     def _centred_gram(self, k: int, real: Rows, fake: Rows) -> Matrix:
         """A B' of the parts' centred rows over sqrt(n - 1)."""
